@@ -1,0 +1,37 @@
+"""Errors that a person reads: value, rule and remedy on one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class KansymError(Exception):
+    """Report a problem that a person can mend; the command line prints it and exits 2."""
+
+
+class InputError(KansymError, ValueError):
+    """Report a value that breaks a rule: say the value, the rule and the remedy."""
+
+
+class DomainError(InputError):
+    """Report a function used where it is not defined."""
+
+
+class UnknownNameError(InputError):
+    """Report a name that is not known, with the nearest known ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], remedy: str = "") -> None:
+        known = [str(k) for k in known]
+        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+        if near:
+            hint = "did you mean " + " or ".join(repr(n) for n in near) + "?"
+        elif len(known) <= 12:
+            hint = "known: " + ", ".join(known) + "."
+        else:
+            hint = f"{len(known)} are known."
+        super().__init__(f"No {kind} is named {name!r}; {hint}" + (f" {remedy}" if remedy else ""))
+
+
+class FormatError(KansymError, ValueError):
+    """Report a file whose content or version cannot be read."""
