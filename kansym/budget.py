@@ -1,0 +1,90 @@
+"""How long a search may go on: work units, a deadline, an interrupt; and whom to tell.
+
+Work is counted in units that do not depend on the machine (one unit is about one candidate polished
+or a thousand features projected), so a search that ends by itself ends at the same place everywhere;
+the clock only cuts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Say where a search is: stage, best loss share so far, work done and seconds left (None: open)."""
+
+    stage: str
+    best: float | None = None
+    formula: str = ""
+    done: float = 0.0
+    seconds: float = 0.0
+    left: float | None = None
+
+
+@dataclass
+class Budget:
+    """Count work and watch the clock; the one mutable object that a search carries with it.
+
+    `exhausted` is checked between small steps. `spend` adds work. `stage` reports to the listener.
+    """
+
+    work: float = float("inf")
+    seconds: float | None = None
+    listener: Callable[[Progress], None] | None = None
+    started: float = field(default_factory=time.monotonic)
+    used: float = 0.0
+    cancelled: bool = False
+    _last: Progress = field(default_factory=lambda: Progress(""))
+
+    @property
+    def elapsed(self) -> float:
+        """Return the seconds since the start."""
+        return time.monotonic() - self.started
+
+    @property
+    def left(self) -> float | None:
+        """Return the seconds left, None without a limit."""
+        return None if self.seconds is None else max(0.0, self.seconds - self.elapsed)
+
+    @property
+    def exhausted(self) -> bool:
+        """Tell whether work, time or patience is at an end."""
+        return self.cancelled or self.used >= self.work or (self.left is not None and self.left <= 0)
+
+    @property
+    def reason(self) -> str:
+        """Name what ended: "interrupted", "time limit" or "work limit"; empty while there is some left."""
+        if self.cancelled:
+            return "interrupted"
+        if self.left is not None and self.left <= 0:
+            return "time limit"
+        return "work limit" if self.used >= self.work else ""
+
+    def spend(self, units: float = 1.0) -> None:
+        """Count work as done."""
+        self.used += units
+
+    def share(self, fraction: float) -> Budget:
+        """Return a budget with a fraction of the remaining work and the same clock and listener."""
+        return Budget(
+            work=(self.work - self.used) * fraction,
+            seconds=None if self.seconds is None else self.left,
+            listener=self.listener,
+        )
+
+    def tell(self, stage: str, best: float | None = None, formula: str = "") -> None:
+        """Report a stage and the best so far to the listener."""
+        if self.listener is None:
+            return
+        self._last = Progress(
+            stage,
+            self._last.best if best is None else best,
+            formula or self._last.formula,
+            self.used,
+            self.elapsed,
+            self.left,
+        )
+        self.listener(self._last)
