@@ -1,0 +1,64 @@
+"""One criterion for every decision: noise level, description length, equal losses.
+
+All losses here are mean weighted squared errors. Description lengths are in nats: the cost of the
+residuals at the noise level plus the cost of the formula (Rissanen, Automatica 14, 1978).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+NODE_PRICE = 1.6
+"""Nats for one symbol of a formula: about the logarithm of the handful of likely choices at a node."""
+
+ROUND_OFF = 64 * np.finfo(float).eps
+"""Losses below (ROUND_OFF · RMS(y))² count as equal, so that round-off never wins."""
+
+
+def floor(y: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return the loss below which two formulas count as equally exact: (64 eps RMS(y))²."""
+    w = 1.0 if weights is None else weights
+    return float(ROUND_OFF**2 * np.mean(w * y * y)) + np.finfo(float).tiny
+
+
+def description_length(
+    loss: float, rows: int, constants: int, complexity: float, floor: float = 0.0, sigma2: float | None = None
+) -> float:
+    """Return the nats that a formula and its residuals need.
+
+    With known noise variance sigma2: n·loss/(2 sigma2); otherwise n/2·log of the unbiased variance
+    loss·n/(n-k). To that, log(n)/2 for each fitted constant and NODE_PRICE for each symbol. Infinite
+    when the rows cannot determine the constants.
+    """
+    if not math.isfinite(loss) or rows <= constants:
+        return math.inf
+    price = 0.5 * constants * math.log(max(rows, 2)) + NODE_PRICE * complexity
+    if sigma2 is not None and sigma2 > floor:
+        return 0.5 * rows * loss / sigma2 + price
+    unbiased = max(loss, floor) * rows / (rows - constants)
+    return 0.5 * rows * math.log(max(unbiased, np.finfo(float).tiny)) + price
+
+
+def nearest_neighbour_noise(X: np.ndarray, y: np.ndarray, limit: int = 2000) -> float:
+    """Return an estimate of the noise variance from differences between neighbouring rows.
+
+    The Gamma test (Stefansson, Koncar and Jones, 1997): half the mean squared difference of y between
+    p-th nearest neighbours, extrapolated linearly to distance zero. An upper guide only: in many
+    dimensions neighbours are far apart.
+    """
+    from scipy.spatial import cKDTree
+
+    n = min(len(y), limit)
+    X, y = X[:n], y[:n]
+    scale = X.std(0)
+    Z = X[:, scale > 0] / scale[scale > 0]
+    k = min(11, n)
+    if k < 3 or Z.shape[1] == 0:
+        return float(np.var(y))
+    distance, index = cKDTree(Z).query(Z, k=k)
+    delta = (distance[:, 1:] ** 2).mean(0)
+    gamma = 0.5 * ((y[index[:, 1:]] - y[:, None]) ** 2).mean(0)
+    slope, intercept = np.polyfit(delta, gamma, 1) if np.ptp(delta) > 0 else (0.0, gamma.mean())
+    return float(max(intercept, 0.0))

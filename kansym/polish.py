@@ -1,0 +1,243 @@
+"""Joint refit of every constant of an expression, to machine precision, with uncertainty.
+
+`polish` fits; `settle` then fixes each constant to a nice exact value where the data allow it. A
+constant that the data do not determine (a redundant one, such as b in exp(a x + b)·c) is fixed by the
+same step, because 0 and 1 are the nicest values of all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import sympy
+
+from kansym import constants, noise
+from kansym.expression import complexity
+from kansym.leastsq import levenberg_marquardt
+from kansym.program import Program
+
+STEPS = 60
+"""Levenberg–Marquardt steps for a full polish; a refit after fixing one constant takes fewer."""
+
+REFIT_STEPS = 25
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Hold the rows a formula is fitted to: X (n, d), y (n,), weights (n,) or None, column symbols."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None
+    symbols: tuple[sympy.Symbol, ...]
+    floor: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute the loss below which all formulas count as exact."""
+        object.__setattr__(self, "floor", noise.floor(self.y, self.weights))
+
+    def loss(self, values: np.ndarray) -> float:
+        """Return the mean weighted squared error; infinite when a value is undefined."""
+        r = values - self.y
+        out = float(np.mean(r * r if self.weights is None else self.weights * r * r))
+        return out if math.isfinite(out) else math.inf
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Report one constant: name in the formula's template, value, standard error, exact form if nice."""
+
+    name: str
+    value: float
+    stderr: float
+    exact: sympy.Expr | None = None
+
+
+@dataclass(frozen=True)
+class Polished:
+    """Hold an expression whose free constants are at their least-squares values.
+
+    `covariance` is in the order of `program.parameters`, at the noise that the residuals show;
+    `fixed` lists the constants that were recognised, with the value they had before.
+    """
+
+    expression: sympy.Expr
+    program: Program
+    theta: np.ndarray
+    covariance: np.ndarray
+    loss: float
+    fixed: tuple[Constant, ...] = ()
+
+    @property
+    def free(self) -> tuple[Constant, ...]:
+        """Return the constants that stay real numbers, with their standard errors."""
+        errors = np.sqrt(np.clip(np.diag(self.covariance), 0, None))
+        return tuple(
+            Constant(p.name, float(v), float(s))
+            for p, v, s in zip(self.program.parameters, self.theta, errors, strict=True)
+        )
+
+
+def polish(
+    expression: sympy.Expr, rows: Rows, steps: int = STEPS, fixed: tuple[Constant, ...] = ()
+) -> Polished | None:
+    """Fit every Float of the expression by least squares: min mean w·(f(X; theta) − y)².
+
+    Returns None when the expression is undefined on the rows at its start. Source of the method:
+    Levenberg–Marquardt with analytic derivatives (`leastsq`, `program`).
+    """
+    program = Program.compile(expression, rows.symbols)
+    root = None if rows.weights is None else np.sqrt(rows.weights)
+    if len(program.parameters) == 0 or len(program.parameters) > len(rows.y):
+        loss = rows.loss(program.value(rows.X))
+        if not math.isfinite(loss):
+            return None
+        empty = np.zeros((len(program.parameters),) * 2)
+        return Polished(expression, program, program.start, empty, loss, fixed)
+
+    def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, slopes = program.jacobian(rows.X, theta)
+        r = values - rows.y
+        return (r, slopes) if root is None else (r * root, slopes * root[:, None])
+
+    start = residual(program.start)[0]
+    if not np.all(np.isfinite(start)):
+        return None
+    fit = levenberg_marquardt(residual, program.start, max_steps=steps)
+    loss = rows.loss(program.value(rows.X, fit.theta))
+    return Polished(program.expression(fit.theta), program, fit.theta, fit.covariance, loss, fixed)
+
+
+def settle(polished: Polished, rows: Rows, sigma2: float | None = None) -> Polished:
+    """Fix constants to nice exact values, one after another, as long as the data do not object.
+
+    A value is accepted when the nats it saves (its price against writing the number to its standard
+    error, and the symbols that vanish from the formula) exceed the nats by which the fit gets worse.
+    Exponents come first, then the least determined constants. `sigma2` is the noise variance, taken
+    from the residuals when None.
+    """
+    tried: set[tuple[str, sympy.Expr]] = set()
+    done: set[str] = set()
+    while True:
+        queue = [c for c in _queue(polished, rows) if _key(c) not in done]
+        if not queue:
+            return polished
+        constant = queue[0]
+        done.add(_key(constant))
+        better = _fix(polished, constant, rows, sigma2, tried)
+        if better is not None:
+            polished = better
+
+
+def _key(c: Constant) -> str:
+    # names change as constants vanish; the value to nine digits does not, unless the refit moved it
+    return f"{c.value:.9g}"
+
+
+def _queue(polished: Polished, rows: Rows) -> list[Constant]:
+    exponents = {
+        s for p in polished.program.template.atoms(sympy.Pow) for s in p.exp.free_symbols if p.base.free_symbols
+    }
+    names = {s.name for s in exponents}
+    errors = _errors(polished, rows)
+    ranked = []
+    for c, error in zip(polished.free, errors, strict=True):
+        relative = error / (abs(c.value) + 1e-300)
+        ranked.append((c.name not in names, -min(relative, 1.0), c))
+    return [c for *_, c in sorted(ranked, key=lambda t: (t[0], t[1]))]
+
+
+def _errors(polished: Polished, rows: Rows) -> np.ndarray:
+    """Return standard errors, infinite along directions that the rows do not determine."""
+    _, J = polished.program.jacobian(rows.X, polished.theta)
+    if rows.weights is not None:
+        J = J * np.sqrt(rows.weights)[:, None]
+    norm = np.linalg.norm(J, axis=0)
+    norm[norm == 0] = 1.0
+    _, s, Vt = np.linalg.svd(J / norm, full_matrices=False)
+    s2 = max(polished.loss, rows.floor) * len(rows.y) / max(len(rows.y) - len(s), 1)
+    inverse = 1 / np.maximum(s, 1e-12 * s[0]) if len(s) and s[0] > 0 else np.full(len(s), np.inf)
+    variance = s2 * np.sum((Vt.T * inverse) ** 2, axis=1) / norm**2
+    lost = s <= 1e-10 * (s[0] if len(s) else 1.0)
+    errors = np.sqrt(variance)
+    errors[np.any(np.abs(Vt[lost]) > 1e-6, axis=0)] = np.inf
+    return errors
+
+
+def _fix(
+    polished: Polished,
+    constant: Constant,
+    rows: Rows,
+    sigma2: float | None,
+    tried: set[tuple[str, sympy.Expr]],
+) -> Polished | None:
+    index = [p.name for p in polished.program.parameters].index(constant.name)
+    error = float(_errors(polished, rows)[index])
+    symbol = polished.program.parameters[index]
+    before = complexity(polished.expression)
+    for nice in _candidates(constant.value, error):
+        if not math.isinf(error) and abs(nice.value - constant.value) > 5 * max(error, 1e-11 * abs(constant.value)):
+            continue
+        start = _slide(polished, index, nice.value, rows)
+        others = {
+            p: sympy.Float(float(v)) for i, (p, v) in enumerate(zip(polished.program.parameters, start, strict=True))
+            if i != index
+        }
+        trial = polished.program.template.xreplace({symbol: nice.exact}).xreplace(others)
+        if trial.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I) or not trial.is_extended_real and trial.is_number:
+            continue
+        record = Constant(constant.name, constant.value, error, nice.exact)
+        fit = polish(trial, rows, REFIT_STEPS, (*polished.fixed, record))
+        if fit is None:
+            continue
+        saved = _written_price(constant.value, error) - nice.price
+        saved += noise.NODE_PRICE * (before - complexity(fit.expression))
+        if _worsening(polished, fit, rows, sigma2) < min(saved, 6.0):
+            return fit
+    return None
+
+
+def _candidates(value: float, error: float) -> list[constants.Nice]:
+    if math.isinf(error) or error > 0.5 * abs(value):
+        one = sympy.S.One
+        free = [constants.Nice(one * s, float(s), 1.0) for s in ((1, -1) if value > 0 else (-1, 1))]
+        zero = constants.Nice(sympy.S.Zero, 0.0, 0.7)
+        return [zero, *free] if math.isinf(error) or abs(value) < 3 * error else free
+    return constants.near(value, 4 * max(error, 1e-11 * abs(value)))
+
+
+def _written_price(value: float, error: float) -> float:
+    """Return the nats for writing a number down to its standard error."""
+    if math.isinf(error) or error <= 0:
+        return 30.0 if error <= 0 else 3.0
+    return 1.5 + math.log1p(abs(value) / error)
+
+
+def _worsening(old: Polished, new: Polished, rows: Rows, sigma2: float | None) -> float:
+    n, p = len(rows.y), len(old.theta)
+    if sigma2 is not None and sigma2 > rows.floor:
+        return 0.5 * n * (new.loss - old.loss) / sigma2
+    return 0.5 * max(n - p, 1) * math.log(max(new.loss, rows.floor) / max(old.loss, rows.floor))
+
+
+def _slide(polished: Polished, index: int, target: float, rows: Rows) -> np.ndarray:
+    """Return the constants moved so that constant `index` takes its target and the fit changes least."""
+    _, J = polished.program.jacobian(rows.X, polished.theta)
+    if rows.weights is not None:
+        J = J * np.sqrt(rows.weights)[:, None]
+    move = np.zeros(len(polished.theta))
+    move[index] = target - polished.theta[index]
+    rest = [i for i in range(len(move)) if i != index]
+    if rest:
+        scale = np.linalg.norm(J[:, rest], axis=0)
+        scale[scale == 0] = 1.0
+        step = np.linalg.lstsq(J[:, rest] / scale, -J[:, index] * move[index], rcond=1e-10)[0] / scale
+        # a long slide leaves the region where the linear model holds: keep what stays finite
+        step = np.where(np.isfinite(step), step, 0.0)
+        move[rest] = step
+    moved = polished.theta + move
+    program = polished.program
+    return moved if np.isfinite(rows.loss(program.value(rows.X, moved))) else polished.theta

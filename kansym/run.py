@@ -1,0 +1,222 @@
+"""The frozen result of a run: what was asked, what was found, how it came about; JSON in and out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sympy
+
+import kansym
+from kansym import expression as expressions
+from kansym.errors import FormatError, InputError
+from kansym.evaluate import evaluate
+from kansym.graph import Graph
+from kansym.parsing import parse_expression, symbols
+from kansym.program import Program
+
+FORMAT = 1
+"""Version of the JSON layout; raised when a reader of the old one would misread the new."""
+
+
+@dataclass(frozen=True)
+class ConstantReport:
+    """Report one constant of a law: its value before rounding, standard error, and exact form if any."""
+
+    name: str
+    value: float
+    stderr: float
+    rounded: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """Hold one row of the front.
+
+    `expression` has one real symbol per column and exact numbers where constants were recognised;
+    `unrounded` keeps them as fitted. A law that is not symbolic has no expression but a graph with
+    spline curves. Losses are mean (weighted) squared errors; `length` is the description length in nats.
+    """
+
+    equation: str
+    complexity: int
+    loss: float
+    heldout_loss: float
+    score: float
+    length: float
+    expression: sympy.Expr | None = None
+    unrounded: sympy.Expr | None = None
+    constants: tuple[ConstantReport, ...] = ()
+    exact: bool = False
+    graph: Graph | None = None
+    source: str = ""
+    note: str = ""
+
+    @property
+    def symbolic(self) -> bool:
+        """Tell whether the law is a formula."""
+        return self.expression is not None
+
+    @property
+    def latex(self) -> str:
+        """Return the formula in LaTeX."""
+        return r"\\text{not symbolic}" if self.expression is None else expressions.latex(self.expression)
+
+    def predict(self, X: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Return the law's values (n,) on rows X (n, columns); NaN where it is undefined."""
+        if self.expression is not None:
+            return Program.compile(self.expression, symbols(names)).value(X)
+        assert self.graph is not None
+        return evaluate(self.graph, X)[:, 0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that json can write."""
+        return {
+            "equation": self.equation,
+            "sympy": None if self.expression is None else expressions.text(self.expression, None),
+            "unrounded": None if self.unrounded is None else expressions.text(self.unrounded, None),
+            "latex": self.latex,
+            "complexity": self.complexity,
+            "loss": _finite(self.loss),
+            "heldout_loss": _finite(self.heldout_loss),
+            "score": _finite(self.score),
+            "length": _finite(self.length),
+            "constants": [
+                {"name": c.name, "value": c.value, "stderr": _finite(c.stderr), "rounded": c.rounded}
+                for c in self.constants
+            ],
+            "exact": self.exact,
+            "symbolic": self.symbolic,
+            "graph": None if self.graph is None or self.symbolic else self.graph.to_dict(),
+            "source": self.source,
+            "note": self.note,
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any], names: Sequence[str]) -> Law:
+        """Return the law that :meth:`to_dict` described."""
+        read = lambda key: None if data[key] is None else parse_expression(data[key], names)  # noqa: E731
+        return Law(
+            str(data["equation"]),
+            int(data["complexity"]),
+            *(_infinite(data[k]) for k in ("loss", "heldout_loss", "score", "length")),
+            read("sympy"),
+            read("unrounded"),
+            tuple(
+                ConstantReport(c["name"], float(c["value"]), _infinite(c["stderr"]), c["rounded"])
+                for c in data["constants"]
+            ),
+            bool(data["exact"]),
+            None if data["graph"] is None else Graph.from_dict(data["graph"]),
+            str(data["source"]),
+            str(data["note"]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Hold everything a run found; `chosen` is the index of the chosen row in `front`.
+
+    `data`: rows, names, target, hash, ranges, notes. `options`: as asked, the seed included. `noise`:
+    the estimated standard deviation of the target's noise. `rivals`: laws of nearly the chosen one's
+    description length that disagree with it outside the data.
+    """
+
+    front: tuple[Law, ...]
+    chosen: int
+    data: dict[str, Any]
+    options: dict[str, Any]
+    noise: float
+    stop_reason: str
+    seconds: float
+    version: str = kansym.__version__
+    history: tuple[dict[str, Any], ...] = ()
+    rivals: tuple[Law, ...] = ()
+    trust: str = ""
+    graphs: dict[str, Graph] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the input columns' names, in the order predict expects."""
+        return tuple(self.data["names"])
+
+    @property
+    def best(self) -> Law:
+        """Return the chosen law."""
+        return self.front[self.chosen]
+
+    @property
+    def graph(self) -> Graph | None:
+        """Return the chosen law as a computation graph; None where it has no such form."""
+        law = self.best
+        if law.graph is not None or law.expression is None:
+            return law.graph
+        try:
+            return expressions.to_graph(law.expression, self.names)
+        except InputError:
+            return None
+
+    def predict(self, X: Any, index: int | None = None) -> np.ndarray:
+        """Return a law's values (n,) on rows X (n, columns), the chosen law's by default."""
+        X = np.asarray(X, float)
+        if X.ndim != 2 or X.shape[1] != len(self.names):
+            raise InputError(f"X has shape {X.shape}; the law takes {len(self.names)} columns: {self.names}.")
+        return self.front[self.chosen if index is None else index].predict(X, self.names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: the whole report, and what from_dict needs."""
+        return {
+            "format": FORMAT,
+            "version": self.version,
+            "chosen": self.chosen,
+            "equation": self.best.equation,
+            "front": [law.to_dict() for law in self.front],
+            "rivals": [law.to_dict() for law in self.rivals],
+            "data": self.data,
+            "options": self.options,
+            "noise": self.noise,
+            "stop_reason": self.stop_reason,
+            "seconds": self.seconds,
+            "trust": self.trust,
+            "history": list(self.history),
+            "graphs": {name: graph.to_dict() for name, graph in self.graphs.items()},
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Run:
+        """Return the run that :meth:`to_dict` described; raises FormatError for other versions."""
+        if data.get("format") != FORMAT:
+            raise FormatError(
+                f"The result has format {data.get('format')!r} (kansym {data.get('version', 'unknown')}); "
+                f"kansym {kansym.__version__} reads format {FORMAT}. Run discover again."
+            )
+        try:
+            names = data["data"]["names"]
+            return Run(
+                tuple(Law.from_dict(law, names) for law in data["front"]),
+                int(data["chosen"]),
+                dict(data["data"]),
+                dict(data["options"]),
+                float(data["noise"]),
+                str(data["stop_reason"]),
+                float(data["seconds"]),
+                str(data["version"]),
+                tuple(data["history"]),
+                tuple(Law.from_dict(law, names) for law in data["rivals"]),
+                str(data["trust"]),
+                {name: Graph.from_dict(g) for name, g in data["graphs"].items()},
+            )
+        except (KeyError, TypeError) as problem:
+            raise FormatError(f"The result lacks or garbles {problem}; run discover again.") from None
+
+
+def _finite(value: float) -> float | str:
+    """Return what JSON can write: infinities as text."""
+    return value if math.isfinite(value) else ("inf" if value > 0 else "-inf" if value < 0 else "nan")
+
+
+def _infinite(value: float | str) -> float:
+    return float(value)

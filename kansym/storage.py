@@ -1,0 +1,49 @@
+"""Versioned JSON, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kansym.errors import FormatError, InputError
+
+
+def write_text(path: str | Path, content: str) -> Path:
+    """Write a text file so that a crash leaves the old one or the new one, never half of it."""
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as problem:
+        raise InputError(f"Cannot write {path}: {problem.strerror}; choose a folder that can be written.") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_json(path: str | Path, data: Mapping[str, Any]) -> Path:
+    """Write plain data as JSON; floats keep every bit."""
+    return write_text(path, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object; raises InputError for no file and FormatError for other content."""
+    path = Path(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise InputError(f"Cannot read {path}: {problem.strerror}; give a file that kansym wrote.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise FormatError(f"{path} is no JSON file; give a file that kansym wrote.") from None
+    if not isinstance(data, dict):
+        raise FormatError(f"{path} holds {type(data).__name__}, not an object; give a file that kansym wrote.")
+    return data
