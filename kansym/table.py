@@ -280,6 +280,8 @@ def _read_text(raw: bytes, source: str) -> Table:
         skip, names = body[0] + 1, first
     if len(body) == 1:
         raise InputError(f"File {source} has a header and no rows; add rows of numbers below it.")
+    # Since pandas 3.1 the default reads every digit, and asking for it is deprecated.
+    exact: Any = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
     placeholders = [f"column {i}" for i in range(len(names))]
     try:
         with warnings.catch_warnings():
@@ -295,7 +297,7 @@ def _read_text(raw: bytes, source: str) -> Table:
                 encoding=encoding,
                 decimal=decimal,
                 comment="#" if comments else None,
-                float_precision="round_trip",
+                **exact,
                 low_memory=False,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, csv.Error) as problem:
@@ -309,6 +311,11 @@ def _read_text(raw: bytes, source: str) -> Table:
         )
         raise FormatError(f"File {source} is not a table: {why}; mend that line.") from None
     return _named(frame, names, source, notes)
+
+
+def _version(module: Any) -> tuple[int, int]:
+    major, minor = module.__version__.split(".")[:2]
+    return int(major), int(minor)
 
 
 def _from_frame(frame: Any, source: str = "DataFrame") -> Table:

@@ -1,0 +1,175 @@
+"""Tables are read from every format a person may have."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kansym.errors import FormatError, InputError
+from kansym.table import Card, read_table, shipped
+
+
+def write(folder, text, name="t.csv", encoding="utf-8"):
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", " ", "  "])
+def test_any_delimiter(tmp_path, delimiter):
+    text = "\n".join(delimiter.join(row) for row in [["a", "b", "c"], ["1", "2.5", "-3e-2"], ["4", "5", "6"]])
+    table = read_table(write(tmp_path, text))
+    assert table.names == ("a", "b", "c")
+    assert table.frame.to_numpy().tolist() == [[1, 2.5, -0.03], [4, 5, 6]]
+    assert table.notes == ()
+
+
+def test_gzip_by_content_not_by_name(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(gzip.compress(b"a,b\n1,2\n3,4\n"))
+    assert read_table(path).rows == 2
+
+
+def test_broken_gzip(tmp_path):
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 500)[:-20])
+    with pytest.raises(FormatError, match="not a whole gzip"):
+        read_table(path)
+
+
+def test_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": [1.5, 2], "Δt": [3, 4]}).to_parquet(path)
+    assert read_table(path).names == ("a", "Δt")
+    path.write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(FormatError, match="Parquet"):
+        read_table(path)
+
+
+def test_every_digit_is_read(tmp_path):
+    values = np.random.default_rng(0).normal(size=200) * 10.0 ** np.arange(-100, 100)
+    path = write(tmp_path, "a\n" + "\n".join(map(repr, values.tolist())))
+    assert np.array_equal(read_table(path).frame["a"].to_numpy(), values)
+
+
+def test_decimal_commas(tmp_path):
+    table = read_table(write(tmp_path, "a;b\n1,5;2\n3,25;4\n"))
+    assert table.frame["a"].tolist() == [1.5, 3.25]
+    assert table.notes == ("numbers are written with a decimal comma",)
+
+
+def test_no_header(tmp_path):
+    table = read_table(write(tmp_path, "1 2 3\n4 5 6\n"))
+    assert table.names == ("x0", "x1", "y")
+    assert "no line of column names" in table.notes[0]
+    assert table.rows == 2
+
+
+def test_savetxt_header(tmp_path):
+    path = tmp_path / "t.txt"
+    np.savetxt(path, np.arange(6.0).reshape(3, 2), header="made yesterday\nt v", comments="# ")
+    table = read_table(path)
+    assert table.names == ("t", "v")
+    assert table.rows == 3
+
+
+def test_byte_order_mark_latin_and_blank_lines(tmp_path):
+    assert read_table(write(tmp_path, "\ufeffa,b\n\n1,2\n\n3,4\n")).frame["a"].tolist() == [1, 3]
+    table = read_table(write(tmp_path, "größe,b\n1,2\n3,4\n", encoding="latin-1"))
+    assert table.names == ("größe", "b")
+    assert "Latin-1" in table.notes[0]
+    assert read_table(write(tmp_path, "a,b\n1,2\n3,4\n", encoding="utf-16")).names == ("a", "b")
+
+
+def test_units_in_the_header(tmp_path):
+    header = "speed [m/s],mass (kg),a[0],f(x),share [-],odd (really odd),y"
+    table = read_table(write(tmp_path, header + "\n1,2,3,4,5,6,7\n8,9,10,11,12,13,14\n"))
+    assert table.names == ("speed", "mass", "a[0]", "f(x)", "share", "odd (really odd)", "y")
+    assert table.units == {"speed": "m/s", "mass": "kg", "share": "-"}
+
+
+def test_saved_index_and_trailing_delimiter(tmp_path):
+    table = read_table(write(tmp_path, ",a,b\n0,1,2\n1,3,4\n2,5,6\n"))
+    assert table.names == ("a", "b")
+    assert "counts the rows" in table.notes[0]
+    assert read_table(write(tmp_path, "a,b,\n1,2,\n3,4,\n")).names == ("a", "b")
+    table = read_table(write(tmp_path, "a,,b\n1,2,3\n4,5,6\n"))
+    assert table.names == ("a", "x1", "b")
+
+
+def test_a_frame_is_never_changed():
+    frame = pd.DataFrame({"a [m]": [1.0, 2], ("b", "c"): [3, 4]}, index=[5, 7])
+    before = frame.copy(deep=True)
+    table = read_table(frame)
+    assert table.names == ("a", "b c")
+    table.frame.loc[0, "a"] = 99.0
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_quoted_names_with_delimiters(tmp_path):
+    table = read_table(write(tmp_path, '"x, first",b\n1,2\n3,4\n'))
+    assert table.names == ("x, first", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("# only a comment\n", "is empty"),
+        ("a,b\n", "header and no rows"),
+        ("a,a\n1,2\n3,4\n", "2 columns named 'a'"),
+        ("a [m],a [s]\n1,2\n3,4\n", "2 columns named 'a'"),
+        ("a,b\n1,2\n1,2,3\n4,5\n", "line 3 has 3 values where 2"),
+        ("a,b\n1,2,3\n1,2,3\n", "more values than the 2 column names"),
+        ("a\0b", "not text"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_one_line(tmp_path, text, message):
+    with pytest.raises((InputError, FormatError), match=message) as caught:
+        read_table(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_not_there(tmp_path):
+    write(tmp_path, "a,b\n1,2\n", "speeds.csv")
+    with pytest.raises(InputError, match=r"did you mean 'speeds\.csv'"):
+        read_table(tmp_path / "speed.csv")
+    with pytest.raises(InputError, match="No folder"):
+        read_table(tmp_path / "nowhere" / "speed.csv")
+    with pytest.raises(InputError, match="is a folder"):
+        read_table(tmp_path)
+    with pytest.raises(InputError, match="did you mean 'planets'"):
+        shipped("planet")
+    with pytest.raises(InputError, match="cannot come from int"):
+        read_table(3)
+
+
+def test_a_shipped_name_is_a_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = read_table("planets")
+    assert table.rows == 8 and table.card is not None and table.card.target == "period"
+    write(tmp_path, "a,b\n1,2\n3,4\n", "planets")
+    assert read_table("planets").names == ("a", "b"), "a file of that name comes first"
+
+
+def test_a_card_of_ones_own(tmp_path):
+    path = write(tmp_path, "a,b,c\n1,2,3\n4,5,6\n", "mine.csv")
+    (tmp_path / "mine.toml").write_text('table = "mine.csv"\ntarget = "a"\n[columns.a]\nunit = "m"\n')
+    card = read_table(path).card
+    assert card is not None and card.target == "a" and card.units == {"a": "m"}
+    (tmp_path / "mine.toml").write_text('[tool]\nname = "unrelated"\n')
+    assert read_table(path).card is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("target = ", "not valid TOML"), ('table = "x.csv"\ntaget = "a"', "'target'"), ("", "names no table")],
+)
+def test_broken_cards(tmp_path, text, message):
+    with pytest.raises((FormatError, InputError), match=message):
+        Card.read(write(tmp_path, text, "c.toml"))
