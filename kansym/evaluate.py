@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kansym import library, spline
 from kansym.errors import InputError
-from kansym.graph import Curve, Edge, Graph, Spline
+from kansym.graph import Curve, Edge, Graph, Spline, Symbolic
 
 
 def curve_values(curve: Curve, x: np.ndarray, derivative: int = 0) -> np.ndarray:
@@ -82,6 +84,79 @@ def sensitivities(graph: Graph, X: np.ndarray, output: int = 0) -> dict[str, np.
                         local = local * other
             slopes[e.source] = slopes[e.source] + local
     return slopes
+
+
+def free_letters(curve: Symbolic) -> tuple[str, ...]:
+    """Return which of a, b, c, d (and p) a refit may move: those that the function does not absorb."""
+    letters = [k for k in "abcd" if k not in curve.function.redundant]
+    return (*letters, "p") if curve.p is not None else tuple(letters)
+
+
+def parameters(graph: Graph) -> np.ndarray:
+    """Return all free numbers of a graph's curves, edge by edge: coefficients, or free letters."""
+    parts: list[np.ndarray] = []
+    for e in graph.edges():
+        if isinstance(e.curve, Spline):
+            parts.append(e.curve.coefficients)
+            if e.curve.base is not None:
+                parts.append(np.array([e.curve.base_weight]))
+        else:
+            parts.append(np.array([getattr(e.curve, k) for k in free_letters(e.curve)], float))
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def with_parameters(graph: Graph, theta: np.ndarray) -> Graph:
+    """Return the graph with the numbers that :func:`parameters` lists replaced by theta."""
+    curves: dict[tuple[str, str, int], Curve] = {}
+    at = 0
+    for e in graph.edges():
+        if isinstance(e.curve, Spline):
+            size = len(e.curve.coefficients)
+            curve: Curve = replace(e.curve, coefficients=theta[at : at + size])
+            at += size
+            if e.curve.base is not None:
+                curve = replace(curve, base_weight=float(theta[at]))
+                at += 1
+        else:
+            letters = free_letters(e.curve)
+            values = (float(v) for v in theta[at : at + len(letters)])
+            curve = replace(e.curve, **dict(zip(letters, values, strict=True)))
+            at += len(letters)
+        curves[e.id] = curve
+    return graph.with_curves(curves)
+
+
+def jacobian(graph: Graph, X: np.ndarray, output: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return one output (n,) and its derivatives (n, parameters), in the order of :func:`parameters`."""
+    values = node_values(graph, X)
+    slopes = sensitivities(graph, X, output)
+    n = len(next(iter(values.values())))
+    blocks: list[np.ndarray] = []
+    for e in graph.edges():
+        outer = slopes[e.target]
+        if graph.kind(e.target) == "product":
+            for other in graph.into(e.target):
+                if other.id != e.id:
+                    outer = outer * curve_values(other.curve, values[other.source])
+        blocks.append(outer[:, None] * _curve_slopes(e.curve, values[e.source]))
+    return values[graph.outputs[output]], np.hstack(blocks) if blocks else np.zeros((n, 0))
+
+
+def _curve_slopes(curve: Curve, x: np.ndarray) -> np.ndarray:
+    """Return the derivatives (n, free numbers) of a curve's values for its own numbers."""
+    if isinstance(curve, Spline):
+        basis = spline.basis(curve.knots, curve.order, x)
+        if curve.base is None:
+            return basis
+        return np.column_stack([basis, library.get(curve.base)(x)])
+    inner = curve.a * x + curve.b
+    with np.errstate(all="ignore"):
+        f, slope = curve.function(inner, curve.p), curve.function.derivative_values(inner, curve.p)
+        columns = {"a": curve.c * slope * x, "b": curve.c * slope, "c": f, "d": np.ones_like(x)}
+        if curve.p is not None:
+            h = 1e-6 * max(1.0, abs(curve.p))
+            columns["p"] = curve.c * (curve.function(inner, curve.p + h) - curve.function(inner, curve.p - h)) / (2 * h)
+    return np.column_stack([columns[k] for k in free_letters(curve)])
 
 
 def _rows(graph: Graph, X: np.ndarray) -> np.ndarray:

@@ -1,0 +1,299 @@
+"""The whole flow on one page: dataset -> producers -> refine -> front -> run.
+
+This is the only file that knows the order of the stages. Each stage is in its own room.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import sympy
+
+from kansym import expression as expressions
+from kansym import noise, pareto
+from kansym.budget import Budget, Progress
+from kansym.dataset import Dataset, from_arrays, from_table
+from kansym.errors import InputError
+from kansym.library import Library
+from kansym.parsing import parse_expression, symbols
+from kansym.polish import Rows
+from kansym.refine import Judged, Trial, constants, exact, refine, with_all_rows
+from kansym.run import ConstantReport, Law, Run
+from kansym.snapping import snap
+
+SEARCH_ROWS = 2000
+"""The structure search looks at no more rows than this; constants of the front see all of them."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Set what a run looks for and how long; the defaults suit someone who sets nothing.
+
+    `effort` scales the work budget of every producer; `time_limit` (seconds) only cuts. `guesses` are
+    formulas to start from. `library` is a preset's name, a TOML file or a Library; `only` and `exclude`
+    narrow it. `maxsize` bounds the complexity of what is shown. `selection` is a rule of `pareto`.
+    """
+
+    library: str | Library = "default"
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    time_limit: float | None = None
+    effort: float = 1.0
+    seed: int = 0
+    jobs: int = 1
+    device: str = "cpu"
+    maxsize: int = 60
+    selection: str = "description"
+    guesses: tuple[str, ...] = ()
+    kan: bool = True
+
+    def functions(self) -> Library:
+        """Return the library that these options describe; raises for unknown names."""
+        library = self.library if isinstance(self.library, Library) else Library.load(self.library)
+        if self.only:
+            library = Library.load("all").only(("x", *(n for n in self.only if n != "x")))
+        return library.exclude(self.exclude) if self.exclude else library
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for the report."""
+        data = {k: (list(v) if isinstance(v, tuple) else v) for k, v in asdict_shallow(self).items()}
+        if isinstance(self.library, Library):
+            data["library"] = self.library.to_dict()
+        return data
+
+
+def asdict_shallow(options: Any) -> dict[str, Any]:
+    """Return a dataclass's fields without copying what they hold."""
+    return {name: getattr(options, name) for name in options.__dataclass_fields__}
+
+
+@dataclass
+class Archive:
+    """Collect judged formulas; keep for each complexity the best, and the shortest description of all."""
+
+    trial: Trial
+    maxsize: int
+    best: dict[int, Judged] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    others: list[Judged] = field(default_factory=list)
+
+    def add(self, law: Judged) -> bool:
+        """Add a formula; tell whether it is the shortest description so far."""
+        if not math.isfinite(law.loss) or law.complexity > self.maxsize:
+            return False
+        shortest = law.length < self.shortest
+        rival = self.best.get(law.complexity)
+        if rival is None or (law.length, law.loss) < (rival.length, rival.loss):
+            self.best[law.complexity] = law
+            if rival is not None:
+                self.others.append(rival)
+        else:
+            self.others.append(law)
+        if shortest:
+            self.history.append(
+                {
+                    "event": "better law",
+                    "source": law.source,
+                    "equation": expressions.text(law.expression, 5),
+                    "complexity": law.complexity,
+                    "heldout_share": law.heldout / self.trial.power,
+                }
+            )
+        return shortest
+
+    @property
+    def shortest(self) -> float:
+        """Return the least description length so far."""
+        return min((law.length for law in self.best.values()), default=math.inf)
+
+    @property
+    def leader(self) -> Judged | None:
+        """Return the formula of least description length."""
+        return min(self.best.values(), key=lambda law: law.length, default=None)
+
+
+def discover(
+    data: Any, y: Any = None, *, options: Options | None = None,
+    progress: Callable[[Progress], None] | None = None, names: Sequence[str] | None = None,
+    target: str | None = None, weights: Any = None, **settings: Any,
+) -> Run:
+    """Find the law in a table: a front of formulas from simplest to most accurate.
+
+    `data` is X (n, d) with `y` (n,), or a path, a table's shipped name, a DataFrame or a Dataset alone.
+    `settings` are fields of :class:`Options`. Ctrl-C ends the search and returns the best so far.
+    Raises InputError for data or options that cannot be used.
+    """
+    if isinstance(data, Dataset):
+        dataset = data
+    elif y is not None:
+        dataset = from_arrays(data, y, names, weights, target=target)
+    else:
+        dataset = from_table(data, target=target)
+    if settings:
+        unknown = set(settings) - set(Options.__dataclass_fields__)
+        if unknown:
+            raise InputError(f"Option {min(unknown)!r} is not known; see kansym.pipeline.Options.")
+        options = replace(options or Options(), **settings)
+    return search(dataset, options or Options(), progress)
+
+
+def search(dataset: Dataset, options: Options, progress: Callable[[Progress], None] | None = None) -> Run:
+    """Run every stage on a dataset and return the result."""
+    started = time.monotonic()
+    library = options.functions()
+    dataset = dataset.screened(seed=options.seed)
+    budget = Budget(seconds=options.time_limit, listener=progress, started=started)
+    trial = Trial.of(dataset, library, options.seed)
+    archive = Archive(trial, options.maxsize)
+    reason = ""
+    try:
+        reason = _explore(dataset, trial, archive, options, budget)
+    except KeyboardInterrupt:
+        budget.cancelled = True
+        reason = "interrupted"
+    return _finish(dataset, trial, archive, options, reason, started)
+
+
+def _explore(dataset: Dataset, trial: Trial, archive: Archive, options: Options, budget: Budget) -> str:
+    """Feed every producer's candidates through refine; return why it ended."""
+    for formula, source in _first(dataset, options):
+        for law in refine(formula, trial, source):
+            archive.add(law)
+    rows = dataset.subsample(SEARCH_ROWS, options.seed)
+    for name, propose in _producers(options):
+        budget.tell(name, *_best_of(archive))
+        candidates = propose(rows, noise=None, budget=budget, library=trial.library, seed=options.seed)
+        for candidate in candidates:
+            for formula in _formulas(candidate, trial):
+                promising = archive.shortest + 0.02 * len(trial.train.y) + 60
+                for law in refine(formula, trial, candidate.source, promising):
+                    if archive.add(law):
+                        budget.tell(name, *_best_of(archive))
+                if archive.leader is not None and exact(archive.leader, trial):
+                    return "proved exact on held-out rows"
+            if budget.exhausted:
+                return budget.reason
+    return "every producer has finished"
+
+
+def _producers(options: Options) -> Iterator[tuple[str, Callable[..., Iterator[Any]]]]:
+    """Yield the producers in the order in which they are tried: cheap and exact ones first."""
+    for name in ("pade", "structure", "enumeration", "network"):
+        if name != "network" or options.kan:
+            yield name, importlib.import_module(f"kansym.search.{name}").propose
+
+
+def _formulas(candidate: Any, trial: Trial) -> Iterator[sympy.Expr]:
+    if candidate.expression is not None:
+        yield candidate.expression
+    elif candidate.graph is not None:
+        for snapped in snap(candidate.graph, trial.small, trial.library):
+            yield expressions.from_graph(snapped.graph)[0]
+
+
+def _first(dataset: Dataset, options: Options) -> Iterator[tuple[sympy.Expr, str]]:
+    """Yield what is tried before any search: the person's guesses, the constant, the lines."""
+    columns = symbols(dataset.names)
+    for text in options.guesses:
+        yield parse_expression(text, dataset.names), "guess"
+    yield sympy.Float(float(np.average(dataset.y, weights=dataset.weights))), "constant"
+    Z = np.column_stack([dataset.X, np.ones(dataset.rows)])
+    if dataset.rows > Z.shape[1] + 1:
+        w = 1.0 if dataset.weights is None else np.sqrt(dataset.weights)[:, None]
+        slope = np.linalg.lstsq(Z * w, dataset.y * np.ravel(w), rcond=None)[0]
+        line = sum((sympy.Float(float(a)) * s for a, s in zip(slope, columns, strict=False)), sympy.S.Zero)
+        yield line + sympy.Float(float(slope[-1])), "linear"
+
+
+def _best_of(archive: Archive) -> tuple[float | None, str]:
+    leader = archive.leader
+    if leader is None:
+        return None, ""
+    return math.sqrt(max(leader.heldout, 0) / archive.trial.power), expressions.text(leader.expression, 4)
+
+
+def _finish(
+    dataset: Dataset, trial: Trial, archive: Archive, options: Options, reason: str, started: float
+) -> Run:
+    laws = [with_all_rows(law, dataset, trial) for law in archive.best.values()]
+    everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols)
+    laws = [law for law in laws if math.isfinite(law.loss)]
+    if not laws:
+        raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
+    front = pareto.front(laws, lambda law: law.complexity, lambda law: law.loss, everything.floor)
+    scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
+    chosen = pareto.choose(
+        [law.loss for law in front], scores, [law.length for law in front], options.selection
+    )
+    leader = front[chosen]
+    sigma = math.sqrt(leader.loss) if trial.sigma2 is None else 1.0
+    proved = exact(leader, trial)
+    if proved and reason.startswith("every"):
+        reason = "proved exact on held-out rows"
+    return Run(
+        front=tuple(_law(law, score, trial) for law, score in zip(front, scores, strict=True)),
+        chosen=chosen,
+        data=_facts(dataset, trial),
+        options=options.to_dict(),
+        noise=0.0 if proved else sigma,
+        stop_reason=reason,
+        seconds=time.monotonic() - started,
+        history=tuple(archive.history),
+        trust=_trust(leader, trial, proved),
+    )
+
+
+def _law(law: Judged, score: float, trial: Trial) -> Law:
+    reports = tuple(
+        ConstantReport(c.name, c.value, c.stderr, None if c.exact is None else str(c.exact))
+        for c in constants(law)
+    )
+    return Law(
+        equation=expressions.text(law.expression),
+        complexity=law.complexity,
+        loss=law.loss,
+        heldout_loss=law.heldout,
+        score=score,
+        length=law.length,
+        expression=law.expression,
+        unrounded=law.unrounded.expression,
+        constants=reports,
+        exact=exact(law, trial),
+        source=law.source,
+    )
+
+
+def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
+    return {
+        "names": list(dataset.names),
+        "target": dataset.target,
+        "rows": dataset.rows,
+        "heldout_rows": 0 if trial.heldout is None else len(trial.heldout.y),
+        "hash": dataset.hash,
+        "source": dataset.source,
+        "weighted": dataset.weights is not None,
+        "ranges": {
+            n: [float(dataset.X[:, i].min()), float(dataset.X[:, i].max())] for i, n in enumerate(dataset.names)
+        },
+        "target_range": [float(dataset.y.min()), float(dataset.y.max())],
+        "target_spread": math.sqrt(trial.power),
+        "notes": list(dataset.notes),
+    }
+
+
+def _trust(law: Judged, trial: Trial, proved: bool) -> str:
+    share = math.sqrt(max(law.heldout, 0.0) / trial.power)
+    rows = "each row left out in turn" if trial.heldout is None else f"{len(trial.heldout.y)} held-out rows"
+    if proved:
+        return f"It reproduces {rows} to round-off: within the data's range, this is the law."
+    if share < 0.05:
+        return f"On {rows} it is off by {share:.2g} of the target's spread: good within the data's range."
+    if share < 0.5:
+        return f"On {rows} it is off by {share:.2g} of the target's spread: a trend with noise about it."
+    return f"On {rows} it is off by {share:.2g} of the target's spread: do not rely on it."

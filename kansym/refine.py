@@ -1,0 +1,202 @@
+"""Candidate to law: snap, fit all constants, recognise the nice ones, simplify, compare on held-out rows.
+
+Every producer's candidates take this one path, so that no formula is judged by its finder.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import sympy
+
+from kansym import expression as expressions
+from kansym import noise
+from kansym.dataset import Dataset
+from kansym.errors import KansymError
+from kansym.library import Library
+from kansym.parsing import symbols
+from kansym.polish import Constant, Polished, Rows, polish, settle
+from kansym.program import Program
+
+EXACT = 1e-10
+"""Held-out RMS error, as a share of the target's, below which a formula counts as proved."""
+
+TINY_TABLE = 30
+"""Up to this many rows (or groups) every one is held out once instead of a fifth of them."""
+
+FIT_ROWS = 1000
+"""Constants of candidates are fitted on at most this many rows; those of the front on all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Hold the rows that candidates are fitted to and judged on, and the ruler they are judged by."""
+
+    train: Rows
+    heldout: Rows | None
+    sigma2: float | None
+    names: tuple[str, ...]
+    positive: tuple[sympy.Symbol, ...]
+    library: Library
+
+    @staticmethod
+    def of(dataset: Dataset, library: Library, seed: int) -> Trial:
+        """Return the trial of a dataset: a fifth held out (by group where given), none of a tiny table."""
+        columns = symbols(dataset.names)
+        units = dataset.rows if dataset.groups is None else len(np.unique(dataset.groups))
+        positive = tuple(s for i, s in enumerate(columns) if np.all(dataset.X[:, i] > 0))
+        sigma2 = 1.0 if dataset.absolute else None
+        if units <= TINY_TABLE:
+            rows = Rows(dataset.X, dataset.y, dataset.weights, columns)
+            return Trial(rows, None, sigma2, dataset.names, positive, library)
+        train, held = dataset.split(0.2, seed)
+        return Trial(
+            Rows(train.X, train.y, train.weights, columns),
+            Rows(held.X, held.y, held.weights, columns),
+            sigma2,
+            dataset.names,
+            positive,
+            library,
+        )
+
+    @cached_property
+    def small(self) -> Rows:
+        """Return at most FIT_ROWS of the training rows, evenly spread."""
+        rows = self.train
+        if len(rows.y) <= FIT_ROWS:
+            return rows
+        at = np.linspace(0, len(rows.y) - 1, FIT_ROWS).astype(int)
+        weights = None if rows.weights is None else rows.weights[at]
+        return Rows(rows.X[at], rows.y[at], weights, rows.symbols)
+
+    @cached_property
+    def power(self) -> float:
+        """Return the weighted mean square of the target about its mean, what a constant law leaves."""
+        y, w = self.train.y, self.train.weights
+        mean = np.average(y, weights=w)
+        return float(np.mean((1.0 if w is None else w) * (y - mean) ** 2))
+
+    def length(self, loss: float, constants: int, complexity: int) -> float:
+        """Return the description length in nats of a formula with this loss on the training rows."""
+        return noise.description_length(
+            loss, len(self.train.y), constants, complexity, self.train.floor, self.sigma2
+        )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Hold a fitted formula with its figures; `unrounded` has every constant as fitted."""
+
+    polished: Polished
+    unrounded: Polished
+    complexity: int
+    loss: float
+    heldout: float
+    length: float
+    source: str
+
+    @property
+    def expression(self) -> sympy.Expr:
+        """Return the formula."""
+        return self.polished.expression
+
+
+def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) -> Judged:
+    """Measure a fitted formula on the training and the held-out rows."""
+    program = polished.program
+    loss = trial.train.loss(program.value(trial.train.X, polished.theta))
+    if trial.heldout is None:
+        heldout = leave_one_out(polished, trial.train)
+    else:
+        heldout = trial.heldout.loss(program.value(trial.heldout.X, polished.theta))
+    size = expressions.complexity(polished.expression)
+    length = trial.length(max(loss, min(heldout, 4 * loss)), len(polished.theta), size)
+    return Judged(polished, unrounded, size, loss, heldout, length, source)
+
+
+def leave_one_out(polished: Polished, rows: Rows) -> float:
+    """Return the mean squared error of each row predicted without it, by the linearised fit.
+
+    The PRESS residual r_i / (1 - h_i), with h the diagonal of the hat matrix J (J'J)^-1 J'
+    (Allen, Technometrics 16, 1974).
+    """
+    values, J = polished.program.jacobian(rows.X, polished.theta)
+    r = values - rows.y
+    if rows.weights is not None:
+        root = np.sqrt(rows.weights)
+        r, J = r * root, J * root[:, None]
+    if J.shape[1]:
+        scale = np.linalg.norm(J, axis=0)
+        U, s, _ = np.linalg.svd(J / np.where(scale > 0, scale, 1.0), full_matrices=False)
+        U = U[:, s > 1e-10 * max(s[0], 1e-300)]
+        leverage = np.clip(np.sum(U * U, axis=1), 0, 1 - 1e-9)
+        r = r / (1 - leverage)
+    out = float(np.mean(r * r))
+    return out if math.isfinite(out) else math.inf
+
+
+def refine(expression: sympy.Expr, trial: Trial, source: str, promising: float = math.inf) -> Iterator[Judged]:
+    """Yield the law that a formula becomes: fitted, then with nice constants, then simplified.
+
+    Gives up after the first fit when its description length exceeds `promising`.
+    """
+    try:
+        fitted = polish(expression, trial.small)
+    except (KansymError, TypeError, ZeroDivisionError, OverflowError):
+        return
+    if fitted is None:
+        return
+    size = expressions.complexity(fitted.expression)
+    if trial.length(fitted.loss, len(fitted.theta), size) > promising:
+        return
+    if trial.small is not trial.train:
+        fitted = polish(fitted.expression, trial.train, 20) or fitted
+    first = judge(fitted, fitted, trial, source)
+    yield first
+    settled = settle(fitted, trial.small, trial.sigma2)
+    settled = shortened(settled, trial)
+    again = settle(settled, trial.small, trial.sigma2)
+    if trial.small is not trial.train:
+        again = polish(again.expression, trial.train, 20, again.fixed) or again
+    yield judge(again, fitted, trial, source)
+
+
+def shortened(polished: Polished, trial: Trial) -> Polished:
+    """Return the fitted formula in its shortest algebraic form that agrees on the rows."""
+    values = polished.program.value(trial.small.X, polished.theta)
+
+    def same(e: sympy.Expr) -> bool:
+        try:
+            return expressions.agree(values, Program.compile(e, trial.small.symbols).value(trial.small.X))
+        except (KansymError, TypeError, ZeroDivisionError, OverflowError):
+            return False
+
+    form = expressions.simplify(polished.expression, same, trial.positive)
+    if form == polished.expression:
+        return polished
+    return polish(form, trial.small, 20, polished.fixed) or polished
+
+
+def exact(law: Judged, trial: Trial) -> bool:
+    """Tell whether the held-out rows prove the formula: error below EXACT of the target's spread."""
+    rows = trial.train if trial.heldout is None else trial.heldout
+    spare = len(trial.train.y) - len(law.polished.theta)
+    return law.heldout <= max(EXACT**2 * trial.power, rows.floor) and spare >= 3
+
+
+def with_all_rows(law: Judged, dataset: Dataset, trial: Trial) -> Judged:
+    """Return the law with its constants refitted on every row; the held-out figure stays."""
+    everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols)
+    final = polish(law.polished.expression, everything, 20, law.polished.fixed)
+    if final is None or not math.isfinite(final.loss):
+        return law
+    return replace(law, polished=final, loss=final.loss)
+
+
+def constants(law: Judged) -> tuple[Constant, ...]:
+    """Return the recognised constants and then the free ones."""
+    return (*law.polished.fixed, *law.polished.free)

@@ -1,0 +1,168 @@
+"""Curves to symbolic functions, one at a time: try, refit what is left, measure, keep or undo.
+
+A beam of graphs is carried along, because the locally best function is often the wrong one. A question
+never changes a graph: every step returns new ones, so undoing costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kansym.errors import KansymError
+from kansym.evaluate import activations, evaluate, jacobian, parameters, with_parameters
+from kansym.graph import Edge, Graph, Spline, Symbolic
+from kansym.leastsq import levenberg_marquardt
+from kansym.library import Library
+from kansym.matching import Match, match
+from kansym.polish import Rows
+
+FLAT = 1e-9
+"""An edge whose activation varies less than this share of the output's spread carries a constant."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Set how wide snapping looks: choices per edge, graphs carried along, refit steps after each snap."""
+
+    choices: int = 5
+    beam: int = 4
+    refit_steps: int = 8
+    worst_r2: float = 0.5
+
+
+@dataclass(frozen=True)
+class Step:
+    """Record one attempt: which edge, which function, how good, kept or why not."""
+
+    edge: str
+    function: str
+    r2: float
+    loss: float
+    kept: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Snapped:
+    """Hold a graph on its way to a formula: its loss and the steps that led there."""
+
+    graph: Graph
+    loss: float
+    cost: float = 0.0
+    steps: tuple[Step, ...] = field(default=())
+
+
+def snap(
+    graph: Graph, rows: Rows, library: Library, settings: Settings | None = None, output: int = 0
+) -> list[Snapped]:
+    """Return fully symbolic graphs for a graph with spline curves, best first.
+
+    Edges are snapped in the order of how surely one function fits them. After each snap all constants
+    and remaining splines are refitted by Levenberg–Marquardt; the `beam` graphs of least loss at the
+    price of their functions go on. Returns fewer graphs, or none, where no function fits a curve.
+    """
+    settings = settings or Settings()
+    beam = [Snapped(graph, rows.loss(evaluate(graph, rows.X)[:, output]))]
+    while any(not s.graph.is_symbolic for s in beam):
+        grown: list[Snapped] = []
+        for state in beam:
+            if state.graph.is_symbolic:
+                grown.append(state)
+            else:
+                grown.extend(_snap_one(state, rows, library, settings))
+        if not grown:
+            return []
+        beam = _best(grown, rows, settings.beam)
+    return beam
+
+
+def suggest(graph: Graph, X: np.ndarray, edge: Edge, library: Library, top: int = 5) -> list[Match]:
+    """Return the functions that fit one edge's activations best; changes nothing."""
+    x, y = activations(graph, X)[edge.id]
+    return match(x, y, library=library, top=top)
+
+
+def _snap_one(state: Snapped, rows: Rows, library: Library, settings: Settings) -> list[Snapped]:
+    """Return the states that snapping the surest edge of a state leads to."""
+    acts = activations(state.graph, rows.X)
+    waiting = [e for e in state.graph.edges() if isinstance(e.curve, Spline)]
+    options: list[tuple[float, Edge, list[Match]]] = []
+    for e in waiting:
+        x, y = acts[e.id]
+        if np.std(y) <= FLAT * (np.std(rows.y) + np.finfo(float).tiny):
+            constant = Symbolic(library["x"], 1.0, 0.0, 0.0, float(np.mean(y)))
+            graph = state.graph.with_curve(e, constant)
+            step = Step(_label(e), "constant", 1.0, state.loss, True)
+            return [Snapped(graph, state.loss, state.cost, (*state.steps, step))]
+        try:
+            found = match(x, y, library=library, top=settings.choices)
+        except KansymError:
+            continue
+        if found:
+            options.append((_doubt(found), e, found))
+    if not options:
+        return []
+    _, edge, found = min(options, key=lambda o: o[0])
+    states = []
+    for m in found:
+        if m.r2 < settings.worst_r2:
+            continue
+        graph = state.graph.with_curve(edge, Symbolic(m.function, m.a, m.b, m.c, m.d, m.p))
+        graph, loss = refit(graph, rows, settings.refit_steps)
+        if not math.isfinite(loss):
+            continue
+        step = Step(_label(edge), m.function.name, float(m.r2), loss, True)
+        states.append(Snapped(graph, loss, state.cost + m.function.complexity, (*state.steps, step)))
+    return states
+
+
+def _doubt(found: Sequence[Match]) -> float:
+    """Return how unsure the best match is: what it leaves unexplained."""
+    return max(1.0 - found[0].r2, 1e-16)
+
+
+def _best(states: list[Snapped], rows: Rows, width: int) -> list[Snapped]:
+    """Return the states of least loss at the price of their functions, no two alike."""
+    n = len(rows.y)
+
+    def price(s: Snapped) -> float:
+        return 0.5 * n * math.log(max(s.loss, rows.floor)) + 1.6 * s.cost
+
+    ranked = sorted(states, key=price)
+    seen: set[tuple] = set()
+    kept = []
+    for s in ranked:
+        signature = tuple(
+            (e.id, e.curve.function.name) for e in s.graph.edges() if isinstance(e.curve, Symbolic)
+        )
+        if signature not in seen:
+            seen.add(signature)
+            kept.append(s)
+    return kept[:width]
+
+
+def refit(graph: Graph, rows: Rows, steps: int, output: int = 0) -> tuple[Graph, float]:
+    """Return the graph with all free constants and spline coefficients refitted, and its loss."""
+    start = parameters(graph)
+    root = None if rows.weights is None else np.sqrt(rows.weights)
+
+    def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, slopes = jacobian(with_parameters(graph, theta), rows.X, output)
+        r = values - rows.y
+        return (r, slopes) if root is None else (r * root, slopes * root[:, None])
+
+    before = rows.loss(evaluate(graph, rows.X)[:, output])
+    if len(start) == 0 or len(start) >= len(rows.y) or not math.isfinite(before):
+        return graph, before
+    fit = levenberg_marquardt(residual, start, max_steps=steps)
+    better = with_parameters(graph, fit.theta)
+    after = rows.loss(evaluate(better, rows.X)[:, output])
+    return (better, after) if after <= before else (graph, before)
+
+
+def _label(edge: Edge) -> str:
+    return f"{edge.source} -> {edge.target}"
