@@ -1,0 +1,109 @@
+"""Expressions: size, text that reads back, graph and formula as two forms of one thing."""
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kansym import expression as ex
+from kansym import library
+from kansym.errors import InputError
+from kansym.evaluate import evaluate
+from kansym.graph import Edge, Graph, Spline, Symbolic
+from kansym.parsing import parse_expression, symbols
+from kansym.program import Program
+
+x, y = symbols(["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("x", 1),
+        ("2.5", 1),
+        ("x + y", 3),
+        ("x - y", 3),
+        ("-x", 2),
+        ("x/y", 3),
+        ("1/x", 3),
+        ("x**2", 3),
+        ("sqrt(x)", 2),
+        ("1/sqrt(x)", 4),
+        ("2*x + 1", 5),
+        ("exp(-x)", 3),
+        ("sin(2*x)*y", 6),
+        ("(x + y)/(1 + x*y)", 9),
+        ("pi*x", 3),
+        ("x/2", 3),
+    ],
+)
+def test_complexity_counts_as_pysr(text, size):
+    assert ex.complexity(parse_expression(text, ["x", "y"])) == size
+
+
+NAMES = ["x", "x 1", "Δt", "class", "E", "pi", "lambda"]
+
+
+def trees():
+    leaves = st.sampled_from(symbols(NAMES)) | st.floats(0.1, 9).map(sympy.Float) | st.integers(1, 9).map(sympy.Integer)
+
+    def grow(child):
+        pair = st.tuples(child, child)
+        return (
+            pair.map(lambda p: p[0] + p[1])
+            | pair.map(lambda p: p[0] * p[1])
+            | pair.map(lambda p: p[0] / p[1] if p[1] != 0 else p[0])
+            | child.map(sympy.sin)
+            | child.map(lambda e: sympy.exp(-(e**2)))
+        )
+
+    return st.recursive(leaves, grow, max_leaves=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(trees())
+def test_text_reads_back_to_the_same_values(e):
+    again = parse_expression(ex.text(e, None), NAMES)
+    X = np.random.default_rng(1).uniform(0.5, 1.5, (20, len(NAMES)))
+    columns = symbols(NAMES)
+    np.testing.assert_allclose(
+        Program.compile(again, columns).value(X), Program.compile(e, columns).value(X), rtol=1e-12
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(trees())
+def test_graph_of_a_formula_is_the_formula(e):
+    graph = ex.to_graph(e, NAMES)
+    X = np.random.default_rng(2).uniform(0.5, 1.5, (20, len(NAMES)))
+    columns = symbols(NAMES)
+    truth = Program.compile(e, columns).value(X)
+    np.testing.assert_allclose(evaluate(graph, X)[:, 0], truth, rtol=1e-10)
+    (back,) = ex.from_graph(graph)
+    np.testing.assert_allclose(Program.compile(back, columns).value(X), truth, rtol=1e-10)
+    again = Graph.from_dict(graph.to_dict())
+    assert np.array_equal(evaluate(again, X), evaluate(graph, X))
+
+
+def test_power_keeps_its_exponent():
+    graph = ex.to_graph(x ** sympy.Float(2.5), ["x"])
+    assert evaluate(graph, np.array([[4.0]])) == pytest.approx(32.0)
+
+
+def test_a_spline_has_no_formula():
+    spline = Spline(np.linspace(-3, 4, 8), np.ones(4))
+    graph = Graph.build(["x"], ["s"], {"s": "sum"}, [Edge("x", "s", 0, spline)])
+    with pytest.raises(InputError, match="snap it"):
+        ex.from_graph(graph)
+
+
+def test_simplify_takes_the_shorter_form_only_when_it_is_the_same():
+    e = sympy.exp(2 * sympy.log(x) + sympy.log(y))
+    assert ex.simplify(e, lambda _: True, [x, y]) == x**2 * y
+    assert ex.simplify(e, lambda _: False, [x, y]) == e
+
+
+def test_symbolic_curve_is_c_f_of_ax_plus_b_plus_d():
+    curve = Symbolic(library.get("sin"), 2.0, 0.5, 3.0, 1.0)
+    assert ex.symbolic_value(curve, x) == 3 * sympy.sin(2 * x + 0.5) + 1

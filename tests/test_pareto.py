@@ -1,0 +1,41 @@
+"""The front and its rules, against a plain definition and PySR's formulas."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kansym import pareto
+from kansym.errors import UnknownNameError
+
+pairs = st.lists(st.tuples(st.integers(1, 20), st.floats(0, 10)), min_size=1, max_size=30)
+
+
+@given(pairs)
+def test_front_is_the_set_that_nothing_dominates(items):
+    found = pareto.front(items, lambda t: t[0], lambda t: t[1])
+    assert found == sorted(found)
+    for c, l in items:
+        assert any(fc <= c and fl <= l for fc, fl in found)
+    for i, (c, l) in enumerate(found):
+        assert not any(oc <= c and ol <= l for j, (oc, ol) in enumerate(found) if j != i)
+
+
+def test_losses_below_the_floor_are_equal():
+    assert pareto.front([(3, 1e-30), (9, 1e-32)], lambda t: t[0], lambda t: t[1], 1e-28) == [(3, 1e-30)]
+
+
+def test_scores_are_pysrs():
+    assert pareto.scores([1, 3, 4, 6], [8.0, 2.0, 0.0, 0.0]) == [0.0, math.log(4) / 2, math.inf, 0.0]
+
+
+def test_rules_pick_what_they_say():
+    losses, score, lengths = [9.0, 1.2, 1.0], [0.0, 5.0, 0.1], [4.0, 2.0, 1.0]
+    assert pareto.choose(losses, score, lengths, "accuracy") == 2
+    assert pareto.choose(losses, score, lengths, "score") == 1
+    assert pareto.choose(losses, score, lengths, "best") == 1
+    assert pareto.choose(losses, score, lengths, "description") == 2
+    assert pareto.choose([9.0, 3.0, 1.0], [0.0, 5.0, 0.1], lengths, "best") == 2
+    with pytest.raises(UnknownNameError, match="did you mean 'accuracy'"):
+        pareto.choose(losses, score, lengths, "acuracy")
