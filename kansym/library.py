@@ -17,6 +17,8 @@ import numpy as np
 import sympy
 
 from kansym import resources
+from kansym.bytecode import Program, compile_expression
+from kansym.derivation import Interval, domain_and_poles, reflection, scales, shifts
 from kansym.errors import FormatError, InputError, UnknownNameError
 from kansym.parsing import parse_expression, symbols
 
@@ -33,8 +35,13 @@ class Function:
     theme: str = "user"
 
     @cached_property
+    def program(self) -> Program:
+        """Return the expression as a list of numbered operations."""
+        return compile_expression(self.expression, X, P)
+
+    @cached_property
     def derivative(self) -> sympy.Expr:
-        """Return the derivative by x."""
+        """Return the derivative by x, as an expression."""
         return sympy.diff(self.expression, X)
 
     @cached_property
@@ -48,14 +55,52 @@ class Function:
         return P in self.expression.free_symbols
 
     @cached_property
-    def _numpy(self) -> Any:
-        return sympy.lambdify((X, P), self.expression, modules=["scipy", "numpy"])
+    def _domain_and_poles(self) -> tuple[tuple[Interval, ...], tuple[float, ...]]:
+        return domain_and_poles(self.expression, X, P)
+
+    @property
+    def domain(self) -> tuple[Interval, ...]:
+        """Return the intervals on which f is real and finite."""
+        return self._domain_and_poles[0]
+
+    @property
+    def poles(self) -> tuple[float, ...]:
+        """Return the points near which |f| grows without bound (of a periodic function: those near 0)."""
+        return self._domain_and_poles[1]
+
+    @cached_property
+    def reflection(self) -> tuple[float, float] | None:
+        """Return (c, d) with f(-x) = c·f(x) + d, or None where the two are unrelated."""
+        return reflection(self.program, self.domain)
+
+    @property
+    def parity(self) -> str:
+        """Return "even", "odd" or "none"."""
+        return {(1.0, 0.0): "even", (-1.0, 0.0): "odd"}.get(self.reflection or (0.0, 0.0), "none")
+
+    @cached_property
+    def period(self) -> float | None:
+        """Return the period, or None."""
+        if not self.expression.has(sympy.functions.elementary.trigonometric.TrigonometricFunction):
+            return None
+        found = sympy.periodicity(self.expression, X)
+        return None if found is None else float(found)
+
+    @cached_property
+    def redundant(self) -> frozenset[str]:
+        """Return the letters of a, b that c and d absorb in c·f(a·x + b) + d."""
+        if X not in self.expression.free_symbols:
+            return frozenset("abc")
+        letters = "a" if scales(self.program, self.domain) else ""
+        return frozenset(letters + ("b" if shifts(self.program, self.domain) else ""))
 
     def __call__(self, x: Any, p: float | None = None) -> np.ndarray:
         """Return f(x), elementwise; NaN outside the domain, without warnings."""
-        x = np.asarray(x, float)
-        with np.errstate(all="ignore"):
-            return np.asarray(self._numpy(x, 1.0 if p is None else p), float) + np.zeros_like(x)
+        return self.program.value(np.asarray(x, float), 1.0 if p is None else p)
+
+    def derivative_values(self, x: Any, p: float | None = None) -> np.ndarray:
+        """Return df/dx, elementwise; NaN where it is undefined, without warnings."""
+        return self.program.dual(np.asarray(x, float), 1.0 if p is None else p)[1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that json can write."""
