@@ -1,0 +1,113 @@
+"""Polish reaches machine precision; settle fixes what the data allow and nothing they contradict."""
+
+import math
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kansym import constants
+from kansym.parsing import parse_expression, symbols
+from kansym.polish import Rows, polish, settle
+from kansym.program import Program
+
+NAMES = ["x", "y"]
+COLUMNS = symbols(NAMES)
+
+
+def rows(law, n=300, noise=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(0.5, 2.5, (n, 2))
+    values = Program.compile(parse_expression(law, NAMES), COLUMNS).value(X)
+    return Rows(X, values + noise * rng.standard_normal(n), None, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("law", "start"),
+    [
+        ("exp(sin(pi*x) + y**2)", "0.9*exp(1.1*sin(3.1*x) + 0.95*y**2)"),
+        ("3*x*y/(1 + x*y/7)", "2.5*x*y/(1.2 + x*y/6.1)"),
+        ("2.7*x**1.5*y**-0.5", "2.0*x**1.3*y**(-0.6)"),
+    ],
+)
+def test_polish_reaches_machine_precision(law, start):
+    data = rows(law)
+    fit = polish(parse_expression(start, NAMES), data)
+    assert math.sqrt(fit.loss) < 1e-12 * np.std(data.y)
+
+
+@pytest.mark.parametrize(
+    ("law", "start"),
+    [
+        ("exp(sin(pi*x) + y**2)", "0.9*exp(1.1*sin(3.1*x + 0.02) + 0.95*y**2 + 0.1) + 0.01"),
+        ("x**(3/2)/y", "1.1*x**1.4*y**(-0.9)"),
+        ("x*y/2 + 1", "0.4*(1.1*x + 0.1)*(1.2*y - 0.1) + 0.9"),
+        ("sqrt(x**2 + y**2)", "1.1*(0.9*x**2.0 + 1.2*y**2.0 + 0.1)**0.5"),
+        ("x/(4*pi*y**2)", "0.08*x**1.1*y**(-1.9)"),
+    ],
+)
+def test_settle_finds_the_exact_law_without_its_redundant_constants(law, start):
+    data = rows(law)
+    found = settle(polish(parse_expression(start, NAMES), data), data)
+    truth = parse_expression(law, NAMES)
+    assert sympy.simplify(found.expression - truth) == 0, found.expression
+    assert len(found.theta) == 0
+
+
+def test_settle_keeps_what_the_data_contradict():
+    data = rows("2.0003*x + 0.3333*y", noise=1e-6)
+    found = settle(polish(parse_expression("2.1*x + 0.3*y", NAMES), data), data)
+    assert len(found.theta) == 2
+    assert found.theta == pytest.approx(sorted([2.0003, 0.3333], key=lambda v: -v), abs=1e-5) or set(
+        np.round(found.theta, 4)
+    ) == {2.0003, 0.3333}
+
+
+def test_settle_rounds_within_the_noise():
+    data = rows("2*x + y/3", noise=0.01)
+    found = settle(polish(parse_expression("2.1*x + 0.3*y", NAMES), data), data)
+    assert found.expression == 2 * COLUMNS[0] + COLUMNS[1] / 3
+    assert {str(c.exact) for c in found.fixed} == {"2", "1/3"}
+    assert all(0 < c.stderr < 0.01 for c in found.fixed)
+
+
+def test_standard_errors_cover_the_truth():
+    inside = total = 0
+    for seed in range(150):
+        data = rows("2.3456*exp(-0.7123*x) + 0.3*y", n=60, noise=0.05, seed=seed)
+        fit = polish(parse_expression("2.2*exp(-0.8*x) + 0.3001*y", NAMES), data)
+        for c in fit.free:
+            truth = min((2.3456, -0.7123, 0.7123, 0.3), key=lambda t: abs(t - c.value))
+            inside += abs(c.value - truth) < 2.0 * c.stderr
+            total += 1
+    assert 0.92 < inside / total < 0.98
+
+
+def test_polish_of_an_undefined_start_is_none():
+    assert polish(parse_expression("log(x - 9.5)", NAMES), rows("x")) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 12), st.sampled_from([1.0, math.pi, 1 / math.pi, math.sqrt(math.pi)]))
+def test_nice_numbers_are_recognised(p, q, base):
+    value = p / q * base
+    found = constants.near(value, 1e-12 * value)
+    assert found and abs(found[0].value - value) <= 1e-12 * value
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0.1, 10))
+def test_random_numbers_are_rarely_nice(value):
+    found = constants.near(value, 1e-9 * value)
+    # what is offered at nine digits really is that close
+    assert all(abs(n.value - value) <= 1e-9 * value for n in found)
+
+
+def test_prices_rarely_favour_chance():
+    rng = np.random.default_rng(0)
+    chance = sum(
+        any(n.price < math.log(1e4) for n in constants.near(v, 1e-4 * v)) for v in rng.uniform(0.2, 9, 2000)
+    )
+    assert chance / 2000 < 0.35
