@@ -145,7 +145,7 @@ def jacobian(graph: Graph, X: np.ndarray, output: int = 0) -> tuple[np.ndarray, 
 def _curve_slopes(curve: Curve, x: np.ndarray) -> np.ndarray:
     """Return the derivatives (n, free numbers) of a curve's values for its own numbers."""
     if isinstance(curve, Spline):
-        basis = spline.basis(curve.knots, curve.order, x)
+        basis = spline.design(curve.knots, curve.order, x)
         if curve.base is None:
             return basis
         return np.column_stack([basis, library.get(curve.base)(x)])
