@@ -1,0 +1,402 @@
+"""Fit y = c·f(a·x + b) + d for one library function f: search all basins, polish to machine precision.
+
+For fixed (a, b) the best (c, d) are a regression, so only (a, b) are searched, fewer where f makes one of
+them redundant. Everything runs in units of the curve's own range: t in [-1, 1] for x, zero mean and unit
+variance for y. This room fits one function; `matching` compares many.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from kansym import kernels
+from kansym.errors import DomainError, InputError
+from kansym.graph import Symbolic
+from kansym.library import Function, get
+from kansym.shapes import EDGES, NODES, Shapes, shapes
+
+ENOUGH = 1024
+"""Rows that the search looks at; the final polish and the errors use all."""
+STARTS = 14
+EXACT = 1e-26
+"""Share of variance left below which a fit is exact to round-off and the search ends."""
+
+
+@dataclass(frozen=True, eq=False)
+class AffineFit:
+    """Hold y ≈ c·f(a·x + b) + d with the standard errors of its parameters.
+
+    `errors` and the rows of `covariance` are in the order of `names`; redundant letters are absent.
+    `rmse` is in units of y, `relative_rmse` in units of y's standard deviation. `margin` is the distance
+    of a·x + b to the border of f's domain or its nearest pole, in units of the range of a·x + b.
+    """
+
+    function: Function
+    a: float
+    b: float
+    c: float
+    d: float
+    p: float | None
+    names: tuple[str, ...]
+    covariance: np.ndarray
+    r2: float
+    rmse: float
+    relative_rmse: float
+    margin: float
+
+    @cached_property
+    def errors(self) -> dict[str, float]:
+        """Return the standard error of each parameter that was free."""
+        return {n: float(s) for n, s in zip(self.names, np.sqrt(np.diag(self.covariance)), strict=True)}
+
+    @property
+    def curve(self) -> Symbolic:
+        """Return the fit as a curve for a graph's edge."""
+        return Symbolic(self.function, self.a, self.b, self.c, self.d, self.p)
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """Return c·f(a·x + b) + d."""
+        return self.c * self.function(self.a * np.asarray(x, float) + self.b, self.p) + self.d
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Hold one curve in its own units: t in [-1, 1] ascending, y standardised, weights of mean 1."""
+
+    t: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    middle: float
+    half: float
+    mean: float
+    scale: float
+
+    @cached_property
+    def some(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return at most ENOUGH rows, evenly by rank, both ends included."""
+        n = len(self.t)
+        if n <= ENOUGH:
+            return self.t, self.y, self.w
+        pick = np.unique(np.linspace(0, n - 1, ENOUGH).round().astype(int))
+        return self.t[pick], self.y[pick], self.w[pick]
+
+    @cached_property
+    def binned(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the mean t, mean y and weight of each node that holds rows; the two ends alone."""
+        n = len(EDGES)
+        index = np.searchsorted(EDGES, self.t, side="right")
+        index = np.where(self.t <= -1, 0, np.where(self.t >= 1, n, np.clip(index, 1, n - 1)))
+        w = np.bincount(index, self.w, n + 1)
+        t = np.bincount(index, self.w * self.t, n + 1)
+        y = np.bincount(index, self.w * self.y, n + 1)
+        full = w > 0
+        return t[full] / w[full], y[full] / w[full], np.where(full, w, 0.0)
+
+    @cached_property
+    def at_nodes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights and weighted, centred, normalised y at the nodes, float32."""
+        t, y, w = self.binned
+        w = w / w.sum()
+        at = np.interp(NODES, t, y)
+        at = at - (w * at).sum()
+        norm = math.sqrt(float((w * at * at).sum())) or 1.0
+        return w.astype(np.float32), (w * at / norm).astype(np.float32)
+
+    @cached_property
+    def coarse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the few points on which all starts are refined: bin means, or all rows when few."""
+        if len(self.t) <= 2 * len(NODES):
+            return self.t, self.y, self.w
+        t, y, w = self.binned
+        return t, y, w[w > 0]
+
+
+def prepare(x: Any, y: Any, weights: Any = None) -> Data:
+    """Check one curve and put it into its own units.
+
+    Raises InputError: different lengths, fewer than 4 distinct x, a constant y, non-finite values,
+    negative weights.
+    """
+    x, y = np.asarray(x, float).ravel(), np.asarray(y, float).ravel()
+    if len(x) != len(y):
+        raise InputError(f"x has {len(x)} values and y has {len(y)}; a curve needs as many of one as of the other.")
+    for name, values in (("x", x), ("y", y)):
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            raise InputError(f"{name}[{bad[0]}] is {values[bad[0]]}; drop the {len(bad)} row(s) that are not finite.")
+    if weights is None:
+        w = np.ones(len(x))
+    else:
+        w = np.asarray(weights, float).ravel()
+        if len(w) != len(x):
+            raise InputError(f"There are {len(w)} weights for {len(x)} rows; give one weight per row.")
+        bad = np.flatnonzero(~(np.isfinite(w) & (w >= 0)))
+        if len(bad):
+            raise InputError(f"weights[{bad[0]}] is {w[bad[0]]}; weights are finite and not negative.")
+        keep = w > 0
+        x, y, w = x[keep], y[keep], w[keep]
+    if len(np.unique(x[:64])) < 4 and len(np.unique(x)) < 4:
+        raise InputError(f"x has {len(np.unique(x))} distinct value(s) of positive weight; a fit needs at least 4.")
+    w = w / w.mean()
+    if not (np.diff(x) >= 0).all():
+        order = np.argsort(x, kind="stable")
+        x, y, w = x[order], y[order], w[order]
+    low, high = float(x[0]), float(x[-1])
+    middle, half = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
+    t = np.clip((x - middle) / half, -1.0, 1.0)
+    size = float(np.abs(y).max())
+    if np.ptp(y) <= 4e-16 * size:
+        raise InputError(f"y is constant ({y[0]:g}); there is no curve to fit.")
+    mean = float(np.average(y, weights=w))
+    z = y - mean
+    top = float(np.abs(z).max())
+    scale = top * math.sqrt(float(np.average((z / top) ** 2, weights=w)))
+    return Data(t, z / scale, w, middle, half, mean, scale)
+
+
+def _program(f: Function) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    p = f.program
+    return p.operations, p.left, p.right, p.numbers
+
+
+def refine(
+    f: Function, form: Shapes, data: tuple[np.ndarray, ...], starts: np.ndarray, steps: int, tolerance: float, stop: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return refined starts and their residual sums (compiled where f is elementary, else numpy)."""
+    starts = np.array(starts, float)
+    if f.program.is_elementary:
+        rss = kernels.refine(*_program(f), *data, starts, form.free, form.low, form.high, steps, tolerance, stop)
+        return starts, rss
+    from kansym.refinement import refine_numpy
+
+    return refine_numpy(f.program, *data, starts, form.free, form.low, form.high, steps, tolerance)
+
+
+def search(f: Function, data: Data) -> tuple[np.ndarray, float]:
+    """Return (alpha, beta, p) of the best fit in the curve's units, and its residual sum over `some` rows."""
+    form = shapes(f)
+    if form.kind in ("constant", "line"):
+        start = np.array([[1.0, 0.0, 1.0]])
+    elif form.kind == "wave":
+        start = _waves(f, data)
+    elif form.kind == "hyperbolic":
+        start = _hyperbolic(f, data)
+    else:
+        start = _starts(form, data)
+    rows = data.some
+    total = float((rows[2] * (rows[1] - np.average(rows[1], weights=rows[2])) ** 2).sum())
+    if form.kind == "constant":
+        return start[0], total
+    if form.kind == "line":
+        _, rss = refine(f, form, rows, start, 0, 0.0, 0.0)
+        return start[0], float(rss[0])
+    if len(start) == 0:
+        return np.full(3, np.nan), math.inf
+    if form.kind != "wave":
+        start, rss = refine(f, form, data.coarse, start, 12, 1e-4, 0.0)
+    else:
+        start, rss = refine(f, form, rows, start, 6, 1e-4, 0.0)
+    order = _distinct(start, rss, 4)
+    if len(order) == 0:
+        return np.full(3, np.nan), math.inf
+    best, rss = refine(f, form, rows, start[order], 60, 1e-9, EXACT * total)
+    k = int(np.argmin(rss))
+    return best[k], float(rss[k])
+
+
+def _distinct(starts: np.ndarray, rss: np.ndarray, count: int) -> np.ndarray:
+    """Return the indices of the best refined starts, leaving out those that ran to the same place."""
+    chosen: list[int] = []
+    for i in np.argsort(rss):
+        if not math.isfinite(rss[i]):
+            break
+        same = [j for j in chosen if np.allclose(starts[i], starts[j], rtol=1e-3, atol=1e-6)]
+        if not same:
+            chosen.append(int(i))
+        if len(chosen) == count:
+            break
+    return np.array(chosen, int)
+
+
+def _starts(form: Shapes, data: Data) -> np.ndarray:
+    w, wy = data.at_nodes
+    score = np.empty(len(form.cells), np.float32)
+    kernels.correlate(form.table, w, wy, score)
+    peak = (score[form.neighbours] <= score[:, None]).all(1) & (score > 0)
+    index = np.flatnonzero(peak)
+    index = index[np.argsort(-score[index], kind="stable")][:STARTS]
+    best = np.argsort(-score, kind="stable")[:2]
+    return form.cells[np.unique(np.concatenate([index, best]))] if len(score) else form.cells
+
+
+def _waves(f: Function, data: Data) -> np.ndarray:
+    """Starts for sin and cos: peaks of the floating-mean periodogram, by FFT of the binned curve."""
+    t, y, w = data.some
+    bins, pad = 4096, 8
+    place = np.minimum(((t + 1) * (bins / 2)).astype(int), bins - 1)
+    size = bins * pad
+    W = np.fft.rfft(np.bincount(place, w, bins), size) / w.sum()
+    mean = float(np.average(y, weights=w))
+    Y = np.fft.rfft(np.bincount(place, w * (y - mean), bins), size) / w.sum()
+    distinct = min(len(t), bins)
+    top = max(16, min(len(W) // 2 - 1, int(distinct * pad / 2)))
+    k = np.arange(1, top)
+    # cos and sin moments about t = -1
+    C, S, yc, ys = W[k].real, -W[k].imag, Y[k].real, -Y[k].imag
+    c2, s2 = W[2 * k].real, -W[2 * k].imag
+    cc, ss, cs = 0.5 * (1 + c2) - C * C, 0.5 * (1 - c2) - S * S, 0.5 * s2 - C * S
+    det = np.maximum(cc * ss - cs * cs, 1e-12)
+    power = (ss * yc**2 - 2 * cs * yc * ys + cc * ys**2) / det
+    inner = power[1:-1]
+    peaks = np.flatnonzero((inner >= power[:-2]) & (inner >= power[2:])) + 1
+    peaks = peaks[np.argsort(-power[peaks])][:6]
+    rates = np.concatenate([k[peaks] * (math.pi / pad), np.geomspace(0.05, 4.0, 12)])
+    base = -math.pi / 2 if f.reflection == (-1.0, 0.0) else 0.0
+    starts = []
+    for rate in rates:
+        A = np.column_stack([np.ones_like(t), np.cos(rate * t), np.sin(rate * t)]) * np.sqrt(w)[:, None]
+        _, cosine, sine = np.linalg.lstsq(A, y * np.sqrt(w), rcond=None)[0]
+        # A cos + B sin = R cos(rate·t - phi) = R sin(rate·t - phi + pi/2)
+        starts.append((rate, -math.atan2(sine, cosine) - base, 1.0))
+    return np.array(starts)
+
+
+def _hyperbolic(f: Function, data: Data) -> np.ndarray:
+    """Starts for sinh and cosh: at each rate, the best mixture of rising and falling exponentials."""
+    t, y, w = data.coarse
+    even = f.reflection == (1.0, 0.0)
+    starts = []
+    root = np.sqrt(w)
+    for rate in np.geomspace(0.03, 300.0, 36):
+        A = np.column_stack([np.ones_like(t), np.exp(rate * (t - 1)), np.exp(-rate * (t + 1))]) * root[:, None]
+        _, up, down = np.linalg.lstsq(A, y * root, rcond=None)[0]
+        if up * down != 0 and (up * down > 0) == even:
+            starts.append((rate, 0.5 * math.log(abs(up / down)), 1.0))
+        else:
+            starts += [(rate, 12.0 + rate, 1.0), (rate, -12.0 - rate, 1.0)]
+    form = shapes(f)
+    cells = np.array(starts)
+    _, rss = refine(f, form, data.coarse, cells, 0, 0.0, 0.0)
+    return cells[np.argsort(rss)[:10]]
+
+
+def fit_affine(x: Any, y: Any, function: Function | str, weights: Any = None) -> AffineFit:
+    """Fit y ≈ c·f(a·x + b) + d by weighted least squares, globally in (a, b).
+
+    Raises InputError for data that cannot be fitted (see :func:`prepare`) and DomainError when f is
+    defined on no window of the curve.
+
+    >>> x = np.linspace(-1, 1, 200)
+    >>> fit = fit_affine(x, 2 * np.sin(20 * x + 1) - 3, "sin")
+    >>> [round(v, 6) for v in (fit.a, fit.b, fit.c, fit.d)]
+    [20.0, 1.0, 2.0, -3.0]
+    """
+    f = get(function) if isinstance(function, str) else function
+    data = prepare(x, y, weights)
+    best, _ = search(f, data)
+    return finish(f, data, best)
+
+
+def finish(f: Function, data: Data, best: np.ndarray) -> AffineFit:
+    """Polish on all rows and return the fit in the data's own units, in canonical form, with errors."""
+    if not np.isfinite(best).all():
+        raise DomainError(f"Function {f.name!r} is defined on no window of this curve; leave it out.")
+    form = shapes(f)
+    rows = (data.t, data.y, data.w)
+    if form.kind not in ("constant", "line") and len(data.t) > ENOUGH:
+        polished, _ = refine(f, form, rows, best[None], 20, 1e-9, 0.0)
+        best = polished[0]
+    return _in_units(f, form, data, best)
+
+
+def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray) -> AffineFit:
+    alpha, beta, p = (float(v) for v in best)
+    p_given = p if f.has_exponent else None
+    a, b = alpha / data.half, beta - alpha / data.half * data.middle
+    t, y, w = data.t, data.y, data.w
+    n = len(t)
+    if form.kind == "constant":
+        cov = np.array([[data.scale**2 / n]])
+        return AffineFit(f, 1.0, 0.0, 0.0, data.mean, None, ("d",), cov, 0.0, data.scale, 1.0, math.inf)
+    a, b, flip = canonical(f, form, a, b)
+    # parameters follow from the canonical a and b on the data's own x, so that they print what they give
+    x = data.t * data.half + data.middle
+    u = a * x + b
+    v, vx, vp = f.program.dual(u, 1.0 if p_given is None else p_given)
+    mean = float(np.average(v, weights=w))
+    g = v - mean
+    sff = float((w * g * g).sum())
+    c = float((w * g * y).sum()) / sff if sff > 0 else 0.0
+    r = y - c * g
+    c += float((w * g * r).sum()) / sff if sff > 0 else 0.0
+    shift = float(np.average(y - c * g, weights=w))
+    r = y - c * g - shift
+    rss = float((w * r * r).sum())
+    total = float((w * (y - np.average(y, weights=w)) ** 2).sum())
+    names = [k for k in "ab" if form.free["ab".index(k)]] + (["p"] if f.has_exponent else [])
+    columns = {"a": c * vx * data.t, "b": c * vx, "p": c * vp, "c": g, "d": np.ones(n)}
+    names += ["c", "d"]
+    J = np.column_stack([columns[k] for k in names]) * np.sqrt(w)[:, None]
+    J = np.where(np.isfinite(J), J, 0.0)
+    size = np.sqrt((J * J).sum(0))
+    size[size == 0] = 1.0
+    R = np.linalg.qr(J / size, mode="r")
+    sigma2 = rss / max(n - len(names), 1)
+    inverse = np.linalg.pinv(R)
+    cov = inverse @ inverse.T * sigma2 / np.outer(size, size)
+    # from (alpha about the middle, beta, p, c about the mean, d) to (a, b, p, c, d)
+    T = np.eye(len(names))
+    at = {k: i for i, k in enumerate(names)}
+    T[at["c"], at["c"]] = T[at["d"], at["d"]] = data.scale
+    T[at["d"], at["c"]] = -mean * data.scale
+    if "a" in at:
+        T[at["a"], at["a"]] = 1 / data.half
+        if "b" in at:
+            T[at["b"], at["a"]] = -data.middle / data.half
+    cov = T @ cov @ T.T
+    rmse = math.sqrt(rss / n) * data.scale
+    deviation = math.sqrt(total / n)
+    return AffineFit(
+        f, a, b, c * data.scale, (shift - c * mean) * data.scale + data.mean, p_given, tuple(names), cov,
+        1 - rss / total, rmse, math.sqrt(rss / total) if deviation else 0.0, margin(f, u),
+    )  # fmt: skip
+
+
+def canonical(f: Function, form: Shapes, a: float, b: float) -> tuple[float, float, bool]:
+    """Return the (a, b) by which equal fits print equally; c and d follow from them.
+
+    Redundant letters become 1 and 0 (a keeps its sign where f cannot be mirrored), a is positive where
+    f(-x) is c·f(x) + d, phases lie in (-pi/2, pi/2] for sin and cos and in half a period around 0 else.
+    """
+    flip = False
+    if form.kind == "line":
+        return 1.0, 0.0, flip
+    if form.kind == "root" and a != 0:
+        a, b = (1.0, b / a) if f.reflection is not None or a > 0 else (-1.0, b / -a)
+    elif a < 0 and f.reflection is not None:
+        a, b, flip = -a, -b, True
+    if form.kind == "rate":
+        b = 0.0
+    period = math.pi if form.kind == "wave" else f.period
+    if period is not None:
+        b -= period * round(b / period)
+        if b <= -period / 2:
+            b += period
+    return a, b, flip
+
+
+def margin(f: Function, u: np.ndarray) -> float:
+    """Return the distance of u to the domain's border or the nearest pole, in units of u's range."""
+    low, high = float(np.min(u)), float(np.max(u))
+    width = high - low or 1.0
+    gaps = [math.inf]
+    for piece in f.domain:
+        if piece.low <= low and high <= piece.high:
+            gaps += [low - piece.low, piece.high - high]
+    gaps += [float(np.abs(u - z).min()) for z in f.poles]
+    return min(gaps) / width

@@ -1,0 +1,195 @@
+"""The shapes that a function can show on a window, laid out once and reused for every curve.
+
+A window is alpha·t + beta for t in [-1, 1], the curve's own range. Which windows are worth a look depends
+on the function alone: its redundant letters, domain and oscillation. Their values at fixed nodes form a
+table; comparing a curve with a function is then one pass over that table. Nothing here sees a curve.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import sympy
+from scipy.spatial import cKDTree
+
+from kansym.library import Function, X
+
+UNIFORM = 64
+LEVELS = 6
+EXPONENTS = (-3.0, -2.0, -1.5, -1.0, -0.5, -0.2, 0.2, 0.5, 0.8, 1.3, 1.7, 2.3, 3.0, 4.2, 6.0)
+
+
+def _node_edges() -> np.ndarray:
+    width = 2.0 / UNIFORM
+    inner = -1 + width * np.arange(1, UNIFORM)
+    graded = width * 0.5 ** np.arange(1, LEVELS + 1)
+    return np.sort(np.concatenate([[-1.0, 1.0], inner, -1 + graded, 1 - graded]))
+
+
+EDGES = _node_edges()
+"""Borders of the bins; both ends of the curve are nodes of their own."""
+NODES = np.concatenate([[-1.0], 0.5 * (EDGES[1:] + EDGES[:-1]), [1.0]])
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Hold a function's windows (rows of alpha, beta, p), their standardised values and neighbours."""
+
+    kind: str
+    free: np.ndarray
+    low: float
+    high: float
+    cells: np.ndarray
+    table: np.ndarray
+    neighbours: np.ndarray
+
+
+def kind_of(f: Function) -> str:
+    """Return what a search for f runs over: nothing, a root, a rate, a frequency or both a and b."""
+    if X not in f.expression.free_symbols:
+        return "constant"
+    if f.redundant >= {"a", "b"}:
+        return "line"
+    if not f.has_exponent:
+        second = sympy.diff(f.expression, X, 2)
+        if sympy.simplify(second + f.expression) == 0:
+            return "wave"
+        if "b" not in f.redundant and sympy.simplify(second - f.expression) == 0:
+            return "hyperbolic"
+    if "a" in f.redundant:
+        return "root"
+    if "b" in f.redundant:
+        return "rate"
+    return "plane"
+
+
+@lru_cache(maxsize=512)
+def shapes(f: Function) -> Shapes:
+    """Return the table of f's shapes; cached for the life of the process."""
+    kind = kind_of(f)
+    free = np.array([kind in ("rate", "plane", "wave", "hyperbolic"), kind not in ("rate", "line"), f.has_exponent])
+    low, high = -math.inf, math.inf
+    if len(f.domain) == 1:
+        low, high = f.domain[0].low, f.domain[0].high
+    if kind in ("constant", "line", "wave", "hyperbolic"):
+        cells, spots = np.array([[1.0, 0.0, 1.0]]), np.zeros((1, 2))
+    elif kind == "root":
+        cells, spots = _roots(f)
+    elif kind == "rate":
+        rates = np.geomspace(1e-2, 400.0, 60)
+        cells = np.array([[s * a, -s * s * a, 1.0] for s in (1, -1) for a in rates])
+        cells[:, 1] = -np.abs(cells[:, 0])
+        spots = np.array([[i, 100.0 * s] for s in (1, -1) for i in range(len(rates))])
+    elif math.isfinite(low) and math.isfinite(high):
+        cells, spots = _between(f, low, high)
+    elif math.isfinite(low) or math.isfinite(high):
+        cells, spots = _beyond(f, low, high)
+    else:
+        cells, spots = _plane(f)
+    if f.has_exponent:
+        cells = np.concatenate([cells * [1, 1, 0] + [0, 0, p] for p in EXPONENTS])
+        spots = np.concatenate([np.column_stack([spots, np.full(len(spots), float(k))]) for k in range(len(EXPONENTS))])
+    table = np.empty((len(cells), len(NODES)), np.float32)
+    fine = np.zeros(len(cells), bool)
+    for start in range(0, len(cells), 4096):
+        part = cells[start : start + 4096]
+        u = part[:, :1] * NODES + part[:, 1:2]
+        y = f.program.value(u, part[:, 2:3] if f.has_exponent else 1.0)
+        with np.errstate(all="ignore"):
+            y = y / np.abs(y).max(1, keepdims=True)
+            y = y - y.mean(1, keepdims=True)
+            spread = y.std(1, keepdims=True)
+            ok = np.isfinite(y).all(1) & (spread[:, 0] > 1e-11)
+            table[start : start + len(part)] = np.where(ok[:, None], y / spread, 0.0)
+        fine[start : start + len(part)] = ok
+    cells, spots, table = cells[fine], spots[fine], table[fine]
+    neighbours = np.zeros((len(cells), 1), np.int64)
+    if len(cells) > 2:
+        count = min(9, len(cells))
+        distance, neighbours = cKDTree(spots).query(spots, k=count)
+        neighbours = np.where(distance <= 1.8, neighbours, np.arange(len(cells))[:, None])
+    return Shapes(kind, free, low, high, cells, np.ascontiguousarray(table), neighbours)
+
+
+def _graded(count: int = 36, smallest: float = 1e-7, largest: float = 1e3) -> np.ndarray:
+    return np.geomspace(smallest, largest, count)
+
+
+def _roots(f: Function) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of functions of one shape: u = s·(t - r), r outside the window on both sides or inside."""
+    signs = (1.0,) if f.reflection is not None else (1.0, -1.0)
+    away = _graded(48)
+    outside = np.concatenate([-1 - away[::-1], 1 + away])
+    inside = np.linspace(-1, 1, 2 * UNIFORM + 1)
+    roots = np.concatenate([outside[: len(away)], inside, outside[len(away) :]])
+    cells = np.array([[s, -s * r, 1.0] for s in signs for r in roots])
+    spots = np.array([[float(i), 100.0 * s] for s in signs for i in range(len(roots))])
+    return cells, spots
+
+
+def _between(f: Function, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Windows inside a bounded domain, by the places of their two ends, graded towards the borders."""
+    graded = np.concatenate([[0.0], np.geomspace(1e-6, 0.12, 12)])
+    places = np.concatenate([graded, np.linspace(0.12, 0.88, 12)[1:-1], 1 - graded[::-1]])
+    ends = low + (high - low) * places
+    pairs = [(i, j) for i in range(len(ends)) for j in range(len(ends)) if i < j or (i > j and f.reflection is None)]
+    i, j = np.array(pairs).T
+    cells = np.column_stack([(ends[j] - ends[i]) / 2, (ends[j] + ends[i]) / 2, np.ones(len(i))])
+    return cells, np.column_stack([i, j]).astype(float)
+
+
+def _beyond(f: Function, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Windows in a half-bounded domain, by distance from the border and by width, in both directions."""
+    side, border = (1.0, low) if math.isfinite(low) else (-1.0, high)
+    gaps = np.concatenate([[0.0], _graded(34, 1e-7, 3e3)])
+    widths = _graded(30, 1e-3, 3e3)
+    if oscillates(f):
+        gaps = np.unique(np.concatenate([gaps[gaps < 0.7], np.arange(0.7, 40, 0.7)]))
+        widths = np.unique(np.concatenate([widths[widths < 1.4], np.arange(1.4, 80, 1.2)]))
+    rows, spots = [], []
+    for i, gap in enumerate(gaps):
+        for j, width in enumerate(widths):
+            for s in (1.0, -1.0):
+                rows.append((s * width / 2, border + side * (gap + width / 2), 1.0))
+                spots.append((float(i), float(j), 100.0 * s))
+    return np.array(rows), np.array(spots)
+
+
+def oscillates(f: Function) -> bool:
+    """Tell whether f keeps turning: more than six extrema within ±40, and no period to say so."""
+    u = np.linspace(-40, 40, 4001) + 1e-3
+    y = f.program.value(u, 1.5)
+    y = y[np.isfinite(y)]
+    step = np.diff(y)
+    step = step[np.abs(step) > 1e-9 * np.ptp(y)] if len(step) else step
+    return bool(np.count_nonzero(np.diff(np.sign(step))) > 6)
+
+
+def _plane(f: Function) -> tuple[np.ndarray, np.ndarray]:
+    """Windows anywhere on the line: half-widths alpha, centres beta about the features near 0."""
+    signs = (1.0,) if f.reflection is not None else (1.0, -1.0)
+    rows, spots = [], []
+    turning = oscillates(f)
+    halves = np.geomspace(0.05, 300.0, 30)
+    if turning:
+        halves = np.concatenate([np.geomspace(0.05, 1.7, 10), np.arange(2.2, 42.0, 0.7)])
+    if f.period is not None:
+        halves = np.concatenate([np.geomspace(0.02, 1.0, 14), np.arange(1.15, 12.0, 0.15) * f.period / math.pi])
+    far = np.geomspace(1.0, 300.0, 14)
+    for k, half in enumerate(halves):
+        step = 0.6 if turning else max(0.45, half / 40)
+        reach = half + (14.0 if turning else 6.0)
+        centres = np.arange(0.0, reach, step)
+        centres = np.concatenate([-centres[:0:-1], centres])
+        if f.period is not None:
+            centres = np.arange(-0.5, 0.5, 1 / 24) * f.period
+        elif not turning:
+            centres = np.concatenate([-reach - far[::-1], centres, reach + far])
+        for s in signs:
+            for i, centre in enumerate(centres):
+                rows.append((s * half, centre, 1.0))
+                spots.append((float(k), i - len(centres) / 2, 100.0 * s))
+    return np.array(rows), np.array(spots)
