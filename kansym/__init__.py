@@ -8,7 +8,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 # Public names and the rooms they live in; loaded on first use so that `import kansym` stays light.
-_PUBLIC: dict[str, str] = {}
+_PUBLIC: dict[str, str] = {
+    "KAN": "kansym.network",
+}
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
 

@@ -1,0 +1,203 @@
+"""A layer of a network as plain arrays: grids, coefficients, what state each edge is in.
+
+This room is for the shape and the numbers of a network; values come from `kernels` (NumPy, compiled)
+and `tensors` (torch), training from `levenberg` and `gradient`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kansym import spline
+from kansym.errors import InputError
+from kansym.graph import Symbolic
+
+OFF, SPLINE, SYMBOLIC = 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Hold E members of one layer with n inputs and m sums, gathered into len(groups) nodes.
+
+    knots (E, n, C + order + 1), coefficients (E, m, n, C), weights (E, m, n) of the base function,
+    bias (E, m), state (E, m, n) of OFF, SPLINE, SYMBOLIC, locked (m, n). `groups` gives each node's
+    arity: 1 adds its edges, p > 1 multiplies p such sums. grid 0 leaves only the base function. Symbolic
+    curves sit in `symbolic` by (sum, input) and replace the spline of every member.
+    """
+
+    knots: np.ndarray
+    coefficients: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+    state: np.ndarray
+    locked: np.ndarray
+    groups: tuple[int, ...]
+    order: int = 3
+    base: str | None = "silu"
+    bias_free: bool = False
+    symbolic: Mapping[tuple[int, int], Symbolic] = field(default_factory=dict)
+
+    @property
+    def members(self) -> int:
+        """Return the ensemble size E."""
+        return self.weights.shape[0]
+
+    @property
+    def inputs(self) -> int:
+        """Return the number of inputs n."""
+        return self.weights.shape[2]
+
+    @property
+    def sums(self) -> int:
+        """Return the number of sums m, each a row of edges."""
+        return self.weights.shape[1]
+
+    @property
+    def nodes(self) -> int:
+        """Return the number of output nodes."""
+        return len(self.groups)
+
+    @property
+    def size(self) -> int:
+        """Return the number C of spline coefficients of an edge."""
+        return self.coefficients.shape[3]
+
+    @property
+    def grid(self) -> int:
+        """Return the number of grid cells, 0 for a layer without splines."""
+        return self.size - self.order if self.size else 0
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Return where each node's sums begin, with the end: (nodes + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.groups)]).astype(np.int64)
+
+    def member(self, e: int) -> Layer:
+        """Return one member as a layer of its own."""
+        names = ("knots", "coefficients", "weights", "bias", "state")
+        return replace(self, **{k: getattr(self, k)[e : e + 1].copy() for k in names})
+
+    def select(self, sums: Sequence[int], inputs: Sequence[int], groups: Sequence[int]) -> Layer:
+        """Return the layer with only these sums and inputs, in this order."""
+        s, i = np.asarray(sums, int), np.asarray(inputs, int)
+        symbolic = {
+            (a, b): self.symbolic[int(j), int(k)]
+            for a, j in enumerate(s)
+            for b, k in enumerate(i)
+            if (int(j), int(k)) in self.symbolic
+        }
+        return replace(
+            self,
+            knots=self.knots[:, i].copy(),
+            coefficients=self.coefficients[:, s][:, :, i].copy(),
+            weights=self.weights[:, s][:, :, i].copy(),
+            bias=self.bias[:, s].copy(),
+            state=self.state[:, s][:, :, i].copy(),
+            locked=self.locked[s][:, i].copy(),
+            groups=tuple(groups),
+            symbolic=symbolic,
+        )
+
+    def regrid(self, knots: np.ndarray) -> Layer:
+        """Return the layer on other grids (E, n, K'), every curve as close as splines there allow."""
+        size = knots.shape[2] - self.order - 1
+        new = np.zeros((self.members, self.sums, self.inputs, size))
+        for e in range(self.members):
+            for i in range(self.inputs):
+                if self.size:
+                    old = self.coefficients[e, :, i]
+                    new[e, :, i] = spline.refit(self.knots[e, i], old, self.order, knots[e, i])
+        return replace(self, knots=knots, coefficients=new)
+
+
+def make_layer(
+    inputs: int,
+    groups: Sequence[int],
+    grid: int,
+    order: int,
+    base: str | None,
+    rngs: Sequence[np.random.Generator],
+    noise: float = 0.3,
+    interval: tuple[float, float] = (-1.0, 1.0),
+) -> Layer:
+    """Return a layer with one member per generator: small smooth splines, Xavier base weights (2.12)."""
+    if grid < 0 or order < 0:
+        raise InputError(f"grid={grid}, order={order}: both must be 0 or more.")
+    m, size = int(sum(groups)), grid + order if grid else 0
+    knots = spline.uniform_knots(*interval, grid, order) if grid else np.empty(0)
+    e = len(rngs)
+    coefficients = np.stack([r.normal(size=(m, inputs, size)) for r in rngs]) * noise / np.sqrt(inputs)
+    weights = np.stack([r.normal(size=(m, inputs)) for r in rngs]) / np.sqrt(inputs)
+    return Layer(
+        knots=np.broadcast_to(knots, (e, inputs, len(knots))).copy(),
+        coefficients=coefficients,
+        weights=weights if base is not None else np.zeros_like(weights),
+        bias=np.zeros((e, m)),
+        state=np.full((e, m, inputs), SPLINE, np.int8),
+        locked=np.zeros((m, inputs), bool),
+        groups=tuple(int(g) for g in groups),
+        order=order,
+        base=base,
+    )
+
+
+def pack(layers: Sequence[Layer]) -> np.ndarray:
+    """Return all parameters (E, P): layer by layer, sum by sum, [coefficients, weight] per edge, then bias."""
+    parts = []
+    for layer in layers:
+        edges = np.concatenate([layer.coefficients, layer.weights[..., None]], axis=3)
+        rows = edges.reshape(layer.members, layer.sums, -1)
+        block = np.concatenate([rows, layer.bias[..., None]], axis=2)
+        parts.append(block.reshape(layer.members, -1))
+    return np.concatenate(parts, axis=1)
+
+
+def unpack(layers: Sequence[Layer], theta: np.ndarray) -> tuple[Layer, ...]:
+    """Return the layers with the parameters of `theta` (E, P)."""
+    out, at = [], 0
+    for layer in layers:
+        width = layer.inputs * (layer.size + 1) + 1
+        block = theta[:, at : at + layer.sums * width].reshape(layer.members, layer.sums, width)
+        edges = block[:, :, :-1].reshape(layer.members, layer.sums, layer.inputs, layer.size + 1)
+        out.append(
+            replace(
+                layer,
+                coefficients=edges[..., :-1].copy(),
+                weights=edges[..., -1].copy(),
+                bias=block[:, :, -1].copy(),
+            )
+        )
+        at += layer.sums * width
+    return tuple(out)
+
+
+def free(layers: Sequence[Layer]) -> np.ndarray:
+    """Return which parameters may change (E, P)."""
+    parts = []
+    for layer in layers:
+        on = (layer.state == SPLINE) & ~layer.locked
+        edges = np.broadcast_to(on[..., None], (*on.shape, layer.size + 1)).copy()
+        edges[..., -1] &= layer.base is not None
+        rows = edges.reshape(layer.members, layer.sums, -1)
+        last = np.full((layer.members, layer.sums, 1), layer.bias_free)
+        parts.append(np.concatenate([rows, last], axis=2).reshape(layer.members, -1))
+    return np.concatenate(parts, axis=1)
+
+
+def smoothing(layers: Sequence[Layer]) -> list[tuple[slice, np.ndarray]]:
+    """Return for every spline edge where its coefficients lie in theta and their difference Gram matrix."""
+    out, at = [], 0
+    for layer in layers:
+        if layer.size:
+            d = spline.difference(layer.size)
+            gram = d.T @ d
+        for _ in range(layer.sums):
+            for _ in range(layer.inputs):
+                if layer.size:
+                    out.append((slice(at, at + layer.size), gram))
+                at += layer.size + 1
+            at += 1
+    return out

@@ -1,0 +1,150 @@
+"""What is to be made small: data, loss, sparsity and smoothness, on compiled kernels or on torch tensors.
+
+A `Problem` gives objective, gradient and Gauss–Newton matrix for all members of an ensemble; how they are
+computed (`kernels` in threads on the CPU, `tensors` anywhere) is not visible to the optimisers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kansym.training import kernels, layers
+from kansym.training.layers import Layer
+from kansym.training.penalty import Sparsity
+
+_BATCH = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Hold rows X (n, inputs), targets, row weights (E or 1, n) of mean 1, loss, sparsity and smoothness."""
+
+    layers: tuple[Layer, ...]
+    X: np.ndarray
+    y: Tensor
+    loss: Any
+    weights: Tensor | None = None
+    sparsity: Sparsity = Sparsity()
+    smoothness: float = 0.0
+    batch: int = _BATCH
+    device: str = "cpu"
+
+    @property
+    def members(self) -> int:
+        """Return the ensemble size E."""
+        return self.layers[0].members
+
+    @cached_property
+    def edges(self) -> list[int]:
+        """Return the number of edges of each layer."""
+        return [layer.sums * layer.inputs for layer in self.layers]
+
+    @cached_property
+    def free(self) -> Tensor:
+        """Return which parameters may change (E, P)."""
+        return torch.from_numpy(layers.free(self.layers)).to(self.device)
+
+    @cached_property
+    def _plans(self) -> list[kernels.Plan]:
+        return [kernels.plan(self.layers, e) for e in range(self.members)]
+
+    @cached_property
+    def _smoothing(self) -> list[tuple[slice, Tensor]]:
+        return [(at, torch.from_numpy(gram).to(self.device)) for at, gram in layers.smoothing(self.layers)]
+
+    def predict(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Return predictions (E, n, K) and mean absolute activations (E, edges)."""
+        magnitudes = np.zeros((self.members, sum(self.edges)))
+        none = np.empty((0, 0))
+
+        def one(e: int) -> np.ndarray:
+            return kernels.values(self._plans[e], theta[e].numpy(), self.X, magnitudes[e], none)
+
+        out = np.stack(_each(one, self.members))
+        return torch.from_numpy(out), torch.from_numpy(magnitudes / len(self.X))
+
+    def fidelity(self, theta: Tensor) -> Tensor:
+        """Return the loss (E,) without penalties."""
+        return self._weighted(self.loss.rows(self.predict(theta)[0], self.y))
+
+    def objective(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return objective (E,), loss (E,) and magnitudes (E, edges); NaN where a value is not finite."""
+        prediction, magnitudes = self.predict(theta)
+        loss = self._weighted(self.loss.rows(prediction, self.y))
+        total = loss
+        if self.sparsity.active:
+            total = total + self.sparsity.value(magnitudes, self.edges)
+        if self.smoothness:
+            for at, gram in self._smoothing:
+                part = theta[:, at]
+                total = total + self.smoothness * (part @ gram * part).sum(1)
+        return total, loss, magnitudes
+
+    def normal(self, theta: Tensor, magnitudes: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P); members not `wanted` give zeros."""
+        size = theta.shape[1]
+        gradient, hessian = np.zeros((self.members, size)), np.zeros((self.members, size, size))
+        price = torch.zeros_like(magnitudes)
+        if self.sparsity.active:
+            price = self.sparsity.price(magnitudes, self.edges)
+        prediction = self.predict(theta)[0]
+        slope, factor = self.loss.expand(prediction, self.y)
+        n = len(self.X)
+        if self.weights is not None:
+            slope = slope * self.weights[..., None]
+            factor = factor * self.weights.sqrt()[..., None, None]
+        slope, factor, price = slope / n, factor / n**0.5, price / n
+        u = magnitudes.numpy()
+
+        def one(e: int) -> None:
+            if wanted[e]:
+                kernels.normal_equations(
+                    self._plans[e],
+                    theta[e].numpy(),
+                    self.X,
+                    slope[e].contiguous().numpy(),
+                    factor[e].contiguous().numpy(),
+                    price[e].numpy(),
+                    u[e],
+                    gradient[e],
+                    hessian[e],
+                )
+                kernels.mirror(hessian[e])
+
+        _each(one, self.members)
+        g, h = torch.from_numpy(gradient), torch.from_numpy(hessian)
+        return self._smoothed(theta, g, h)
+
+    def _smoothed(self, theta: Tensor, g: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        if self.smoothness:
+            for at, gram in self._smoothing:
+                g[:, at] += 2 * self.smoothness * theta[:, at] @ gram
+                h[:, at, at] += 2 * self.smoothness * gram
+        return g, h
+
+    def _weighted(self, rows: Tensor) -> Tensor:
+        return (rows if self.weights is None else rows * self.weights).mean(1)
+
+
+def _each(one: Any, members: int) -> list[Any]:
+    """Run one(e) for every member, in threads when there are several: compiled kernels hold no lock."""
+    workers = min(members, os.cpu_count() or 1)
+    if workers == 1:
+        return [one(e) for e in range(members)]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(one, range(members)))
+
+
+def targets(values: Sequence[float] | np.ndarray, loss: object) -> Tensor:
+    """Return targets as the loss reads them: classes (n,) for cross-entropy, else (n, K)."""
+    y = torch.as_tensor(np.asarray(values, float))
+    return y

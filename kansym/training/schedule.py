@@ -1,0 +1,106 @@
+"""Grids that follow activations, and grid extension (2.16): the staircase, with rollback on bad steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kansym import spline
+from kansym.training import kernels, layers
+from kansym.training.layers import SPLINE, Layer
+
+
+@dataclass(frozen=True)
+class Gridding:
+    """Set how grids follow samples: share of quantiles in the knots, margin beyond the outermost ones.
+
+    Row counts of 4 / margin and more keep unseen rows inside the grid.
+    """
+
+    blend: float = 0.0
+    margin: float = 0.01
+
+
+def follow(
+    stack: Sequence[Layer],
+    X: np.ndarray,
+    grids: Sequence[int],
+    setting: Gridding,
+    only_if_needed: bool = False,
+) -> tuple[Layer, ...]:
+    """Return the layers with `grids[l]` cells on knots that cover what each layer receives from rows X.
+
+    Curves are carried over by `spline.refit`. With `only_if_needed`, inputs whose activations still fit
+    (inside the grid, and filling at least 60% of it) keep their knots.
+    """
+    done: list[Layer] = []
+    values = [X] * stack[0].members
+    for layer, grid in zip(stack, grids, strict=True):
+        if layer.size:
+            layer = _follow_one(layer, values, grid, setting, only_if_needed)
+        done.append(layer)
+        values = [forward([layer], v, e) for e, v in enumerate(values)]
+    return tuple(done)
+
+
+def _follow_one(
+    layer: Layer, values: Sequence[np.ndarray], grid: int, setting: Gridding, only_if_needed: bool
+) -> Layer:
+    k = layer.order
+    knots = np.empty((layer.members, layer.inputs, grid + 2 * k + 1))
+    for e in range(layer.members):
+        for i in range(layer.inputs):
+            old = layer.knots[e, i]
+            x = values[e][:, i]
+            used = np.any(layer.state[e, :, i] == SPLINE)
+            low, high = float(x.min()), float(x.max())
+            keeps = grid == layer.grid and (
+                not used
+                or (
+                    only_if_needed
+                    and low >= old[k]
+                    and high <= old[-k - 1]
+                    and high - low >= 0.6 * (old[-k - 1] - old[k])
+                )
+            )
+            if keeps or not np.isfinite(high - low):
+                knots[e, i] = (
+                    old if grid == layer.grid else spline.uniform_knots(old[k], old[-k - 1], grid, k)
+                )
+            else:
+                knots[e, i] = spline.adaptive_knots(x, grid, k, setting.blend, setting.margin)
+    if knots.shape == layer.knots.shape and np.array_equal(knots, layer.knots):
+        return layer
+    return layer.regrid(knots)
+
+
+def nested(stack: Sequence[Layer], factor: int) -> tuple[Layer, ...]:
+    """Return the layers with every cell cut in `factor` equal parts: the same function on a finer grid."""
+    out = []
+    for layer in stack:
+        if layer.size and factor > 1:
+            k = layer.order
+            points = layer.knots[:, :, k : layer.knots.shape[2] - k]
+            steps = np.arange(factor) / factor
+            fine = points[:, :, :-1, None] + np.diff(points, axis=2)[..., None] * steps
+            fine = np.concatenate([fine.reshape(*points.shape[:2], -1), points[:, :, -1:]], axis=2)
+            knots = np.apply_along_axis(spline.extend, 2, fine, k)
+            layer = layer.regrid(knots)
+        out.append(layer)
+    return tuple(out)
+
+
+def forward(stack: Sequence[Layer], X: np.ndarray, member: int = 0, nodes: bool = False) -> np.ndarray:
+    """Return one member's outputs (n, K), or all node values (n, inputs + ... + outputs)."""
+    if not kernels.supported(stack):
+        from kansym.training import tensors
+
+        return tensors.forward_numpy(stack, X, member, nodes)
+    theta = layers.pack([replace(x) for x in stack])[member]
+    edges = sum(x.sums * x.inputs for x in stack)
+    total = stack[0].inputs + sum(x.nodes for x in stack)
+    every = np.empty((len(X), total if nodes else 0))
+    out = kernels.values(kernels.plan(stack, member), theta, np.ascontiguousarray(X), np.zeros(edges), every)
+    return every if nodes else out
