@@ -1,0 +1,22 @@
+"""What a producer hands over: a formula or a graph, and how well it held on rows it did not see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy
+
+from kansym.graph import Graph
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Hold one proposal: an expression over the columns' symbols, or a graph still to be snapped.
+
+    `score` is the residual share 1 − R² on held-out rows, in the original y; smaller is better.
+    """
+
+    score: float
+    source: str
+    expression: sympy.Expr | None = None
+    graph: Graph | None = None

@@ -1,0 +1,86 @@
+"""The table as a search sees it: columns that are themselves formulas, a target, two sets of rows.
+
+Merging two columns into one, or dividing the target by a column, gives a new problem of the same kind,
+so that a search can recurse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import sympy
+
+from kansym.parsing import symbols
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Hold columns Z (n, d) with their formulas, the target y (n,), and root weights w (n,).
+
+    `fit` and `test` index the rows that are fitted and the rows that judge; both are bounded, because
+    the search needs hundreds of rows and not millions.
+    """
+
+    Z: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    formulas: tuple[sympy.Expr, ...]
+    fit: np.ndarray
+    test: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """Return the number of columns."""
+        return len(self.formulas)
+
+    def one_signed(self) -> np.ndarray:
+        """Tell for each column whether it is positive everywhere or negative everywhere."""
+        return (self.Z > 0).all(0) | (self.Z < 0).all(0)
+
+    def columns(self, Z: np.ndarray, formulas: tuple[sympy.Expr, ...]) -> Problem:
+        """Return the same problem seen through other columns."""
+        return replace(self, Z=Z, formulas=formulas)
+
+    def merge(self, i: int, j: int, operation: Operation) -> Problem:
+        """Return the problem with columns i and j replaced by one."""
+        keep = [k for k in range(self.width) if k not in (i, j)]
+        values = operation.value(self.Z[:, i], self.Z[:, j])
+        formula = operation.formula(self.formulas[i], self.formulas[j])
+        return self.columns(
+            np.column_stack([self.Z[:, keep], values]), (*(self.formulas[k] for k in keep), formula)
+        )
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Join two columns: the same rule for arrays and for formulas."""
+
+    name: str
+    rule: Callable[[Any, Any], Any]
+
+    def value(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the joined values."""
+        return np.asarray(self.rule(a, b), float)
+
+    def formula(self, a: sympy.Expr, b: sympy.Expr) -> sympy.Expr:
+        """Return the joined formula."""
+        return self.rule(a, b)
+
+
+def problem(dataset: Any, seed: int = 0, fit_rows: int = 500, test_rows: int = 500) -> Problem:
+    """Return the problem that a dataset poses: columns and target in units of their own size.
+
+    Rows beyond `fit_rows` + `test_rows` are not looked at; polishing uses them all.
+    """
+    X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
+    n = len(y)
+    order = np.random.default_rng(seed).permutation(n)
+    held = min(test_rows, max(n // 3, 1)) if n > 12 else 0
+    test = np.sort(order[:held]) if held else np.sort(order)
+    fit = np.sort(order[held : held + fit_rows])
+    weights = getattr(dataset, "weights", None)
+    w = np.ones(n) if weights is None else np.sqrt(np.asarray(weights, float))
+    return Problem(X, y, w / w.mean(), symbols(dataset.names), fit, test)

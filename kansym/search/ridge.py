@@ -1,0 +1,137 @@
+"""Fit y = m(x)·f(h(x)) with m and h monomials (or h a weighted sum) and f any smooth curve.
+
+The exponents are found by Gauss–Newton with the curve's coefficients projected out (variable
+projection; Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973, with Kaufman's derivative), from many
+starts. It fits y itself, so noise on y is treated as it is, and signs do not matter. It does not name
+the curve: that is `curve`'s job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Ridge:
+    """Hold one fit: y ≈ exp(L·p)·f(S·q), its residual share on the fitted rows."""
+
+    p: np.ndarray
+    q: np.ndarray
+    share: float
+
+
+def chebyshev(s: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return T_0..T_degree (n, degree + 1) at s in [-1, 1], and their derivatives."""
+    n = len(s)
+    T = np.empty((degree + 1, n))
+    D = np.empty((degree + 1, n))
+    T[0], D[0] = 1.0, 0.0
+    if degree > 0:
+        T[1], D[1] = s, 1.0
+    for k in range(2, degree + 1):
+        T[k] = 2 * s * T[k - 1] - T[k - 2]
+        D[k] = 2 * T[k - 1] + 2 * s * D[k - 1] - D[k - 2]
+    return T.T, D.T
+
+
+def unit(s: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return s mapped to [-1, 1], and the half width it had."""
+    low, high = s.min(), s.max()
+    half = 0.5 * (high - low)
+    if half <= 0:
+        return np.zeros_like(s), 1.0
+    return (s - 0.5 * (low + high)) / half, half
+
+
+def solve(
+    L: np.ndarray,
+    S: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    p: np.ndarray,
+    q: np.ndarray,
+    degree: int,
+    steps: int,
+    good: float,
+    give_up: float = 0.0,
+) -> Ridge:
+    """Return the fit reached from (p, q) in at most `steps`; stops early below the share `good`.
+
+    L (n, P) are centred logarithms for m, S (n, Q) the coordinates of h, y (n,) has unit weighted
+    norm. After six steps a fit that is still above `give_up` is dropped (0 keeps all).
+    """
+    damping = 1e-3
+    r, jac, share = _linearise(L, S, y, w, p, q, degree)
+    for step in range(steps):
+        if share < good or (step == 6 and give_up and share > give_up):
+            break
+        A = jac.T @ jac
+        g = jac.T @ r
+        scale = np.diag(A) + 1e-12 * np.trace(A) + 1e-300
+        for _ in range(6):
+            try:
+                move = np.linalg.solve(A + np.diag(damping * scale), -g)
+            except np.linalg.LinAlgError:
+                damping *= 10
+                continue
+            move *= min(1.0, 1.5 / (np.abs(move).max() + 1e-300))
+            new_p, new_q = p + move[: len(p)], q + move[len(p) :]
+            norm = np.linalg.norm(new_q)
+            if len(q) and norm > 0:
+                new_q = new_q / norm
+            trial = _linearise(L, S, y, w, new_p, new_q, degree)
+            if trial[2] < share:
+                break
+            damping *= 6
+        else:
+            break
+        gain = share - trial[2]
+        p, q, (r, jac, share) = new_p, new_q, trial
+        damping = max(damping / 8, 1e-12)
+        if gain < 1e-4 * share and share > good and step > 4:
+            break
+    return Ridge(p, q, share)
+
+
+def _linearise(
+    L: np.ndarray, S: np.ndarray, y: np.ndarray, w: np.ndarray, p: np.ndarray, q: np.ndarray, degree: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    scale = np.exp(np.clip(L @ p, -60, 60)) if len(p) else np.ones(len(y))
+    scale = scale * w
+    s, half = unit(S @ q) if len(q) else (np.zeros(len(y)), 1.0)
+    T, D = chebyshev(s, degree if len(q) else 0)
+    Phi = T * scale[:, None]
+    norms = np.linalg.norm(Phi, axis=0)
+    norms[norms == 0] = 1.0
+    Q, R = np.linalg.qr(Phi / norms)
+    ty = w * y
+    proj = Q.T @ ty
+    fitted = Q @ proj
+    r = fitted - ty
+    share = float(r @ r)
+    if not np.isfinite(share):
+        return r, np.zeros((len(y), len(p) + len(q))), np.inf
+    columns = [L * fitted[:, None]]
+    if len(q):
+        diagonal = np.abs(np.diag(R))
+        c = np.linalg.solve(R + 1e-13 * diagonal.max() * np.eye(len(R)), proj) / norms
+        slope = scale * (D @ c) / half
+        columns.append(S * slope[:, None])
+    J = np.hstack(columns)
+    J = J - Q @ (Q.T @ J)
+    return r, J, share
+
+
+def residual_share(
+    scale: np.ndarray, s: np.ndarray | None, y: np.ndarray, w: np.ndarray, degree: int
+) -> float:
+    """Return the share of y that scale·f(s) leaves unexplained, f a polynomial of this degree."""
+    t, _ = chebyshev(unit(s)[0], degree) if s is not None else (np.ones((len(y), 1)), None)
+    Phi = t * (scale * w)[:, None]
+    Phi = Phi / (np.linalg.norm(Phi, axis=0) + 1e-300)
+    Q, _ = np.linalg.qr(Phi)
+    ty = w * y
+    r = ty - Q @ (Q.T @ ty)
+    return float(r @ r / (ty @ ty))
