@@ -222,7 +222,7 @@ def _finish(
     dataset: Dataset, trial: Trial, archive: Archive, options: Options, reason: str, started: float
 ) -> Run:
     laws = [with_all_rows(law, dataset, trial) for law in archive.best.values()]
-    everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols)
+    everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
     laws = [law for law in laws if math.isfinite(law.loss)]
     if not laws:
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")

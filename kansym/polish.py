@@ -24,20 +24,36 @@ STEPS = 60
 
 REFIT_STEPS = 25
 
+TRIALS = 6
+"""Nice values tried for one constant: the likeliest by the linearised fit; more never paid."""
+
+MAX_WORSENING = 8.0
+"""Nats of worse fit (four standard errors) beyond which no simplicity excuses a rounded constant."""
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Hold the rows a formula is fitted to: X (n, d), y (n,), weights (n,) or None, column symbols."""
+    """Hold the rows a formula is fitted to: X (n, d), y (n,), weights (n,) or None, column symbols.
+
+    `sigma2` is the known variance of the weighted noise (1 where weights come from measurement errors),
+    None where only the residuals tell it.
+    """
 
     X: np.ndarray
     y: np.ndarray
     weights: np.ndarray | None
     symbols: tuple[sympy.Symbol, ...]
+    sigma2: float | None = None
     floor: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Compute the loss below which all formulas count as exact."""
         object.__setattr__(self, "floor", noise.floor(self.y, self.weights))
+
+    def variance(self, loss: float, constants: int) -> float:
+        """Return the noise variance that a loss shows, never below the known one."""
+        shown = max(loss, self.floor) * len(self.y) / max(len(self.y) - constants, 1)
+        return shown if self.sigma2 is None else max(shown, self.sigma2)
 
     def loss(self, values: np.ndarray) -> float:
         """Return the mean weighted squared error; infinite when a value is undefined."""
@@ -108,18 +124,19 @@ def polish(
         return None
     fit = levenberg_marquardt(residual, program.start, max_steps=steps)
     loss = rows.loss(program.value(rows.X, fit.theta))
-    return Polished(program.expression(fit.theta), program, fit.theta, fit.covariance, loss, fixed)
+    spare = max(len(rows.y) - len(fit.theta), 1)
+    inflate = rows.variance(loss, len(fit.theta)) / max(fit.cost / spare, np.finfo(float).tiny)
+    covariance = fit.covariance * inflate
+    return Polished(program.expression(fit.theta), program, fit.theta, covariance, loss, fixed)
 
 
-def settle(polished: Polished, rows: Rows, sigma2: float | None = None) -> Polished:
+def settle(polished: Polished, rows: Rows) -> Polished:
     """Fix constants to nice exact values, one after another, as long as the data do not object.
 
     A value is accepted when the nats it saves (its price against writing the number to its standard
     error, and the symbols that vanish from the formula) exceed the nats by which the fit gets worse.
-    Exponents come first, then the least determined constants. `sigma2` is the noise variance, taken
-    from the residuals when None.
+    Exponents come first, then the least determined constants.
     """
-    tried: set[tuple[str, sympy.Expr]] = set()
     done: set[str] = set()
     while True:
         queue = [c for c in _queue(polished, rows) if _key(c) not in done]
@@ -127,7 +144,7 @@ def settle(polished: Polished, rows: Rows, sigma2: float | None = None) -> Polis
             return polished
         constant = queue[0]
         done.add(_key(constant))
-        better = _fix(polished, constant, rows, sigma2, tried)
+        better = _fix(polished, constant, rows)
         if better is not None:
             polished = better
 
@@ -158,7 +175,7 @@ def _errors(polished: Polished, rows: Rows) -> np.ndarray:
     norm = np.linalg.norm(J, axis=0)
     norm[norm == 0] = 1.0
     _, s, Vt = np.linalg.svd(J / norm, full_matrices=False)
-    s2 = max(polished.loss, rows.floor) * len(rows.y) / max(len(rows.y) - len(s), 1)
+    s2 = rows.variance(polished.loss, len(s))
     inverse = 1 / np.maximum(s, 1e-12 * s[0]) if len(s) and s[0] > 0 else np.full(len(s), np.inf)
     variance = s2 * np.sum((Vt.T * inverse) ** 2, axis=1) / norm**2
     lost = s <= 1e-10 * (s[0] if len(s) else 1.0)
@@ -167,20 +184,12 @@ def _errors(polished: Polished, rows: Rows) -> np.ndarray:
     return errors
 
 
-def _fix(
-    polished: Polished,
-    constant: Constant,
-    rows: Rows,
-    sigma2: float | None,
-    tried: set[tuple[str, sympy.Expr]],
-) -> Polished | None:
+def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
     index = [p.name for p in polished.program.parameters].index(constant.name)
     error = float(_errors(polished, rows)[index])
     symbol = polished.program.parameters[index]
     before = complexity(polished.expression)
-    for nice in _candidates(constant.value, error):
-        if not math.isinf(error) and abs(nice.value - constant.value) > 5 * max(error, 1e-11 * abs(constant.value)):
-            continue
+    for nice in _candidates(constant.value, error)[:TRIALS]:
         start = _slide(polished, index, nice.value, rows)
         others = {
             p: sympy.Float(float(v)) for i, (p, v) in enumerate(zip(polished.program.parameters, start, strict=True))
@@ -195,18 +204,24 @@ def _fix(
             continue
         saved = _written_price(constant.value, error) - nice.price
         saved += noise.NODE_PRICE * (before - complexity(fit.expression))
-        if _worsening(polished, fit, rows, sigma2) < min(saved, 6.0):
+        if _worsening(polished, fit, rows) < min(saved, MAX_WORSENING):
             return fit
     return None
 
 
 def _candidates(value: float, error: float) -> list[constants.Nice]:
-    if math.isinf(error) or error > 0.5 * abs(value):
-        one = sympy.S.One
-        free = [constants.Nice(one * s, float(s), 1.0) for s in ((1, -1) if value > 0 else (-1, 1))]
-        zero = constants.Nice(sympy.S.Zero, 0.0, 0.7)
-        return [zero, *free] if math.isinf(error) or abs(value) < 3 * error else free
-    return constants.near(value, 4 * max(error, 1e-11 * abs(value)))
+    """Return nice values by what they should cost: their price and the worsening that the error predicts."""
+    zero = constants.Nice(sympy.S.Zero, 0.0, 0.7)
+    signs = (1, -1) if value > 0 else (-1, 1)
+    units = [constants.Nice(sympy.Integer(s), float(s), 1.0) for s in signs]
+    if math.isinf(error):
+        return [zero, *units]
+    error = max(error, 1e-11 * abs(value))
+    reach = math.sqrt(2 * MAX_WORSENING) * error
+    found = constants.near(value, reach, longest=_written_price(value, error) + 4 * noise.NODE_PRICE)
+    found += [nice for nice in (zero, *units) if abs(nice.value - value) <= reach]
+    cost = {nice.exact: nice.price + 0.5 * ((nice.value - value) / error) ** 2 for nice in reversed(found)}
+    return sorted({n.exact: n for n in found}.values(), key=lambda nice: cost[nice.exact])
 
 
 def _written_price(value: float, error: float) -> float:
@@ -216,10 +231,10 @@ def _written_price(value: float, error: float) -> float:
     return 1.5 + math.log1p(abs(value) / error)
 
 
-def _worsening(old: Polished, new: Polished, rows: Rows, sigma2: float | None) -> float:
+def _worsening(old: Polished, new: Polished, rows: Rows) -> float:
     n, p = len(rows.y), len(old.theta)
-    if sigma2 is not None and sigma2 > rows.floor:
-        return 0.5 * n * (new.loss - old.loss) / sigma2
+    if rows.sigma2 is not None:
+        return 0.5 * n * (new.loss - old.loss) / rows.variance(old.loss, p)
     return 0.5 * max(n - p, 1) * math.log(max(new.loss, rows.floor) / max(old.loss, rows.floor))
 
 

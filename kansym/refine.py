@@ -51,12 +51,12 @@ class Trial:
         positive = tuple(s for i, s in enumerate(columns) if np.all(dataset.X[:, i] > 0))
         sigma2 = 1.0 if dataset.absolute else None
         if units <= TINY_TABLE:
-            rows = Rows(dataset.X, dataset.y, dataset.weights, columns)
+            rows = Rows(dataset.X, dataset.y, dataset.weights, columns, sigma2)
             return Trial(rows, None, sigma2, dataset.names, positive, library)
         train, held = dataset.split(0.2, seed)
         return Trial(
-            Rows(train.X, train.y, train.weights, columns),
-            Rows(held.X, held.y, held.weights, columns),
+            Rows(train.X, train.y, train.weights, columns, sigma2),
+            Rows(held.X, held.y, held.weights, columns, sigma2),
             sigma2,
             dataset.names,
             positive,
@@ -71,7 +71,7 @@ class Trial:
             return rows
         at = np.linspace(0, len(rows.y) - 1, FIT_ROWS).astype(int)
         weights = None if rows.weights is None else rows.weights[at]
-        return Rows(rows.X[at], rows.y[at], weights, rows.symbols)
+        return Rows(rows.X[at], rows.y[at], weights, rows.symbols, rows.sigma2)
 
     @cached_property
     def power(self) -> float:
@@ -157,9 +157,9 @@ def refine(expression: sympy.Expr, trial: Trial, source: str, promising: float =
         fitted = polish(fitted.expression, trial.train, 20) or fitted
     first = judge(fitted, fitted, trial, source)
     yield first
-    settled = settle(fitted, trial.small, trial.sigma2)
+    settled = settle(fitted, trial.small)
     settled = shortened(settled, trial)
-    again = settle(settled, trial.small, trial.sigma2)
+    again = settle(settled, trial.small)
     if trial.small is not trial.train:
         again = polish(again.expression, trial.train, 20, again.fixed) or again
     yield judge(again, fitted, trial, source)
@@ -190,7 +190,7 @@ def exact(law: Judged, trial: Trial) -> bool:
 
 def with_all_rows(law: Judged, dataset: Dataset, trial: Trial) -> Judged:
     """Return the law with its constants refitted on every row; the held-out figure stays."""
-    everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols)
+    everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
     final = polish(law.polished.expression, everything, 20, law.polished.fixed)
     if final is None or not math.isfinite(final.loss):
         return law
