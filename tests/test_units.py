@@ -62,7 +62,7 @@ def test_shown_exponents_parse_again(exponents):
 
 
 def test_groups():
-    units = {n: parse(u).exponents for n, u in dict(F="N", m="kg", v="m/s", r="m", l="m").items()}
+    units = {n: parse(u).exponents for n, u in {"F": "N", "m": "kg", "v": "m/s", "r": "m", "l": "m"}.items()}
     product, free = groups(units, "F")
     assert product == {"m": 1, "v": 2, "r": -1}
     assert free == [{"r": -1, "l": 1}]

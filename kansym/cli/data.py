@@ -1,0 +1,116 @@
+"""Commands about what is shipped: function libraries and tables."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def library() -> None:
+    """List, show and check the functions that formulas are made of."""
+
+
+@library.command("list", epilog="Example: kansym library list")
+def library_list() -> None:
+    """List the shipped sets of functions."""
+    import tomllib
+
+    from kansym import resources
+    from kansym.library import Library
+
+    presets = tomllib.loads((resources.folder("library") / "presets.toml").read_text(encoding="utf-8"))
+    for name in ("all", *presets):
+        members = list(Library.load(name))
+        click.echo(f"{name:<12} {len(members):>3} functions: {_short(members)}")
+
+
+@library.command("show", epilog="Example: kansym library show physics")
+@click.argument("name", default="default", metavar="[NAME|FILE]")
+def library_show(name: str) -> None:
+    """Show every function of a set or of a TOML file."""
+    from kansym.library import Library
+
+    functions = Library.load(name)
+    width = max(len(n) for n in functions)
+    for key, function in functions.items():
+        click.echo(f"{key:<{width}}  complexity {function.complexity}  {function.expression}")
+
+
+@library.command("check", epilog="Example: kansym library check mine.toml")
+@click.argument("file", metavar="FILE")
+def library_check(file: str) -> None:
+    """Check a library of your own: names, formulas, domains, derivatives."""
+    from kansym.library import Library
+
+    functions = Library.load(file)
+    click.echo(f"{file}: {len(functions)} functions, all fine: {', '.join(functions)}")
+
+
+@click.group()
+def datasets() -> None:
+    """List, show and export the shipped tables."""
+
+
+@datasets.command("list", epilog="Example: kansym datasets list")
+def datasets_list() -> None:
+    """List the shipped tables."""
+    from kansym.table import shipped_cards
+
+    for name, card in shipped_cards().items():
+        click.echo(f"{name:<10} {card.title}")
+
+
+@datasets.command("show", epilog="Example: kansym datasets show planets")
+@click.argument("name")
+def datasets_show(name: str) -> None:
+    """Show a table's card: source, licence, columns and units, the law where known."""
+    from kansym.table import shipped
+
+    table = shipped(name)
+    card = table.card
+    assert card is not None
+    lines = [card.title, f"{table.rows} rows; target {card.target}"]
+    lines += [
+        f"{word}: {value}"
+        for word, value in (
+            ("source", card.source),
+            ("licence", card.licence),
+            ("law", card.law),
+            ("about", card.about),
+        )
+        if value
+    ]
+    width = max(len(n) for n in table.names)
+    for column in table.names:
+        unit = card.units.get(column, "")
+        lines.append(
+            f"  {column:<{width}}  {f'[{unit}]' if unit else '':<10} {card.columns.get(column, '')}".rstrip()
+        )
+    click.echo("\n".join(lines))
+
+
+@datasets.command("export", epilog="Example: kansym datasets export planets planets.csv")
+@click.argument("name")
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]")
+def datasets_export(name: str, file: Path | None) -> None:
+    """Copy a table to FILE (default: its own name, here)."""
+    from kansym.errors import InputError
+    from kansym.table import shipped_path
+
+    source = shipped_path(name)
+    target = file or Path(source.name)
+    if target.exists():
+        raise InputError(f"File {str(target)!r} exists already; name another or remove it.")
+    try:
+        shutil.copyfile(source, target)
+    except OSError as problem:
+        raise InputError(f"File {str(target)!r} cannot be written: {problem.strerror}.") from None
+    click.echo(str(target))
+
+
+def _short(members: list[str]) -> str:
+    shown = ", ".join(members[:10])
+    return shown if len(members) <= 10 else shown + ", ..."

@@ -1,0 +1,146 @@
+"""Commands on what a run left behind: predict, export, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kansym.run import Run
+
+_MODEL = click.Path(path_type=Path)
+_ROW = click.option(
+    "--row",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Row of the front, from 0. Default: the chosen one.",
+)
+
+
+@click.command(
+    short_help="Predict with a law that was found.",
+    epilog="Example: kansym predict planets-run new.csv > predicted.csv",
+)
+@click.argument("model", type=_MODEL, metavar="MODEL")
+@click.argument("data", metavar="DATA")
+@_ROW
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write CSV here."
+)
+def predict(model: Path, data: str, row: int | None, out: Path | None) -> None:
+    """Predict the target for the rows of DATA with MODEL: a run's folder, result.json or model.json.
+
+    Writes CSV: the inputs, the prediction, and whether the row lies inside the data the law was made from.
+    """
+    from kansym.errors import InputError, UnknownNameError
+    from kansym.table import numbers, read_table
+
+    table = read_table(data)
+    names, target, ranges, law = _law(model, row)
+    columns = []
+    for name in names:
+        if name not in table.names:
+            raise UnknownNameError("column of the data", name, table.names, "The law needs it.")
+        values, problem = numbers(table, name, [])
+        if values is None:
+            raise InputError(f"Column {name!r} {problem}.")
+        columns.append(values)
+    import numpy as np
+
+    X = np.column_stack(columns)
+    frame = table.frame[list(names)].copy()
+    frame[f"{target}_predicted"] = law(X)
+    if ranges:
+        low, high = np.array([ranges[n] for n in names]).T
+        frame["inside"] = ((low <= X) & (high >= X)).all(axis=1)
+    text = frame.to_csv(index=False)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        from kansym.storage import write_text
+
+        click.echo(str(write_text(out, text)), err=True)
+
+
+@click.command(
+    short_help="Write a law as LaTeX, Python, C, ...",
+    epilog="Example: kansym export planets-run --to python > law.py",
+)
+@click.argument("model", type=_MODEL, metavar="MODEL")
+@click.option(
+    "--to",
+    "language",
+    required=True,
+    metavar="LANGUAGE",
+    help="latex, python, numpy, torch, jax, c, excel, sympy, mathematica, json, ...",
+)
+@_ROW
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write here.")
+def export(model: Path, language: str, row: int | None, out: Path | None) -> None:
+    """Write the law of MODEL (a run's folder or result.json) in another language."""
+    from kansym import export as exports
+    from kansym import report
+
+    run, _ = report.load(model)
+    _check_row(run, row)
+    text = exports.export(run, language, row).rstrip("\n")
+    if out is None:
+        click.echo(text)
+    else:
+        from kansym.storage import write_text
+
+        click.echo(str(write_text(out, text + "\n")), err=True)
+
+
+@click.command(
+    short_help="Make the HTML page of a run.", epilog="Example: kansym report planets-run --out planets.html"
+)
+@click.argument("model", type=_MODEL, metavar="RUN")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    metavar="FILE",
+    help="Write the page here.",
+)
+def report(model: Path, out: Path) -> None:
+    """Make the HTML page of a run from its folder or result.json."""
+    from kansym import report as reports
+
+    _, data = reports.load(model)
+    click.echo(str(reports.write_html(data, out)))
+
+
+def _law(
+    model: Path, row: int | None
+) -> tuple[tuple[str, ...], str, Mapping[str, Sequence[float]], Callable[[np.ndarray], np.ndarray]]:
+    """Return a model's columns, target, ranges (where known) and function."""
+    from kansym import report as reports
+    from kansym import storage
+
+    if model.is_file() and storage.read_json(model).get("kind") == "kansym model":
+        from kansym.errors import InputError
+        from kansym.evaluate import evaluate
+
+        if row is not None:
+            raise InputError(f"{model} holds one law and no front; leave --row out or give the run's folder.")
+        graph, target = reports.load_model(model)
+        return graph.inputs, target, {}, lambda X: evaluate(graph, X)[:, 0]
+    run, _ = reports.load(model)
+    _check_row(run, row)
+    return run.names, run.data["target"], run.data["ranges"], lambda X: run.predict(X, row)
+
+
+def _check_row(run: Run, row: int | None) -> None:
+    from kansym.errors import InputError
+
+    if row is not None and row >= len(run.front):
+        raise InputError(
+            f"The front has rows 0 to {len(run.front) - 1}, not {row}; see the run's hall_of_fame.csv."
+        )

@@ -1,0 +1,84 @@
+"""What a waiting person sees on stderr: a live line on a terminal, plain lines otherwise."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from kansym.budget import Progress
+
+_EVERY = 5.0  # seconds between plain lines of one stage
+
+
+class Watcher:
+    """Show progress reports; use as a context manager and call it with each report."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._live: Any = None
+        self._last = ("", -1e9)
+
+    def __enter__(self) -> Watcher:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def __call__(self, report: Progress) -> None:
+        """Show one report."""
+        if self._quiet:
+            return
+        if self._live is not None:
+            self._live.update(_line(report))
+            return
+        stage, shown = self._last
+        now = time.monotonic()
+        if report.stage != stage or now - shown >= _EVERY:
+            self._last = (report.stage, now)
+            click.echo(plain(report), err=True)
+
+
+def plain(report: Progress) -> str:
+    """Return one report as a line: time, stage, best loss so far, time left."""
+    parts = [f"[{report.seconds:6.1f} s] {report.stage}"]
+    if report.best is not None:
+        parts.append(f"best error so far {report.best:.3g} of the spread")
+    if report.left is not None:
+        parts.append(f"at most {report.left:.0f} s left")
+    return ", ".join(parts)
+
+
+def _line(report: Progress) -> Any:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.spinner import Spinner
+    from rich.table import Table
+    from rich.text import Text
+
+    total = None if report.left is None else report.seconds + report.left
+    row = Table.grid(padding=(0, 1))
+    row.add_row(
+        Spinner("dots", style="cyan"),
+        Text(report.stage, style="bold"),
+        ProgressBar(total=total, completed=report.seconds, width=20, pulse=total is None),
+        Text("" if report.best is None else f"best error {report.best:.3g}"),
+        Text(
+            f"{report.seconds:.0f} s" if total is None else f"{report.seconds:.0f} of {total:.0f} s",
+            style="dim",
+        ),
+    )
+    if not report.formula:
+        return row
+    return Group(row, Text("  " + report.formula, style="green", no_wrap=True, overflow="ellipsis"))

@@ -1,0 +1,80 @@
+"""A run as plain text: the front with the chosen row marked, the chosen formula, how far to trust it."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kansym.run import Law, Run
+
+_HEAD = ("complexity", "loss", "held-out", "score")
+
+
+def front(run: Run, width: int | None = None) -> str:
+    """Return the front as a table; `width` cuts long equations of rows that are not chosen."""
+    rows = [
+        (str(law.complexity), f"{law.loss:.3g}", f"{law.heldout_loss:.3g}", _score(law.score), law.equation)
+        for law in run.front
+    ]
+    sizes = [max(len(_HEAD[i]), *(len(r[i]) for r in rows)) for i in range(4)]
+    lines = ["      " + "  ".join(h.rjust(s) for h, s in zip(_HEAD, sizes, strict=True)) + "  equation"]
+    for i, row in enumerate(rows):
+        mark = ">>>>  " if i == run.chosen else "      "
+        line = mark + "  ".join(v.rjust(s) for v, s in zip(row[:4], sizes, strict=True)) + "  " + row[4]
+        if width is not None and len(line) > width:
+            line = line[: max(width - 1, 40)] + "…"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def chosen(run: Run) -> str:
+    """Return the chosen formula, its constants, its held-out error and a sentence on trust."""
+    law = run.best
+    lines = [f"{run.data['target']} = {law.equation}"]
+    for constant in law.constants:
+        lines.append("  " + constant_line(constant.value, constant.stderr, constant.rounded))
+    lines.append(heldout(run, law))
+    if run.trust:
+        lines.append(run.trust)
+    if law.note:
+        lines.append(law.note)
+    for rival in run.rivals:
+        lines.append(f"Not told apart by these rows: {run.data['target']} = {rival.equation}")
+    return "\n".join(lines)
+
+
+def heldout(run: Run, law: Law) -> str:
+    """Return the root mean square error on rows that were not fitted, as a sentence."""
+    error = math.sqrt(law.heldout_loss) if law.heldout_loss >= 0 else math.nan
+    count = run.data.get("heldout_rows", 0)
+    where = f"{count} held-out rows" if count else "rows left out in turn"
+    unit = "times the measurement error" if run.data.get("weighted") else "root mean square"
+    return f"Error on {where}: {error:.3g} ({unit})."
+
+
+def constant_line(value: float, stderr: float, rounded: str | None) -> str:
+    """Return one constant with its standard error and the exact form it was recognised as."""
+    error = f" ± {stderr:.2g}" if math.isfinite(stderr) and stderr > 0 else ""
+    exact = "" if rounded is None else f" -> {rounded}"
+    return f"{_digits(value, stderr)}{error}{exact}"
+
+
+def _digits(value: float, stderr: float) -> str:
+    """Return as many digits as the error leaves meaningful, at least 3 and at most 12."""
+    if not (math.isfinite(stderr) and stderr > 0 and value):
+        return f"{value:.10g}"
+    digits = math.ceil(math.log10(abs(value) / stderr)) + 2
+    return f"{value:.{min(max(digits, 3), 12)}g}"
+
+
+def _score(score: float) -> str:
+    return "exact" if score == math.inf else f"{score:.3g}"
+
+
+def terminal_width() -> int | None:
+    """Return the width of stdout, None where it is no terminal and nothing should be cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() and "COLUMNS" not in os.environ else None
