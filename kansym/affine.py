@@ -68,6 +68,7 @@ class AffineFit:
 class Data:
     """Hold one curve in its own units: t in [-1, 1] ascending, y standardised, weights of mean 1."""
 
+    x: np.ndarray
     t: np.ndarray
     y: np.ndarray
     w: np.ndarray
@@ -156,7 +157,7 @@ def prepare(x: Any, y: Any, weights: Any = None) -> Data:
     z = y - mean
     top = float(np.abs(z).max())
     scale = top * math.sqrt(float(np.average((z / top) ** 2, weights=w)))
-    return Data(t, z / scale, w, middle, half, mean, scale)
+    return Data(x, t, z / scale, w, middle, half, mean, scale)
 
 
 def _program(f: Function) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -323,17 +324,24 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray) -> Affine
     if form.kind == "constant":
         cov = np.array([[data.scale**2 / n]])
         return AffineFit(f, 1.0, 0.0, 0.0, data.mean, None, ("d",), cov, 0.0, data.scale, 1.0, math.inf)
-    a, b, flip = canonical(f, form, a, b)
-    # parameters follow from the canonical a and b on the data's own x, so that they print what they give
-    x = data.t * data.half + data.middle
+    a, b = canonical(f, form, a, b)
+    # c and d follow from the canonical a and b on the data's own x, so that the fit gives what it prints
+    x = data.x
+    if form.kind == "rate" and max(abs(a * x[0]), abs(a * x[-1])) > 300:
+        b = -a * data.middle  # exp(a·x) alone would overflow
+    a, b = _inside(f, form, x, a, b)
     u = a * x + b
     v, vx, vp = f.program.dual(u, 1.0 if p_given is None else p_given)
+    size = float(np.abs(v).max())
+    if not (np.isfinite(v).all() and size > 0):
+        raise DomainError(f"Function {f.name!r} is not finite on this curve at its best place; leave it out.")
+    v, vx, vp = v / size, vx / size, vp / size
     mean = float(np.average(v, weights=w))
     g = v - mean
-    sff = float((w * g * g).sum())
-    c = float((w * g * y).sum()) / sff if sff > 0 else 0.0
+    sff = float((w * g * g).sum()) or 1.0
+    c = float((w * g * y).sum()) / sff
     r = y - c * g
-    c += float((w * g * r).sum()) / sff if sff > 0 else 0.0
+    c += float((w * g * r).sum()) / sff
     shift = float(np.average(y - c * g, weights=w))
     r = y - c * g - shift
     rss = float((w * r * r).sum())
@@ -343,16 +351,16 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray) -> Affine
     names += ["c", "d"]
     J = np.column_stack([columns[k] for k in names]) * np.sqrt(w)[:, None]
     J = np.where(np.isfinite(J), J, 0.0)
-    size = np.sqrt((J * J).sum(0))
-    size[size == 0] = 1.0
-    R = np.linalg.qr(J / size, mode="r")
+    norm = np.sqrt((J * J).sum(0))
+    norm[norm == 0] = 1.0
+    R = np.linalg.qr(J / norm, mode="r")
     sigma2 = rss / max(n - len(names), 1)
     inverse = np.linalg.pinv(R)
-    cov = inverse @ inverse.T * sigma2 / np.outer(size, size)
+    cov = inverse @ inverse.T * sigma2 / np.outer(norm, norm)
     # from (alpha about the middle, beta, p, c about the mean, d) to (a, b, p, c, d)
     T = np.eye(len(names))
     at = {k: i for i, k in enumerate(names)}
-    T[at["c"], at["c"]] = T[at["d"], at["d"]] = data.scale
+    T[at["c"], at["c"]], T[at["d"], at["d"]] = data.scale / size, data.scale
     T[at["d"], at["c"]] = -mean * data.scale
     if "a" in at:
         T[at["a"], at["a"]] = 1 / data.half
@@ -362,24 +370,23 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray) -> Affine
     rmse = math.sqrt(rss / n) * data.scale
     deviation = math.sqrt(total / n)
     return AffineFit(
-        f, a, b, c * data.scale, (shift - c * mean) * data.scale + data.mean, p_given, tuple(names), cov,
+        f, a, b, c * data.scale / size, (shift - c * mean) * data.scale + data.mean, p_given, tuple(names), cov,
         1 - rss / total, rmse, math.sqrt(rss / total) if deviation else 0.0, margin(f, u),
     )  # fmt: skip
 
 
-def canonical(f: Function, form: Shapes, a: float, b: float) -> tuple[float, float, bool]:
+def canonical(f: Function, form: Shapes, a: float, b: float) -> tuple[float, float]:
     """Return the (a, b) by which equal fits print equally; c and d follow from them.
 
     Redundant letters become 1 and 0 (a keeps its sign where f cannot be mirrored), a is positive where
     f(-x) is c·f(x) + d, phases lie in (-pi/2, pi/2] for sin and cos and in half a period around 0 else.
     """
-    flip = False
     if form.kind == "line":
-        return 1.0, 0.0, flip
+        return 1.0, 0.0
     if form.kind == "root" and a != 0:
         a, b = (1.0, b / a) if f.reflection is not None or a > 0 else (-1.0, b / -a)
     elif a < 0 and f.reflection is not None:
-        a, b, flip = -a, -b, True
+        a, b = -a, -b
     if form.kind == "rate":
         b = 0.0
     period = math.pi if form.kind == "wave" else f.period
@@ -387,7 +394,22 @@ def canonical(f: Function, form: Shapes, a: float, b: float) -> tuple[float, flo
         b -= period * round(b / period)
         if b <= -period / 2:
             b += period
-    return a, b, flip
+    return a, b
+
+
+def _inside(f: Function, form: Shapes, x: np.ndarray, a: float, b: float) -> tuple[float, float]:
+    """Return (a, b) moved by round-off where a·x + b would leave the domain by round-off."""
+    for _ in range(4):
+        ends = a * x[0] + b, a * x[-1] + b
+        if math.isfinite(form.low) and not np.isfinite(f(min(ends))):
+            b += max(form.low - min(ends), 0.0) + 4 * np.spacing(max(abs(b), abs(ends[0]), abs(ends[1])))
+        if math.isfinite(form.high) and not np.isfinite(f(max(ends))):
+            excess = max(max(ends) - form.high, 0.0) + 4 * np.spacing(max(abs(b), abs(ends[0]), abs(ends[1])))
+            if math.isfinite(form.low):
+                a, b = a * (1 - excess), b * (1 - excess)
+            else:
+                b -= excess
+    return a, b
 
 
 def margin(f: Function, u: np.ndarray) -> float:

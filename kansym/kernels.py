@@ -12,11 +12,12 @@ import numpy as np
 
 from kansym.jit import njit
 
+kernel = njit(error_model="numpy")
+
 BLOCK = 64
-INFINITE = np.inf
 
 
-@njit
+@kernel
 def dual(op, left, right, number, x, p, v, d, e, want):  # type: ignore[no-untyped-def]
     """Run a program on up to BLOCK points: values v, slopes by x in d and by p in e (registers × BLOCK).
 
@@ -95,7 +96,7 @@ def dual(op, left, right, number, x, p, v, d, e, want):  # type: ignore[no-untyp
     return last
 
 
-@njit
+@kernel
 def _unary(o, c, u, f, s, want):  # type: ignore[no-untyped-def]
     """Apply one elementary function: values f and slopes s."""
     n = u.shape[0]
@@ -295,7 +296,7 @@ def _unary(o, c, u, f, s, want):  # type: ignore[no-untyped-def]
             s[m] = np.nan
 
 
-@njit
+@kernel
 def _integer_power(a, q):  # type: ignore[no-untyped-def]
     r = 1.0
     k = abs(q)
@@ -310,7 +311,7 @@ def _integer_power(a, q):  # type: ignore[no-untyped-def]
     return r
 
 
-@njit
+@kernel
 def values(op, left, right, number, x, p):  # type: ignore[no-untyped-def]
     """Return f at the points x."""
     n = x.shape[0]
@@ -325,7 +326,7 @@ def values(op, left, right, number, x, p):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, error_model="numpy")
 def correlate(shapes, w, wy, out):  # type: ignore[no-untyped-def]
     """Put the squared weighted correlation of each row of `shapes` (float32) with y into out.
 
@@ -347,7 +348,7 @@ def correlate(shapes, w, wy, out):  # type: ignore[no-untyped-def]
         out[i] = sy * sy / var if var > np.float32(1e-5) * s2 else np.float32(0.0)
 
 
-@njit
+@kernel
 def _assess(f, y, w, n):  # type: ignore[no-untyped-def]
     """Return c, d and the weighted residual sum of the best c·f + d; a residual of inf when f fails."""
     sw = 0.0
@@ -386,7 +387,7 @@ def _assess(f, y, w, n):  # type: ignore[no-untyped-def]
     return c, my + shift - c * mf, rss, mf
 
 
-@njit
+@kernel
 def _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, want):  # type: ignore[no-untyped-def]
     for at in range(0, n, BLOCK):
         to = min(n, at + BLOCK)
@@ -403,7 +404,7 @@ def _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, w
                 fp[m] = e[last, m - at]
 
 
-@njit
+@kernel
 def refine(op, left, right, number, t, y, w, starts, free, low, high, steps, tolerance, stop):  # type: ignore[no-untyped-def]
     """Refine starts (k × 3: alpha, beta, p) of c·f(alpha·t + beta; p) + d in place; return their residual sums.
 
@@ -497,7 +498,7 @@ def refine(op, left, right, number, t, y, w, starts, free, low, high, steps, tol
     return rss
 
 
-@njit
+@kernel
 def _normal(f, fx, fp, t, y, w, n, which, q, c, dd, cols):  # type: ignore[no-untyped-def]
     """Return the normal matrix and right side of the free parameters, with 1 and f projected out."""
     sw = 0.0
@@ -548,7 +549,7 @@ def _normal(f, fx, fp, t, y, w, n, which, q, c, dd, cols):  # type: ignore[no-un
     return A, b
 
 
-@njit
+@kernel
 def _solve(A, b, lam, q):  # type: ignore[no-untyped-def]
     """Solve (A + lam·diag A) x = b for q <= 3, scaled to unit diagonal, by Cholesky."""
     x = np.zeros(3)
@@ -582,7 +583,7 @@ def _solve(A, b, lam, q):  # type: ignore[no-untyped-def]
     return x
 
 
-@njit
+@kernel
 def _keep_inside(alpha, beta, p, na, nb, np_, tmin, tmax, low, high):  # type: ignore[no-untyped-def]
     """Shorten a step so that no slack to the domain's border shrinks below a tenth of what it was."""
     share = 1.0
