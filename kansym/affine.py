@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from kansym import kernels
 from kansym.errors import DomainError, InputError
@@ -23,6 +24,7 @@ from kansym.shapes import EDGES, NODES, Shapes, shapes
 ENOUGH = 1024
 """Rows that the search looks at; the final polish and the errors use all."""
 STARTS = 14
+SMOOTH = 0.01
 EXACT = 1e-26
 """Share of variance left below which a fit is exact to round-off and the search ends."""
 
@@ -78,6 +80,16 @@ class Data:
     scale: float
 
     @cached_property
+    def roughness(self) -> float:
+        """Return the typical misfit of a row from the line through its neighbours: noise, if x is dense."""
+        t, y, _ = self.some
+        gap = t[2:] - t[:-2]
+        wide = gap > 0
+        inner = (t[1:-1] - t[:-2])[wide] / gap[wide]
+        miss = y[1:-1][wide] - (y[:-2][wide] * (1 - inner) + y[2:][wide] * inner)
+        return float(np.median(np.abs(miss))) if len(miss) else 1.0
+
+    @cached_property
     def some(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return at most ENOUGH rows, evenly by rank, both ends included."""
         n = len(self.t)
@@ -110,9 +122,18 @@ class Data:
 
     @cached_property
     def coarse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the few points on which all starts are refined: bin means, or all rows when few."""
+        """Return the few points on which all starts are refined.
+
+        All rows when few; else, of a smooth curve, the row nearest to each node (bin means bend steep
+        curves), and of a noisy one the bin means.
+        """
         if len(self.t) <= 2 * len(NODES):
             return self.t, self.y, self.w
+        if self.roughness < SMOOTH:
+            rows = np.searchsorted(self.t, NODES[1:-1])
+            rows = np.unique(np.concatenate([[0, len(self.t) - 1], np.minimum(rows, len(self.t) - 1)]))
+            share = np.diff(np.concatenate([[0], (rows[1:] + rows[:-1] + 1) // 2, [len(self.t)]]))
+            return self.t[rows], self.y[rows], share.astype(float)
         t, y, w = self.binned
         return t, y, w[w > 0]
 
@@ -267,23 +288,38 @@ def _waves(f: Function, data: Data) -> np.ndarray:
     return np.array(starts)
 
 
-def _hyperbolic(f: Function, data: Data) -> np.ndarray:
-    """Starts for sinh and cosh: at each rate, the best mixture of rising and falling exponentials."""
+def _exponentials(data: Data, rate: float) -> tuple[float, float, float]:
+    """Return the residual sum, rising and falling parts of the best 1, exp(rate·t), exp(-rate·t) mixture."""
     t, y, w = data.coarse
-    even = f.reflection == (1.0, 0.0)
-    starts = []
     root = np.sqrt(w)
-    for rate in np.geomspace(0.03, 300.0, 36):
-        A = np.column_stack([np.ones_like(t), np.exp(rate * (t - 1)), np.exp(-rate * (t + 1))]) * root[:, None]
-        _, up, down = np.linalg.lstsq(A, y * root, rcond=None)[0]
+    A = np.column_stack([np.ones_like(t), np.exp(rate * (t - 1)), np.exp(-rate * (t + 1))]) * root[:, None]
+    (level, up, down), *_ = np.linalg.lstsq(A, y * root, rcond=None)
+    r = A @ (level, up, down) - y * root
+    return float(r @ r), float(up), float(down)
+
+
+def _hyperbolic(f: Function, data: Data) -> np.ndarray:
+    """Starts for sinh and cosh: the best mixture of exponentials where its signs fit, else a few places."""
+    even = f.reflection == (1.0, 0.0)
+    grid = np.geomspace(0.03, 300.0, 28)
+    trials = [_exponentials(data, rate) for rate in grid]
+    k = int(np.argmin([trial[0] for trial in trials]))
+    found = minimize_scalar(
+        lambda z: _exponentials(data, math.exp(z))[0],
+        bounds=(math.log(grid[max(k - 1, 0)]), math.log(grid[min(k + 1, len(grid) - 1)])),
+        method="bounded",
+        options={"xatol": 1e-9, "maxiter": 40},
+    )
+    best = math.exp(found.x)
+    starts = []
+    for rate, (_, up, down) in [(best, _exponentials(data, best)), *zip(grid, trials, strict=True)]:
         if up * down != 0 and (up * down > 0) == even:
             starts.append((rate, 0.5 * math.log(abs(up / down)), 1.0))
-        else:
-            starts += [(rate, 12.0 + rate, 1.0), (rate, -12.0 - rate, 1.0)]
-    form = shapes(f)
+    places = [s * (best + z) for s in (-1, 1) for z in (0.5, 2.0, 5.0)] + [best * z for z in (-0.8, -0.3, 0.3, 0.8)]
+    starts += [(best, place, 1.0) for place in places]
     cells = np.array(starts)
-    _, rss = refine(f, form, data.coarse, cells, 0, 0.0, 0.0)
-    return cells[np.argsort(rss)[:10]]
+    _, rss = refine(f, shapes(f), data.coarse, cells, 0, 0.0, 0.0)
+    return cells[np.argsort(rss, kind="stable")[:10]]
 
 
 def fit_affine(x: Any, y: Any, function: Function | str, weights: Any = None) -> AffineFit:

@@ -297,6 +297,47 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
             yield sympy.radsimp(e)
 
 
+def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
+    """Return forms of the same function in which another coefficient of a sum is 1.
+
+    In a power, product or logarithm of a sum, a common factor can move outside: each choice of the term
+    that becomes free of a coefficient gives a form. Forms over a common denominator are included.
+    """
+    found: dict[sympy.Expr, None] = {}
+    starts = [expression]
+    if expression.count_ops() <= 60:
+        starts += [sympy.together(expression), sympy.expand_log(expression, force=True)]
+    for start in dict.fromkeys(starts):
+        if start != expression:
+            found[start] = None
+        for node in sympy.postorder_traversal(start):
+            if not node.is_Add or node == start:
+                continue
+            for term in node.args:
+                factor, rest = term.as_coeff_Mul()
+                if factor.is_Number and abs(factor) != 1 and factor != 0:
+                    inside = sympy.Add(rest, *(t / factor for t in node.args if t is not term))
+                    found[_factored(start, node, factor, inside)] = None
+    return [form for form in found if form != expression and not form.has(sympy.nan, sympy.zoo)]
+
+
+def _factored(e: sympy.Expr, node: sympy.Expr, factor: sympy.Expr, inside: sympy.Expr) -> sympy.Expr:
+    """Return e with factor·inside in the place of node, the factor moved out of powers and products."""
+    if e == node:
+        return sympy.Mul(factor, inside, evaluate=False)
+    if not e.args or not e.has(node):
+        return e
+    if e.is_Pow and e.base == node and not e.exp.has(node):
+        return abs(factor) ** e.exp * (inside if factor > 0 else -inside) ** e.exp
+    args = [_factored(a, node, factor, inside) for a in e.args]
+    if e.is_Mul:
+        # flatten by hand: SymPy would multiply a number back into a lone sum
+        parts = [p for a in args for p in sympy.Mul.make_args(a)]
+        numbers = [p for p in parts if p.is_Number]
+        return sympy.Mul(sympy.Mul(*numbers), *(p for p in parts if not p.is_Number), evaluate=len(parts) > 2)
+    return e.func(*args)
+
+
 def agree(a: np.ndarray, b: np.ndarray, tolerance: float = 1e-9) -> bool:
     """Tell whether two value vectors are the same function up to round-off, undefined rows included."""
     ok = np.isfinite(a) & np.isfinite(b)

@@ -1,8 +1,9 @@
 """The one Levenberg–Marquardt that affine fits, polish and Pade share.
 
 Minimises |r(theta)|² from residuals and their analytic Jacobian (Levenberg 1944, Marquardt 1963; column
-scaling after Moré, 1978). Steps come from a QR factorisation, never from normal equations, so that the
-last digits are reached; columns are scaled, so that constants of size 1e-34 and 1e20 live together.
+scaling after Moré, 1978; damping after Nielsen, 1999). Steps come from orthogonal factorisations, never
+from normal equations, and the last ones are undamped Gauss–Newton steps, so that the last digits are
+reached; columns are scaled, so that constants of size 1e-34 and 1e20 live together.
 """
 
 from __future__ import annotations
@@ -14,13 +15,20 @@ import numpy as np
 
 ResidualAndJacobian = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
+EPS = float(np.finfo(float).eps)
+FINAL_STEPS = 40
+"""Undamped steps at the end, each at least a tenth shorter than the one before."""
 
-@dataclass(frozen=True)
+SLACK = 1e-12
+"""The share by which a final step may raise the cost: the round-off of residuals far below the values."""
+
+
+@dataclass(frozen=True, eq=False)
 class LeastSquares:
     """Hold a fit: theta (p,), cost = |r|², residual (n,), Jacobian (n, p), covariance (p, p).
 
     The covariance is (J'J)^-1 |r|²/(n-p); directions that the rows do not determine get a
-    pseudo-inverse. `stop_reason` is "converged", "step limit", "undefined start" or "no descent".
+    pseudo-inverse. `stop_reason` is "converged", "step limit", "no descent" or "undefined start".
     """
 
     theta: np.ndarray
@@ -38,54 +46,101 @@ def levenberg_marquardt(
     *,
     max_steps: int = 100,
     tolerance: float = 1e-15,
-    damping: float = 1e-3,
+    damping: float = 1e-2,
+    feasible: Callable[[np.ndarray], bool] | None = None,
 ) -> LeastSquares:
-    """Minimise |r(theta)|² from `start`; steps to non-finite residuals are refused by more damping.
+    """Minimise |r(theta)|² from `start`.
 
-    Each step solves min |J s + r|² + damping |D s|², D the column norms of J. Converged when the cost
-    falls by less than `tolerance` of itself at small damping, or when no step lowers it.
+    Each step solves min |J s + r|² + damping |D s|², D the largest column norms of J so far. Steps to
+    non-finite residuals, and to points that `feasible` refuses, are answered by more damping. Converged
+    when the cost falls by less than max(tolerance, 1e-10) of itself three times running, or when
+    nothing lowers it. `steps` counts accepted and refused steps.
     """
     theta = np.array(start, float)
-    r, J = residual_and_jacobian(theta)
+    r, J = _defined(residual_and_jacobian, theta, feasible)
     cost = _cost(r)
-    if not (np.isfinite(cost) and np.all(np.isfinite(J))):
+    if not np.isfinite(cost):
         return LeastSquares(theta, cost, r, J, np.zeros((len(theta),) * 2), 0, "undefined start")
+    if len(theta) == 0 or cost == 0:
+        return LeastSquares(theta, cost, r, J, _covariance(J, cost), 0, "converged")
     scale = np.zeros(len(theta))
-    reason, step_count, grow = "step limit", 0, 2.0
-    stalls = 0
-    for step_count in range(1, max_steps + 1):  # noqa: B007
-        norm = np.linalg.norm(J, axis=0)
-        scale = np.maximum(norm, 0.1 * scale)
-        scale[scale == 0] = 1.0
-        Q, R = np.linalg.qr(J / scale)
-        target = -(Q.T @ r)
-        for _ in range(30):
-            step = _damped(R, target, damping) / scale
-            r_new, J_new = residual_and_jacobian(theta + step)
+    reason, count, grow, stalls = "step limit", 0, 2.0, 0
+    while count < max_steps:
+        scale = np.maximum(_norms(J), 0.1 * scale)
+        U, s, Vt = _svd(J / scale)
+        slope = -(U.T @ r)
+        new = np.inf
+        while count < max_steps and damping < 1e16:
+            count += 1
+            # min |J s + r|² + damping |s|² in the singular basis: stable at any rank
+            step = Vt.T @ (slope * s / (s * s + damping * s[0] ** 2 + 1e-300)) / scale
+            r_new, J_new = _defined(residual_and_jacobian, theta + step, feasible)
             new = _cost(r_new)
-            if new < cost and np.all(np.isfinite(J_new)):
+            if new < cost:
                 break
-            damping *= grow
-            grow *= 2.0
-            if damping > 1e16:
-                break
-        else:
-            new = np.inf
+            damping, grow = damping * grow, min(grow * 2, 1e4)
         if not new < cost:
-            reason = "converged" if damping > 1e10 or stalls else "no descent"
+            reason = "step limit" if count >= max_steps else "no descent"
             break
         predicted = cost - _cost(r + J @ step)
         gain = (cost - new) / predicted if predicted > 0 else 1.0
-        fall = (cost - new) / cost if cost > 0 else 0.0
+        fall = (cost - new) / cost
         theta, r, J, cost = theta + step, r_new, J_new, new
-        damping = max(damping * max(0.05, 1 - (2 * gain - 1) ** 3), 1e-18)
+        damping = min(max(damping * max(0.05, 1 - (2 * gain - 1) ** 3), 1e-18), 1e15)
         grow = 2.0
         # one tiny fall may be a narrow valley; three in a row are the floor
         stalls = stalls + 1 if fall < max(tolerance, 1e-10) else 0
         if cost == 0 or stalls >= 3:
             reason = "converged"
             break
-    return LeastSquares(theta, cost, r, J, _covariance(J, cost), step_count, reason)
+    if reason != "step limit":
+        theta, r, J, cost, flat = _finish(residual_and_jacobian, feasible, theta, r, J, cost)
+        reason = "converged" if flat else reason
+    return LeastSquares(theta, cost, r, J, _covariance(J, cost), count, reason)
+
+
+def _finish(
+    function: ResidualAndJacobian,
+    feasible: Callable[[np.ndarray], bool] | None,
+    theta: np.ndarray,
+    r: np.ndarray,
+    J: np.ndarray,
+    cost: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, bool]:
+    """Take undamped steps while they shrink; tell whether the last point is stationary.
+
+    Near the minimum the cost is flat to round-off long before theta is, so a step is judged by the
+    length of the one that would follow, in units of theta's own standard errors.
+    """
+    length, flat = np.inf, cost == 0
+    for _ in range(FINAL_STEPS if cost > 0 else 0):
+        scale = _norms(J)
+        U, s, Vt = _svd(J / scale)
+        keep = s > 1e-13 * s[0]
+        target = -(U.T @ r)[keep]
+        new_length = float(np.linalg.norm(target))
+        flat = new_length <= 1e-6 * np.sqrt(cost) or new_length <= 64 * EPS * float(np.linalg.norm(r))
+        if new_length > 0.9 * length or new_length <= 1e-10 * np.sqrt(cost):
+            break
+        moved = theta + Vt[keep].T @ (target / s[keep]) / scale
+        r_new, J_new = _defined(function, moved, feasible)
+        new = _cost(r_new)
+        if not new <= cost * (1 + SLACK):
+            break
+        theta, r, J, cost, length = moved, r_new, J_new, new, new_length
+    return theta, r, J, cost, flat or cost == 0
+
+
+def _defined(
+    function: ResidualAndJacobian, theta: np.ndarray, feasible: Callable[[np.ndarray], bool] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return residual and Jacobian; a residual of infinities where theta is refused or J undefined."""
+    if not np.all(np.isfinite(theta)) or (feasible is not None and not feasible(theta)):
+        return np.full(1, np.inf), np.zeros((1, len(theta)))
+    with np.errstate(all="ignore"):
+        r, J = function(theta)
+    r, J = np.asarray(r, float), np.asarray(J, float)
+    return (r, J) if np.all(np.isfinite(J)) else (np.full(len(r), np.inf), J)
 
 
 def _cost(r: np.ndarray) -> float:
@@ -94,20 +149,33 @@ def _cost(r: np.ndarray) -> float:
     return c if np.isfinite(c) else np.inf
 
 
-def _damped(R: np.ndarray, target: np.ndarray, damping: float) -> np.ndarray:
-    """Return the scaled step of min |R s - target|² + damping |s|², by least squares on the stacked system."""
-    p = R.shape[1]
-    stacked = np.vstack([R, np.sqrt(damping) * np.eye(p)])
-    return np.linalg.lstsq(stacked, np.concatenate([target, np.zeros(p)]), rcond=1e-15)[0]
+def _norms(J: np.ndarray) -> np.ndarray:
+    """Return the column norms, safe from over- and underflow, 1 for empty columns."""
+    top = np.abs(J).max(axis=0)
+    top[top == 0] = 1.0
+    with np.errstate(over="ignore"):
+        norm = top * np.sqrt(np.sum((J / top) ** 2, axis=0))
+    norm[norm == 0] = 1.0
+    return norm
+
+
+def _svd(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the thin SVD; a tall matrix goes through QR first, which costs less and loses nothing."""
+    n, p = A.shape
+    if n > 2 * p:
+        Q, R = np.linalg.qr(A)
+        U, s, Vt = np.linalg.svd(R)
+        return Q @ U, s, Vt
+    return np.linalg.svd(A, full_matrices=False)
 
 
 def _covariance(J: np.ndarray, cost: float) -> np.ndarray:
     n, p = J.shape
-    norm = np.linalg.norm(J, axis=0)
-    norm[norm == 0] = 1.0
-    _, s, Vt = np.linalg.svd(J / norm, full_matrices=False)
-    if len(s) == 0 or s[0] == 0:
+    if p == 0 or not np.any(J):
         return np.zeros((p, p))
-    inverse = np.where(s > 1e-14 * s[0], 1 / np.where(s > 0, s, 1.0), 0.0)
-    root = Vt.T * inverse / norm[:, None]
-    return root @ root.T * (cost / max(n - p, 1))
+    norm = _norms(J)
+    _, s, Vt = np.linalg.svd(np.linalg.qr(J / norm, mode="r"), full_matrices=False)
+    keep = s > 1e-14 * s[0]
+    root = Vt[keep].T / s[keep] / norm[:, None]
+    root = root * np.sqrt(cost / max(n - p, 1))
+    return root @ root.T

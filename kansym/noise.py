@@ -23,22 +23,25 @@ def floor(y: np.ndarray, weights: np.ndarray | None = None) -> float:
     return float(ROUND_OFF**2 * np.mean(w * y * y)) + np.finfo(float).tiny
 
 
-def description_length(
-    loss: float, rows: int, constants: int, complexity: float, floor: float = 0.0, sigma2: float | None = None
-) -> float:
-    """Return the nats that a formula and its residuals need.
+def misfit_length(loss: float, rows: int, constants: int, floor: float = 0.0, sigma2: float | None = None) -> float:
+    """Return the nats that the residuals of a fit need.
 
     With known noise variance sigma2: n·loss/(2 sigma2); otherwise n/2·log of the unbiased variance
-    loss·n/(n-k). To that, log(n)/2 for each fitted constant and NODE_PRICE for each symbol. Infinite
-    when the rows cannot determine the constants.
+    loss·n/(n-k). Infinite when the rows cannot determine the constants.
     """
     if not math.isfinite(loss) or rows <= constants:
         return math.inf
-    price = 0.5 * constants * math.log(max(rows, 2)) + NODE_PRICE * complexity
     if sigma2 is not None and sigma2 > floor:
-        return 0.5 * rows * loss / sigma2 + price
+        return 0.5 * rows * loss / sigma2
     unbiased = max(loss, floor) * rows / (rows - constants)
-    return 0.5 * rows * math.log(max(unbiased, np.finfo(float).tiny)) + price
+    return 0.5 * rows * math.log(max(unbiased, np.finfo(float).tiny))
+
+
+def number_length(value: float, error: float) -> float:
+    """Return the nats for writing a number down to its standard error: about log(|value| / error)."""
+    if not math.isfinite(error):
+        return 1.5
+    return 1.5 + math.log1p(abs(value) / max(error, 1e-16 * abs(value), np.finfo(float).tiny))
 
 
 def nearest_neighbour_noise(X: np.ndarray, y: np.ndarray, limit: int = 2000) -> float:

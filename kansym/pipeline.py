@@ -23,7 +23,7 @@ from kansym.errors import InputError
 from kansym.library import Library
 from kansym.parsing import parse_expression, symbols
 from kansym.polish import Rows
-from kansym.refine import Judged, Trial, constants, exact, refine, with_all_rows
+from kansym.refine import Judged, Trial, constants, exact, normalised, refine, with_all_rows
 from kansym.run import ConstantReport, Law, Run
 from kansym.snapping import snap
 
@@ -221,6 +221,9 @@ def _best_of(archive: Archive) -> tuple[float | None, str]:
 def _finish(
     dataset: Dataset, trial: Trial, archive: Archive, options: Options, reason: str, started: float
 ) -> Run:
+    kept = pareto.front(list(archive.best.values()), lambda law: law.complexity, lambda law: law.loss)
+    for law in kept:
+        archive.add(normalised(law, trial))
     laws = [with_all_rows(law, dataset, trial) for law in archive.best.values()]
     everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
     laws = [law for law in laws if math.isfinite(law.loss)]

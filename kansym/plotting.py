@@ -255,10 +255,12 @@ def network_svg(graph: Graph, X: np.ndarray | None = None) -> str:
     """Return the network as one SVG element with a title, every name escaped."""
     plan = layout(graph)
     scale, pad = 104.0, 36.0
-    width, height = plan.width * scale + 30, (plan.height - 1) * scale * 0.62 + 2 * pad
+    halves = {n: _half(graph, n) for n in plan.nodes}
+    side = max(scale / 2, *halves.values()) + 6
+    width, height = (plan.width - 1) * scale + 2 * side, (plan.height - 1) * scale * 0.62 + 2 * pad
 
     def at(point: tuple[float, float]) -> tuple[float, float]:
-        return pad + 20 + point[0] * scale, height - pad - point[1] * scale * 0.62
+        return side + point[0] * scale, height - pad - point[1] * scale * 0.62
 
     parts = []
     for drawn in _drawn(graph, X, plan):
@@ -279,7 +281,7 @@ def network_svg(graph: Graph, X: np.ndarray | None = None) -> str:
     for node, place in plan.nodes.items():
         x, y = at(place)
         text = _node_text(graph, node)
-        half = 8 + 4.2 * len(text) if graph.kind(node) == "input" or len(text) > 1 else 12
+        half = halves[node]
         parts.append(
             f'<rect class="node" x="{x - half:.1f}" y="{y - 12:.1f}" '
             f'width="{2 * half:.1f}" height="24" rx="12"/>'
@@ -354,6 +356,11 @@ def _node_text(graph: Graph, node: str) -> str:
     if kind == "input":
         return _short(node, 24)
     return {"sum": "+", "product": "×"}[kind]
+
+
+def _half(graph: Graph, node: str) -> float:
+    """Return half the width of a node's outline in the SVG."""
+    return max(12.0, 8 + 4.2 * len(_node_text(graph, node)))
 
 
 def _short(text: str, limit: int = 40) -> str:

@@ -202,7 +202,7 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
         fit = polish(trial, rows, REFIT_STEPS, (*polished.fixed, record))
         if fit is None:
             continue
-        saved = _written_price(constant.value, error) - nice.price
+        saved = noise.number_length(constant.value, error) - nice.price
         saved += noise.NODE_PRICE * (before - complexity(fit.expression))
         if _worsening(polished, fit, rows) < min(saved, MAX_WORSENING):
             return fit
@@ -218,17 +218,10 @@ def _candidates(value: float, error: float) -> list[constants.Nice]:
         return [zero, *units]
     error = max(error, 1e-11 * abs(value))
     reach = math.sqrt(2 * MAX_WORSENING) * error
-    found = constants.near(value, reach, longest=_written_price(value, error) + 4 * noise.NODE_PRICE)
+    found = constants.near(value, reach, longest=noise.number_length(value, error) + 4 * noise.NODE_PRICE)
     found += [nice for nice in (zero, *units) if abs(nice.value - value) <= reach]
     cost = {nice.exact: nice.price + 0.5 * ((nice.value - value) / error) ** 2 for nice in reversed(found)}
     return sorted({n.exact: n for n in found}.values(), key=lambda nice: cost[nice.exact])
-
-
-def _written_price(value: float, error: float) -> float:
-    """Return the nats for writing a number down to its standard error."""
-    if math.isinf(error) or error <= 0:
-        return 30.0 if error <= 0 else 3.0
-    return 1.5 + math.log1p(abs(value) / error)
 
 
 def _worsening(old: Polished, new: Polished, rows: Rows) -> float:

@@ -80,11 +80,17 @@ class Trial:
         mean = np.average(y, weights=w)
         return float(np.mean((1.0 if w is None else w) * (y - mean) ** 2))
 
-    def length(self, loss: float, constants: int, complexity: int) -> float:
-        """Return the description length in nats of a formula with this loss on the training rows."""
-        return noise.description_length(
-            loss, len(self.train.y), constants, complexity, self.train.floor, self.sigma2
-        )
+    def length(self, polished: Polished, loss: float) -> float:
+        """Return the description length in nats of a fitted formula with this loss on the training rows.
+
+        The residuals' nats, NODE_PRICE for each symbol, and for each free constant what writing it to its
+        standard error takes (Rissanen's code; at least log(n)/2).
+        """
+        n = len(self.train.y)
+        misfit = noise.misfit_length(loss, n, len(polished.theta), self.train.floor, self.sigma2)
+        least = 0.5 * math.log(max(n, 2))
+        numbers = sum(max(least, noise.number_length(c.value, c.stderr)) for c in polished.free)
+        return misfit + numbers + noise.NODE_PRICE * expressions.complexity(polished.expression)
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
     else:
         heldout = trial.heldout.loss(program.value(trial.heldout.X, polished.theta))
     size = expressions.complexity(polished.expression)
-    length = trial.length(max(loss, min(heldout, 4 * loss)), len(polished.theta), size)
+    length = trial.length(polished, max(loss, min(heldout, 4 * loss)))
     return Judged(polished, unrounded, size, loss, heldout, length, source)
 
 
@@ -150,8 +156,7 @@ def refine(expression: sympy.Expr, trial: Trial, source: str, promising: float =
         return
     if fitted is None:
         return
-    size = expressions.complexity(fitted.expression)
-    if trial.length(fitted.loss, len(fitted.theta), size) > promising:
+    if trial.length(fitted, fitted.loss) > promising:
         return
     if trial.small is not trial.train:
         fitted = polish(fitted.expression, trial.train, 20) or fitted
@@ -179,6 +184,26 @@ def shortened(polished: Polished, trial: Trial) -> Polished:
     if form == polished.expression:
         return polished
     return polish(form, trial.small, 20, polished.fixed) or polished
+
+
+def normalised(law: Judged, trial: Trial) -> Judged:
+    """Return the law in the algebraic form whose constants are the nicest.
+
+    a/(b - c/n²) and (a/b)·n²/(n² - c/b) are one function, but only in the second may a constant be a
+    whole number. Each form is settled and judged; the shortest description wins.
+    """
+    best = law
+    if not law.polished.program.parameters:
+        return law
+    for form in expressions.gauges(law.expression):
+        fitted = polish(form, trial.small, 20, law.polished.fixed)
+        if fitted is None or fitted.loss > 4 * max(law.loss, trial.train.floor):
+            continue
+        settled = shortened(settle(fitted, trial.small), trial)
+        other = judge(settled, law.unrounded, trial, law.source)
+        if other.length < best.length:
+            best = other
+    return best if best is law else normalised(best, trial)
 
 
 def exact(law: Judged, trial: Trial) -> bool:

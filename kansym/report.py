@@ -142,7 +142,7 @@ def page(data: Mapping[str, Any]) -> str:
         {**row, "code": code(run, i), "index": i, "rms": math.sqrt(max(law.heldout_loss, 0.0))}
         for i, (row, law) in enumerate(zip(data["front"], run.front, strict=True))
     ]
-    graphs = {"before": None, "after": run.graph, **run.graphs}
+    graphs = {**run.graphs, "the chosen law": run.graph}
     networks = [
         {"name": name, "svg": plotting.network_svg(graph, _sample(data, graph))}
         for name, graph in graphs.items()

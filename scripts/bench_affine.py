@@ -74,7 +74,7 @@ def draw(f: Function, rng: np.random.Generator, rows: int = ROWS) -> tuple[np.nd
         a = (high - low) / width
         b = low - a * start
         shape = f(a * x + b)
-        if not np.isfinite(shape).all() or np.ptp(shape) <= 1e-9 * np.abs(shape).max():
+        if not np.isfinite(shape).all() or np.ptp(shape) <= 1e-5 * np.abs(shape).max():
             continue
         t = (x - x.mean()) / (np.ptp(x) / 2)
         rest = shape - np.polyval(np.polyfit(t, shape, 2), t)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 
-@click.group()
+@click.group(short_help="The functions formulas are made of.")
 def library() -> None:
     """List, show and check the functions that formulas are made of."""
 
@@ -49,7 +49,7 @@ def library_check(file: str) -> None:
     click.echo(f"{file}: {len(functions)} functions, all fine: {', '.join(functions)}")
 
 
-@click.group()
+@click.group(short_help="The shipped tables.")
 def datasets() -> None:
     """List, show and export the shipped tables."""
 
@@ -63,7 +63,7 @@ def datasets_list() -> None:
         click.echo(f"{name:<10} {card.title}")
 
 
-@datasets.command("show", epilog="Example: kansym datasets show planets")
+@datasets.command("show", short_help="Show a table's card.", epilog="Example: kansym datasets show planets")
 @click.argument("name")
 def datasets_show(name: str) -> None:
     """Show a table's card: source, licence, columns and units, the law where known."""
@@ -89,7 +89,8 @@ def datasets_show(name: str) -> None:
         lines.append(
             f"  {column:<{width}}  {f'[{unit}]' if unit else '':<10} {card.columns.get(column, '')}".rstrip()
         )
-    click.echo("\n".join(lines))
+    for line in lines:
+        click.echo(line if line.startswith("  ") else click.wrap_text(line, 100, "", "    "))
 
 
 @datasets.command("export", epilog="Example: kansym datasets export planets planets.csv")

@@ -56,14 +56,16 @@ def solve(
     steps: int,
     good: float,
     give_up: float = 0.0,
+    sign: np.ndarray | None = None,
 ) -> Ridge:
     """Return the fit reached from (p, q) in at most `steps`; stops early below the share `good`.
 
     L (n, P) are centred logarithms for m, S (n, Q) the coordinates of h, y (n,) has unit weighted
-    norm. After six steps a fit that is still above `give_up` is dropped (0 keeps all).
+    norm. After six steps a fit that is still above `give_up` is dropped (0 keeps all). With `sign`
+    (n,), f is a polynomial in sign·exp(S·q) instead of in S·q.
     """
     damping = 1e-3
-    r, jac, share = _linearise(L, S, y, w, p, q, degree)
+    r, jac, share = _linearise(L, S, y, w, p, q, degree, sign)
     for step in range(steps):
         if share < good or (step == 6 and give_up and share > give_up):
             break
@@ -79,9 +81,9 @@ def solve(
             move *= min(1.0, 1.5 / (np.abs(move).max() + 1e-300))
             new_p, new_q = p + move[: len(p)], q + move[len(p) :]
             norm = np.linalg.norm(new_q)
-            if len(q) and norm > 0:
+            if len(q) and norm > 0 and sign is None:
                 new_q = new_q / norm
-            trial = _linearise(L, S, y, w, new_p, new_q, degree)
+            trial = _linearise(L, S, y, w, new_p, new_q, degree, sign)
             if trial[2] < share:
                 break
             damping *= 6
@@ -96,11 +98,24 @@ def solve(
 
 
 def _linearise(
-    L: np.ndarray, S: np.ndarray, y: np.ndarray, w: np.ndarray, p: np.ndarray, q: np.ndarray, degree: int
+    L: np.ndarray,
+    S: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    p: np.ndarray,
+    q: np.ndarray,
+    degree: int,
+    sign: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     scale = np.exp(np.clip(L @ p, -60, 60)) if len(p) else np.ones(len(y))
     scale = scale * w
-    s, half = unit(S @ q) if len(q) else (np.zeros(len(y)), 1.0)
+    if not len(q):
+        s, half, v = np.zeros(len(y)), 1.0, None
+    elif sign is None:
+        (s, half), v = unit(S @ q), None
+    else:
+        v = sign * np.exp(np.clip(S @ q, -30, 30))
+        s, half = unit(v)
     T, D = chebyshev(s, degree if len(q) else 0)
     Phi = T * scale[:, None]
     norms = np.linalg.norm(Phi, axis=0)
@@ -118,6 +133,8 @@ def _linearise(
         diagonal = np.abs(np.diag(R))
         c = np.linalg.solve(R + 1e-13 * diagonal.max() * np.eye(len(R)), proj) / norms
         slope = scale * (D @ c) / half
+        if v is not None:
+            slope = slope * v
         columns.append(S * slope[:, None])
     J = np.hstack(columns)
     J = J - Q @ (Q.T @ J)

@@ -94,7 +94,7 @@
     // An error of exactly 0 has no place on a logarithmic axis: it stands one decade below the rest.
     const ys = errors.map((e) => (!fine(e) ? null : log ? Math.log10(e > 0 ? e : floor / 10) : e));
     const p = plot(place, "Held-out error against complexity; each point is a formula that can be picked", xs, ys,
-      { width: 760, height: 300, log, whole: true, names: ["complexity", "held-out error"] });
+      { width: Math.min(Math.max(place.clientWidth, 320), 900), height: 300, log, whole: true, names: ["complexity", "held-out error"] });
     p.svg.setAttribute("role", "group");
     line(p, xs, ys, "trace", () => true);
     run.front.forEach((law, i) => {
@@ -172,4 +172,8 @@
   }));
   drawFront();
   pick(run.chosen);
+  let drawn = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth !== drawn) { drawn = window.innerWidth; drawFront(); pick(picked); }
+  });
 })();

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg.blas import dsyrk
 
 from kansym import spline
 from kansym.jit import njit
@@ -29,6 +30,19 @@ class Plan(NamedTuple):
     uniform: np.ndarray
     starts: np.ndarray
     on: np.ndarray
+
+
+class Buffers(NamedTuple):
+    """Hold what a few rows leave behind on their way up and down the network."""
+
+    acts: np.ndarray  # (rows, nodes) of all levels
+    subs: np.ndarray  # (rows, sums)
+    value: np.ndarray  # (rows, inputs times width + 1): local basis values, then the base function
+    slopes: np.ndarray  # (rows, edges) phi'
+    phi: np.ndarray  # (rows, edges)
+    cells: np.ndarray  # (rows, nodes)
+    g: np.ndarray  # (sums, factors, rows) derivative of the residuals by every sum
+    q: np.ndarray  # (sums, rows) derivative of the objective by every sum
 
 
 (
@@ -117,7 +131,7 @@ def values(plan, theta, X, magnitudes, nodes):
     for start in range(0, rows, _ROWS):
         stop = min(start + _ROWS, rows)
         _forward(plan, theta, X[start:stop], buffers)
-        acts, phi = buffers[0], buffers[4]
+        acts, phi = buffers.acts, buffers.phi
         out[start:stop] = acts[: stop - start, shape[last, _NODE] + shape[last, _N] :]
         if nodes.shape[1]:
             nodes[start:stop] = acts[: stop - start]
@@ -127,19 +141,47 @@ def values(plan, theta, X, magnitudes, nodes):
     return out
 
 
-@njit(nogil=True)
-def normal_equations(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian):
-    """Add the gradient (P,) and Gauss-Newton matrix (P, P; upper blocks) of a loss over rows X.
+def normal_equations(
+    plan: Plan,
+    theta: np.ndarray,
+    X: np.ndarray,
+    slope: np.ndarray,
+    factor: np.ndarray,
+    price: np.ndarray,
+    magnitudes: np.ndarray,
+    gradient: np.ndarray,
+    hessian: np.ndarray,
+) -> None:
+    """Add the gradient (P,) and Gauss–Newton matrix (P, P; Fortran order, upper half) of a loss over rows X.
 
     slope (n, K) is d loss / d output, factor (n, F, K) a square root of the loss's second derivative by row,
     price (edges,) the derivative of the penalties by each edge's sum of |phi|, whose curvature is price over
-    max(|phi|, a share of the edge's magnitude): iteratively reweighted least squares.
+    max(|phi|, a share of the edge's magnitude): iteratively reweighted least squares. Small networks go
+    through a dense J of a few rows and BLAS, fine grids through local blocks, whichever costs less.
     """
+    rows, factors, size = len(X), factor.shape[1], len(theta)
+    touched = int((plan.on * (plan.shape[:, _WIDTH].max() + 1)).sum())
+    if factors * size**2 > 17 * touched**2:
+        _accumulate(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian.T, np.empty((0, 0)))
+        return
+    step = max(_ROWS, (1 << 18) // (size * factors))
+    J = np.empty((min(step, rows) * factors, size))
+    for start in range(0, rows, step):
+        part = slice(start, min(start + step, rows))
+        J[:] = 0.0
+        _accumulate(
+            plan, theta, X[part], slope[part], factor[part], price, magnitudes, gradient, hessian.T, J
+        )
+        filled = J[: (part.stop - start) * factors]
+        dsyrk(1.0, filled.T, 1.0, hessian, lower=1, overwrite_c=1)
+
+
+@njit(nogil=True)
+def _accumulate(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian, J):
     shape = plan.shape
     layers = len(shape)
     rows, factors = len(X), factor.shape[1]
     buffers = _buffers(plan, min(rows, _ROWS), factors)
-    acts, subs, value, slopes, phi, cells, g, q = buffers
     for start in range(0, rows, _ROWS):
         stop = min(start + _ROWS, rows)
         n = stop - start
@@ -147,11 +189,41 @@ def normal_equations(plan, theta, X, slope, factor, price, magnitudes, gradient,
         _backward(plan, factor[start:stop], slope[start:stop], price, buffers, n)
         _gradient(plan, buffers, price, n, gradient)
         _penalty(plan, buffers, price, magnitudes, n, hessian)
+        if len(J):
+            _jacobian(plan, buffers, n, J[start * factors : stop * factors])
+            continue
         for l in range(layers):
             for l2 in range(l, layers):
                 for j in range(shape[l, _M]):
                     for j2 in range(j if l == l2 else 0, shape[l2, _M]):
                         _block(plan, buffers, l, j, l2, j2, n, hessian)
+
+
+@njit(nogil=True)
+def _jacobian(plan, buffers, rows, J):
+    """Fill the zeroed rows of J (rows times factors, P) with the residuals' derivatives by the parameters."""
+    value, cells, g = buffers.value, buffers.cells, buffers.g
+    shape = plan.shape
+    factors = g.shape[1]
+    for r in range(rows):
+        for l in range(len(shape)):
+            n, width, size = shape[l, _N], shape[l, _WIDTH], shape[l, _SIZE]
+            for j in range(shape[l, _M]):
+                block, s = shape[l, _PARAMETER] + j * shape[l, _BLOCK], shape[l, _SUM] + j
+                for f in range(factors):
+                    d = g[s, f, r]
+                    if d == 0.0:
+                        continue
+                    row = J[r * factors + f]
+                    for i in range(n):
+                        if plan.on[shape[l, _EDGE] + j * n + i]:
+                            p, at = block + i * (size + 1), shape[l, _VALUE] + i * (width + 1)
+                            c = p + cells[r, shape[l, _NODE] + i]
+                            for a in range(width):
+                                row[c + a] = d * value[r, at + a]
+                            row[p + size] = d * value[r, at + width]
+                    if shape[l, _BIAS]:
+                        row[block + n * (size + 1)] = d
 
 
 @njit(nogil=True)
@@ -162,7 +234,7 @@ def _buffers(plan, rows, factors):
     sums = shape[last, _SUM] + shape[last, _M]
     values_ = shape[last, _VALUE] + shape[last, _N] * (shape[last, _WIDTH] + 1)
     edges = shape[last, _EDGE] + shape[last, _M] * shape[last, _N]
-    return (
+    return Buffers(
         np.empty((rows, nodes)),
         np.empty((rows, sums)),
         np.zeros((rows, values_)),
@@ -176,7 +248,8 @@ def _buffers(plan, rows, factors):
 
 @njit(nogil=True)
 def _forward(plan, theta, X, buffers):
-    acts, subs, value, slopes, phi, cells, g, q = buffers
+    acts, subs, value = buffers.acts, buffers.subs, buffers.value
+    slopes, phi, cells = buffers.slopes, buffers.phi, buffers.cells
     shape = plan.shape
     v, dv = np.zeros(16), np.zeros(16)
     for r in range(len(X)):
@@ -268,7 +341,7 @@ def _forward(plan, theta, X, buffers):
 @njit(nogil=True)
 def _backward(plan, factor, slope, price, buffers, rows):
     """Fill g (sums, factors, rows) and q (sums, rows), the derivatives by every sum."""
-    acts, subs, value, slopes, phi, cells, g, q = buffers
+    subs, slopes, phi, g, q = buffers.subs, buffers.slopes, buffers.phi, buffers.g, buffers.q
     shape = plan.shape
     factors = factor.shape[1]
     layers = len(shape)
@@ -313,7 +386,7 @@ def _backward(plan, factor, slope, price, buffers, rows):
 
 @njit(nogil=True)
 def _gradient(plan, buffers, price, rows, gradient):
-    acts, subs, value, slopes, phi, cells, g, q = buffers
+    value, phi, cells, q = buffers.value, buffers.phi, buffers.cells, buffers.q
     shape = plan.shape
     for l in range(len(shape)):
         n, width, size = shape[l, _N], shape[l, _WIDTH], shape[l, _SIZE]
@@ -337,7 +410,7 @@ def _gradient(plan, buffers, price, rows, gradient):
 
 @njit(nogil=True)
 def _penalty(plan, buffers, price, magnitudes, rows, hessian):
-    acts, subs, value, slopes, phi, cells, g, q = buffers
+    value, phi, cells = buffers.value, buffers.phi, buffers.cells
     shape = plan.shape
     for l in range(len(shape)):
         n, width, size = shape[l, _N], shape[l, _WIDTH], shape[l, _SIZE]
@@ -360,7 +433,7 @@ def _penalty(plan, buffers, price, magnitudes, rows, hessian):
 
 @njit(nogil=True, fastmath={"contract"})
 def _block(plan, buffers, l, j, l2, j2, rows, hessian):
-    acts, subs, value, slopes, phi, cells, g, q = buffers
+    value, cells, g = buffers.value, buffers.cells, buffers.g
     shape = plan.shape
     n, n2 = shape[l, _N], shape[l2, _N]
     width, width2 = shape[l, _WIDTH], shape[l2, _WIDTH]
@@ -413,7 +486,7 @@ def _block(plan, buffers, l, j, l2, j2, rows, hessian):
 
 @njit(nogil=True)
 def _bias(plan, buffers, l, j, l2, j2, weight, hessian):
-    acts, subs, value, slopes, phi, cells, g, q = buffers
+    value, cells = buffers.value, buffers.cells
     shape = plan.shape
     for turn in range(2):
         if turn == 1 and l == l2 and j == j2:

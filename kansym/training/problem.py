@@ -7,9 +7,9 @@ computed (`kernels` in threads on the CPU, `tensors` anywhere) is not visible to
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,33 @@ _BATCH = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
+class State:
+    """Hold parameters (E, P) with objective (E,), loss (E,), magnitudes (E, edges), predictions (E, n, K)."""
+
+    theta: Tensor
+    objective: Tensor
+    loss: Tensor
+    magnitudes: Tensor
+    prediction: Tensor
+
+    def mix(self, other: State, good: Tensor) -> State:
+        """Return the other state for the `good` members (E,) and this one for the rest."""
+        if good.all():
+            return other
+        if not good.any():
+            return self
+        return State(
+            *(
+                torch.where(good.reshape(-1, *[1] * (a.ndim - 1)), b, a)
+                for a, b in zip(self._all(), other._all(), strict=True)
+            )
+        )
+
+    def _all(self) -> tuple[Tensor, ...]:
+        return self.theta, self.objective, self.loss, self.magnitudes, self.prediction
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Hold rows X (n, inputs), targets, row weights (E or 1, n) of mean 1, loss, sparsity and smoothness."""
 
@@ -33,7 +60,7 @@ class Problem:
     y: Tensor
     loss: Any
     weights: Tensor | None = None
-    sparsity: Sparsity = Sparsity()
+    sparsity: Sparsity = field(default_factory=Sparsity)
     smoothness: float = 0.0
     batch: int = _BATCH
     device: str = "cpu"
@@ -76,8 +103,8 @@ class Problem:
         """Return the loss (E,) without penalties."""
         return self._weighted(self.loss.rows(self.predict(theta)[0], self.y))
 
-    def objective(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return objective (E,), loss (E,) and magnitudes (E, edges); NaN where a value is not finite."""
+    def state(self, theta: Tensor) -> State:
+        """Return objective, loss, magnitudes and predictions at theta (E, P)."""
         prediction, magnitudes = self.predict(theta)
         loss = self._weighted(self.loss.rows(prediction, self.y))
         total = loss
@@ -87,42 +114,44 @@ class Problem:
             for at, gram in self._smoothing:
                 part = theta[:, at]
                 total = total + self.smoothness * (part @ gram * part).sum(1)
-        return total, loss, magnitudes
+        return State(theta, total, loss, magnitudes, prediction)
 
-    def normal(self, theta: Tensor, magnitudes: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P); members not `wanted` give zeros."""
-        size = theta.shape[1]
-        gradient, hessian = np.zeros((self.members, size)), np.zeros((self.members, size, size))
-        price = torch.zeros_like(magnitudes)
+    def normal(self, state: State, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P) at a state; members not `wanted` give 0."""
+        size, n = state.theta.shape[1], len(self.X)
+        gradient = np.zeros((self.members, size))
+        hessian = np.zeros((self.members, size, size))
+        price = np.zeros(tuple(state.magnitudes.shape))
         if self.sparsity.active:
-            price = self.sparsity.price(magnitudes, self.edges)
-        prediction = self.predict(theta)[0]
-        slope, factor = self.loss.expand(prediction, self.y)
-        n = len(self.X)
-        if self.weights is not None:
-            slope = slope * self.weights[..., None]
-            factor = factor * self.weights.sqrt()[..., None, None]
-        slope, factor, price = slope / n, factor / n**0.5, price / n
-        u = magnitudes.numpy()
+            price = self.sparsity.price(state.magnitudes, self.edges).numpy() / n
+        u = state.magnitudes.numpy()
+        theta = state.theta.numpy()
+        for start in range(0, n, self.batch):
+            part = slice(start, start + self.batch)
+            slope, factor = self.loss.expand(state.prediction[:, part], self.y[part])
+            if self.weights is not None:
+                w = self.weights[:, part] / n
+            else:
+                w = torch.full((1, 1), 1.0 / n, dtype=slope.dtype)
+            slope, factor = (slope * w[..., None]).numpy(), (factor * w.sqrt()[..., None, None]).numpy()
 
-        def one(e: int) -> None:
-            if wanted[e]:
-                kernels.normal_equations(
-                    self._plans[e],
-                    theta[e].numpy(),
-                    self.X,
-                    slope[e].contiguous().numpy(),
-                    factor[e].contiguous().numpy(),
-                    price[e].numpy(),
-                    u[e],
-                    gradient[e],
-                    hessian[e],
-                )
-                kernels.mirror(hessian[e])
+            def one(e: int, part: slice = part, slope: Any = slope, factor: Any = factor) -> None:
+                if wanted[e]:
+                    kernels.normal_equations(
+                        self._plans[e],
+                        theta[e],
+                        self.X[part],
+                        slope[e],
+                        factor[e],
+                        price[e],
+                        u[e],
+                        gradient[e],
+                        hessian[e].T,
+                    )
 
-        _each(one, self.members)
-        g, h = torch.from_numpy(gradient), torch.from_numpy(hessian)
-        return self._smoothed(theta, g, h)
+            _each(one, self.members)
+        _each(lambda e: kernels.mirror(hessian[e]), self.members)
+        return self._smoothed(state.theta, torch.from_numpy(gradient), torch.from_numpy(hessian))
 
     def _smoothed(self, theta: Tensor, g: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         if self.smoothness:
@@ -135,16 +164,10 @@ class Problem:
         return (rows if self.weights is None else rows * self.weights).mean(1)
 
 
-def _each(one: Any, members: int) -> list[Any]:
+def _each(one: Callable[[int], Any], members: int) -> list[Any]:
     """Run one(e) for every member, in threads when there are several: compiled kernels hold no lock."""
     workers = min(members, os.cpu_count() or 1)
     if workers == 1:
         return [one(e) for e in range(members)]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(one, range(members)))
-
-
-def targets(values: Sequence[float] | np.ndarray, loss: object) -> Tensor:
-    """Return targets as the loss reads them: classes (n,) for cross-entropy, else (n, K)."""
-    y = torch.as_tensor(np.asarray(values, float))
-    return y

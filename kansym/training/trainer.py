@@ -140,13 +140,13 @@ def _stage(
         trace = levenberg.minimise(
             problem, theta, chunk, setting.tolerance, setting.target, deadline, damping, check
         )
-        stack = lay.unpack(stack, trace.theta.numpy())
+        stack = lay.unpack(stack, trace.state.theta.numpy())
         for row in trace.rows:
             before = out.rows[-1]["seconds"] if out.rows and row["step"] == 1 else row.get("offset", 0.0)
             out.rows.append({**row, "step": len(out.rows) + 1, "grid": max(grids)})
         done += max(len(trace.rows), 1)
         damping = trace.rows[-1]["damping"] if trace.rows else damping
-        out.reason, out.losses = trace.reason, trace.losses.numpy()
+        out.reason, out.losses = trace.reason, trace.state.loss.numpy()
         if trace.reason in ("interrupted", "time limit", "early stop", "target"):
             break
         if trace.reason == "converged" and not updating:
