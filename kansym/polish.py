@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy
@@ -150,8 +150,9 @@ def settle(polished: Polished, rows: Rows) -> Polished:
 
 
 def _key(c: Constant) -> str:
-    # names change as constants vanish; the value to nine digits does not, unless the refit moved it
-    return f"{c.value:.9g}"
+    # names change as constants vanish; the value to nine digits does not, unless the refit moved it. An
+    # undetermined constant is another case than one of the same value that others have pinned since.
+    return f"{c.value:.9g} {math.isinf(c.stderr)}"
 
 
 def _queue(polished: Polished, rows: Rows) -> list[Constant]:
@@ -163,7 +164,7 @@ def _queue(polished: Polished, rows: Rows) -> list[Constant]:
     ranked = []
     for c, error in zip(polished.free, errors, strict=True):
         relative = error / (abs(c.value) + 1e-300)
-        ranked.append((c.name not in names, -min(relative, 1.0), c))
+        ranked.append((c.name not in names, -min(relative, 1.0), replace(c, stderr=float(error))))
     return [c for *_, c in sorted(ranked, key=lambda t: (t[0], t[1]))]
 
 
@@ -186,7 +187,7 @@ def _errors(polished: Polished, rows: Rows) -> np.ndarray:
 
 def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
     index = [p.name for p in polished.program.parameters].index(constant.name)
-    error = float(_errors(polished, rows)[index])
+    error = constant.stderr
     symbol = polished.program.parameters[index]
     before = complexity(polished.expression)
     for nice in _candidates(constant.value, error)[:TRIALS]:
