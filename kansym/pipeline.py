@@ -6,6 +6,7 @@ This is the only file that knows the order of the stages. Each stage is in its o
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -185,7 +186,7 @@ def _explore(dataset: Dataset, trial: Trial, archive: Archive, options: Options,
 def _producers(options: Options) -> Iterator[tuple[str, Callable[..., Iterator[Any]]]]:
     """Yield the producers in the order in which they are tried: cheap and exact ones first."""
     for name in ("pade", "structure", "enumeration", "network"):
-        if name != "network" or options.kan:
+        if importlib.util.find_spec(f"kansym.search.{name}") and (name != "network" or options.kan):
             yield name, importlib.import_module(f"kansym.search.{name}").propose
 
 
