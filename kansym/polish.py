@@ -143,16 +143,16 @@ def settle(polished: Polished, rows: Rows) -> Polished:
         if not queue:
             return polished
         constant = queue[0]
-        done.add(_key(constant))
         better = _fix(polished, constant, rows)
-        if better is not None:
+        if better is None:
+            done.add(_key(constant))
+        else:
             polished = better
 
 
 def _key(c: Constant) -> str:
-    # names change as constants vanish; the value to nine digits does not, unless the refit moved it. An
-    # undetermined constant is another case than one of the same value that others have pinned since.
-    return f"{c.value:.9g} {math.isinf(c.stderr)}"
+    # names change as constants vanish; value and standard error do not, unless the refit moved them
+    return f"{c.value:.9g} {c.stderr:.1g}"
 
 
 def _queue(polished: Polished, rows: Rows) -> list[Constant]:
