@@ -17,14 +17,14 @@ import numpy as np
 import sympy
 
 from kansym import expression as expressions
-from kansym import noise, pareto
+from kansym import pareto, uncertainty
 from kansym.budget import Budget, Progress
 from kansym.dataset import Dataset, from_arrays, from_table
 from kansym.errors import InputError
 from kansym.library import Library
 from kansym.parsing import parse_expression, symbols
 from kansym.polish import Rows
-from kansym.refine import Judged, Trial, constants, exact, normalised, refine, with_all_rows
+from kansym.refine import Judged, Trial, exact, normalised, refine, with_all_rows
 from kansym.run import ConstantReport, Law, Run
 from kansym.snapping import snap
 
@@ -241,7 +241,7 @@ def _finish(
     if proved and reason.startswith("every"):
         reason = "proved exact on held-out rows"
     return Run(
-        front=tuple(_law(law, score, trial) for law, score in zip(front, scores, strict=True)),
+        front=tuple(_law(law, score, trial, everything) for law, score in zip(front, scores, strict=True)),
         chosen=chosen,
         data=_facts(dataset, trial),
         options=options.to_dict(),
@@ -253,10 +253,10 @@ def _finish(
     )
 
 
-def _law(law: Judged, score: float, trial: Trial) -> Law:
+def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:
     reports = tuple(
         ConstantReport(c.name, c.value, c.stderr, None if c.exact is None else str(c.exact))
-        for c in constants(law)
+        for c in uncertainty.numbers(law.expression, everything)
     )
     return Law(
         equation=expressions.text(law.expression),

@@ -19,7 +19,7 @@ from kansym.dataset import Dataset
 from kansym.errors import KansymError
 from kansym.library import Library
 from kansym.parsing import symbols
-from kansym.polish import Constant, Polished, Rows, polish, settle
+from kansym.polish import Polished, Rows, polish, settle
 from kansym.program import Program
 
 EXACT = 1e-10
@@ -220,8 +220,3 @@ def with_all_rows(law: Judged, dataset: Dataset, trial: Trial) -> Judged:
     if final is None or not math.isfinite(final.loss):
         return law
     return replace(law, polished=final, loss=final.loss)
-
-
-def constants(law: Judged) -> tuple[Constant, ...]:
-    """Return the recognised constants and then the free ones."""
-    return (*law.polished.fixed, *law.polished.free)
