@@ -187,24 +187,24 @@ def from_table(
     names = table.names
     if target is None:
         target = card.target if card and card.target else names[-1]
-    _known(names, target, "target column", "see --target.")
+    _known(names, target, "target column")
     card_target = card is not None and target == card.target
     if inputs is None and card_target and card is not None:
         inputs = card.inputs
         sigma = sigma or card.sigma
         group = group or card.group
         relative_error = card.relative_error if relative_error is None else relative_error
-    for name, option in ((sigma, "--sigma"), (group, "--group")):
+    for name, kind in ((sigma, "sigma"), (group, "group")):
         if name is not None:
-            _known(names, name, "column", f"see {option}.")
+            _known(names, name, f"{kind} column")
             if name == target:
-                raise InputError(f"Column {name!r} is the target; {option} needs another column.")
+                raise InputError(f"Column {name!r} is the target; {kind} needs another column.")
     all_units = {**table.units, **(units or {})}
     notes = list(table.notes)
     asked = inputs is not None
     if inputs is not None:
         for name in inputs:
-            _known(names, name, "input column", "see --inputs.")
+            _known(names, name, "input column")
         if target in inputs:
             raise InputError(f"Column {target!r} is the target, so it cannot be an input too; leave it out.")
         chosen = list(dict.fromkeys(inputs))
@@ -231,7 +231,7 @@ def from_table(
             raise InputError(f"Sigma column {sigma!r} {problem}.")
         errors = errors * _rescaled(all_units, sigma, target, notes)
     for name in units or {}:
-        _known(names, name, "column", "see --units.")
+        _known(names, name, "column")
     return _finish(
         np.column_stack(list(values.values())),
         y,
@@ -483,9 +483,9 @@ def _array(values: Any, label: str) -> np.ndarray:
         raise InputError(f"{label} has values that are no numbers; give floats.") from None
 
 
-def _known(names: Sequence[str], name: str, kind: str, remedy: str) -> None:
+def _known(names: Sequence[str], name: str, kind: str) -> None:
     if name not in names:
-        raise UnknownNameError(kind, name, names, remedy)
+        raise UnknownNameError(kind, name, names)
 
 
 def _listed(names: Sequence[str]) -> str:

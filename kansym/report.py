@@ -149,7 +149,7 @@ def page(data: Mapping[str, Any]) -> str:
         if graph is not None
     ]
     return environment.get_template("report.html").render(
-        run=data,
+        run={"pictures": None, **data},
         rows=rows,
         networks=networks,
         embedded=_embedded(

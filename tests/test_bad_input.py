@@ -1,0 +1,196 @@
+"""Each thing that can be wrong with a table: one clear line, or a repair that is said (issue 2's list)."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kansym.dataset import from_arrays, from_table
+from kansym.errors import InputError, KansymError
+from kansym.table import read_table
+
+X = np.linspace(1, 2, 12)
+
+
+def frame(**columns):
+    return pd.DataFrame({"a": X, **columns, "y": X**2})
+
+
+def refused(data, match, **options):
+    with pytest.raises(KansymError, match=match) as caught:
+        from_table(data, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def note(data, match, **options):
+    dataset = from_table(data, **options)
+    assert any(match in n for n in dataset.notes), dataset.notes
+    return dataset
+
+
+def test_one_row():
+    refused(frame().head(1), "1 row of numbers cannot show a law; at least 3")
+
+
+def test_a_column_of_text():
+    text = frame(name=[f"planet {i}" for i in range(12)])
+    data = note(text, "column 'name' holds text ('planet 0'), not numbers: left out")
+    assert data.names == ("a",) and data.columns == (0,)
+    refused(text, r"Column 'name' holds text \('planet 0'\)", inputs=["name"])
+    refused(text, r"Target 'name' holds text", target="name")
+    refused(text[["name", "y"]], "no input columns of numbers")
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [pd.date_range("2020-01-01", periods=12), [f"2020-01-{i + 1:02d}" for i in range(12)],
+     pd.to_timedelta(range(12), unit="D")],
+)  # fmt: skip
+def test_dates(dates):
+    data = frame(when=dates)
+    note(data, "column 'when' holds dates")
+    refused(data, "holds dates.*days since the first", inputs=["when"])
+
+
+def test_categories_and_complex_numbers():
+    note(frame(kind=pd.Categorical(list("abc") * 4)), "column 'kind' holds categories")
+    refused(frame(z=X + 1j), "holds complex numbers", inputs=["z"])
+
+
+def test_truth_values_are_numbers():
+    data = from_table(frame(on=X > 1.5))
+    assert data.column("on").tolist() == (X > 1.5).astype(float).tolist()
+
+
+def test_missing_values():
+    holes = frame(b=np.where(X < 1.2, np.nan, X**3))
+    data = note(holes, f"{int((X < 1.2).sum())} of 12 rows have missing values")
+    assert data.rows == int((X >= 1.2).sum())
+    mostly = frame(b=np.where(X < 1.7, np.nan, X**3))
+    message = refused(mostly, "more than half")
+    assert "'b'" in message
+    refused(frame(b=np.nan), "Column 'b' is empty|constant|more than half")
+
+
+def test_an_empty_column_of_a_file(tmp_path):
+    path = tmp_path / "t.csv"
+    frame(b=np.nan).to_csv(path, index=False)
+    refused(path, "12 of 12 rows have missing values.*'b'")
+
+
+def test_words_among_numbers():
+    column = [str(v) for v in X]
+    column[3] = "broken"
+    data = note(frame(b=column), "first 'broken' in row 4")
+    assert data.rows == 11
+
+
+def test_infinities():
+    holes = frame(b=np.where(X < 1.2, np.inf, X**3))
+    data = note(holes, "rows have infinite values")
+    assert np.isfinite(data.X).all()
+    with pytest.raises(InputError, match="too large to square"):
+        from_table(frame(b=X * 1e200))
+
+
+def test_infinities_in_a_file(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n1,2\ninf,3\n2,-Infinity\n3,4\n5,6\n7,8\n")
+    data = note(path, "2 of 6 rows have infinite values")
+    assert data.rows == 4
+
+
+def test_constant_columns_and_targets():
+    data = note(frame(g=9.81), "constant column 'g': left out")
+    assert data.names == ("a",)
+    refused(frame().assign(y=2.5), "Target 'y' is 2.5 in every row")
+    refused(pd.DataFrame({"a": [1.0] * 5, "y": range(5)}), "Every input is constant")
+
+
+def test_duplicate_names():
+    twice = pd.DataFrame(np.c_[X, X**2, X**3], columns=["a", "a", "y"])
+    refused(twice, "2 columns named 'a'")
+
+
+def test_a_target_that_is_not_there():
+    refused(frame(speed=X**3), "did you mean 'speed'", target="sped")
+    refused(frame(), "No input column is named 'A'; known: a, y", inputs=["A", "a"])
+    refused(frame(), "is the target", inputs=["a", "y"])
+    refused(frame(), "No sigma column is named 'sigma'", sigma="sigma")
+    refused(frame(), "is the target", sigma="y")
+
+
+NAMES = [
+    "E",
+    "I",
+    "N",
+    "S",
+    "pi",
+    "lambda",
+    "beta",
+    "x 1",
+    "Δt",
+    "class",
+    "None",
+    "a,b",
+    "x`y",
+    "0",
+    "ℏ",
+    "import os",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_is_a_name(name):
+    data = from_table(pd.DataFrame({name: X, "b": X**2, "y": X**3}))
+    assert data.names == (name, "b")
+    assert np.array_equal(data.column(name), X)
+    assert from_table(pd.DataFrame({"b": X**2, name: X}), target=name).target == name
+
+
+def test_any_names_at_once(tmp_path):
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.normal(size=(40, len(NAMES))), columns=NAMES).assign(y=rng.normal(size=40))
+    wide.to_csv(tmp_path / "t.csv", index=False)
+    assert from_table(tmp_path / "t.csv").names == tuple(NAMES)
+
+
+def test_two_identical_columns():
+    data = note(frame(b=X), "column 'b' equals 'a' in every row: left out")
+    assert data.names == ("a",)
+
+
+def test_more_columns_than_rows():
+    rng = np.random.default_rng(0)
+    refused(pd.DataFrame(rng.normal(size=(3, 10))), "3 rows cannot tell 9 inputs apart; give at least 11")
+
+
+def test_three_hundred_columns():
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.normal(size=(500, 300))).assign(y=lambda f: f[0] * f[1])
+    screened = from_table(wide).screened()
+    assert {"0", "1"} <= set(screened.names)
+    assert "300 inputs screened" in screened.notes[-1]
+
+
+def test_a_million_rows(tmp_path):
+    rng = np.random.default_rng(0)
+    values = rng.random((10**6, 4))
+    tracemalloc.start()
+    data = from_arrays(values[:, :3], values[:, 3])
+    sample = data.subsample(2000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert data.rows == 10**6 and sample.rows == 2000
+    assert peak < 300e6
+
+
+def test_a_frame_of_many_rows_is_read_whole(tmp_path):
+    path = tmp_path / "t.csv"
+    n = 200_000
+    path.write_text("a,y\n" + "".join(f"{i},{i}.5\n" for i in range(n)))
+    assert read_table(path).rows == n

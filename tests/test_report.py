@@ -1,0 +1,240 @@
+"""The report: one dict, its files, one page that a browser understands."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import stat
+import warnings
+
+import numpy as np
+import pytest
+import sympy
+from examples import example
+
+from kansym import report, storage
+from kansym.errors import FormatError, InputError
+from kansym.evaluate import evaluate
+from kansym.table import read_table
+
+NASTY = ("<script>alert(1)</script>", 'a"b&amp;</math>')
+
+
+def test_summary_is_json_with_everything():
+    run, data = example()
+    summary = report.summarise(run, data)
+    again = json.loads(json.dumps(summary, allow_nan=False))
+    assert again == summary
+    assert {"data", "options", "noise", "stop_reason", "seconds", "version"} <= set(summary)
+    for row in (summary["chosen"], *summary["front"]):
+        assert {
+            "equation",
+            "sympy",
+            "latex",
+            "complexity",
+            "loss",
+            "heldout_loss",
+            "score",
+            "constants",
+        } <= set(row)
+    assert summary["chosen"]["index"] == 2
+    pictures = summary["pictures"]
+    assert len(pictures["predicted"]) == len(run.front)
+    assert np.allclose(pictures["predicted"][2], run.predict(data.X), rtol=1e-6)
+
+
+def test_a_run_is_written_and_read_back(tmp_path):
+    run, data = example()
+    files = report.write_run(run, data, tmp_path / "run")
+    assert {f.name for f in files} == {
+        "hall_of_fame.csv", "result.json", "model.json", "front.png", "predicted.png", "residuals.png",
+        "slices.png", "network.png",
+    }  # fmt: skip
+    with open(tmp_path / "run" / "hall_of_fame.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["Complexity", "Loss", "Equation"]
+    assert [r[2] for r in rows[1:]] == [law.equation for law in run.front]
+    again, _ = report.load(tmp_path / "run")
+    assert again.chosen == run.chosen
+    assert [law.equation for law in again.front] == [law.equation for law in run.front]
+    assert np.array_equal(again.predict(data.X), run.predict(data.X))
+
+
+def test_a_model_predicts_the_same_to_the_last_bit(tmp_path):
+    run, data = example()
+    report.write_graph(run.graph, "y", tmp_path / "model.json", run.best.equation)
+    graph, target = report.load_model(tmp_path / "model.json")
+    assert target == "y"
+    assert np.array_equal(evaluate(graph, data.X), evaluate(run.graph, data.X))
+
+
+def test_other_versions_and_other_files_are_refused(tmp_path):
+    run, data = example()
+    report.write_run(run, data, tmp_path)
+    with pytest.raises(FormatError, match="is no kansym model"):
+        report.load_model(tmp_path / "result.json")
+    with pytest.raises(FormatError, match="has no front"):
+        report.load(tmp_path / "model.json")
+    for name, read in (("model.json", report.load_model), ("result.json", report.load)):
+        content = storage.read_json(tmp_path / name)
+        storage.write_json(tmp_path / name, {**content, "format": 99, "version": "7.0"})
+        with pytest.raises(FormatError, match=r"kansym 7\.0"):
+            read(tmp_path / name)
+    with pytest.raises(InputError, match="Cannot read"):
+        report.load(tmp_path / "nowhere")
+
+
+def test_mathml_escapes_names():
+    x, y = sympy.Symbol(NASTY[0], real=True), sympy.Symbol(NASTY[1], real=True)
+    text = report.mathml(sympy.sin(x) / (1 + y**2), "</math><b>", (x.name, y.name))
+    assert "<script" not in text and "<b>" not in text
+    assert text.count("</math>") == 1 and text.endswith("</math>")
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("x", "<mi>x</mi>"),
+        ("x1", "<msub><mi>x</mi><mn>1</mn></msub>"),
+        ("x_1", "<msub><mi>x</mi><mn>1</mn></msub>"),
+        ("lambda", "<mi>λ</mi>"),
+        ("speed", '<mi mathvariant="normal">speed</mi>'),
+        ("E", "<mi>E</mi>"),
+        ("a b", '<mi mathvariant="normal">a b</mi>'),
+    ],
+)
+def test_names_in_mathml(name, shown):
+    assert shown in report.mathml(sympy.Symbol(name, real=True) ** 2, "y", [name])
+
+
+def test_the_page_is_self_contained_and_escaped():
+    run, data = example(NASTY, target="<i>t</i>")
+    page = report.page(report.summarise(run, data))
+    assert "<script>alert" not in page and "<i>t" not in page and "<dropped>" not in page
+    assert page.count("<script") == 2 and page.count("</script>") == 2
+    urls = set(re.findall(r"https?://[^\s\"'<]+", page)) - {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1998/Math/MathML",
+    }
+    assert not urls
+    assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+
+
+def test_the_page_comes_from_the_json_alone(tmp_path):
+    run, data = example()
+    report.write_run(run, data, tmp_path)
+    _, plain = report.load(tmp_path)
+    assert report.page(plain) == report.page(report.summarise(run, data))
+    report.write_html(
+        report.summarise(run), tmp_path / "bare.html"
+    )  # without the dataset: no pictures of rows
+    assert "Against the data" not in (tmp_path / "bare.html").read_text()
+
+
+def test_files_can_be_read_by_others(tmp_path):
+    run, _ = example()
+    path = report.write_html(report.summarise(run), tmp_path / "p.html")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start Debian's Chromium, or skip with the word for what is missing."""
+    selenium = pytest.importorskip("selenium", reason="no browser: selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no browser: chromium and chromium-driver are not installed")
+    assert selenium
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,900"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        window = webdriver.Chrome(options=options, service=Service(driver))
+    yield window
+    window.quit()
+
+
+@pytest.mark.browser
+def test_picking_a_row_changes_the_page(browser, tmp_path):
+    run, data = example()
+    path = report.write_html(report.summarise(run, data), tmp_path / "page.html")
+    browser.get(path.as_uri())
+
+    def formula():
+        shown = [e for e in browser.find_elements("css selector", ".formula") if e.is_displayed()]
+        assert len(shown) == 1
+        return shown[0].find_element("css selector", ".plain").text
+
+    def drawn():
+        return browser.find_element("css selector", "#predicted svg").get_attribute("innerHTML")
+
+    assert formula() == f"y = {run.front[2].equation}"
+    assert browser.find_element("css selector", ".formula:not([hidden]) math").size["height"] > 10
+    before = drawn()
+    browser.find_elements("css selector", "#front tbody tr")[1].click()
+    assert formula() == f"y = {run.front[1].equation}"
+    assert drawn() != before
+    assert "not the chosen one" in browser.find_element("id", "which").text
+    code = [e.text for e in browser.find_elements("css selector", "main pre") if e.is_displayed()]
+    assert len(code) == 3
+    browser.find_elements("css selector", "circle.choice")[3].click()
+    assert formula() == f"y = {run.front[3].equation}"
+    point = browser.find_elements("css selector", "circle.choice")[2]
+    point.send_keys("\ue007")
+    assert formula() == f"y = {run.front[2].equation}"
+    assert drawn() == before
+    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+
+
+@pytest.mark.browser
+def test_nasty_names_run_nothing(browser, tmp_path):
+    run, data = example(NASTY)
+    browser.get(report.write_html(report.summarise(run, data), tmp_path / "page.html").as_uri())
+    assert browser.execute_script("return document.querySelectorAll('script').length") == 2
+    assert browser.find_elements("css selector", "svg")
+    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+
+
+@pytest.mark.browser
+def test_a_phone_does_not_scroll_sideways(browser, tmp_path):
+    run, data = example(("a_rather_long_column_name_that_is_hard_to_break", "b"))
+    path = report.write_html(report.summarise(run, data), tmp_path / "page.html")
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 360, "height": 780, "deviceScaleFactor": 2, "mobile": True},
+    )
+    try:
+        browser.get(path.as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+        assert len(browser.find_elements("css selector", "circle.choice")) == len(run.front)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.browser
+def test_every_picture_has_words(browser, tmp_path):
+    run, data = example()
+    browser.get(report.write_html(report.summarise(run, data), tmp_path / "page.html").as_uri())
+    for picture in browser.find_elements("css selector", "svg"):
+        words = picture.get_attribute("aria-label") or picture.find_element(
+            "css selector", "title"
+        ).get_attribute("textContent")
+        assert words and len(words) > 10
+    for button in browser.find_elements("css selector", "button"):
+        assert button.get_attribute("aria-label") or button.text or not button.is_displayed()
+
+
+def test_tables_of_the_page_are_the_rows_read(tmp_path):
+    run, data = example()
+    report.write_run(run, data, tmp_path)
+    assert read_table(tmp_path / "hall_of_fame.csv").rows == len(run.front)
