@@ -8,11 +8,10 @@ proposes; `polish` refits and decides.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 
+import numpy as np
 import sympy
 
 
@@ -55,48 +54,54 @@ def _bases() -> tuple[tuple[sympy.Expr, float, float], ...]:
     return tuple((exact, float(exact), price) for exact, price in priced)
 
 
-def near(value: float, error: float, longest: float = 16.0) -> list[Nice]:
-    """Return the nice numbers within `error` of `value`, cheapest first, none dearer than `longest` nats.
+REACH = 4.0
+"""Nice values further away than this many standard errors are not offered."""
 
-    >>> [str(n.exact) for n in near(0.7853981, 1e-6)][:1], str(near(1.9998, 1e-3)[0].exact)
-    (['pi/4'], '2')
+_Q = np.arange(1, 41)
+_STEPS = np.arange(-3, 4)
+
+
+def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> list[Nice]:
+    """Return nice numbers near a value with a standard error, the likeliest first.
+
+    Likeliest: least price plus half the squared distance in standard errors, both in nats. Offers at most
+    `most`, none further than REACH errors nor dearer than `longest` nats.
+
+    >>> str(near(0.7853981, 1e-7)[0].exact), str(near(1.9998, 1e-3)[0].exact)
+    ('pi/4', '2')
     """
+    if not math.isfinite(value) or not math.isfinite(error) or abs(value) > 1e9:
+        return []
+    error = max(error, 1e-300)
+    base = np.array([b for _, b, _ in _bases()])[:, None, None]
+    dear = np.array([p for *_, p in _bases()])[:, None, None]
+    centre = value / base * _Q[None, :, None]
+    # a wide interval holds several fractions of one denominator: offer its nearest few
+    reach = np.minimum(3, REACH * error / np.abs(base) * _Q[None, :, None])
+    p = np.round(centre) + np.where(np.abs(_STEPS) <= np.maximum(reach, 0), _STEPS, 0)
+    distance = (p / _Q[None, :, None] * base - value) / error
+    price = dear + _prices(p, _Q[None, :, None])
+    cost = price + 0.5 * distance**2
+    fine = (p != 0) & (np.abs(distance) <= REACH) & (price <= longest)
+    at = np.flatnonzero(fine)
+    at = at[np.argsort(cost.ravel()[at], kind="stable")]
     found: dict[sympy.Expr, Nice] = {}
-    if abs(value) <= error:
+    if abs(value) <= REACH * error:
         found[sympy.S.Zero] = Nice(sympy.S.Zero, 0.0, 0.7)
-    for exact, base, price in _bases():
-        for fraction in _rationals(value / base, error / base, longest - price):
-            number = sympy.Rational(fraction.numerator, fraction.denominator) * exact
-            cost = price + _rational_price(fraction)
-            if cost <= longest and (number not in found or found[number].price > cost):
-                found[number] = Nice(number, float(number), cost)
-    return sorted(found.values(), key=lambda nice: (nice.price, abs(nice.value - value)))
-
-
-def _rational_price(f: Fraction) -> float:
-    p, q = abs(f.numerator), f.denominator
-    # powers of two and ten are the commonest large whole numbers in laws
-    size = 2.0 * math.log(1 + p) if p < 20 or p % 10 else 2.0 * math.log(1 + p / 10 ** _zeros(p)) + _zeros(p)
-    return 1.1 + size + (0.0 if q == 1 else 0.7 + 2.0 * math.log(q))
-
-
-def _zeros(p: int) -> int:
-    return len(str(p)) - len(str(p).rstrip("0"))
-
-
-def _rationals(value: float, error: float, longest: float) -> Iterator[Fraction]:
-    """Yield rationals within error of value: each denominator's nearest, small denominators only."""
-    if not math.isfinite(value) or abs(value) > 1e9 or longest <= 0:
-        return
-    seen = set()
-    for q in range(1, 41):
-        if 0.7 + 2 * math.log(q) > longest:
+    for flat in at:
+        if len(found) >= most:
             break
-        centre = round(value * q)
-        # a wide interval holds several: offer those of few digits first
-        reach = min(3, int(error * q))
-        for p in range(centre - reach, centre + reach + 1):
-            f = Fraction(p, q)
-            if p != 0 and f not in seen and abs(p / q - value) <= error:
-                seen.add(f)
-                yield f
+        i, j, k = np.unravel_index(int(flat), fine.shape)
+        number = sympy.Rational(int(p[i, j, k]), int(_Q[j])) * _bases()[i][0]
+        if number not in found:
+            found[number] = Nice(number, float(number), float(price[i, j, k]))
+    cost_of = {n: found[n].price + 0.5 * ((found[n].value - value) / error) ** 2 for n in found}
+    return sorted(found.values(), key=lambda nice: cost_of[nice.exact])
+
+
+def _prices(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Return the price of p/q; trailing zeros are cheap, since round numbers are the commonest large ones."""
+    p = np.abs(p)
+    zeros = sum((p % 10**k == 0).astype(float) for k in range(1, 7)) * (p >= 20)
+    size = 2.0 * np.log1p(p / 10.0**zeros) + zeros
+    return 1.1 + size + np.where(q == 1, 0.0, 0.7 + 2.0 * np.log(q))

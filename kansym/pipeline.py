@@ -178,9 +178,21 @@ def _explore(dataset: Dataset, trial: Trial, archive: Archive, options: Options,
                         budget.tell(name, *_best_of(archive))
                 if archive.leader is not None and exact(archive.leader, trial):
                     return "proved exact on held-out rows"
+            if archive.leader is not None and _within_errors(archive.leader, trial):
+                return "nothing left to explain beyond the measurement errors"
             if budget.exhausted:
                 return budget.reason
     return "every producer has finished"
+
+
+def _within_errors(law: Judged, trial: Trial) -> bool:
+    """Tell whether known measurement errors explain all that a formula leaves."""
+    if trial.sigma2 is None:
+        return False
+    rows = len((trial.heldout or trial.train).y)
+    # the mean of n squared unit normals exceeds this in about one case in fifty
+    limit = 1.0 + 2.0 * math.sqrt(2.0 / rows)
+    return max(law.loss, law.heldout) <= limit * trial.sigma2 and law.polished.program.ops[-1].kind != "number"
 
 
 def _producers(options: Options) -> Iterator[tuple[str, Callable[..., Iterator[Any]]]]:
@@ -230,7 +242,7 @@ def _finish(
     laws = [law for law in laws if math.isfinite(law.loss)]
     if not laws:
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
-    front = pareto.front(laws, lambda law: law.complexity, lambda law: law.loss, everything.floor)
+    front = _front(laws, everything.floor)
     scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
     chosen = pareto.choose(
         [law.loss for law in front], scores, [law.length for law in front], options.selection
@@ -251,6 +263,15 @@ def _finish(
         history=tuple(archive.history),
         trust=_trust(leader, trial, proved),
     )
+
+
+def _front(laws: list[Judged], floor: float) -> list[Judged]:
+    """Return the laws that nothing simpler beats, neither on the rows fitted nor on those held out."""
+    kept: list[Judged] = []
+    for law in pareto.front(laws, lambda law: law.complexity, lambda law: law.loss, floor):
+        if all(max(law.heldout, floor) < max(other.heldout, floor) for other in kept) or not kept:
+            kept.append(law)
+    return kept
 
 
 def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:

@@ -212,16 +212,15 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
 
 def _candidates(value: float, error: float) -> list[constants.Nice]:
     """Return nice values by what they should cost: their price and the worsening that the error predicts."""
-    zero = constants.Nice(sympy.S.Zero, 0.0, 0.7)
     signs = (1, -1) if value > 0 else (-1, 1)
     units = [constants.Nice(sympy.Integer(s), float(s), 1.0) for s in signs]
     if math.isinf(error):
-        return [zero, *units]
+        return [constants.Nice(sympy.S.Zero, 0.0, 0.7), *units]
     error = max(error, 1e-11 * abs(value))
-    reach = math.sqrt(2 * MAX_WORSENING) * error
-    found = constants.near(value, reach, longest=noise.number_length(value, error) + 4 * noise.NODE_PRICE)
-    found += [nice for nice in (zero, *units) if abs(nice.value - value) <= reach]
-    cost = {nice.exact: nice.price + 0.5 * ((nice.value - value) / error) ** 2 for nice in reversed(found)}
+    longest = noise.number_length(value, error) + 4 * noise.NODE_PRICE
+    found = constants.near(value, error, longest, TRIALS)
+    found += [n for n in units if abs(n.value - value) <= constants.REACH * error]
+    cost = {n.exact: n.price + 0.5 * ((n.value - value) / error) ** 2 for n in reversed(found)}
     return sorted({n.exact: n for n in found}.values(), key=lambda nice: cost[nice.exact])
 
 

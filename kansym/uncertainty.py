@@ -64,7 +64,8 @@ def _short(e: sympy.Expr) -> str:
 def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:
     """Return the formula's numbers by position: role, free-fit value, standard error, exact form if exact.
 
-    The value is theta + (J'J)^-1 J'(y - f), J the derivatives for all numbers at once; where the rows do
+    Floats keep their fitted value; their errors are those of the final fit, exact numbers held. An exact
+    number shows theta + (J'J)^-1 J'(y - f), J the derivatives for all numbers at once; where the rows do
     not determine them all, exact ones are held until they do. Floats come first.
     """
     freed = _Freed([], [], [])
@@ -90,8 +91,23 @@ def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:
     kept = [j for j in floats + exact if j not in held]
     if not kept or not _determined(J[:, kept]):
         kept = floats
+    fitted = _estimate(start, J, r, floats, rows)
+    freed_fit = _estimate(start, J, r, kept, rows)
+    return tuple(
+        Constant(freed.roles[j], start[j], fitted[j][1])
+        if j in floats
+        else Constant(freed.roles[j], *freed_fit[j], freed.exact[j])
+        for j in kept
+        if j in freed_fit and (j in fitted or j not in floats)
+    )
+
+
+def _estimate(
+    start: np.ndarray, J: np.ndarray, r: np.ndarray, kept: list[int], rows: Rows
+) -> dict[int, tuple[float, float]]:
+    """Return free-fit value and standard error of the kept numbers, all others held."""
     if not kept or len(r) <= len(kept):
-        return ()
+        return {}
     scale = np.linalg.norm(J[:, kept], axis=0)
     scale[scale == 0] = 1.0
     U, s, Vt = np.linalg.svd(J[:, kept] / scale, full_matrices=False)
@@ -100,12 +116,11 @@ def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:
     remaining = r - J[:, kept] @ step
     variance = rows.variance(float(remaining @ remaining) / len(r), len(kept))
     errors = np.sqrt(variance * np.sum((Vt.T / s) ** 2, axis=1)) / scale
-    out = []
-    for j, change, error in zip(kept, step, errors, strict=True):
-        is_float = j in floats
-        value = start[j] if is_float or not math.isfinite(change) else start[j] + change
-        out.append(Constant(freed.roles[j], float(value), float(error), None if is_float else freed.exact[j]))
-    return tuple(out)
+    return {
+        j: (float(start[j] + change), float(error))
+        for j, change, error in zip(kept, step, errors, strict=True)
+        if math.isfinite(change)
+    }
 
 
 def _determined(J: np.ndarray) -> bool:
