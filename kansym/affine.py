@@ -191,12 +191,17 @@ def refine(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return refined starts and their residual sums (compiled where f is elementary, else numpy)."""
     starts = np.array(starts, float)
+    low, high = form.limits(starts)
     if f.program.is_elementary:
-        rss = kernels.refine(*_program(f), *data, starts, form.free, form.low, form.high, steps, tolerance, stop)
+        rss = kernels.refine(
+            *_program(f), *data, starts, form.free, low, high, form.marks, form.period, steps, tolerance, stop
+        )
         return starts, rss
     from kansym.refinement import refine_numpy
 
-    return refine_numpy(f.program, *data, starts, form.free, form.low, form.high, steps, tolerance)
+    return refine_numpy(
+        f.program, *data, starts, form.free, low, high, form.marks, form.period, steps, tolerance
+    )
 
 
 def search(f: Function, data: Data) -> tuple[np.ndarray, float]:

@@ -405,11 +405,11 @@ def _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, w
 
 
 @kernel
-def refine(op, left, right, number, t, y, w, starts, free, low, high, steps, tolerance, stop):  # type: ignore[no-untyped-def]
+def refine(op, left, right, number, t, y, w, starts, free, lows, highs, marks, period, steps, tolerance, stop):  # type: ignore[no-untyped-def]
     """Refine starts (k × 3: alpha, beta, p) of c·f(alpha·t + beta; p) + d in place; return their residual sums.
 
-    Levenberg–Marquardt in the free ones of (alpha, beta, p), with c and d projected out (variable
-    projection; Golub and Pereyra 1973, in Kaufman's form). low < alpha·t + beta < high is kept by
+    Levenberg–Marquardt in the free ones of (log alpha, (beta - mark)/alpha, p), with c and d projected out (variable
+    projection; Golub and Pereyra 1973, in Kaufman's form). lows < alpha·t + beta < highs is kept by
     shortening steps, never by masking. `stop` ends everything once a residual sum is below it.
     """
     n = t.shape[0]
@@ -439,6 +439,8 @@ def refine(op, left, right, number, t, y, w, starts, free, low, high, steps, tol
     cols = np.empty((q, n))
     want = 2 if free[2] else 1
     for i in range(k):
+        low = lows[i]
+        high = highs[i]
         alpha, beta, p = starts[i, 0], starts[i, 1], starts[i, 2]
         _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, want)
         c, dd, cost, mf = _assess(f, y, w, n)
@@ -448,7 +450,8 @@ def refine(op, left, right, number, t, y, w, starts, free, low, high, steps, tol
         lam = 1e-3
         small = 0
         for _ in range(steps):
-            A, b = _normal(f, fx, fp, t, y, w, n, which, q, c, dd, cols)
+            mark = _nearest(marks, period, beta)
+            A, b = _normal(f, fx, fp, t, y, w, n, alpha, beta, mark, which, q, c, dd, cols)
             ok = True
             for r in range(q):
                 if not math.isfinite(A[r, r]) or A[r, r] <= 0.0:
@@ -458,15 +461,15 @@ def refine(op, left, right, number, t, y, w, starts, free, low, high, steps, tol
             accepted = False
             for _trial in range(8):
                 delta = _solve(A, b, lam, q)
-                na, nb, np_ = alpha, beta, p
+                grow, move, bend = 0.0, 0.0, 0.0
                 for r in range(q):
                     if which[r] == 0:
-                        na += delta[r]
+                        grow = delta[r]
                     elif which[r] == 1:
-                        nb += delta[r]
+                        move = delta[r]
                     else:
-                        np_ += delta[r]
-                na, nb, np_ = _keep_inside(alpha, beta, p, na, nb, np_, tmin, tmax, low, high)
+                        bend = delta[r]
+                na, nb, np_ = _step(alpha, beta, p, mark, grow, move, bend, tmin, tmax, low, high)
                 _run(op, left, right, number, t, n, na, nb, np_, v, d, e, u, f2, fx2, fp2, want)
                 c2, d2, cost2, mf2 = _assess(f2, y, w, n)
                 if cost2 < cost:
@@ -499,7 +502,19 @@ def refine(op, left, right, number, t, y, w, starts, free, low, high, steps, tol
 
 
 @kernel
-def _normal(f, fx, fp, t, y, w, n, which, q, c, dd, cols):  # type: ignore[no-untyped-def]
+def _nearest(marks, period, beta):  # type: ignore[no-untyped-def]
+    base = period * math.floor(beta / period + 0.5) if period > 0 else 0.0
+    best = base + marks[0]
+    for k in range(marks.shape[0]):
+        if abs(base + marks[k] - beta) < abs(best - beta):
+            best = base + marks[k]
+    if abs(best - beta) > 5.0:
+        return 0.0  # far out a tail knows only its scale
+    return best
+
+
+@kernel
+def _normal(f, fx, fp, t, y, w, n, alpha, beta, mark, which, q, c, dd, cols):  # type: ignore[no-untyped-def]
     """Return the normal matrix and right side of the free parameters, with 1 and f projected out."""
     sw = 0.0
     mf = 0.0
@@ -514,10 +529,10 @@ def _normal(f, fx, fp, t, y, w, n, which, q, c, dd, cols):  # type: ignore[no-un
         g = cols[r]
         if which[r] == 0:
             for m in range(n):
-                g[m] = c * fx[m] * t[m]
+                g[m] = c * fx[m] * (alpha * t[m] + beta - mark)
         elif which[r] == 1:
             for m in range(n):
-                g[m] = c * fx[m]
+                g[m] = c * fx[m] * alpha
         else:
             for m in range(n):
                 g[m] = c * fp[m]
@@ -584,24 +599,29 @@ def _solve(A, b, lam, q):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _keep_inside(alpha, beta, p, na, nb, np_, tmin, tmax, low, high):  # type: ignore[no-untyped-def]
-    """Shorten a step so that no slack to the domain's border shrinks below a tenth of what it was."""
-    share = 1.0
-    for side in range(2):
-        tt = tmin if side == 0 else tmax
-        u0 = alpha * tt + beta
-        u1 = na * tt + nb
-        if low > -1e300:
-            slack = u0 - low
-            loss = u0 - u1
-            if loss > 0.9 * slack:
-                share = min(share, 0.9 * slack / loss)
-        if high < 1e300:
-            slack = high - u0
-            loss = u1 - u0
-            if loss > 0.9 * slack:
-                share = min(share, 0.9 * slack / loss)
-    if share < 1.0:
-        share = max(share, 0.0)
-        return alpha + share * (na - alpha), beta + share * (nb - beta), p + share * (np_ - p)
-    return na, nb, np_
+def _step(alpha, beta, p, mark, grow, move, bend, tmin, tmax, low, high):  # type: ignore[no-untyped-def]
+    """Return the point a step away in (log alpha, (beta - mark)/alpha, p), shortened until it keeps to the domain.
+
+    No slack to the domain's border may shrink below a tenth of what it was. Seen from the nearest mark
+    (a bend, border or pole of f) the long valleys are straight: pieces near it keep its place in the
+    curve, tails that are nearly a power or an exponential only their scale.
+    """
+    share = min(1.0, 1.5 / (abs(grow) + 1e-300))
+    na, nb, np_ = alpha, beta, p
+    for _ in range(60):
+        na = alpha * math.exp(share * grow)
+        nb = mark + na * ((beta - mark) / alpha + share * move)
+        np_ = p + share * bend
+        inside = True
+        for side in range(2):
+            tt = tmin if side == 0 else tmax
+            u0 = alpha * tt + beta
+            u1 = na * tt + nb
+            if low > -1e300 and u1 - low < 0.1 * (u0 - low):
+                inside = False
+            if high < 1e300 and high - u1 < 0.1 * (high - u0):
+                inside = False
+        if inside:
+            return na, nb, np_
+        share *= 0.6
+    return alpha, beta, p

@@ -109,7 +109,8 @@ def _score(f: Function, data: Data, rss: float, noise: float | None) -> float:
     constants = 4 - len(f.redundant & {"a", "b"}) + f.has_exponent
     floor = (64 * np.finfo(float).eps * (1 + abs(data.mean) / data.scale)) ** 2
     sigma2 = None if noise is None else max((noise / data.scale) ** 2, floor)
-    return criterion.description_length(rss / n, n, constants, f.complexity, floor, sigma2)
+    price = 0.5 * constants * math.log(n) + criterion.NODE_PRICE * f.complexity
+    return criterion.misfit_length(rss / n, n, constants, floor, sigma2) + price
 
 
 def match_many(

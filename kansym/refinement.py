@@ -14,8 +14,10 @@ def refine_numpy(
     w: np.ndarray,
     starts: np.ndarray,
     free: np.ndarray,
-    low: float,
-    high: float,
+    low: np.ndarray,
+    high: np.ndarray,
+    marks: np.ndarray,
+    period: float,
     steps: int,
     tolerance: float,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -49,8 +51,13 @@ def refine_numpy(
         if done.all() or len(which) == 0:
             break
         cost, c, g, sff, r, fx, fp = now
+        base = period * np.floor(z[:, 1:2] / period + 0.5) if period > 0 else 0.0
+        near = np.abs(base + marks - z[:, 1:2]).argmin(1)
+        mark = base + marks[near][:, None]
+        mark = np.where(np.abs(mark - z[:, 1:2]) > 5.0, 0.0, mark)
         with np.errstate(all="ignore"):
-            G = np.stack([{0: fx * t, 1: fx, 2: fp}[int(i)] * c[:, None] for i in which], 1)
+            u = z[:, :1] * t + z[:, 1:2]
+            G = np.stack([{0: fx * (u - mark), 1: fx * z[:, :1], 2: fp}[int(i)] * c[:, None] for i in which], 1)
             G = np.where(np.isfinite(G), G, 0.0)
             G = G - (G @ share)[:, :, None]
             G = G - np.einsum("kqn,kn,n->kq", G, g, share)[:, :, None] / sff[:, None, None] * g[:, None, :]
@@ -67,9 +74,9 @@ def refine_numpy(
                 step = np.linalg.solve(M, b[:, :, None])[:, :, 0] / size
             except np.linalg.LinAlgError:
                 break
-            new = z.copy()
-            new[:, which] += step
-            new = _keep_inside(z, new, t, low, high)
+            full = np.zeros((k, 3))
+            full[:, which] = step
+            new = _step(z, full, mark[:, 0], t, low, high)
             new = np.where((accepted | done)[:, None], z, new)
             trial = assess(new)
             better = (trial[0] < now[0]) & ~accepted & ~done
@@ -88,12 +95,21 @@ def refine_numpy(
     return z, now[0]
 
 
-def _keep_inside(z: np.ndarray, new: np.ndarray, t: np.ndarray, low: float, high: float) -> np.ndarray:
-    share = np.ones(len(z))
-    with np.errstate(all="ignore"):
-        for end in (t.min(), t.max()):
-            old_u, new_u = z[:, 0] * end + z[:, 1], new[:, 0] * end + new[:, 1]
-            for slack, loss in ((old_u - low, old_u - new_u), (high - old_u, new_u - old_u)):
-                if np.isfinite(slack).all():
-                    share = np.where(loss > 0.9 * slack, np.minimum(share, 0.9 * slack / loss), share)
-    return z + np.clip(share, 0, 1)[:, None] * (new - z)
+def _step(z: np.ndarray, step: np.ndarray, mark: np.ndarray, t: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the points a step away in (log alpha, (beta - mark)/alpha, p), shortened until they keep to the domain."""
+    share = np.minimum(1.0, 1.5 / (np.abs(step[:, 0]) + 1e-300))
+    ends = np.array([t.min(), t.max()])
+    old = z[:, :1] * ends + z[:, 1:2]
+    new = z.copy()
+    for _ in range(60):
+        new[:, 0] = z[:, 0] * np.exp(share * step[:, 0])
+        new[:, 1] = mark + new[:, 0] * ((z[:, 1] - mark) / z[:, 0] + share * step[:, 1])
+        new[:, 2] = z[:, 2] + share * step[:, 2]
+        u = new[:, :1] * ends + new[:, 1:2]
+        with np.errstate(all="ignore"):
+            out = np.isfinite(low) & (u - low[:, None] < 0.1 * (old - low[:, None])).any(1)
+            out |= np.isfinite(high) & (high[:, None] - u < 0.1 * (high[:, None] - old)).any(1)
+        if not out.any():
+            return new
+        share = np.where(out, share * 0.6, share)
+    return np.where(out[:, None], z, new)

@@ -42,9 +42,27 @@ class Shapes:
     free: np.ndarray
     low: float
     high: float
+    marks: np.ndarray
+    barriers: np.ndarray
+    period: float
     cells: np.ndarray
     table: np.ndarray
     neighbours: np.ndarray
+
+    def limits(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the barriers (domain's borders, poles) that each start lies between; none if it spans one."""
+        lows, highs = np.full(len(starts), self.low), np.full(len(starts), self.high)
+        if len(self.barriers):
+            base = self.period * np.round(starts[:, 1] / self.period) if self.period else np.zeros(len(starts))
+            reach = np.abs(starts[:, 0])
+            walls = base[:, None] + self.barriers
+            bottom, top = (starts[:, 1] - reach)[:, None], (starts[:, 1] + reach)[:, None]
+            slack = 1e-12 * np.abs(starts[:, 1:2])
+            within = ((walls > bottom + slack) & (walls < top - slack)).any(1)
+            below = np.where(walls <= bottom + slack, walls, -np.inf).max(1)
+            above = np.where(walls >= top - slack, walls, np.inf).min(1)
+            lows, highs = np.where(within, lows, np.maximum(below, lows)), np.where(within, highs, np.minimum(above, highs))
+        return lows, highs
 
 
 def kind_of(f: Function) -> str:
@@ -105,13 +123,25 @@ def shapes(f: Function) -> Shapes:
             ok = np.isfinite(y).all(1) & (spread[:, 0] > 1e-11)
             table[start : start + len(part)] = np.where(ok[:, None], y / spread, 0.0)
         fine[start : start + len(part)] = ok
+    fine &= ~_repeats(cells, table)
     cells, spots, table = cells[fine], spots[fine], table[fine]
     neighbours = np.zeros((len(cells), 1), np.int64)
     if len(cells) > 2:
         count = min(9, len(cells))
         distance, neighbours = cKDTree(spots).query(spots, k=count)
         neighbours = np.where(distance <= 1.8, neighbours, np.arange(len(cells))[:, None])
-    return Shapes(kind, free, low, high, cells, np.ascontiguousarray(table), neighbours)
+    return Shapes(kind, free, low, high, _marks(f), _barriers(f), f.period or 0.0, cells, np.ascontiguousarray(table), neighbours)
+
+
+def _repeats(cells: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Mark cells that show just what the next one towards 0 of equal alpha shows: exponential tails."""
+    marked = np.zeros(len(cells), bool)
+    same = (cells[1:, 0] == cells[:-1, 0]) & (cells[1:, 2] == cells[:-1, 2])
+    alike = same & (np.abs(table[1:] - table[:-1]).max(1) < 3e-5)
+    outward = np.abs(cells[1:, 1]) > np.abs(cells[:-1, 1])
+    marked[1:] |= alike & outward
+    marked[:-1] |= alike & ~outward
+    return marked
 
 
 def _graded(count: int = 36, smallest: float = 1e-7, largest: float = 1e3) -> np.ndarray:
@@ -172,14 +202,20 @@ def oscillates(f: Function) -> bool:
 def _plane(f: Function) -> tuple[np.ndarray, np.ndarray]:
     """Windows anywhere on the line: half-widths alpha, centres beta about the features near 0."""
     signs = (1.0,) if f.reflection is not None else (1.0, -1.0)
-    rows, spots = [], []
+    rows: list[tuple[float, ...]] = []
+    spots: list[tuple[float, ...]] = []
     turning = oscillates(f)
+    if f.period is not None and f.poles:
+        inner = [z for z in f.poles if z < 0][-1], [z for z in f.poles if z >= 0][0]
+        branch, places = _between(f, *inner)
+        rows, spots = [tuple(row) for row in branch], [(*place, 1000.0) for place in places]
     halves = np.geomspace(0.05, 300.0, 30)
     if turning:
         halves = np.concatenate([np.geomspace(0.05, 1.7, 10), np.arange(2.2, 42.0, 0.7)])
     if f.period is not None:
         halves = np.concatenate([np.geomspace(0.02, 1.0, 14), np.arange(1.15, 12.0, 0.15) * f.period / math.pi])
     far = np.geomspace(1.0, 300.0, 14)
+    bends = _bends(f)
     for k, half in enumerate(halves):
         step = 0.6 if turning else max(0.45, half / 40)
         reach = half + (14.0 if turning else 6.0)
@@ -189,8 +225,42 @@ def _plane(f: Function) -> tuple[np.ndarray, np.ndarray]:
             centres = np.arange(-0.5, 0.5, 1 / 24) * f.period
         elif not turning:
             centres = np.concatenate([-reach - far[::-1], centres, reach + far])
+        if half < 0.7:  # a short window shows how far off a bend it is, in its own width
+            about = half * np.array([-4.0, -2.0, -1.2, -0.6, 0.0, 0.6, 1.2, 2.0, 4.0])
+            centres = np.unique(np.concatenate([centres, *(z + about for z in bends[:5])]))
         for s in signs:
             for i, centre in enumerate(centres):
                 rows.append((s * half, centre, 1.0))
                 spots.append((float(k), i - len(centres) / 2, 100.0 * s))
     return np.array(rows), np.array(spots)
+
+
+def _marks(f: Function) -> np.ndarray:
+    """Return the points of f's axis that a window is best placed from: borders, poles, bends, or 0."""
+    borders = [z for piece in f.domain for z in (piece.low, piece.high) if math.isfinite(z)]
+    found = [*borders, *f.poles, *(() if "a" in f.redundant or "b" in f.redundant else _bends(f))]
+    if f.period is not None:
+        found = [z for z in found if abs(z) <= 0.5001 * f.period]
+    return np.array(sorted(found) or [0.0])
+
+
+def _barriers(f: Function) -> np.ndarray:
+    """Return the borders and poles of f; of a periodic f those of three periods around 0."""
+    borders = {z for piece in f.domain for z in (piece.low, piece.high) if math.isfinite(z)}
+    poles = {z for z in f.poles if f.period is None or abs(z) <= 1.5001 * f.period}
+    return np.array(sorted(borders | poles))
+
+
+def _bends(f: Function) -> list[float]:
+    """Return where the slope or the curvature of f changes sign, near 0."""
+    u = np.linspace(-5, 5, 2001) + 1e-4
+    slope = f.program.dual(u, 1.5)[1]
+    found: list[float] = []
+    for y in (slope, np.gradient(slope, u)):
+        found += list(u[:-1][np.sign(y[:-1]) * np.sign(y[1:]) < 0])
+    found.sort(key=abs)
+    kept: list[float] = []
+    for z in found:
+        if all(abs(z - other) > 0.05 for other in kept):
+            kept.append(float(z))
+    return kept[:9]
