@@ -19,30 +19,78 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Outer:
-    """Hold an output transform g, its inverse as a formula, and its price in symbols."""
+    """Hold an output transform g, its derivative's size, its inverse as a formula, its price in symbols.
+
+    `limit` bounds |t|; a `scaled` one may take t in units of its own size; a `signed` one needs t of one
+    sign and works on t up to that sign.
+    """
 
     name: str
     forward: Callable[[Array], Array]
     slope: Callable[[Array], Array]
     inverse: Callable[[sympy.Expr], sympy.Expr]
     price: float
+    scaled: bool = True
+    signed: bool = False
+    limit: float = np.inf
+
+    def allows(self, t: Array) -> bool:
+        """Tell whether t lies where g has an inverse."""
+        if self.signed and not ((t > 0).all() or (t < 0).all()):
+            return False
+        if self.name == "cos" and t.min() < 0:
+            return False
+        if self.name == "exp" and np.ptp(t) > 30:
+            return False
+        return bool(np.abs(t).max() <= self.limit + 1e-9)
 
 
+_HALF = np.pi / 2
 OUTERS = (
-    Outer("t", lambda t: t, lambda t: np.ones_like(t), lambda z: z, 0),
+    Outer("t", lambda t: t, np.ones_like, lambda z: z, 0),
     Outer("1/t", lambda t: 1 / t, lambda t: 1 / t**2, lambda z: 1 / z, 1),
-    Outer("t^2", lambda t: t * t, lambda t: 2 * t, lambda z: sympy.sqrt(z), 1),
-    Outer("1/t^2", lambda t: t**-2.0, lambda t: 2 * np.abs(t) ** -3.0, lambda z: 1 / sympy.sqrt(z), 2),
-    Outer("sqrt", lambda t: np.sqrt(t), lambda t: 0.5 / np.sqrt(t), lambda z: z**2, 1.5),
-    Outer("1/sqrt", lambda t: t**-0.5, lambda t: 0.5 * t**-1.5, lambda z: z**-2, 2.5),
-    Outer("log", lambda t: np.log(np.abs(t)), lambda t: 1 / np.abs(t), lambda z: sympy.exp(z), 1),
-    Outer("exp", lambda t: np.exp(t), lambda t: np.exp(t), lambda z: sympy.log(z), 1),
-    Outer("sin", lambda t: np.sin(t), lambda t: np.cos(t), lambda z: sympy.asin(z), 1.5),
-    Outer("cos", lambda t: np.cos(t), lambda t: np.sin(t), lambda z: sympy.acos(z), 1.5),
-    Outer("tan", lambda t: np.tan(t), lambda t: 1 + np.tan(t) ** 2, lambda z: sympy.atan(z), 1.5),
-    Outer("atanh", lambda t: np.arctanh(t), lambda t: 1 / (1 - t * t), lambda z: sympy.tanh(z), 2.5),
+    Outer("t^2", lambda t: t * t, lambda t: 2 * np.abs(t), lambda z: sympy.sqrt(z), 1, signed=True),
+    Outer(
+        "1/t^2",
+        lambda t: t**-2.0,
+        lambda t: 2 * np.abs(t) ** -3.0,
+        lambda z: 1 / sympy.sqrt(z),
+        2,
+        signed=True,
+    ),
+    Outer(
+        "sqrt",
+        lambda t: np.sqrt(np.abs(t)),
+        lambda t: 0.5 / np.sqrt(np.abs(t)),
+        lambda z: z**2,
+        1.5,
+        signed=True,
+    ),
+    Outer(
+        "1/sqrt",
+        lambda t: np.abs(t) ** -0.5,
+        lambda t: 0.5 * np.abs(t) ** -1.5,
+        lambda z: z**-2,
+        2.5,
+        signed=True,
+    ),
+    Outer(
+        "log", lambda t: np.log(np.abs(t)), lambda t: 1 / np.abs(t), lambda z: sympy.exp(z), 1, signed=True
+    ),
+    Outer("exp", np.exp, np.exp, lambda z: sympy.log(z), 1, scaled=False),
+    Outer(
+        "sin", np.sin, lambda t: np.abs(np.cos(t)), lambda z: sympy.asin(z), 1.5, scaled=False, limit=_HALF
+    ),
+    Outer(
+        "cos", np.cos, lambda t: np.abs(np.sin(t)), lambda z: sympy.acos(z), 1.5, scaled=False, limit=np.pi
+    ),
+    Outer(
+        "tan", np.tan, lambda t: 1 + np.tan(t) ** 2, lambda z: sympy.atan(z), 1.5, scaled=False, limit=_HALF
+    ),
+    Outer(
+        "atanh", np.arctanh, lambda t: 1 / (1 - t * t), lambda z: sympy.tanh(z), 2.5, scaled=False, limit=1.0
+    ),
 )
-_LIMITED = {"sin": np.pi / 2, "tan": np.pi / 2}
 
 INNER_POWERS = (1, 2, -1, -2, 0.5, -0.5, 3, -3, 4, 1.5, -1.5, -4)
 GAUGES = (0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 4, -4, 1.5, -1.5, 5, -5)
@@ -104,21 +152,12 @@ def laws(
                 continue
             tj = t * base
             wj = w / base
-            unit = 1.0 if j == 0 else np.sqrt(np.mean(tj * tj))
+            size_j = float(np.sqrt(np.mean(tj * tj)))
             for g in OUTERS:
-                if g.name in ("exp", "sin", "cos", "tan", "atanh") and j != 0:
+                if (not g.scaled and j != 0) or not g.allows(tj):
                     continue
-                if g.name in _LIMITED and np.abs(t).max() > _LIMITED[g.name] + 1e-9:
-                    continue
-                if g.name == "cos" and (t.min() < 0 or t.max() > np.pi):
-                    continue
-                if g.name == "exp" and np.ptp(t) > 30:
-                    continue
-                if g.name in ("log", "sqrt", "1/sqrt") and not ((tj > 0).all() or (tj < 0).all()):
-                    continue
+                unit = size_j if g.scaled else 1.0
                 z = tj / unit
-                if g.name in ("sqrt", "1/sqrt") and z[0] < 0:
-                    z = -z
                 G = g.forward(z)
                 if not np.all(np.isfinite(G)) or np.ptp(G) == 0:
                     continue
@@ -128,16 +167,22 @@ def laws(
                 tags.append((j, g, unit))
     if not columns:
         return []
+    spread = float(np.sum(w * w * (t - np.average(t, weights=w * w)) ** 2))
     for (j, g, unit), G, v in zip(tags, columns, weights, strict=True):
         price = g.price + (0.0 if j == 0 else 0.5 + 0.5 * abs(j))
+        v = np.minimum(v, 1e6 * np.median(v))
+        mean = np.average(G, weights=v * v)
+        # from a share of G's spread to a share of t's
+        back = unit**2 * float(np.sum(v * v * (G - mean) ** 2)) / spread
         for share, extra, kind in _regress(G, v, inner, names, u):
-            found.append((share, price + extra, (j, g, unit, kind)))
-    # the share is in G; ranking by log share plus price prefers the simple among near equals
+            found.append((share * back, price + extra, (j, g, unit, kind)))
+    found = [f for f in found if np.isfinite(f[0])]
+    # ranking by log share plus price prefers the simple among near equals
     found.sort(key=lambda f: np.log10(max(f[0], 1e-26)) + 0.25 * f[1])
     out = []
     for share, price, (j, g, unit, kind) in found[: 4 * keep]:
         expression = _express(kind, H / sympy.Float(size))
-        sign = -1 if g.name in ("sqrt", "1/sqrt", "log") and np.median(t) < 0 else 1
+        sign = -1 if g.signed and np.median(t) < 0 else 1
         value = g.inverse(expression) * (sympy.Float(float(unit)) * sign)
         if j:
             value = value * power(H, j) * sympy.Float(float(size ** (-j)))

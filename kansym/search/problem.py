@@ -14,13 +14,14 @@ import numpy as np
 import sympy
 
 from kansym.parsing import symbols
+from kansym.search.curve import Outer
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Hold columns Z (n, d) with their formulas, the target y (n,), and root weights w (n,).
 
-    `fit` and `test` index the rows that are fitted and the rows that judge; both are bounded, because
+    `finish` turns a formula for this target into one for the table's. `fit` and `test` index the rows that are fitted and the rows that judge; both are bounded, because
     the search needs hundreds of rows and not millions.
     """
 
@@ -30,6 +31,7 @@ class Problem:
     formulas: tuple[sympy.Expr, ...]
     fit: np.ndarray
     test: np.ndarray
+    finish: Callable[[sympy.Expr], sympy.Expr] = lambda e: e
 
     @property
     def width(self) -> int:
@@ -43,6 +45,25 @@ class Problem:
     def columns(self, Z: np.ndarray, formulas: tuple[sympy.Expr, ...]) -> Problem:
         """Return the same problem seen through other columns."""
         return replace(self, Z=Z, formulas=formulas)
+
+    def target(self, outer: Outer) -> Problem | None:
+        """Return the problem for g(y), None where g is undefined; weights follow by the delta method."""
+        rows = np.concatenate([self.fit, self.test])
+        part = self.y[rows]
+        if not outer.allows(part):
+            return None
+        size = 1.0 if outer.scaled is False else float(np.sqrt(np.mean(part**2)))
+        with np.errstate(all="ignore"):
+            t, slope = outer.forward(self.y / size), outer.slope(self.y / size)
+        if not np.all(np.isfinite(t[rows])) or np.ptp(t[rows]) == 0:
+            return None
+        before = self.finish
+        sign = -1 if outer.signed and np.median(part) < 0 else 1
+        finish = lambda e: before(
+            outer.inverse(e) * (sympy.Float(size) * sign if size != 1 or sign < 0 else 1)
+        )  # noqa: E731
+        w = self.w / np.maximum(np.abs(slope), 1e-9 * np.median(np.abs(slope[rows])))
+        return replace(self, y=t, w=w / np.sqrt(np.mean(w[rows] ** 2)), finish=finish)
 
     def merge(self, i: int, j: int, operation: Operation) -> Problem:
         """Return the problem with columns i and j replaced by one."""

@@ -1,14 +1,16 @@
-"""Search for the structure of a law: y = m(x)·f(h(x)) with columns merged where the data ask for it.
+"""Search for the structure of a law: monomials, curves of one argument, and merged columns.
 
-Produces formulas, best first; `refine` fits and judges them. See docs/notes/search.md.
+Two model classes carry it: y = m(x)·f(h(x)) with the exponents of m and h free (`ridge`), and
+y = sum_k m_k(x)·f_k(h) for a given h (`terms`). Both are tried on the target, on transforms of it, and
+on tables whose columns were merged (`merging`). Produces formulas, best first; `refine` fits and judges
+them. See docs/notes/search.md.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,25 +18,16 @@ import sympy
 
 from kansym.budget import Budget
 from kansym.polish import Rows, polish
-from kansym.search import curve, ridge
+from kansym.search import curve, merging, naming, ridge, terms
 from kansym.search.candidate import Candidate
+from kansym.search.naming import Form
 from kansym.search.problem import Problem, problem
 
 EXACT = 1e-20
 """Held-out residual share below which a formula is proved and the search ends."""
 
-DEGREE = 8
-PROMISING = 1e-3
-"""A ridge fit above this residual share (beyond what noise explains) is not the structure."""
-
-
-@dataclass(frozen=True, eq=False)
-class Form:
-    """Hold a named structure: exponents p of the factor and q of the argument, and its share."""
-
-    p: tuple[float, ...]
-    q: tuple[float, ...]
-    share: float
+FIT_ROWS = 300
+"""Rows on which exponents are searched for; formulas are then fitted on more."""
 
 
 def propose(
@@ -46,25 +39,22 @@ def propose(
     seed: int = 0,
 ) -> Iterator[Candidate]:
     """Yield candidate formulas for a dataset with X (n, d), y (n,), weights and names, best first."""
-    budget = budget or Budget()
-    search = Search(problem(dataset, seed), dataset, budget, seed)
-    yield from search.run()
+    yield from Search(dataset, budget or Budget(), seed).run()
 
 
 class Search:
     """Carry one search: the rows, the budget, and what was already proposed."""
 
-    def __init__(self, root: Problem, dataset: Any, budget: Budget, seed: int) -> None:
-        self.root = root
+    def __init__(self, dataset: Any, budget: Budget, seed: int) -> None:
+        self.root = root = problem(dataset, seed)
         self.budget = budget
         self.rng = np.random.default_rng(seed)
-        symbols = root.formulas
-        w = root.w**2
-        self.fit = Rows(root_X(dataset)[root.fit], root.y[root.fit], w[root.fit], symbols)
-        self.test = Rows(root_X(dataset)[root.test], root.y[root.test], w[root.test], symbols)
+        X, w = root.Z, root.w**2
+        self.fit = Rows(X[root.fit], root.y[root.fit], w[root.fit], root.formulas)
+        self.test = Rows(X[root.test], root.y[root.test], w[root.test], root.formulas)
         t = self.test
         mean = np.average(t.y, weights=t.weights)
-        self.power = float(np.mean(t.weights * (t.y - mean) ** 2)) or 1e-300
+        self.power = float(np.mean(w[root.test] * (t.y - mean) ** 2)) or 1e-300
         self.best = np.inf
         self.seen: set[str] = set()
 
@@ -74,17 +64,76 @@ class Search:
         return self.best < EXACT or self.budget.exhausted
 
     def run(self) -> Iterator[Candidate]:
-        """Yield candidates from every mechanism, the cheap ones first."""
-        for part in (self.single(self.root),):
-            yield from part
+        """Yield candidates from every mechanism, the cheap ones first, until one is proved."""
+        root = self.root
+        outers = [t for o in curve.OUTERS if not o.scaled if (t := root.target(o)) is not None]
+        squares = [
+            t
+            for o in curve.OUTERS
+            if o.name in ("t^2", "1/t", "1/t^2", "sqrt")
+            if (t := root.target(o)) is not None
+        ]
+        merged = self.merged(root)
+        steps: Iterable[Iterator[Candidate]] = itertools.chain(
+            [self.single(root, "log")],
+            (self.single(p, "log") for p in outers),
+            [self.powers(root)],
+            (self.single(p, f) for p in merged[:3] for f in ("log", "linear", "square")),
+            [self.several(root, 2)],
+            [self.single(root, "linear"), self.single(root, "square")],
+            (self.powers(p) for p in squares),
+            [self.several(root, 3)],
+            (self.several(p, k) for p in merged[:2] for k in (2,)),
+            (self.single(p, f) for p in merged[3:] for f in ("log", "linear", "square")),
+            (self.several(p, k) for p in squares for k in (2, 3)),
+        )
+        for step in steps:
+            yield from step
             if self.done:
                 return
 
-    def offer(self, formulas: list[sympy.Expr], source: str) -> Iterator[Candidate]:
+    def merged(self, root: Problem, depth: int = 5, width: int = 4) -> list[Problem]:
+        """Return problems with merged columns, those that lose least first (beam search)."""
+        exponents = self.slopes(root)
+        beam = [(merging.loss(root), root)]
+        every: list[tuple[float, Problem]] = []
+        for _ in range(depth):
+            grown = []
+            for before, p in beam:
+                if p.width < 2:
+                    continue
+                rough = exponents if p is root else self.slopes(p)
+                for m in merging.telling(merging.merges(p, rough))[:6]:
+                    q = p.merge(m.i, m.j, m.operation)
+                    left = merging.loss(q)
+                    if left < 1.5 * before:
+                        grown.append((left, q))
+                if self.budget.exhausted:
+                    break
+            unique: dict[frozenset, tuple[float, Problem]] = {}
+            for left, q in grown:
+                unique.setdefault(frozenset(q.formulas), (left, q))
+            beam = sorted(unique.values(), key=lambda t: t[0])[:width]
+            every += beam
+            if not beam:
+                break
+        return [p for _, p in sorted(every, key=lambda t: np.log10(t[0] + 1e-14))]
+
+    def slopes(self, p: Problem) -> np.ndarray:
+        """Return the exponents of the best pure power law, 0 for columns that change sign."""
+        rows = p.fit[:FIT_ROWS]
+        logs = p.one_signed()
+        L, y, w = _logs(p.Z[rows][:, logs]), p.y[rows], p.w[rows]
+        fit = ridge.solve(L, L, y / np.linalg.norm(w * y), w, _log_slopes(L, y), np.zeros(0), 0, 30, 1e-13)
+        out = np.zeros(p.width)
+        out[logs] = np.clip(fit.p, -8, 8)
+        return out
+
+    def offer(self, formulas: Iterable[sympy.Expr], p: Problem, source: str) -> Iterator[Candidate]:
         """Fit formulas to the rows and yield those that are good, best first."""
         found = []
         for formula in formulas:
-            candidate = self.measure(formula, source)
+            candidate = self.measure(p.finish(formula), source)
             if candidate is not None:
                 found.append(candidate)
                 if candidate.score < EXACT:
@@ -95,9 +144,7 @@ class Search:
 
     def measure(self, formula: sympy.Expr, source: str) -> Candidate | None:
         """Return the formula with its constants fitted and its share on the test rows."""
-        key = sympy.srepr(
-            formula.xreplace({f: sympy.Float(f"{float(f):.2g}") for f in formula.atoms(sympy.Float)})
-        )
+        key = str(formula.xreplace({f: sympy.Float(f"{float(f):.2g}") for f in formula.atoms(sympy.Float)}))
         if key in self.seen or self.budget.exhausted:
             return None
         self.seen.add(key)
@@ -114,129 +161,137 @@ class Search:
             return None
         return Candidate(share, source, fitted.expression)
 
-    def single(self, problem: Problem) -> Iterator[Candidate]:
-        """Propose y = m·f(h) for this problem's columns."""
-        for form in self.forms(problem):
-            yield from self.offer(self.named(problem, form), "ridge")
+    def single(self, p: Problem, family: str) -> Iterator[Candidate]:
+        """Propose y = m·f(h), h a monomial ("log") or a weighted sum of columns or of their squares."""
+        for form in self.forms(p, family):
+            yield from self.offer(naming.single(p, form), p, f"ridge {family}")
             if self.done:
                 return
 
-    def forms(self, problem: Problem) -> list[Form]:
+    def forms(self, p: Problem, family: str) -> list[Form]:
         """Return rounded exponent vectors of good ridge fits, best first."""
-        rows = problem.fit[:300]
-        Z, y, w = problem.Z[rows], problem.y[rows], problem.w[rows]
+        rows = p.fit[:FIT_ROWS]
+        Z, y, w = p.Z[rows], p.y[rows], p.w[rows]
         y = y / np.linalg.norm(w * y)
-        logs = problem.one_signed()
-        L = np.log(np.abs(Z[:, logs]))
-        L = L - L.mean(0)
-        degree = min(DEGREE, max(1, len(y) // 4))
+        logs = p.one_signed()
+        L = _logs(Z[:, logs])
+        degree = min(8, max(1, len(y) // 4))
+        rough = _log_slopes(L, y)
         fits = []
-        for p, q in self.starts(L, y):
-            fit = ridge.solve(L, L, y, w, p, q, degree, 40, 1e-13)
-            fits.append(fit)
-            if fit.share < 1e-9 or self.budget.exhausted:
+        sign = None
+        if family == "log":
+            S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
+            if not logs.all():
+                sign = np.prod(np.sign(Z[:, ~logs]), axis=1)
+        else:
+            S = Z / np.sqrt(np.mean(Z * Z, 0)) if family == "linear" else Z * Z / np.mean(Z * Z, 0)
+        for q in self.directions(S, family, ~logs):
+            for p0 in (
+                (rough,) if family != "log" else (rough, rough + 0.3 * self.rng.normal(size=len(rough)))
+            ):
+                fit = ridge.solve(L, S, y, w, p0, q, degree if len(q) else 0, 40, 1e-13, sign=sign)
+                fits.append(fit)
+                if len(q) == 0:
+                    break
+            if fits[-1].share < 1e-9 or self.budget.exhausted:
                 break
         fits.sort(key=lambda f: f.share)
-        found: dict[tuple, Form] = {}
-        for fit in fits[:3]:
-            for p, q in rounded(fit):
-                full_p, full_q = np.zeros(problem.width), np.zeros(problem.width)
-                full_p[logs], full_q[logs] = p, q
-                key = (tuple(full_p), tuple(full_q))
-                if key in found:
-                    continue
-                s = L @ q if np.any(q) else None
-                share = ridge.residual_share(np.exp(L @ p), s, y, w, degree)
-                found[key] = Form(*key, share)
-        return sorted(found.values(), key=lambda f: np.log10(f.share + 1e-16) + 0.3 * price(f))[:6]
+        if fits and fits[0].share > 1e-7 and len(y) > 120:
+            more = [ridge.solve(L, S, y, w, f.p, f.q, 18, 30, 1e-13, sign=sign) for f in fits[:8] if len(f.q)]
+            fits = sorted(fits + more, key=lambda f: f.share)
+        return naming.forms(p, family, logs, L, S, fits[:4], y, w, degree)
 
-    def starts(self, L: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield starting exponents: the pure power law first, then each variable and sign pattern."""
-        d = L.shape[1]
-        A = np.column_stack([L, np.ones(len(y))])
-        slope = np.linalg.lstsq(A, np.log(np.abs(y) + 1e-12 * np.abs(y).max()), rcond=None)[0][:-1]
-        slope = np.clip(slope, -6, 6)
-        yield slope, np.zeros(0)
-        for i in range(d):
-            yield slope, np.eye(d)[i]
+    def directions(self, S: np.ndarray, family: str, free: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield starting directions of h: none, single columns, pairs, and random ones."""
+        d = S.shape[1]
+        if family == "log":
+            yield np.zeros(0)
+            for i in range(d):
+                yield np.eye(d)[i]
+        elif d > 1:
+            yield np.ones(d) / np.sqrt(d)
+            if free.any() and not free.all():
+                yield free / np.sqrt(free.sum())
+        else:
+            return
         for i, j in itertools.combinations(range(d), 2):
             for sign in (1, -1):
                 q = np.zeros(d)
                 q[i], q[j] = 1, sign
-                yield slope, q / np.sqrt(2)
-        for _ in range(12):
+                yield q / np.sqrt(2)
+        for _ in range(8 if d > 2 else 2):
             q = self.rng.normal(size=d)
-            yield slope + 0.3 * self.rng.normal(size=d), q / np.linalg.norm(q)
+            yield q / np.linalg.norm(q)
 
-    def named(self, problem: Problem, form: Form) -> list[sympy.Expr]:
-        """Return formulas for a form: its curve named by elementary functions."""
-        rows = problem.fit
-        Z, y, w = np.abs(problem.Z[rows]), problem.y[rows], problem.w[rows]
-        m = np.prod(Z ** np.array(form.p), axis=1)
-        outer = monomial(problem, form.p)
-        if not any(form.q):
-            return [sympy.Float(float(np.average(y / m, weights=(w * m) ** 2))) * outer]
-        h = np.prod(Z ** np.array(form.q), axis=1)
-        inside = monomial(problem, form.q)
-        return [law.expression.xreplace({curve.H: inside}) * outer for law in curve.laws(h, y / m, w * m)]
+    def powers(self, p: Problem) -> Iterator[Candidate]:
+        """Propose sums of two to five power laws."""
+        yield from self.shared(p, (2, 3, 4), [None], "powers", 6)
 
+    def several(self, p: Problem, count: int) -> Iterator[Candidate]:
+        """Propose y = sum of m_k·f_k(h) over arguments h of one or two columns."""
+        yield from self.shared(p, (count,), list(_arguments(p)), f"{count} terms", 2 if count == 2 else 3)
 
-def root_X(dataset: Any) -> np.ndarray:
-    """Return the dataset's columns as floats."""
-    return np.asarray(dataset.X, float)
-
-
-def price(form: Form) -> float:
-    """Return the symbols that a form's exponents cost."""
-    return float(
-        sum(
-            0.5 + min(abs(e), 3) / 2 + (0 if float(2 * e).is_integer() else 2)
-            for e in (*form.p, *form.q)
-            if e
-        )
-    )
-
-
-def monomial(problem: Problem, exponents: tuple[float, ...]) -> sympy.Expr:
-    """Return the product of column formulas to these powers."""
-    out = sympy.S.One
-    for formula, e, column in zip(problem.formulas, exponents, problem.Z.T, strict=True):
-        if e:
-            exact = Fraction(float(e)).limit_denominator(6)
-            near = abs(float(exact) - e) < 1e-12
-            exponent = sympy.Rational(exact.numerator, exact.denominator) if near else sympy.Float(float(e))
-            base = formula if column[0] > 0 or exponent.is_Integer else -formula
-            out = out * base**exponent
-    return out
-
-
-def rounded(fit: ridge.Ridge) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield nearby simple exponents in every gauge: h may be rescaled, and powers of h moved into m."""
-    if len(fit.q) == 0:
-        yield nice(fit.p), np.zeros(len(fit.p))
-        yield fit.p, np.zeros(len(fit.p))
-        return
-    big = np.abs(fit.q).max()
-    seen = set()
-    for i in (i for i in np.argsort(-np.abs(fit.q))[:3] if abs(fit.q[i]) > 0.1 * big):
-        for k in (1, 2, 0.5):
-            q = fit.q / fit.q[i] * k
-            r = nice(q)
-            if np.abs(r - q).max() > 0.08 or (
-                k != 1 and np.abs(r - np.round(r)).max() < 1e-9 and not np.any(np.abs(r) == 1)
-            ):
-                continue
-            key = tuple(r)
-            if key in seen or not np.any(r) or big == 0:
-                continue
-            seen.add(key)
-            for j in (j for j in np.flatnonzero(r) if q[j]):
-                p = fit.p - fit.p[j] * (q / q[j])
-                yield nice(p), r
+    def shared(
+        self, p: Problem, counts: tuple[int, ...], arguments: list, source: str, tries: int
+    ) -> Iterator[Candidate]:
+        """Propose sums of terms for each argument, the best fitting ones first."""
+        rows = p.fit[:FIT_ROWS]
+        y, w = p.y[rows], p.w[rows]
+        y = y / np.linalg.norm(w * y)
+        logs = p.one_signed()
+        for count in counts:
+            fits = []
+            for argument in arguments:
+                columns, B = naming.basis(p, argument, rows, 8)
+                use = np.array([i for i in np.flatnonzero(logs) if i not in columns], int)
+                if len(use) == 0 or count * (B.shape[1] + len(use)) > len(y) // 2:
+                    continue
+                L = _logs(p.Z[rows][:, use])
+                rough = _log_slopes(L, y)
+                for _ in range(tries):
+                    P = rough + self.rng.choice([-1, -0.5, 0, 0.5, 1], size=(count, len(use)))
+                    best = fits[0][0] if fits else 0.0
+                    fit = terms.solve(L, B, y, w, P, 30, 1e-13, 30 * best)
+                    fits.append((fit.share, argument, use, fit))
+                    fits.sort(key=lambda f: f[0])
+                    if fit.share < 1e-9 or self.budget.exhausted:
+                        break
+                if fits and fits[0][0] < 1e-9:
+                    break
+            if fits and fits[0][0] > 1e-6 and arguments != [None] and len(y) > 200:
+                finer = []
+                for _, argument, use, fit in fits[:10]:
+                    _, B = naming.basis(p, argument, rows, 24 if count == 2 else 18)
+                    fit = terms.solve(_logs(p.Z[rows][:, use]), B, y, w, fit.P, 30, 1e-13)
+                    finer.append((fit.share, argument, use, fit))
+                fits = sorted(fits + finer, key=lambda f: f[0])
+            for _, argument, use, fit in fits[:2]:
+                yield from self.offer(naming.several(p, argument, use, fit), p, source)
+                if self.done:
+                    return
 
 
-def nice(values: np.ndarray) -> np.ndarray:
-    """Return the values rounded to halves, or to thirds where much closer."""
-    halves = np.round(values * 2) / 2
-    thirds = np.round(values * 3) / 3
-    return np.where(np.abs(values - thirds) < 0.2 * np.abs(values - halves), thirds, halves)
+def _arguments(p: Problem) -> Iterator[tuple[str, int, int]]:
+    d = p.width
+    logs = p.one_signed()
+    for i in range(d):
+        yield "x", i, i
+    for i, j in itertools.combinations(range(d), 2):
+        yield "a*b", i, j
+        if logs[j]:
+            yield "a/b", i, j
+        elif logs[i]:
+            yield "a/b", j, i
+        yield "a-b", i, j
+        yield "a+b", i, j
+
+
+def _logs(Z: np.ndarray) -> np.ndarray:
+    L = np.log(np.abs(Z))
+    return L - L.mean(0)
+
+
+def _log_slopes(L: np.ndarray, y: np.ndarray) -> np.ndarray:
+    A = np.column_stack([L, np.ones(len(y))])
+    z = np.log(np.maximum(np.abs(y), 1e-3 * np.median(np.abs(y))) + 1e-300)
+    return np.clip(np.linalg.lstsq(A, z, rcond=None)[0][:-1], -6, 6)

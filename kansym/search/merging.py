@@ -1,0 +1,152 @@
+"""Find pairs of columns that act only through a sum, a difference, or a sum or difference of squares.
+
+For a pair (a, b) the law averaged over the other columns is a surface T(a, b). If the law sees the pair
+only through h(a, b), the surface is a curve in h, and the curve explains as much as the surface: an
+F-test tells, for any noise, and needs no model of the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from kansym.search.problem import Operation, Problem
+from kansym.search.ridge import chebyshev, unit
+
+OPERATIONS = (
+    Operation("a-b", lambda a, b: a - b),
+    Operation("a+b", lambda a, b: a + b),
+    Operation("a^2+b^2", lambda a, b: a**2 + b**2),
+    Operation("a^2-b^2", lambda a, b: a**2 - b**2),
+    Operation("a+b^2", lambda a, b: a + b**2),
+    Operation("a^2+b", lambda a, b: a**2 + b),
+    Operation("1/a+1/b", lambda a, b: 1 / a + 1 / b),
+    Operation("1/a-1/b", lambda a, b: 1 / a - 1 / b),
+    Operation("a*b", lambda a, b: a * b),
+    Operation("a/b", lambda a, b: a / b),
+)
+_PRODUCTS = ("a*b", "a/b")
+SURFACE_DEGREE = 7
+CURVE_DEGREE = 9
+
+
+@dataclass(frozen=True, eq=False)
+class Merge:
+    """Hold a tested merge: pair, operation, p-value of the test, and the share of what the two columns'
+    separate effects leave that their surface explains."""
+
+    i: int
+    j: int
+    operation: Operation
+    pvalue: float
+    explained: float
+    ratio: float
+
+
+def merges(problem: Problem, exponents: np.ndarray) -> list[Merge]:
+    """Return the merges that the data do not contradict, the most telling first.
+
+    `exponents` (width,) of a rough power law divide out the other columns' trends (0 for columns that
+    change sign).
+    """
+    rows = problem.fit
+    y, w = problem.y[rows], problem.w[rows]
+    Z = problem.Z[rows]
+    n = len(rows)
+    found = []
+    for i in range(problem.width):
+        for j in range(i + 1, problem.width):
+            rest = [k for k in range(problem.width) if k not in (i, j) and exponents[k]]
+            m = np.exp(np.log(np.abs(Z[:, rest])) @ exponents[rest]) if rest else np.ones(n)
+            m = m * w / np.median(m)
+            degree = SURFACE_DEGREE if n >= 120 else 4 if n >= 60 else 2
+            a, _ = chebyshev(unit(Z[:, i])[0], degree)
+            b, _ = chebyshev(unit(Z[:, j])[0], degree)
+            T = np.column_stack([a[:, s] * b[:, t] for s in range(degree + 1) for t in range(degree + 1 - s)])
+            ty = w * y
+            base = _left(np.column_stack([a, b[:, 1:]]) * m[:, None], ty)
+            surface = _left(T * m[:, None], ty)
+            for operation in OPERATIONS:
+                with np.errstate(all="ignore"):
+                    h = operation.value(Z[:, i], Z[:, j])
+                if not np.all(np.isfinite(h)) or np.ptp(h) == 0:
+                    continue
+                k = min(CURVE_DEGREE, degree + 2)
+                left = _left(chebyshev(unit(h)[0], k)[0] * m[:, None], ty)
+                more = T.shape[1] - k - 1
+                F = max(left - surface, 0.0) / more / (max(surface, 1e-14 * base) / (n - T.shape[1]))
+                found.append(
+                    Merge(
+                        i,
+                        j,
+                        operation,
+                        float(stats.f.sf(F, more, n - T.shape[1])),
+                        1 - surface / base,
+                        left / max(surface, 1e-300),
+                    )
+                )
+    return found
+
+
+def telling(found: list[Merge]) -> list[Merge]:
+    """Return for each pair the sums and differences that fit better than a product does, best first."""
+    out = []
+    pairs = {(m.i, m.j) for m in found}
+    for pair in sorted(pairs):
+        mine = [m for m in found if (m.i, m.j) == pair]
+        product = min((m.ratio for m in mine if m.operation.name in _PRODUCTS), default=np.inf)
+        good = [
+            m for m in mine if m.operation.name not in _PRODUCTS and m.pvalue > 1e-4 and m.ratio < product
+        ]
+        out += [(m.explained, m.ratio, m) for m in sorted(good, key=lambda m: m.ratio)[:2]]
+    return [m for *_, m in sorted(out, key=lambda t: t[1] / max(t[0], 1e-3))]
+
+
+def _left(A: np.ndarray, y: np.ndarray) -> float:
+    A = A / (np.linalg.norm(A, axis=0) + 1e-300)
+    Q, _ = np.linalg.qr(A)
+    r = y - Q @ (Q.T @ y)
+    return float(r @ r)
+
+
+def loss(problem: Problem) -> float:
+    """Return the share of the target that a polynomial in all columns leaves on the test rows.
+
+    A merge that loses nothing lets a polynomial of the same size fit better, because it has fewer
+    columns; one that throws information away is seen at once. A target of one sign is taken in
+    logarithms, and so are columns that span a wide range.
+    """
+    y = problem.y
+    rows = np.concatenate([problem.fit, problem.test])
+    part = y[rows]
+    if (part > 0).all() or (part < 0).all():
+        t, w = np.log(np.abs(part)), problem.w[rows] * np.abs(part)
+    else:
+        t, w = part, problem.w[rows]
+    columns = []
+    for z in problem.Z[rows].T:
+        wide = (z > 0).all() and z.max() > 3 * z.min() or (z < 0).all() and z.min() < 3 * z.max()
+        columns.append(unit(np.log(np.abs(z)) if wide else z)[0])
+    A = _polynomials(np.column_stack(columns), max(len(problem.fit) // 3, 4))
+    n = len(problem.fit)
+    w = w / np.median(w)
+    c, *_ = np.linalg.lstsq(A[:n] * w[:n, None], t[:n] * w[:n], rcond=1e-10)
+    r = (t[n:] - A[n:] @ c) * w[n:]
+    mean = np.average(t[n:], weights=w[n:] ** 2)
+    return float(np.sum(r * r) / np.sum((w[n:] * (t[n:] - mean)) ** 2))
+
+
+def _polynomials(U: np.ndarray, most: int) -> np.ndarray:
+    """Return the polynomials of the highest total degree (at most 10) that needs at most `most` terms."""
+    d = U.shape[1]
+    degree = 1
+    while degree < 10 and math.comb(d + degree + 1, d) <= most:
+        degree += 1
+    single = [chebyshev(u, degree)[0] for u in U.T]
+    terms = [(np.ones(len(U)), 0)]
+    for T in single:
+        terms = [(a * T[:, k], s + k) for a, s in terms for k in range(degree + 1 - s)]
+    return np.column_stack([a for a, _ in terms])

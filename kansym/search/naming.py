@@ -1,0 +1,266 @@
+"""From fitted exponents and curves to formulas: round exponents, choose a gauge, name the curves."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import sympy
+
+from kansym.search import curve, ridge, terms
+from kansym.search.problem import Problem
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Form:
+    """Hold a rounded structure y = m·f(h): exponents p of m, q of h (weights in a sum), its share."""
+
+    p: tuple[float, ...]
+    q: tuple[float, ...]
+    family: str
+    share: float
+
+    @property
+    def price(self) -> float:
+        """Return the symbols that the exponents cost."""
+        return float(
+            sum(0.5 + min(abs(e), 3) / 2 + (0 if (2 * e) % 1 == 0 else 2) for e in (*self.p, *self.q) if e)
+        )
+
+
+def forms(
+    problem: Problem,
+    family: str,
+    logs: Array,
+    L: Array,
+    S: Array,
+    fits: list[ridge.Ridge],
+    y: Array,
+    w: Array,
+    degree: int,
+) -> list[Form]:
+    """Return the simple structures near some ridge fits, best first."""
+    found: dict[tuple, Form] = {}
+    for fit in fits:
+        for p, q in (
+            rounded(fit, logs if S.shape[1] == len(logs) else None) if family == "log" else weights(fit)
+        ):
+            full = np.zeros(problem.width)
+            full[logs] = p
+            full_q = np.zeros(problem.width)
+            if S.shape[1] == problem.width:
+                full_q[:] = q
+            else:
+                full_q[logs] = q
+            key = (tuple(full), tuple(full_q), family)
+            if key in found:
+                continue
+            s = None
+            if np.any(q):
+                s = S @ q
+                if family == "log" and not logs.all():
+                    s = argument(problem, Form(*key, 0.0), problem.fit[: len(y)])
+            share = min(
+                ridge.residual_share(np.exp(np.clip(L @ p, -60, 60)), s, y, w, k)
+                for k in ((degree,) if s is None else (degree, min(18, len(y) // 4)))
+            )
+            if np.isfinite(share):
+                found[key] = Form(*key, share)
+    return sorted(found.values(), key=lambda f: np.log10(f.share + 1e-16) + 0.3 * f.price)[:6]
+
+
+def argument(problem: Problem, form: Form, rows: Array) -> Array:
+    """Return the values of h on some rows."""
+    Z = problem.Z[rows]
+    q = np.array(form.q)
+    if form.family == "log":
+        even = np.abs(Z) ** q
+        odd = np.sign(Z) * even
+        return np.prod(np.where((q % 2 == 1) & ~problem.one_signed(), odd, even), axis=1)
+    return Z @ q if form.family == "linear" else (Z * Z) @ q
+
+
+def inside(problem: Problem, form: Form) -> sympy.Expr:
+    """Return h as a formula."""
+    if form.family == "log":
+        return monomial(problem, form.q)
+    power = 1 if form.family == "linear" else 2
+    return sympy.Add(
+        *(
+            f**power * (sympy.Integer(int(c)) if c == int(c) else sympy.Float(float(c)))
+            for f, c in zip(problem.formulas, form.q, strict=True)
+            if c
+        )
+    )
+
+
+def monomial(problem: Problem, exponents: tuple[float, ...] | Array) -> sympy.Expr:
+    """Return the product of column formulas to these powers."""
+    out = sympy.S.One
+    for formula, e, column in zip(problem.formulas, exponents, problem.Z.T, strict=True):
+        if e:
+            exact = Fraction(float(e)).limit_denominator(6)
+            near = abs(float(exact) - e) < 1e-12
+            exponent = sympy.Rational(exact.numerator, exact.denominator) if near else sympy.Float(float(e))
+            base = formula if column[0] > 0 or exponent.is_Integer else -formula
+            out = out * base**exponent
+    return out
+
+
+def single(problem: Problem, form: Form) -> list[sympy.Expr]:
+    """Return formulas for a form: its curve named by elementary functions."""
+    rows = problem.fit
+    Z, y, w = np.abs(problem.Z[rows]), problem.y[rows], problem.w[rows]
+    m = np.prod(Z ** np.array(form.p), axis=1)
+    outer = monomial(problem, form.p)
+    if not any(form.q):
+        return [sympy.Float(float(np.average(y / m, weights=(w * m) ** 2))) * outer]
+    h = argument(problem, form, rows)
+    if not np.all(np.isfinite(h)) or not np.all(np.isfinite(y / m)):
+        return []
+    inner = inside(problem, form)
+    return [law.expression.xreplace({curve.H: inner}) * outer for law in curve.laws(h, y / m, w * m)]
+
+
+def basis(
+    problem: Problem, argument: tuple[str, int, int] | None, rows: Array, degree: int
+) -> tuple[tuple[int, ...], Array]:
+    """Return which columns the argument makes redundant in monomials, and a basis of its curves."""
+    if argument is None:
+        return (), np.ones((len(rows), 1))
+    kind, i, j = argument
+    h = values(problem, argument, rows)
+    if h.min() > 0 and h.max() > 5 * h.min():
+        h = np.log(h)
+    B, _ = ridge.chebyshev(ridge.unit(h)[0], degree)
+    return ((i,) if kind == "x" else (j,) if kind in ("a*b", "a/b") else ()), B
+
+
+def values(problem: Problem, argument: tuple[str, int, int], rows: Array) -> Array:
+    """Return the argument on some rows."""
+    kind, i, j = argument
+    a, b = problem.Z[rows, i], problem.Z[rows, j]
+    match kind:
+        case "x":
+            return a
+        case "a*b":
+            return a * b
+        case "a/b":
+            return a / b
+        case "a-b":
+            return a - b
+        case _:
+            return a + b
+
+
+def formula(problem: Problem, argument: tuple[str, int, int]) -> sympy.Expr:
+    """Return the argument as a formula."""
+    kind, i, j = argument
+    a, b = problem.formulas[i], problem.formulas[j]
+    return {"x": a, "a*b": a * b, "a/b": a / b, "a-b": a - b}.get(kind, a + b)
+
+
+def several(
+    problem: Problem, argument: tuple[str, int, int] | None, use: Array, fit: terms.Terms
+) -> Iterator[sympy.Expr]:
+    """Yield formulas for a sum of terms, with each curve named, likely ones first."""
+    rows = problem.fit
+    y, w = problem.y[rows], problem.w[rows]
+    L = np.log(np.abs(problem.Z[rows][:, use]))
+    ty = y / np.linalg.norm(w * y)
+    P = nice(fit.P)
+    if np.abs(P - fit.P).max() > 0.2:
+        P = np.where(np.abs(P - fit.P) > 0.1, fit.P, P)
+    _, B = basis(problem, argument, rows, min(24, max(8, len(rows) // (4 * len(P)) - 1)))
+    exact = terms.project(L, B, ty, w, P)
+    monomials = []
+    for row in P:
+        full = np.zeros(problem.width)
+        full[use] = row
+        monomials.append(monomial(problem, full))
+    scale = np.linalg.norm(w * y)
+    if argument is None:
+        yield sympy.Add(
+            *(sympy.Float(float(c[0] * scale)) * m for c, m in zip(exact.C, monomials, strict=True))
+        )
+        return
+    h = values(problem, argument, rows)
+    inner = formula(problem, argument)
+    options = []
+    for k in range(len(P)):
+        m = np.exp(L @ P[k])
+        t = (B @ exact.C[k]) * scale
+        level = float(np.average(t, weights=(w * m) ** 2))
+        rest = np.sum((w * m * (t - level)) ** 2) / max(np.sum((w * y) ** 2), 1e-300)
+        named = [(rest, sympy.Float(level))]
+        if rest > 1e-14:
+            scale_k = np.sum((w * m * (t - level)) ** 2) / max(np.sum((w * y) ** 2), 1e-300)
+            named += [
+                (law.share * scale_k, law.expression.xreplace({curve.H: inner}))
+                for law in curve.laws(h, t, w * m, keep=6)
+            ]
+        options.append(named)
+    choices = sorted(
+        itertools.product(*options),
+        key=lambda c: np.log10(sum(s for s, _ in c) + 1e-12) + 0.03 * sum(e.count_ops() for _, e in c),
+    )
+    for choice in choices[:12]:
+        yield sympy.Add(*(e * m for (_, e), m in zip(choice, monomials, strict=True)))
+
+
+def rounded(fit: ridge.Ridge, logs: Array | None) -> Iterator[tuple[Array, Array]]:
+    """Yield nearby simple exponents in every gauge: h may be rescaled, and powers of h moved into m.
+
+    `logs` marks those columns of h that m may use too, None for all.
+    """
+    if len(fit.q) == 0:
+        size = len(fit.p) if logs is None else len(logs)
+        yield nice(fit.p), np.zeros(size)
+        yield fit.p, np.zeros(size)
+        return
+    big = np.abs(fit.q).max()
+    seen = set()
+    for i in np.argsort(-np.abs(fit.q))[:3]:
+        if abs(fit.q[i]) < 0.1 * big:
+            continue
+        for k in (1, 2, 0.5):
+            q = fit.q / fit.q[i] * k
+            r = nice(q)
+            whole = np.abs(r - np.round(r)).max() < 1e-9
+            if np.abs(r - q).max() > 0.08 or (k != 1 and whole and not np.any(np.abs(r) == 1)):
+                continue
+            key = tuple(r)
+            if key in seen or not np.any(r):
+                continue
+            seen.add(key)
+            part = q if logs is None else q[logs]
+            for j in np.flatnonzero(part):
+                yield nice(fit.p - fit.p[j] * (part / part[j])), r
+            if logs is not None and not logs.all():
+                yield nice(fit.p), r
+
+
+def weights(fit: ridge.Ridge) -> Iterator[tuple[Array, Array]]:
+    """Yield nearby simple weights of a sum, the largest being 1."""
+    i = int(np.argmax(np.abs(fit.q)))
+    q = fit.q / fit.q[i]
+    q = np.where(np.abs(q) < 0.02, 0.0, q)
+    whole = np.where(np.abs(q - np.round(q)) < 0.02, np.round(q), q)
+    for r in (whole, q):
+        yield nice(fit.p), r
+        for j in np.flatnonzero(np.abs(fit.p) < 0.3):
+            less = nice(fit.p)
+            less[j] = 0.0
+            yield less, r
+
+
+def nice(exponents: Array) -> Array:
+    """Return the exponents rounded to halves, or to thirds where much closer."""
+    halves = np.round(exponents * 2) / 2
+    thirds = np.round(exponents * 3) / 3
+    return np.where(np.abs(exponents - thirds) < 0.2 * np.abs(exponents - halves), thirds, halves)
