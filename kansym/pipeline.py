@@ -158,6 +158,11 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     except KeyboardInterrupt:
         budget.cancelled = True
         reason = "interrupted"
+    except BaseException as stopped:
+        # an alarm's exception goes on its way, but the best so far goes with it
+        if archive.best and not isinstance(stopped, InputError):
+            stopped.run = _finish(dataset, trial, archive, options, "interrupted", started)  # type: ignore[attr-defined]
+        raise
     return _finish(dataset, trial, archive, options, reason, started)
 
 
