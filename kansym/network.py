@@ -104,7 +104,7 @@ class KAN:
         weights: Any = None,
         validation: tuple[Any, Any] | float | None = None,
         update_grid: bool = True,
-        smoothness: float | Sequence[float] = 1e-10,
+        smoothness: float | Sequence[float] = 1e-9,
         time_limit: float | None = None,
         callback: Callable[[dict[str, Any]], Any] | None = None,
         progress: bool = False,

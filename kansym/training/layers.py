@@ -145,13 +145,19 @@ def make_layer(
 
 
 def pack(layers: Sequence[Layer]) -> np.ndarray:
-    """Return all parameters (E, P): layer by layer, sum by sum, [coefficients, weight] per edge, then bias."""
+    """Return all parameters (E, P): layer by layer, sum by sum, [coefficients, weight] per edge, then
+    bias; then a, b, c, d
+    of each symbolic edge.
+    """
     parts = []
     for layer in layers:
         edges = np.concatenate([layer.coefficients, layer.weights[..., None]], axis=3)
         rows = edges.reshape(layer.members, layer.sums, -1)
         block = np.concatenate([rows, layer.bias[..., None]], axis=2)
         parts.append(block.reshape(layer.members, -1))
+        if layer.symbolic:
+            letters = [getattr(curve, k) for curve in layer.symbolic.values() for k in "abcd"]
+            parts.append(np.broadcast_to(np.array(letters, float), (layer.members, len(letters))))
     return np.concatenate(parts, axis=1)
 
 
@@ -162,15 +168,21 @@ def unpack(layers: Sequence[Layer], theta: np.ndarray) -> tuple[Layer, ...]:
         width = layer.inputs * (layer.size + 1) + 1
         block = theta[:, at : at + layer.sums * width].reshape(layer.members, layer.sums, width)
         edges = block[:, :, :-1].reshape(layer.members, layer.sums, layer.inputs, layer.size + 1)
+        at += layer.sums * width
+        symbolic = {}
+        for key, curve in layer.symbolic.items():
+            letters = (float(v) for v in theta[0, at : at + 4])
+            symbolic[key] = replace(curve, **dict(zip("abcd", letters, strict=True)))
+            at += 4
         out.append(
             replace(
                 layer,
+                symbolic=symbolic,
                 coefficients=edges[..., :-1].copy(),
                 weights=edges[..., -1].copy(),
                 bias=block[:, :, -1].copy(),
             )
         )
-        at += layer.sums * width
     return tuple(out)
 
 
@@ -184,6 +196,9 @@ def free(layers: Sequence[Layer]) -> np.ndarray:
         rows = edges.reshape(layer.members, layer.sums, -1)
         last = np.full((layer.members, layer.sums, 1), layer.bias_free)
         parts.append(np.concatenate([rows, last], axis=2).reshape(layer.members, -1))
+        for (j, i), curve in layer.symbolic.items():
+            loose = [k not in curve.function.redundant and not layer.locked[j, i] for k in "abcd"]
+            parts.append(np.broadcast_to(loose, (layer.members, 4)))
     return np.concatenate(parts, axis=1)
 
 
@@ -200,4 +215,19 @@ def smoothing(layers: Sequence[Layer]) -> list[tuple[slice, np.ndarray]]:
                     out.append((slice(at, at + layer.size), gram))
                 at += layer.size + 1
             at += 1
+        at += 4 * len(layer.symbolic)
     return out
+
+
+def mix(old: Sequence[Layer], new: Sequence[Layer], better: np.ndarray) -> tuple[Layer, ...]:
+    """Return the layers with the members where `better` (E,) is true taken from `new`; grids must agree."""
+    if better.all() or any(a.knots.shape != b.knots.shape for a, b in zip(old, new, strict=True)):
+        return tuple(new) if better.any() else tuple(old)
+    out = []
+    for a, b in zip(old, new, strict=True):
+        chosen = {}
+        for name in ("knots", "coefficients", "weights", "bias", "state"):
+            x, z = getattr(a, name), getattr(b, name)
+            chosen[name] = np.where(better.reshape(-1, *[1] * (x.ndim - 1)), z, x)
+        out.append(replace(a, **chosen))
+    return tuple(out)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,11 +19,12 @@ from kansym.training.problem import Problem, State
 
 @dataclass
 class Trace:
-    """Report how a training went: the final state, why it stopped, one row a step."""
+    """Report how a training went: the final state, why it stopped, steps, damping."""
 
     state: State
     reason: str = "steps"
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    steps: int = 0
+    damping: float = 0.0
 
 
 def minimise(
@@ -52,7 +52,7 @@ def minimise(
     trace = Trace(state)
     memory = [state.objective]
     gradient = hessian = scale = None
-    started = time.monotonic()
+    trace.damping = damping
     try:
         for _ in range(steps):
             if time.monotonic() > deadline:
@@ -86,14 +86,8 @@ def minimise(
             grow = torch.where(good, 2.0, grow * 2).to(mu.dtype)
             stale = good
             trace.state = state
-            trace.rows.append(
-                {
-                    "seconds": time.monotonic() - started,
-                    "loss": float(state.loss.min()),
-                    "objective": float(state.objective.min()),
-                    "damping": float(mu.median()),
-                }
-            )
+            trace.steps += 1
+            trace.damping = float(mu.median())
             if check is not None and check(state):
                 trace.reason = "early stop"
                 break

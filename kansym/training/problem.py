@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kansym.training import kernels, layers
+from kansym.training import kernels, layers, tensors
 from kansym.training.layers import Layer
 from kansym.training.penalty import Sparsity
 
@@ -88,8 +88,30 @@ class Problem:
     def _smoothing(self) -> list[tuple[slice, Tensor]]:
         return [(at, torch.from_numpy(gram).to(self.device)) for at, gram in layers.smoothing(self.layers)]
 
+    @cached_property
+    def compiled(self) -> bool:
+        """Tell whether `kernels` can do this, on the CPU; else `tensors` does it, anywhere."""
+        return self.device == "cpu" and kernels.supported(self.layers)
+
+    @cached_property
+    def _network(self) -> tensors.Network:
+        return tensors.Network(self.layers, self.device)
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        return torch.from_numpy(self.X).to(self.device)
+
     def predict(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Return predictions (E, n, K) and mean absolute activations (E, edges)."""
+        if not self.compiled:
+            parts = self._rows.split(self._chunk)
+            with torch.no_grad():
+                found = [self._network(theta, part) for part in parts]
+            share = [len(part) / len(self.X) for part in parts]
+            return (
+                torch.cat([a for a, _ in found], 1),
+                torch.stack([w * u for w, (_, u) in zip(share, found, strict=True)]).sum(0),
+            )
         magnitudes = np.zeros((self.members, sum(self.edges)))
         none = np.empty((0, 0))
 
@@ -105,6 +127,10 @@ class Problem:
 
     def state(self, theta: Tensor) -> State:
         """Return objective, loss, magnitudes and predictions at theta (E, P)."""
+        if not hasattr(self.loss, "rows"):
+            with torch.enable_grad():
+                value = self.differentiable(theta, slice(None)).detach()
+            return State(theta, value, value, value[:, None], value[:, None, None])
         prediction, magnitudes = self.predict(theta)
         loss = self._weighted(self.loss.rows(prediction, self.y))
         total = loss
@@ -118,6 +144,8 @@ class Problem:
 
     def normal(self, state: State, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """Return gradient (E, P) and Gauss–Newton matrix (E, P, P) at a state; members not `wanted` give 0."""
+        if not self.compiled:
+            return self._smoothed(state.theta, *self._normal(state))
         size, n = state.theta.shape[1], len(self.X)
         gradient = np.zeros((self.members, size))
         hessian = np.zeros((self.members, size, size))
@@ -152,6 +180,64 @@ class Problem:
             _each(one, self.members)
         _each(lambda e: kernels.mirror(hessian[e]), self.members)
         return self._smoothed(state.theta, torch.from_numpy(gradient), torch.from_numpy(hessian))
+
+    @property
+    def _chunk(self) -> int:
+        """Return how many rows tensors take at once, about 256 MB of Jacobian."""
+        size = self.members * self.free.shape[1] * self.layers[-1].nodes
+        return max(16, min(len(self.X), (1 << 25) // size))
+
+    def _normal(self, state: State) -> tuple[Tensor, Tensor]:
+        theta, n = state.theta, len(self.X)
+        gradient, hessian = torch.zeros_like(theta), theta.new_zeros(*theta.shape, theta.shape[1])
+        start = 0
+        for rows in self._rows.split(self._chunk):
+            part = slice(start, start + len(rows))
+            start += len(rows)
+            prediction, jacobian = self._network.jacobian(theta, rows)
+            slope, factor = self.loss.expand(prediction, self.y[part])
+            w = 1.0 / n if self.weights is None else self.weights[:, part] / n
+            w = torch.as_tensor(w, dtype=theta.dtype, device=theta.device)
+            gradient += torch.einsum("enk,enkp->ep", slope * w[..., None], jacobian)
+            root = torch.einsum("enfk,enkp->enfp", factor * w.sqrt()[..., None, None], jacobian)
+            root = root.flatten(1, 2)
+            hessian += root.transpose(1, 2) @ root
+        if self.sparsity.active:
+            x = theta.detach().clone().requires_grad_(True)
+            with torch.enable_grad():
+                _, u = self._network(x, self._rows)
+                value = self.sparsity.value(u, self.edges)
+                slope = torch.autograd.grad(value.sum(), x)[0]
+            gradient += slope
+            price = self.sparsity.price(state.magnitudes, self.edges) / n
+            for rows in self._rows.split(self._chunk):
+                self._network.penalty(theta, rows, price, state.magnitudes, hessian)
+        return gradient, hessian
+
+    def differentiable(self, theta: Tensor, part: Tensor | slice) -> Tensor:
+        """Return the objective (E,) of some rows as a tensor that remembers its gradient."""
+        X, y = self._rows[part], self.y[part]
+        if not hasattr(self.loss, "rows"):
+            value = self._custom(theta, X, y)
+            prediction_u = None
+        else:
+            prediction, prediction_u = self._network(theta, X)
+            rows = self.loss.rows(prediction, y)
+            value = (rows if self.weights is None else rows * self.weights[:, part]).mean(1)
+        if self.sparsity.active:
+            u = self._network(theta, X)[1] if prediction_u is None else prediction_u
+            value = value + self.sparsity.value(u, self.edges)
+        for at, gram in self._smoothing if self.smoothness else []:
+            value = value + self.smoothness * (theta[:, at] @ gram * theta[:, at]).sum(1)
+        return value
+
+    def _custom(self, theta: Tensor, X: Tensor, y: Tensor) -> Tensor:
+        """Return a user's loss(network, X, y) for one member; network(points) gives (n, K), differentiable."""
+
+        def network(points: Tensor) -> Tensor:
+            return self._network(theta, points)[0][0]
+
+        return self.loss(network, X, y).reshape(1)
 
     def _smoothed(self, theta: Tensor, g: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         if self.smoothness:

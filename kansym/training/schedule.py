@@ -76,20 +76,41 @@ def _follow_one(
     return layer.regrid(knots)
 
 
-def nested(stack: Sequence[Layer], factor: int) -> tuple[Layer, ...]:
-    """Return the layers with every cell cut in `factor` equal parts: the same function on a finer grid."""
+def extend(
+    stack: Sequence[Layer], X: np.ndarray, grids: Sequence[int], setting: Gridding, moving: bool = True
+) -> tuple[Layer, ...]:
+    """Return the layers on grids of `grids[l]` cells (2.16).
+
+    To a multiple of the present number, when the samples still fit: every cell is cut in equal parts and the
+    function stays what it is. Else by least squares on knots that divide the present ones evenly.
+    """
+    first = all(layer.grid in (0, g) for layer, g in zip(stack, grids, strict=True))
+    if first:
+        return follow(stack, X, grids, setting) if moving else tuple(stack)
     out = []
-    for layer in stack:
-        if layer.size and factor > 1:
+    for layer, g in zip(stack, grids, strict=True):
+        factor = g // layer.grid if layer.size and g % layer.grid == 0 else 0
+        if not layer.size or factor == 1:
+            out.append(layer)
+        elif factor:
+            out.append(nested(layer, factor))
+        else:
             k = layer.order
             points = layer.knots[:, :, k : layer.knots.shape[2] - k]
-            steps = np.arange(factor) / factor
-            fine = points[:, :, :-1, None] + np.diff(points, axis=2)[..., None] * steps
-            fine = np.concatenate([fine.reshape(*points.shape[:2], -1), points[:, :, -1:]], axis=2)
-            knots = np.apply_along_axis(spline.extend, 2, fine, k)
-            layer = layer.regrid(knots)
-        out.append(layer)
+            place = np.linspace(0, layer.grid, g + 1)
+            knots = np.apply_along_axis(lambda p: spline.extend(np.interp(place, np.arange(len(p)), p), k), 2, points)
+            out.append(layer.regrid(knots))
     return tuple(out)
+
+
+def nested(layer: Layer, factor: int) -> Layer:
+    """Return the layer with every cell cut in `factor` equal parts: the same function on a finer grid."""
+    k = layer.order
+    points = layer.knots[:, :, k : layer.knots.shape[2] - k]
+    steps = np.arange(factor) / factor
+    fine = points[:, :, :-1, None] + np.diff(points, axis=2)[..., None] * steps
+    fine = np.concatenate([fine.reshape(*points.shape[:2], -1), points[:, :, -1:]], axis=2)
+    return layer.regrid(np.apply_along_axis(spline.extend, 2, fine, k))
 
 
 def forward(stack: Sequence[Layer], X: np.ndarray, member: int = 0, nodes: bool = False) -> np.ndarray:

@@ -8,17 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from kansym.errors import InputError, UnknownNameError
 from kansym.training import layers as lay
-from kansym.training import levenberg, losses, schedule
+from kansym.training import gradient, levenberg, losses, schedule
 from kansym.training.layers import Layer
 from kansym.training.penalty import Sparsity
-from kansym.training.problem import Problem
+from kansym.training.problem import Problem, State
 
 OPTIMISERS = ("lm", "lbfgs", "adam")
 
@@ -41,22 +43,31 @@ class Training:
     margin: float = 0.01
     smoothness: Any = 1e-10
     patience: int = 0
+    anneal: float = 1e-2
     tolerance: float = 1e-9
     target: float = 0.0
-    damping: float = 1e-3
+    damping: float = 1.0
     time_limit: float | None = None
     callback: Callable[[dict[str, Any]], Any] | None = None
     progress: bool = False
+    device: str = "cpu"
+    rate: float = 1e-2
+    batch: int | None = None
+    seed: int = 0
 
 
 @dataclass
 class Outcome:
-    """Report a run: the trained layers, its history and why it ended; losses by member."""
+    """Report a run: the trained layers, its history and why it ended; losses and held-out losses by member."""
 
     layers: tuple[Layer, ...]
     rows: list[dict[str, Any]] = field(default_factory=list)
     reason: str = "steps"
     losses: np.ndarray | None = None
+    held: np.ndarray | None = None
+
+
+_FINAL = ("interrupted", "time limit", "target", "asked")
 
 
 def train(
@@ -64,97 +75,155 @@ def train(
     X: np.ndarray,
     y: np.ndarray,
     setting: Training,
-    weights: Any = None,
+    weights: np.ndarray | None = None,
     held: tuple[np.ndarray, np.ndarray] | None = None,
     fresh: bool = True,
 ) -> Outcome:
-    """Return trained layers for rows X (n, inputs) and targets y; `fresh` fits the grids to X first."""
+    """Return trained layers for rows X (n, inputs) and targets y; `fresh` fits the grids to X first.
+
+    With held-out rows every stage of the schedule keeps its best step by their loss, and the run returns the
+    best stage; of several `smoothness` values each stage keeps the best one.
+    """
     if setting.optimizer not in OPTIMISERS:
         raise UnknownNameError("optimizer", setting.optimizer, OPTIMISERS)
-    loss = losses.get(setting.loss)
     if setting.steps < 1:
         raise InputError(f"steps={setting.steps} trains nothing; give 1 or more.")
-    deadline = time.monotonic() + setting.time_limit if setting.time_limit else float("inf")
-    gridding = schedule.Gridding(setting.blend, setting.margin)
-    stack = tuple(layers)
-    out = Outcome(stack)
-    grids: Sequence[int] = setting.grids or (max(layer.grid for layer in stack),)
-    for stage, grid in enumerate(grids):
-        wanted = [min(grid, layer.grid) if not setting.grids else grid for layer in stack]
-        wanted = [g if layer.size else 0 for g, layer in zip(wanted, stack, strict=True)]
-        if setting.grids or fresh:
-            if (
-                setting.update_grid
-                or fresh
-                or any(g != layer.grid for g, layer in zip(wanted, stack, strict=True))
-            ):
-                stack = schedule.follow(stack, X, wanted, gridding)
-        stack = _stage(stack, X, y, loss, setting, gridding, weights, held, deadline, out)
-        if out.reason in ("interrupted", "time limit", "early stop", "target"):
-            break
-    out.layers = stack
-    return out
+    with threadpool_limits(1):  # threads that fight over small matrices cost more than they bring
+        return _Run(X, y, setting, weights, held).stages(tuple(layers), fresh)
 
 
-def _problem(
-    stack: tuple[Layer, ...], X: np.ndarray, y: np.ndarray, loss: Any, setting: Training, weights: Any
-) -> Problem:
-    w = None
-    if weights is not None:
-        w = torch.as_tensor(np.atleast_2d(np.asarray(weights, float)))
-        w = w / w.mean(1, keepdim=True)
-    return Problem(
-        stack,
-        X,
-        torch.from_numpy(np.ascontiguousarray(y)),
-        loss,
-        weights=w,
-        sparsity=Sparsity(setting.lamb, setting.mu1, setting.mu2),
-        smoothness=float(setting.smoothness),
-    )
+class _Run:
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        setting: Training,
+        weights: np.ndarray | None,
+        held: tuple[np.ndarray, np.ndarray] | None,
+    ) -> None:
+        self.X, self.y, self.setting, self.held = X, np.ascontiguousarray(y), setting, held
+        self.loss = losses.get(setting.loss)
+        self.started = time.monotonic()
+        self.deadline = self.started + setting.time_limit if setting.time_limit is not None else np.inf
+        self.gridding = schedule.Gridding(setting.blend, setting.margin)
+        self.weights = None
+        if weights is not None:
+            w = np.atleast_2d(np.asarray(weights, float))
+            if w.shape[-1] != len(X) or np.any(w < 0) or not np.all(w.sum(1) > 0):
+                raise InputError(f"weights need {len(X)} values of 0 or more with a positive sum.")
+            self.weights = torch.from_numpy(w / w.mean(1, keepdims=True))
+        if setting.optimizer == "lm" and not losses.second_order(self.loss):
+            raise InputError("A loss without `expand` cannot be trained by 'lm'; use 'lbfgs' or 'adam'.")
+        self.rows: list[dict[str, Any]] = []
+        self.asked = False
 
-
-def _stage(
-    stack: tuple[Layer, ...],
-    X: np.ndarray,
-    y: np.ndarray,
-    loss: Any,
-    setting: Training,
-    gridding: schedule.Gridding,
-    weights: Any,
-    held: tuple[np.ndarray, np.ndarray] | None,
-    deadline: float,
-    out: Outcome,
-) -> tuple[Layer, ...]:
-    done = 0
-    damping = setting.damping
-    grids = [layer.grid for layer in stack]
-    while done < setting.steps:
-        updating = setting.update_grid and done < min(setting.update_until, setting.steps // 2)
-        if done and updating:
-            stack = schedule.follow(stack, X, grids, gridding, only_if_needed=True)
-        chunk = min(setting.update_every if updating else setting.steps, setting.steps - done)
-        problem = _problem(stack, X, y, loss, setting, weights)
-        check = None if held is None else _held_out(stack, held, loss, setting, out)
-        theta = torch.from_numpy(lay.pack(stack))
-        trace = levenberg.minimise(
-            problem, theta, chunk, setting.tolerance, setting.target, deadline, damping, check
+    def problem(self, stack: tuple[Layer, ...], smoothness: float) -> Problem:
+        s = self.setting
+        return Problem(
+            stack,
+            self.X,
+            torch.from_numpy(self.y),
+            self.loss,
+            weights=self.weights,
+            sparsity=Sparsity(s.lamb, s.mu1, s.mu2),
+            smoothness=smoothness,
+            device=s.device,
         )
-        stack = lay.unpack(stack, trace.state.theta.numpy())
-        for row in trace.rows:
-            before = out.rows[-1]["seconds"] if out.rows and row["step"] == 1 else row.get("offset", 0.0)
-            out.rows.append({**row, "step": len(out.rows) + 1, "grid": max(grids)})
-        done += max(len(trace.rows), 1)
-        damping = trace.rows[-1]["damping"] if trace.rows else damping
-        out.reason, out.losses = trace.reason, trace.state.loss.numpy()
-        if trace.reason in ("interrupted", "time limit", "early stop", "target"):
-            break
-        if trace.reason == "converged" and not updating:
-            break
-    return stack
+
+    def stages(self, stack: tuple[Layer, ...], fresh: bool) -> Outcome:
+        s = self.setting
+        choices = tuple(s.smoothness) if isinstance(s.smoothness, Sequence) else (float(s.smoothness),)
+        if len(choices) > 1 and self.held is None:
+            raise InputError("Several smoothness values are chosen between on held-out rows; give validation.")
+        best: Outcome | None = None
+        for grid in s.grids or (0,):
+            grids = [(grid or layer.grid) if layer.size else 0 for layer in stack]
+            if fresh or (s.update_grid and s.grids) or grids != [layer.grid for layer in stack]:
+                stack = schedule.extend(stack, self.X, grids, self.gridding, fresh or s.update_grid)
+            fresh = False
+            outcome = min((self.stage(stack, a) for a in choices), key=_score)
+            stack = outcome.layers
+            if best is None or _score(outcome) <= _score(best):
+                best = outcome
+            if outcome.reason in _FINAL:
+                break
+        assert best is not None
+        best.rows, best.reason = self.rows, outcome.reason
+        return best
+
+    def stage(self, stack: tuple[Layer, ...], smoothness: float) -> Outcome:
+        s = self.setting
+        grids = [layer.grid for layer in stack]
+        out = Outcome(stack)
+        self.best_held: np.ndarray | None = None
+        self.best_layers, self.waited = stack, 0
+        done, damping = 0, s.damping
+        until = min(s.update_until, s.steps // 2) if s.update_grid and s.optimizer == "lm" else 0
+        while done < s.steps:
+            updating = done < until
+            if done and done <= until:
+                stack = schedule.follow(stack, self.X, grids, self.gridding, only_if_needed=True)
+            steps = min(s.update_every if updating else s.steps, s.steps - done)
+            stiff = max(smoothness, s.anneal * 0.3 ** (done / s.update_every)) if updating else smoothness
+            problem = self.problem(stack, stiff)
+            theta = torch.from_numpy(lay.pack(stack))
+            check = partial(self.check, stack, max(grids), smoothness)
+            if s.optimizer == "lm":
+                trace = levenberg.minimise(
+                    problem, theta, steps, s.tolerance, s.target, self.deadline, damping, check
+                )
+                damping = trace.damping
+            else:
+                trace = gradient.minimise(problem, theta, steps, s, self.deadline, check)
+            stack = lay.unpack(stack, trace.state.theta.numpy())
+            done += max(trace.steps, 1)
+            out.reason, out.losses = trace.reason, trace.state.loss.numpy()
+            if self.asked:
+                out.reason = "asked"
+            if out.reason in (*_FINAL, "early stop") or (out.reason == "converged" and not updating):
+                break
+        out.layers = stack
+        if self.best_held is not None:
+            out.layers, out.held = self.best_layers, self.best_held
+        return out
+
+    def check(self, stack: tuple[Layer, ...], grid: int, smoothness: float, state: State) -> bool:
+        """Record one step; answer whether to stop."""
+        row: dict[str, Any] = {
+            "step": len(self.rows) + 1,
+            "seconds": time.monotonic() - self.started,
+            "grid": grid,
+            "smoothness": smoothness,
+            "loss": float(state.loss.min()),
+            "objective": float(state.objective.min()),
+        }
+        stop = False
+        if self.held is not None:
+            now = lay.unpack(stack, state.theta.numpy())
+            held = self.held_loss(now)
+            row["held_out"] = float(held.min())
+            if self.best_held is None:
+                self.best_held, self.best_layers = held, now
+            else:
+                better = held < self.best_held
+                self.waited = 0 if np.any(held < self.best_held * (1 - 1e-4)) else self.waited + 1
+                self.best_layers = lay.mix(self.best_layers, now, better)
+                self.best_held = np.minimum(held, self.best_held)
+            stop = bool(self.setting.patience) and self.waited >= self.setting.patience
+        self.rows.append(row)
+        if self.setting.callback is not None and self.setting.callback(row) is False:
+            self.asked = stop = True
+        if self.setting.progress:
+            print(f"\r{row['step']:5d}  grid {grid}  loss {row['loss']:.3e}", end="", flush=True)
+        return stop
+
+    def held_loss(self, stack: tuple[Layer, ...]) -> np.ndarray:
+        X, y = self.held  # type: ignore[misc]
+        problem = Problem(stack, X, torch.from_numpy(np.ascontiguousarray(y)), self.loss)
+        value = problem.fidelity(torch.from_numpy(lay.pack(stack))).numpy()
+        return np.where(np.isfinite(value), value, np.inf)
 
 
-def _held_out(
-    stack: tuple[Layer, ...], held: tuple[np.ndarray, np.ndarray], loss: Any, setting: Training, out: Outcome
-) -> Any:
-    return None
+def _score(outcome: Outcome) -> float:
+    value = outcome.held if outcome.held is not None else outcome.losses
+    return float(np.mean(value)) if value is not None else np.inf
