@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import sympy
@@ -72,7 +73,7 @@ class Constant:
     exact: sympy.Expr | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Polished:
     """Hold an expression whose free constants are at their least-squares values.
 
@@ -80,12 +81,16 @@ class Polished:
     `fixed` lists the constants that were recognised, with the value they had before.
     """
 
-    expression: sympy.Expr
     program: Program
     theta: np.ndarray
     covariance: np.ndarray
     loss: float
     fixed: tuple[Constant, ...] = ()
+
+    @cached_property
+    def expression(self) -> sympy.Expr:
+        """Return the formula with its constants written in."""
+        return self.program.expression(self.theta)
 
     @property
     def free(self) -> tuple[Constant, ...]:
@@ -105,14 +110,18 @@ def polish(
     Returns None when the expression is undefined on the rows at its start. Source of the method:
     Levenberg–Marquardt with analytic derivatives (`leastsq`, `program`).
     """
-    program = Program.compile(expression, rows.symbols)
+    return fit(Program.compile(expression, rows.symbols), rows, steps, fixed)
+
+
+def fit(program: Program, rows: Rows, steps: int, fixed: tuple[Constant, ...] = ()) -> Polished | None:
+    """Fit the parameters of a compiled expression from its start; None where that is undefined."""
     root = None if rows.weights is None else np.sqrt(rows.weights)
     if len(program.parameters) == 0 or len(program.parameters) > len(rows.y):
         loss = rows.loss(program.value(rows.X))
         if not math.isfinite(loss):
             return None
         empty = np.zeros((len(program.parameters),) * 2)
-        return Polished(expression, program, program.start, empty, loss, fixed)
+        return Polished(program, program.start, empty, loss, fixed)
 
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, slopes = program.jacobian(rows.X, theta)
@@ -122,12 +131,11 @@ def polish(
     start = residual(program.start)[0]
     if not np.all(np.isfinite(start)):
         return None
-    fit = levenberg_marquardt(residual, program.start, max_steps=steps)
-    loss = rows.loss(program.value(rows.X, fit.theta))
-    spare = max(len(rows.y) - len(fit.theta), 1)
-    inflate = rows.variance(loss, len(fit.theta)) / max(fit.cost / spare, np.finfo(float).tiny)
-    covariance = fit.covariance * inflate
-    return Polished(program.expression(fit.theta), program, fit.theta, covariance, loss, fixed)
+    best = levenberg_marquardt(residual, program.start, max_steps=steps)
+    loss = rows.loss(program.value(rows.X, best.theta))
+    spare = max(len(rows.y) - len(best.theta), 1)
+    inflate = rows.variance(loss, len(best.theta)) / max(best.cost / spare, np.finfo(float).tiny)
+    return Polished(program, best.theta, best.covariance * inflate, loss, fixed)
 
 
 def settle(polished: Polished, rows: Rows) -> Polished:
@@ -188,25 +196,24 @@ def _errors(polished: Polished, rows: Rows) -> np.ndarray:
 def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
     index = [p.name for p in polished.program.parameters].index(constant.name)
     error = constant.stderr
-    symbol = polished.program.parameters[index]
-    before = complexity(polished.expression)
+    template, parameters = polished.program.template, polished.program.parameters
+    before = complexity(template)
     for nice in _candidates(constant.value, error)[:TRIALS]:
-        start = _slide(polished, index, nice.value, rows)
-        others = {
-            p: sympy.Float(float(v)) for i, (p, v) in enumerate(zip(polished.program.parameters, start, strict=True))
-            if i != index
-        }
-        trial = polished.program.template.xreplace({symbol: nice.exact}).xreplace(others)
-        if trial.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I) or not trial.is_extended_real and trial.is_number:
+        form = template.xreplace({parameters[index]: nice.exact})
+        if form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
             continue
+        start = _slide(polished, index, nice.value, rows)
+        # others may have vanished with this one: 0·sin(a·x)
+        kept = [i for i, p in enumerate(parameters) if p in form.free_symbols]
+        program = Program.compile(form, rows.symbols, [parameters[i] for i in kept], start[kept])
         record = Constant(constant.name, constant.value, error, nice.exact)
-        fit = polish(trial, rows, REFIT_STEPS, (*polished.fixed, record))
-        if fit is None:
+        trial = fit(program, rows, REFIT_STEPS, (*polished.fixed, record))
+        if trial is None:
             continue
         saved = noise.number_length(constant.value, error) - nice.price
-        saved += noise.NODE_PRICE * (before - complexity(fit.expression))
-        if _worsening(polished, fit, rows) < min(saved, MAX_WORSENING):
-            return fit
+        saved += noise.NODE_PRICE * (before - complexity(form))
+        if _worsening(polished, trial, rows) < min(saved, MAX_WORSENING):
+            return trial
     return None
 
 

@@ -270,7 +270,7 @@ class _Builder:
             return self.emit(_Op("integer power", (self.visit(base),), index=int(exponent)))
         if exponent == sympy.Rational(1, 2):
             return self.emit(_Op("root", (self.visit(base),)))
-        if exponent.is_Rational and int(exponent.q) % 2 == 0 and abs(int(exponent.p)) < 64 and exponent.q == 2:
+        if exponent.is_Rational and exponent.q == 2 and abs(int(exponent.p)) < 64:
             root = self.emit(_Op("root", (self.visit(base),)))
             return self.emit(_Op("integer power", (root,), index=int(exponent.p)))
         return self.emit(_Op("power", (self.visit(base), self.visit(exponent))))
@@ -304,6 +304,7 @@ def parametrise(expression: sympy.Expr) -> tuple[sympy.Expr, tuple[sympy.Symbol,
     floats: dict[sympy.Float, sympy.Symbol] = {}
     for node in sympy.preorder_traversal(expression):
         if node.is_Float and node not in floats:
-            floats[node] = sympy.Symbol(f"theta_{len(floats)}", real=True)
+            # no column's name can hold a NUL, so a column called theta_0 stays another symbol
+            floats[node] = sympy.Symbol(f"\0theta_{len(floats)}", real=True)
     values = np.array([float(f) for f in floats])
     return expression.xreplace(floats), tuple(floats.values()), values

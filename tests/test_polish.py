@@ -111,3 +111,11 @@ def test_prices_rarely_favour_chance():
         any(n.price < math.log(1e4) for n in constants.near(v, 1e-4 * v)) for v in rng.uniform(0.2, 9, 2000)
     )
     assert chance / 2000 < 0.35
+
+
+def test_a_column_may_be_called_as_a_parameter():
+    columns = symbols(["theta_0", "theta_1"])
+    X = np.random.default_rng(0).uniform(1, 2, (50, 2))
+    data = Rows(X, 2.5 * X[:, 0] + X[:, 1] ** 3, None, columns)
+    found = settle(polish(2.1 * columns[0] + columns[1] ** sympy.Float(2.9), data), data)
+    assert found.expression == sympy.Rational(5, 2) * columns[0] + columns[1] ** 3
