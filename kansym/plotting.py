@@ -144,9 +144,8 @@ def slices(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
     figure, axes = _figure(3.4, 3.0, len(data.names))
     for i, (ax, name) in enumerate(zip(axes, data.names, strict=False)):
         low, high = float(data.X[:, i].min()), float(data.X[:, i].max())
-        wide = 0.35 * (high - low)
         X = np.tile(middle, (240, 1))
-        X[:, i] = np.linspace(low - wide, high + wide, 240)
+        X[:, i] = np.linspace(*span(low, high), 240)
         values = run.predict(X, index)
         inside = (X[:, i] >= low) & (X[:, i] <= high)
         ax.axvspan(low, high, color=GRID, alpha=0.5, lw=0)
@@ -207,6 +206,17 @@ def network(graph: Graph, X: np.ndarray | None = None) -> Figure:
     ax.set_xlim(-0.7, plan.width)
     ax.set_ylim(-0.5, plan.height - 0.5)
     return figure
+
+
+def span(low: float, high: float, beyond: float = 0.35) -> tuple[float, float]:
+    """Return the range of a slice: past the data on both sides, but not through zero where it is a border.
+
+    >>> span(1.0, 2.0), span(0.1, 2.1)
+    ((0.65, 2.35), (0.0, 2.8))
+    """
+    wide = beyond * (high - low)
+    left, right = low - wide, high + wide
+    return (0.0 if left < 0 <= low else left), (0.0 if right > 0 >= high else right)
 
 
 class Plan:

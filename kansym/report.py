@@ -22,6 +22,7 @@ import kansym
 from kansym import storage
 from kansym.errors import FormatError, InputError
 from kansym.graph import Graph
+from kansym.plotting import network_svg, span
 from kansym.run import Run
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 POINTS = 400  # rows drawn in pictures
 SLICE_POINTS = 81
-BEYOND = 0.35  # how far a slice goes past the data, as a share of the range
 MODEL_FORMAT = 1
 
 _GREEK = {
@@ -39,6 +39,14 @@ _GREEK = {
     for c in range(0x3B1, 0x3CA)
     if c != 0x3C2  # final sigma
 }
+
+
+# SymPy's presentation markup, made to read well next to names of several letters.
+_SIGNS = (
+    ("<mo>&InvisibleTimes;</mo>", '<mo>&#x2062;</mo><mspace width="0.2em"/>'),
+    ("<mi>&ExponentialE;</mi>", '<mi mathvariant="normal">e</mi>'),
+    ("<mo>-</mo>", "<mo>−</mo>"),
+)
 
 
 def summarise(run: Run, dataset: Dataset | None = None) -> dict[str, Any]:
@@ -131,8 +139,6 @@ def page(data: Mapping[str, Any]) -> str:
     """Return one self-contained HTML page from the dict of `summarise`."""
     import jinja2
 
-    from kansym import plotting
-
     run = Run.from_dict({**data, "chosen": data["chosen"]["index"]})
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kansym", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -144,7 +150,7 @@ def page(data: Mapping[str, Any]) -> str:
     ]
     graphs = {**run.graphs, "the chosen law": run.graph}
     networks = [
-        {"name": name, "svg": plotting.network_svg(graph, _sample(data, graph))}
+        {"name": name, "svg": network_svg(graph, _sample(data, graph))}
         for name, graph in graphs.items()
         if graph is not None
     ]
@@ -176,6 +182,8 @@ def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], dig
     letters = {s: _stand_in(i) for i, s in enumerate(sorted(expression.free_symbols, key=str))}
     shown = rounded(expression, digits).xreplace({s: sympy.Symbol(n, real=True) for s, n in letters.items()})
     body = printed(shown, printer="presentation")
+    for plain, better in _SIGNS:
+        body = body.replace(plain, better)
     for symbol, name in letters.items():
         body = body.replace(f"<mi>{name}</mi>", _name(str(symbol)))
     return f'<math display="block"><mrow>{_name(target)}<mo>=</mo>{body}</mrow></math>'
@@ -214,14 +222,13 @@ def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
     """Return rows to draw with every law's predictions on them, and slices through the data's middle."""
     data = dataset.select(run.names).subsample(POINTS, seed=0)
     middle = np.median(dataset.select(run.names).X, axis=0)
+    spans = {name: list(span(*run.data["ranges"][name])) for name in run.names}
     slices = []
     for law in run.front:
         cuts = {}
         for i, name in enumerate(run.names):
-            low, high = run.data["ranges"][name]
-            wide = BEYOND * (high - low)
             X = np.tile(middle, (SLICE_POINTS, 1))
-            X[:, i] = np.linspace(low - wide, high + wide, SLICE_POINTS)
+            X[:, i] = np.linspace(*spans[name], SLICE_POINTS)
             cuts[name] = _plain(law.predict(X, run.names))
         slices.append(cuts)
     return {
@@ -230,7 +237,7 @@ def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
         "sigma": None if data.weights is None or not data.absolute else _plain(data.weights**-0.5),
         "predicted": [_plain(law.predict(data.X, run.names)) for law in run.front],
         "middle": dict(zip(run.names, _plain(middle), strict=True)),
-        "beyond": BEYOND,
+        "spans": spans,
         "slices": slices,
         "of_rows": dataset.rows,
     }

@@ -140,22 +140,22 @@ def discover(
     if not quiet:
         for note in dataset.notes:
             click.echo(f"note: {note}", err=True)
-    from kansym import pipeline
-
-    settings = pipeline.Options(
-        library=options["library"],
-        only=names(options["only"]),
-        exclude=names(options["exclude"]),
-        time_limit=time_limit,
-        effort=options["effort"],
-        maxsize=options["maxsize"],
-        selection=options["selection"],
-        guesses=options["guesses"],
-        seed=options["seed"],
-        jobs=options["jobs"],
-        device=options["device"],
-    )
     with progress.Watcher(quiet) as watcher:
+        from kansym import pipeline
+
+        settings = pipeline.Options(
+            library=options["library"],
+            only=names(options["only"]),
+            exclude=names(options["exclude"]),
+            time_limit=time_limit,
+            effort=options["effort"],
+            maxsize=options["maxsize"],
+            selection=options["selection"],
+            guesses=options["guesses"],
+            seed=options["seed"],
+            jobs=options["jobs"],
+            device=options["device"],
+        )
         run = pipeline.discover(dataset, options=settings, progress=watcher)
     show(run, dataset, as_json)
     files = write(run, dataset, out, report)

@@ -27,7 +27,7 @@ class Watcher:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=True)
+            self._live = Live(_Line(None), console=Console(stderr=True), refresh_per_second=8, transient=True)
             self._live.start()
         return self
 
@@ -41,7 +41,7 @@ class Watcher:
         if self._quiet:
             return
         if self._live is not None:
-            self._live.update(_line(report))
+            self._live.update(_Line(report))
             return
         stage, shown = self._last
         now = time.monotonic()
@@ -60,25 +60,35 @@ def plain(report: Progress) -> str:
     return ", ".join(parts)
 
 
-def _line(report: Progress) -> Any:
-    from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.spinner import Spinner
-    from rich.table import Table
-    from rich.text import Text
+class _Line:
+    """Draw the latest report; the clock goes on while no new one comes."""
 
-    total = None if report.left is None else report.seconds + report.left
-    row = Table.grid(padding=(0, 1))
-    row.add_row(
-        Spinner("dots", style="cyan"),
-        Text(report.stage, style="bold"),
-        ProgressBar(total=total, completed=report.seconds, width=20, pulse=total is None),
-        Text("" if report.best is None else f"best error {report.best:.3g}"),
-        Text(
-            f"{report.seconds:.0f} s" if total is None else f"{report.seconds:.0f} of {total:.0f} s",
-            style="dim",
-        ),
-    )
-    if not report.formula:
-        return row
-    return Group(row, Text("  " + report.formula, style="green", no_wrap=True, overflow="ellipsis"))
+    def __init__(self, report: Progress | None) -> None:
+        from rich.spinner import Spinner
+
+        self.report = report
+        self.came = time.monotonic()
+        self.spinner = Spinner("dots", style="cyan")
+
+    def __rich__(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        report = self.report
+        elapsed = time.monotonic() - self.came + (report.seconds if report else 0.0)
+        total = None if report is None or report.left is None else report.seconds + report.left
+        row = Table.grid(padding=(0, 1))
+        row.add_row(
+            self.spinner,
+            Text(report.stage if report else "starting", style="bold"),
+            ProgressBar(total=total, completed=elapsed, width=20, pulse=total is None),
+            Text(
+                "" if report is None or report.best is None else f"best error {report.best:.3g} of the spread"
+            ),
+            Text(f"{elapsed:.0f} s" if total is None else f"{elapsed:.0f} of {total:.0f} s", style="dim"),
+        )
+        if report is None or not report.formula:
+            return row
+        return Group(row, Text("  " + report.formula, style="green", no_wrap=True, overflow="ellipsis"))

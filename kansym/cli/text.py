@@ -36,7 +36,7 @@ def chosen(run: Run) -> str:
     law = run.best
     lines = [f"{run.data['target']} = {law.equation}"]
     for constant in law.constants:
-        lines.append("  " + constant_line(constant.value, constant.stderr, constant.rounded))
+        lines.append(f"  {constant.name}: {constant_line(constant.value, constant.stderr, constant.rounded)}")
     lines.append(heldout(run, law))
     if run.trust:
         lines.append(run.trust)

@@ -126,8 +126,8 @@
     });
     document.querySelectorAll(".slice").forEach((at) => {
       const name = at.dataset.column, column = data.columns[name], [from, to] = run.ranges[name];
-      const wide = data.beyond * (to - from), cut = data.slices[picked][name];
-      const xs = cut.map((_, i) => from - wide + ((to - from + 2 * wide) * i) / (cut.length - 1));
+      const [left, right] = data.spans[name], cut = data.slices[picked][name];
+      const xs = cut.map((_, i) => left + ((right - left) * i) / (cut.length - 1));
       // A pole outside the data must not flatten the rest: at most one spread beyond the measured values.
       const spread = Math.max(...measured) - Math.min(...measured);
       const bottom = Math.min(...measured) - spread, top = Math.max(...measured) + spread;
