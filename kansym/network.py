@@ -7,16 +7,24 @@ What needs the symbolic half (snapping, formulas, plots) is in `session`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
-from kansym.errors import InputError
-from kansym.graph import Graph
-from kansym.tracing import Scaling, to_graph
+from kansym import pruning, tracing
+from kansym.affine import fit_affine
+from kansym.errors import FormatError, InputError
+from kansym.graph import Graph, Symbolic
+from kansym.library import Function, get
+from kansym.matching import Match, match
+from kansym.pruning import Activity
+from kansym.tracing import Scaling
 from kansym.training import layers as lay
-from kansym.training import schedule
+from kansym.training import reshape, schedule, tensors
 from kansym.training.layers import Layer
 from kansym.training.trainer import Training, train
 
@@ -69,6 +77,7 @@ class KAN:
         self.history = pd.DataFrame()
         self.stop_reason = ""
         self.seed = seed
+        self._sample: np.ndarray | None = None
         self._check_names()
 
     def _check_names(self) -> None:
@@ -144,6 +153,7 @@ class KAN:
                 weights = np.asarray(weights, float)[order[cut:]]
         outcome = train(self.layers, rows, target, setting, weights=weights, held=held, fresh=not self.fitted)
         self.layers, self.fitted, self.stop_reason = outcome.layers, True, outcome.reason
+        self._sample = rows[:: max(1, len(rows) // 5000)]
         self.history = pd.concat([self.history, pd.DataFrame(outcome.rows)], ignore_index=True)
         return self
 
@@ -156,7 +166,193 @@ class KAN:
 
     def to_graph(self) -> Graph:
         """Return the network as a computation graph with spline and symbolic curves."""
-        return to_graph(self.layers, self.names, self.outputs, self.scaling)
+        return tracing.to_graph(self.layers, self.names, self.outputs, self.scaling)
+
+    @classmethod
+    def from_graph(cls, graph: Graph, grid: int = 5, order: int = 3) -> Self:
+        """Return a network with a graph's values; see kansym.tracing.from_graph."""
+        layers = tracing.from_graph(graph, grid, order)
+        return cls._of(layers, graph.inputs, tuple(f"y{k}" if len(graph.outputs) > 1 else "y" for k in range(len(graph.outputs))))
+
+    def activity(self, X: Any = None) -> Activity:
+        """Return sizes, means and spreads of all edges on rows X (default: the rows of the last fit)."""
+        return pruning.activity(self.layers, self._seen(X))
+
+    def prune(self, nodes: float | None = 1e-2, edges: float | None = 1e-2, X: Any = None) -> Self:
+        """Return the network without nodes of score (2.21) and edges of size at most these thresholds."""
+        return self._with(pruning.prune(self.layers, self.activity(X), nodes, edges))
+
+    def prune_inputs(self, threshold: float = 1e-2, X: Any = None) -> Self:
+        """Return the network that reads only inputs of attribution above `threshold`."""
+        found = self.activity(X)
+        score = pruning.attribution(self.layers, found)[1][0]
+        kept = [int(i) for i in np.flatnonzero(score > threshold * score.max())]
+        new = self._with(pruning.keep_inputs(self.layers, kept, found))
+        new.names = tuple(self.names[i] for i in kept)
+        s = self.scaling
+        new.scaling = Scaling(
+            tuple(s.x_shift[i] for i in kept), tuple(s.x_scale[i] for i in kept), s.y_shift, s.y_scale
+        )
+        new._sample = None if self._sample is None else np.ascontiguousarray(self._sample[:, kept])
+        return new
+
+    def attribution(self, X: Any = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return scores of edges per layer and of nodes per level; see kansym.pruning.attribution."""
+        return pruning.attribution(self.layers, self.activity(X))
+
+    def suggest_symbolic(
+        self, l: int, i: int, j: int, library: Any = "default", top: int = 5, X: Any = None
+    ) -> list[Match]:
+        """Return the library functions that fit edge (l, i, j) best, best first; the network stays as it is."""
+        return match(*self._edge(l, i, j, X), library=library, top=top)
+
+    def fix_symbolic(
+        self,
+        l: int,
+        i: int,
+        j: int,
+        function: str | Function,
+        a: float | None = None,
+        b: float = 0.0,
+        c: float = 1.0,
+        d: float = 0.0,
+        X: Any = None,
+    ) -> Self:
+        """Return the network with c·f(a·x + b) + d on edge i -> j of layer l, fitted unless `a` is given.
+
+        Raises UnknownNameError, DomainError, or InputError for indices outside the network.
+        """
+        x, y = self._edge(l, i, j, X)
+        f = get(function) if isinstance(function, str) else function
+        curve = fit_affine(x, y, f).curve if a is None else Symbolic(f, a, b, c, d)
+        return self._replace(l, reshape.set_symbolic(self.layers[l], j, i, curve, x))
+
+    def unfix(self, l: int, i: int, j: int, X: Any = None) -> Self:
+        """Return the network with a trainable spline in place of the symbolic or missing edge."""
+        x, _ = self._edge(l, i, j, X)
+        return self._replace(l, reshape.set_spline(self.layers[l], j, i, x))
+
+    def remove_edge(self, l: int, i: int, j: int) -> Self:
+        """Return the network without one edge."""
+        self._index(l, i, j)
+        return self._replace(l, reshape.switch_off(self.layers[l], j, i))
+
+    def lock(self, l: int, i: int, j: int, locked: bool = True) -> Self:
+        """Return the network with one edge locked against training, or free again."""
+        self._index(l, i, j)
+        state = self.layers[l].locked.copy()
+        state[j, i] = locked
+        return self._replace(l, replace(self.layers[l], locked=state))
+
+    def refine(self, grid: int) -> Self:
+        """Return the network on grids of `grid` cells: the same function for a multiple of the present grid."""
+        if grid < 1:
+            raise InputError(f"grid={grid} has no cell; give 1 or more.")
+        grids = [grid if layer.size else 0 for layer in self.layers]
+        stack = schedule.extend(self.layers, np.empty((0, 0)), grids, schedule.Gridding(), False)
+        return self._with(stack)
+
+    def widen(self, level: int, extra: int = 1, seed: int = 0) -> Self:
+        """Return the network with more sum nodes on an inner level; its values do not change."""
+        if not 1 <= level < len(self.layers) or extra < 1:
+            raise InputError(f"Level {level} with {extra} nodes more: inner levels are 1..{len(self.layers) - 1}.")
+        return self._with(reshape.widen(self.layers, level, extra, np.random.default_rng(seed)))
+
+    def deepen(self, level: int, X: Any = None) -> Self:
+        """Return the network with one more layer after `level`, the identity at first."""
+        if not 0 <= level <= len(self.layers):
+            raise InputError(f"Level {level} is outside the network; levels are 0..{len(self.layers)}.")
+        return self._with(reshape.deepen(self.layers, level, self.activity(X).nodes[level]))
+
+    def perturb(self, size: float = 0.1, seed: int = 0) -> Self:
+        """Return the network with normal noise on its free coefficients."""
+        return self._with(reshape.perturb(self.layers, size, np.random.default_rng(seed)))
+
+    def copy(self) -> Self:
+        """Return the network again; training one leaves the other alone."""
+        return self._with(self.layers)
+
+    def module(self) -> Callable[[Tensor], Tensor]:
+        """Return the network as a function of a torch tensor (n, inputs), twice differentiable by it."""
+        stack = tensors.Network(self.layers)
+        theta = torch.from_numpy(np.array(lay.pack(self.layers)))
+        scale = [torch.tensor(getattr(self.scaling, k)) for k in ("x_shift", "x_scale", "y_scale", "y_shift")]
+
+        def run(X: Tensor) -> Tensor:
+            return stack(theta, (X - scale[0]) / scale[1])[0][0] * scale[2] + scale[3]
+
+        return run
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that json can write; :meth:`from_dict` gives the same network to the last bit."""
+        return {
+            "format": "kansym-network-1",
+            "layers": [lay.to_dict(layer) for layer in self.layers],
+            "names": list(self.names),
+            "outputs": list(self.outputs),
+            "scaling": asdict(self.scaling),
+            "fitted": self.fitted,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Return the network that :meth:`to_dict` described; raises FormatError on other content."""
+        if data.get("format") != "kansym-network-1":
+            raise FormatError(f"Format {data.get('format')!r} is no network; this version reads kansym-network-1.")
+        try:
+            new = cls._of(
+                tuple(lay.from_dict(d) for d in data["layers"]), tuple(data["names"]), tuple(data["outputs"])
+            )
+            new.scaling = Scaling(**{k: tuple(v) for k, v in data["scaling"].items()})
+            new.fitted, new.seed = bool(data["fitted"]), int(data["seed"])
+        except (KeyError, TypeError) as problem:
+            raise FormatError(f"The network lacks or garbles {problem}; save it again.") from None
+        return new
+
+    def with_scaling(self, scaling: Scaling) -> Self:
+        """Return the network with other shifts and scales around the same layers."""
+        new = self._with(self.layers)
+        new.scaling = scaling
+        return new
+
+    @classmethod
+    def _of(cls, layers: tuple[Layer, ...], names: tuple[str, ...], outputs: tuple[str, ...]) -> Self:
+        new = cls([layers[0].inputs, layers[-1].nodes], grid=1, names=names, outputs=outputs)
+        new.layers = layers
+        new.fitted = True
+        return new
+
+    def _with(self, layers: tuple[Layer, ...]) -> Self:
+        new = type(self).__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new.layers = tuple(layers)
+        return new
+
+    def _replace(self, l: int, layer: Layer) -> Self:
+        return self._with((*self.layers[:l], layer, *self.layers[l + 1 :]))
+
+    def _index(self, l: int, i: int, j: int) -> None:
+        if not 0 <= l < len(self.layers):
+            raise InputError(f"Layer {l} is outside the network; layers are 0..{len(self.layers) - 1}.")
+        layer = self.layers[l]
+        if not (0 <= i < layer.inputs and 0 <= j < layer.sums):
+            raise InputError(
+                f"Edge {i} -> {j} is outside layer {l}; inputs are 0..{layer.inputs - 1}, sums 0..{layer.sums - 1}."
+            )
+
+    def _edge(self, l: int, i: int, j: int, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        self._index(l, i, j)
+        found = self.activity(X)
+        x = np.ascontiguousarray(found.nodes[l])
+        return x[:, i], tensors.edge_values(self.layers[l], x)[:, j, i]
+
+    def _seen(self, X: Any) -> np.ndarray:
+        if X is not None:
+            return self._rows(X)
+        if self._sample is None:
+            raise InputError("This network has seen no rows; give X.")
+        return self._sample
 
     def _rows(self, X: Any) -> np.ndarray:
         rows = _array(X, "X")

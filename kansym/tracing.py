@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kansym import library
+from kansym import library, spline
+from kansym.errors import InputError
 from kansym.graph import Curve, Edge, Graph, Spline, Symbolic
-from kansym.training.layers import OFF, SYMBOLIC, Layer
+from kansym.training.layers import OFF, SPLINE, SYMBOLIC, Layer
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,113 @@ def to_graph(
         else:
             ends.append(name)
     return Graph.build(inputs, ends, nodes, edges, bias)
+
+
+def from_graph(graph: Graph, grid: int = 5, order: int = 3) -> tuple[Layer, ...]:
+    """Return layers with a graph's values: the compiler from formulas to networks.
+
+    Nodes are levelled by their longest path; a value that skips levels is handed on by edges x. All splines of
+    a layer must share order, size and base; curves of one input, knots. Raises InputError where they do not.
+    """
+    graph = _without_parallels(graph)
+    level = dict.fromkeys(graph.inputs, 0)
+    for node in graph.order():
+        if node not in level:
+            level[node] = 1 + max((level[e.source] for e in graph.into(node)), default=0)
+    depth = max(1, max(level[o] for o in graph.outputs))
+    last = {n: level[n] for n in level}
+    for e in graph.edges():
+        last[e.source] = max(last[e.source], level[e.target] - 1)
+    for o in graph.outputs:
+        last[o] = depth
+    below = list(graph.inputs)
+    layers = []
+    for l in range(1, depth + 1):
+        own = [n for n in graph.order() if level[n] == l]
+        passed = [n for n in graph.order() if level[n] < l <= last[n]]
+        above = [*own, *passed]
+        if l == depth:
+            above = list(graph.outputs)
+        layers.append(_layer(graph, below, above, {n for n in above if level[n] < l}, grid, order))
+        below = above
+    return tuple(layers)
+
+
+def _layer(
+    graph: Graph, below: list[str], above: list[str], passed: set[str], grid: int, order: int
+) -> Layer:
+    rows: list[list[tuple[int, Curve]]] = []
+    groups, bias = [], []
+    for name in above:
+        if name in passed:
+            rows.append([(below.index(name), Symbolic(library.get("x")))])
+            groups.append(1)
+            bias.append(0.0)
+            continue
+        edges = [(below.index(e.source), e.curve) for e in graph.into(name)]
+        if graph.kind(name) == "sum" or not edges:
+            rows.append(edges)
+            groups.append(1)
+            bias.append(graph.bias(name) if graph.kind(name) == "sum" else 1.0)
+        else:
+            rows.extend([e] for e in edges)
+            groups.append(len(edges))
+            bias.extend([0.0] * len(edges))
+    splines = [(i, c) for row in rows for i, c in row if isinstance(c, Spline)]
+    kinds = {(c.order, len(c.coefficients), c.base) for _, c in splines}
+    if len(kinds) > 1:
+        raise InputError(f"Splines of one layer have (order, size, base) {sorted(kinds, key=str)}; refit them alike.")
+    size, base = grid + order, None
+    if splines:
+        order, size, base = next(iter(kinds))
+    n, m = len(below), len(rows)
+    knots = np.tile(spline.uniform_knots(-1.0, 1.0, size - order, order), (1, n, 1))
+    for i, c in splines:
+        first = next(k.knots for at, k in splines if at == i)
+        if not np.array_equal(first, c.knots):
+            raise InputError(f"Splines that read {below[i]!r} have different knots; refit them on the same.")
+        knots[0, i] = c.knots
+    coefficients, weights = np.zeros((1, m, n, size)), np.zeros((1, m, n))
+    state, symbolic = np.zeros((1, m, n), np.int8), {}
+    for j, row in enumerate(rows):
+        for i, c in row:
+            if isinstance(c, Spline):
+                state[0, j, i] = SPLINE
+                coefficients[0, j, i], weights[0, j, i] = c.coefficients, c.base_weight
+            else:
+                state[0, j, i] = SYMBOLIC
+                symbolic[j, i] = c
+    return Layer(
+        knots,
+        coefficients,
+        weights,
+        np.array([bias], float),
+        state,
+        np.zeros((m, n), bool),
+        tuple(groups),
+        order,
+        base,
+        symbolic=symbolic,
+    )
+
+
+def _without_parallels(graph: Graph) -> Graph:
+    """Return the graph with a node of its own for every second edge between a node and a sum."""
+    nodes = {n: graph.kind(n) for n in graph.order() if graph.kind(n) != "input"}
+    bias = {n: graph.bias(n) for n in nodes}
+    edges: list[Edge] = []
+    seen: set[tuple[str, str]] = set()
+    taken = set(graph.order())
+    for e in graph.edges():
+        pair = (e.source, e.target)
+        if pair in seen and nodes[e.target] == "sum":
+            name = _fresh(f"{e.target}_part", taken)
+            nodes[name] = "sum"
+            edges += [Edge(e.source, name, 0, e.curve), Edge(name, e.target, 0, Symbolic(library.get("x")))]
+        else:
+            edges.append(e)
+        seen.add(pair)
+    return Graph.build(graph.inputs, graph.outputs, nodes, edges, bias)
 
 
 def _fresh(name: str, taken: set[str]) -> str:

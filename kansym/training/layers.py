@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from kansym import spline
 from kansym.errors import InputError
 from kansym.graph import Symbolic
+from kansym.library import Function
 
 OFF, SPLINE, SYMBOLIC = 0, 1, 2
 
@@ -231,3 +233,34 @@ def mix(old: Sequence[Layer], new: Sequence[Layer], better: np.ndarray) -> tuple
             chosen[name] = np.where(better.reshape(-1, *[1] * (x.ndim - 1)), z, x)
         out.append(replace(a, **chosen))
     return tuple(out)
+
+
+def to_dict(layer: Layer) -> dict[str, Any]:
+    """Return plain data that json can write."""
+    arrays = ("knots", "coefficients", "weights", "bias", "state", "locked")
+    return {
+        **{k: {"shape": list(getattr(layer, k).shape), "values": getattr(layer, k).ravel().tolist()} for k in arrays},
+        "groups": list(layer.groups),
+        "order": layer.order,
+        "base": layer.base,
+        "bias_free": layer.bias_free,
+        "symbolic": [
+            {"sum": j, "input": i, "function": c.function.to_dict(), **{k: getattr(c, k) for k in "abcdp"}}
+            for (j, i), c in layer.symbolic.items()
+        ],
+    }
+
+
+def from_dict(data: Mapping[str, Any]) -> Layer:
+    """Return the layer that :func:`to_dict` described."""
+    kinds = {"state": np.int8, "locked": bool}
+    arrays = {
+        k: np.array(data[k]["values"], kinds.get(k, float)).reshape(data[k]["shape"])
+        for k in ("knots", "coefficients", "weights", "bias", "state", "locked")
+    }
+    symbolic = {
+        (s["sum"], s["input"]): Symbolic(Function.from_dict(s["function"]), **{k: s[k] for k in "abcdp"})
+        for s in data["symbolic"]
+    }
+    rest = {k: data[k] for k in ("order", "base", "bias_free")}
+    return Layer(**arrays, **rest, groups=tuple(data["groups"]), symbolic=symbolic)

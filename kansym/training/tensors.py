@@ -316,3 +316,10 @@ def _extreme(f: Callable[[Tensor, Tensor], Tensor], values: Sequence[Any]) -> Te
         total = f(total, torch.as_tensor(v, dtype=like.dtype, device=like.device))
     return total
 
+
+
+def edge_values(layer: Layer, x: np.ndarray) -> np.ndarray:
+    """Return phi (n, sums, inputs) of a one-member layer at x (n, inputs)."""
+    with torch.no_grad():
+        theta = torch.from_numpy(np.array(pack([layer])))
+        return _Layer(layer, "cpu", torch.float64).edges(theta, torch.from_numpy(x)[None])[0].numpy()

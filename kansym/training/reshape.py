@@ -1,0 +1,111 @@
+"""Layers changed by hand: wider, deeper, perturbed, symbolic edges set and undone. Each returns new layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kansym import spline
+from kansym.errors import DomainError
+from kansym.graph import Symbolic
+from kansym.training.layers import OFF, SPLINE, SYMBOLIC, Layer, make_layer
+
+
+def set_symbolic(layer: Layer, j: int, i: int, curve: Symbolic, x: np.ndarray) -> Layer:
+    """Return the layer with a symbolic curve on edge i -> j; x (n,) are the edge's pre-activations.
+
+    Raises DomainError where the curve is undefined on x.
+    """
+    with np.errstate(all="ignore"):
+        y = curve.c * curve.function(curve.a * x + curve.b, curve.p) + curve.d
+    if not np.all(np.isfinite(y)):
+        worst = float(x[~np.isfinite(y)][0])
+        raise DomainError(
+            f"Function {curve.function.name!r} is undefined at {curve.a:g}·x + {curve.b:g} for x = {worst:g}, which "
+            f"edge {i} -> {j} reaches; choose another function, or a and b that stay in its domain."
+        )
+    state = layer.state.copy()
+    state[:, j, i] = SYMBOLIC
+    return replace(layer, state=state, symbolic={**layer.symbolic, (j, i): curve})
+
+
+def set_spline(layer: Layer, j: int, i: int, x: np.ndarray) -> Layer:
+    """Return the layer with a spline in place of the symbolic or switched-off edge i -> j, close to it."""
+    state, coefficients, weights = layer.state.copy(), layer.coefficients.copy(), layer.weights.copy()
+    state[:, j, i] = SPLINE
+    weights[:, j, i] = 0.0
+    symbolic = dict(layer.symbolic)
+    curve = symbolic.pop((j, i), None)
+    for e in range(layer.members):
+        knots = layer.knots[e, i]
+        grid = np.linspace(max(x.min(), knots[layer.order]), min(x.max(), knots[-layer.order - 1]), 400)
+        y = np.zeros_like(grid) if curve is None else curve.c * curve.function(curve.a * grid + curve.b, curve.p) + curve.d
+        coefficients[e, j, i] = spline.fit(knots, layer.order, grid, y)
+    return replace(layer, state=state, coefficients=coefficients, weights=weights, symbolic=symbolic)
+
+
+def widen(stack: Sequence[Layer], level: int, extra: int, rng: np.random.Generator) -> tuple[Layer, ...]:
+    """Return the layers with `extra` more sum nodes on an inner level, which leave by edges of value 0."""
+    out = list(stack)
+    below, above = out[level - 1], out[level]
+    rngs = [rng] * below.members
+    new = make_layer(below.inputs, [1] * extra, below.grid, below.order, below.base, rngs, 0.1)
+    new = replace(new, knots=below.knots)
+    out[level - 1] = replace(
+        below,
+        coefficients=np.concatenate([below.coefficients, new.coefficients], 1),
+        weights=np.concatenate([below.weights, new.weights], 1),
+        bias=np.concatenate([below.bias, new.bias], 1),
+        state=np.concatenate([below.state, new.state], 1),
+        locked=np.concatenate([below.locked, new.locked], 0),
+        groups=(*below.groups, *new.groups),
+    )
+    more = make_layer(extra, [1] * above.sums, above.grid, above.order, above.base, rngs, 0.0)
+    more = replace(more, weights=np.zeros_like(more.weights))
+    out[level] = replace(
+        above,
+        knots=np.concatenate([above.knots, more.knots], 1),
+        coefficients=np.concatenate([above.coefficients, more.coefficients], 2),
+        weights=np.concatenate([above.weights, more.weights], 2),
+        state=np.concatenate([above.state, more.state], 2),
+        locked=np.concatenate([above.locked, more.locked], 1),
+    )
+    return tuple(out)
+
+
+def deepen(stack: Sequence[Layer], level: int, x: np.ndarray) -> tuple[Layer, ...]:
+    """Return the layers with an identity layer after `level` (x: its node values); other edges are 0."""
+    like = stack[level - 1] if level else stack[0]
+    n, k, grid = x.shape[1], like.order, max(like.grid, 3)
+    rng = np.random.default_rng(0)
+    new = make_layer(n, [1] * n, grid, k, like.base, [rng] * like.members, 0.0)
+    knots = np.stack([spline.adaptive_knots(x[:, i], grid, k) for i in range(n)])
+    greville = np.stack([np.array([row[c + 1 : c + k + 1].mean() for c in range(grid + k)]) for row in knots])
+    coefficients = np.zeros_like(new.coefficients)
+    coefficients[:, np.arange(n), np.arange(n)] = greville
+    new = replace(
+        new,
+        knots=np.broadcast_to(knots, (like.members, *knots.shape)).copy(),
+        coefficients=coefficients,
+        weights=np.zeros_like(new.weights),
+    )
+    return (*stack[:level], new, *stack[level:])
+
+
+def perturb(stack: Sequence[Layer], size: float, rng: np.random.Generator) -> tuple[Layer, ...]:
+    """Return the layers with normal noise of standard deviation `size` on every free coefficient."""
+    out = []
+    for layer in stack:
+        free = ((layer.state == SPLINE) & ~layer.locked)[..., None]
+        noise = rng.normal(size=layer.coefficients.shape) * size
+        out.append(replace(layer, coefficients=layer.coefficients + noise * free))
+    return tuple(out)
+
+
+def switch_off(layer: Layer, j: int, i: int) -> Layer:
+    """Return the layer without edge i -> j."""
+    state = layer.state.copy()
+    state[:, j, i] = OFF
+    return replace(layer, state=state, symbolic={k: v for k, v in layer.symbolic.items() if k != (j, i)})
