@@ -66,7 +66,7 @@ def solve(
     """
     damping = 1e-3
     r, jac, share = _linearise(L, S, y, w, p, q, degree, sign)
-    for step in range(steps):
+    for step in range(steps if r.size and jac.size else 0):
         if share < good or (step == 6 and give_up and share > give_up):
             break
         A = jac.T @ jac
