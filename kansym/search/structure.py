@@ -123,6 +123,8 @@ class Search:
         """Return the exponents of the best pure power law, 0 for columns that change sign."""
         rows = p.fit[:FIT_ROWS]
         logs = p.one_signed()
+        if not np.any(logs):
+            return np.zeros(p.width)
         L, y, w = _logs(p.Z[rows][:, logs]), p.y[rows], p.w[rows]
         fit = ridge.solve(L, L, y / np.linalg.norm(w * y), w, _log_slopes(L, y), np.zeros(0), 0, 30, 1e-13)
         out = np.zeros(p.width)
