@@ -24,6 +24,7 @@ from kansym.shapes import EDGES, NODES, Shapes, shapes
 ENOUGH = 1024
 """Rows that the search looks at; the final polish and the errors use all."""
 STARTS = 14
+POLISHED = 4
 SMOOTH = 0.01
 EXACT = 1e-26
 """Share of variance left below which a fit is exact to round-off and the search ends."""
@@ -97,6 +98,22 @@ class Data:
             return self.t, self.y, self.w
         pick = np.unique(np.linspace(0, n - 1, ENOUGH).round().astype(int))
         return self.t[pick], self.y[pick], self.w[pick]
+
+    @cached_property
+    def total(self) -> float:
+        """Return the sum of squares that `some` rows have about their mean."""
+        _, y, w = self.some
+        return float((w * (y - np.average(y, weights=w)) ** 2).sum())
+
+    @cached_property
+    def waves(self) -> np.ndarray:
+        """Return rate, cosine and sine parts of the likeliest waves; see :func:`_periodogram`."""
+        return _periodogram(*self.some)
+
+    @cached_property
+    def exponentials(self) -> tuple[tuple[float, float, float], ...]:
+        """Return rate, rising and falling parts of mixtures of exponentials, best first."""
+        return _mixtures(*self.coarse)
 
     @cached_property
     def binned(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -191,7 +208,7 @@ def refine(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return refined starts and their residual sums (compiled where f is elementary, else numpy)."""
     starts = np.array(starts, float)
-    low, high = form.limits(starts)
+    low, high = form.limits(starts, float(data[0].min()), float(data[0].max()))
     if f.program.is_elementary:
         rss = kernels.refine(
             *_program(f), *data, starts, form.free, low, high, form.marks, form.period, steps, tolerance, stop
@@ -206,34 +223,39 @@ def refine(
 
 def search(f: Function, data: Data) -> tuple[np.ndarray, float]:
     """Return (alpha, beta, p) of the best fit in the curve's units, and its residual sum over `some` rows."""
+    starts, rss = polish(f, data, *survey(f, data), 14, 1e-3)
+    starts, rss = polish(f, data, starts[:2], rss[:2], 80, 1e-9)
+    return (starts[0], float(rss[0])) if len(starts) else (np.full(3, np.nan), math.inf)
+
+
+def survey(f: Function, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct basins (k × 3, best first) and their residual sums, refined at low cost."""
     form = shapes(f)
-    if form.kind in ("constant", "line"):
-        start = np.array([[1.0, 0.0, 1.0]])
-    elif form.kind == "wave":
-        start = _waves(f, data)
-    elif form.kind == "hyperbolic":
-        start = _hyperbolic(f, data)
-    else:
-        start = _starts(form, data)
-    rows = data.some
-    total = float((rows[2] * (rows[1] - np.average(rows[1], weights=rows[2])) ** 2).sum())
     if form.kind == "constant":
-        return start[0], total
+        return np.array([[1.0, 0.0, 1.0]]), np.array([data.total])
     if form.kind == "line":
-        _, rss = refine(f, form, rows, start, 0, 0.0, 0.0)
-        return start[0], float(rss[0])
-    if len(start) == 0:
-        return np.full(3, np.nan), math.inf
-    if form.kind != "wave":
-        start, rss = refine(f, form, data.coarse, start, 12, 1e-4, 0.0)
+        return refine(f, form, data.some, np.array([[1.0, 0.0, 1.0]]), 0, 0.0, 0.0)
+    if form.kind == "wave":
+        starts, rss = _waves(f, data)
+    elif form.kind == "hyperbolic":
+        starts, rss = refine(f, form, data.coarse, _hyperbolic(f, data), 12, 1e-4, 0.0)
     else:
-        start, rss = refine(f, form, rows, start, 6, 1e-4, 0.0)
-    order = _distinct(start, rss, 4)
-    if len(order) == 0:
-        return np.full(3, np.nan), math.inf
-    best, rss = refine(f, form, rows, start[order], 60, 1e-9, EXACT * total)
-    k = int(np.argmin(rss))
-    return best[k], float(rss[k])
+        starts, rss = refine(f, form, data.coarse, _starts(form, data), 12, 1e-4, 0.0)
+    keep = _distinct(starts, rss, POLISHED)
+    return starts[keep], rss[keep]
+
+
+def polish(
+    f: Function, data: Data, starts: np.ndarray, rss: np.ndarray, steps: int, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return starts refined on `some` rows, best first, with their residual sums."""
+    form = shapes(f)
+    if len(starts) == 0 or form.kind in ("constant", "line"):
+        return starts, rss
+    best, rss = refine(f, form, data.some, starts, steps, tolerance, EXACT * data.total)
+    order = np.argsort(rss, kind="stable")
+    order = order[np.isfinite(rss[order])]
+    return best[order], rss[order]
 
 
 def _distinct(starts: np.ndarray, rss: np.ndarray, count: int) -> np.ndarray:
@@ -242,8 +264,8 @@ def _distinct(starts: np.ndarray, rss: np.ndarray, count: int) -> np.ndarray:
     for i in np.argsort(rss):
         if not math.isfinite(rss[i]):
             break
-        same = [j for j in chosen if np.allclose(starts[i], starts[j], rtol=1e-3, atol=1e-6)]
-        if not same:
+        near = 1e-3 * np.abs(starts[i]) + 1e-6
+        if not any((np.abs(starts[i] - starts[j]) <= near).all() for j in chosen):
             chosen.append(int(i))
         if len(chosen) == count:
             break
@@ -261,9 +283,20 @@ def _starts(form: Shapes, data: Data) -> np.ndarray:
     return form.cells[np.unique(np.concatenate([index, best]))] if len(score) else form.cells
 
 
-def _waves(f: Function, data: Data) -> np.ndarray:
-    """Starts for sin and cos: peaks of the floating-mean periodogram, by FFT of the binned curve."""
-    t, y, w = data.some
+def _waves(f: Function, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Refine the likeliest waves as f, which is a sine of some phase."""
+    base = math.atan2(float(f(0.0)), float(f(math.pi / 2)))  # f(u) = sin(u + base)
+    rate, cosine, sine = data.waves.T
+    starts = np.column_stack([rate, np.arctan2(cosine, sine) - base, np.ones(len(rate))])
+    return refine(f, shapes(f), data.some, starts, 8, 1e-4, EXACT * data.total)
+
+
+def _periodogram(t: np.ndarray, y: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Return rate, cosine and sine parts of the likeliest waves, best first.
+
+    Peaks of the floating-mean periodogram (Zechmeister and Kürster 2009), by FFT of finely binned rows,
+    and a few low rates that a periodogram blurs; ordered by the residuals of their regressions.
+    """
     bins, pad = 4096, 8
     place = np.minimum(((t + 1) * (bins / 2)).astype(int), bins - 1)
     size = bins * pad
@@ -273,7 +306,6 @@ def _waves(f: Function, data: Data) -> np.ndarray:
     distinct = min(len(t), bins)
     top = max(16, min(len(W) // 2 - 1, int(distinct * pad / 2)))
     k = np.arange(1, top)
-    # cos and sin moments about t = -1
     C, S, yc, ys = W[k].real, -W[k].imag, Y[k].real, -Y[k].imag
     c2, s2 = W[2 * k].real, -W[2 * k].imag
     cc, ss, cs = 0.5 * (1 + c2) - C * C, 0.5 * (1 - c2) - S * S, 0.5 * s2 - C * S
@@ -281,50 +313,62 @@ def _waves(f: Function, data: Data) -> np.ndarray:
     power = (ss * yc**2 - 2 * cs * yc * ys + cc * ys**2) / det
     inner = power[1:-1]
     peaks = np.flatnonzero((inner >= power[:-2]) & (inner >= power[2:])) + 1
-    peaks = peaks[np.argsort(-power[peaks])][:6]
-    rates = np.concatenate([k[peaks] * (math.pi / pad), np.geomspace(0.05, 4.0, 12)])
-    base = -math.pi / 2 if f.reflection == (-1.0, 0.0) else 0.0
-    starts = []
-    for rate in rates:
-        A = np.column_stack([np.ones_like(t), np.cos(rate * t), np.sin(rate * t)]) * np.sqrt(w)[:, None]
-        _, cosine, sine = np.linalg.lstsq(A, y * np.sqrt(w), rcond=None)[0]
-        # A cos + B sin = R cos(rate·t - phi) = R sin(rate·t - phi + pi/2)
-        starts.append((rate, -math.atan2(sine, cosine) - base, 1.0))
-    return np.array(starts)
+    peaks = peaks[np.argsort(-power[peaks], kind="stable")][:5]
+    rates = np.concatenate([k[peaks] * (math.pi / pad), np.geomspace(0.1, 4.0, 9)])
+    phase = rates[:, None] * t
+    basis = np.stack([np.cos(phase), np.sin(phase)], 1)
+    share = w / w.sum()
+    basis = basis - (basis @ share)[:, :, None]
+    gram = np.einsum("kan,kbn,n->kab", basis, basis, share)
+    right = basis @ (share * (y - mean))
+    gram += 1e-13 * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(2)
+    parts = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
+    order = np.argsort(-(parts * right).sum(1), kind="stable")[:6]
+    return np.column_stack([rates, parts])[order]
 
 
-def _exponentials(data: Data, rate: float) -> tuple[float, float, float]:
+def _mixture(t: np.ndarray, y: np.ndarray, w: np.ndarray, rate: float) -> tuple[float, float, float]:
     """Return the residual sum, rising and falling parts of the best 1, exp(rate·t), exp(-rate·t) mixture."""
-    t, y, w = data.coarse
     root = np.sqrt(w)
     A = np.column_stack([np.ones_like(t), np.exp(rate * (t - 1)), np.exp(-rate * (t + 1))]) * root[:, None]
-    (level, up, down), *_ = np.linalg.lstsq(A, y * root, rcond=None)
-    r = A @ (level, up, down) - y * root
-    return float(r @ r), float(up), float(down)
+    q, r = np.linalg.qr(A)
+    z = q.T @ (y * root)
+    rest = y * root - q @ z
+    with np.errstate(all="ignore"):
+        up_down = np.linalg.solve(r, z) if abs(np.diag(r)).min() > 0 else np.zeros(3)
+    return float(rest @ rest), float(up_down[1]), float(up_down[2])
 
 
-def _hyperbolic(f: Function, data: Data) -> np.ndarray:
-    """Starts for sinh and cosh: the best mixture of exponentials where its signs fit, else a few places."""
-    even = f.reflection == (1.0, 0.0)
-    grid = np.geomspace(0.03, 300.0, 28)
-    trials = [_exponentials(data, rate) for rate in grid]
+def _mixtures(t: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[tuple[float, float, float], ...]:
+    grid = np.geomspace(0.03, 300.0, 24)
+    trials = [_mixture(t, y, w, rate) for rate in grid]
     k = int(np.argmin([trial[0] for trial in trials]))
     found = minimize_scalar(
-        lambda z: _exponentials(data, math.exp(z))[0],
+        lambda z: _mixture(t, y, w, math.exp(z))[0],
         bounds=(math.log(grid[max(k - 1, 0)]), math.log(grid[min(k + 1, len(grid) - 1)])),
         method="bounded",
         options={"xatol": 1e-9, "maxiter": 40},
     )
     best = math.exp(found.x)
-    starts = []
-    for rate, (_, up, down) in [(best, _exponentials(data, best)), *zip(grid, trials, strict=True)]:
-        if up * down != 0 and (up * down > 0) == even:
-            starts.append((rate, 0.5 * math.log(abs(up / down)), 1.0))
+    rows = [(best, *_mixture(t, y, w, best)), *((r, *z) for r, z in zip(grid, trials, strict=True))]
+    rows.sort(key=lambda row: row[1])
+    return tuple((float(rate), up, down) for rate, _, up, down in rows)
+
+
+def _hyperbolic(f: Function, data: Data) -> np.ndarray:
+    """Starts for sinh and cosh: the best mixtures of exponentials where their signs fit, and a few places."""
+    even = f.reflection == (1.0, 0.0)
+    best = data.exponentials[0][0]
+    starts = [
+        (rate, 0.5 * math.log(abs(up / down)), 1.0)
+        for rate, up, down in data.exponentials
+        if up * down != 0 and (up * down > 0) == even
+    ][:5]
     places = [s * (best + z) for s in (-1, 1) for z in (0.5, 2.0, 5.0)] + [best * z for z in (-0.8, -0.3, 0.3, 0.8)]
     starts += [(best, place, 1.0) for place in places]
     cells = np.array(starts)
     _, rss = refine(f, shapes(f), data.coarse, cells, 0, 0.0, 0.0)
-    return cells[np.argsort(rss, kind="stable")[:10]]
+    return cells[np.argsort(rss, kind="stable")[:8]]
 
 
 def fit_affine(x: Any, y: Any, function: Function | str, weights: Any = None) -> AffineFit:
@@ -353,13 +397,20 @@ def finish(f: Function, data: Data, best: np.ndarray) -> AffineFit:
     if form.kind not in ("constant", "line") and len(data.t) > ENOUGH:
         polished, _ = refine(f, form, rows, best[None], 20, 1e-9, 0.0)
         best = polished[0]
-    return _in_units(f, form, data, best)
+    alpha, beta, p = best
+    if len(form.barriers) and abs(data.middle) <= 2 * data.half:
+        # near a border x itself has more digits than its distance from the middle
+        start = np.array([[alpha, beta - alpha * (data.middle / data.half), p]])
+        (exact,), _ = refine(f, form, (data.x / data.half, data.y, data.w), start, 12, 1e-12, 0.0)
+        if np.isfinite(exact).all():
+            return _in_units(f, form, data, exact, exact[1])
+    return _in_units(f, form, data, best, beta - alpha / data.half * data.middle)
 
 
-def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray) -> AffineFit:
-    alpha, beta, p = (float(v) for v in best)
+def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray, b: float) -> AffineFit:
+    alpha, b, p = float(best[0]), float(b), float(best[2])
     p_given = p if f.has_exponent else None
-    a, b = alpha / data.half, beta - alpha / data.half * data.middle
+    a = alpha / data.half
     t, y, w = data.t, data.y, data.w
     n = len(t)
     if form.kind == "constant":
@@ -369,7 +420,7 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray) -> Affine
     # c and d follow from the canonical a and b on the data's own x, so that the fit gives what it prints
     x = data.x
     if form.kind == "rate" and max(abs(a * x[0]), abs(a * x[-1])) > 300:
-        b = -a * data.middle  # exp(a·x) alone would overflow
+        b = -max(a * x[0], a * x[-1])  # exp(a·x) alone would overflow
     a, b = _inside(f, form, x, a, b)
     u = a * x + b
     v, vx, vp = f.program.dual(u, 1.0 if p_given is None else p_given)
@@ -414,6 +465,36 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray) -> Affine
         f, a, b, c * data.scale / size, (shift - c * mean) * data.scale + data.mean, p_given, tuple(names), cov,
         1 - rss / total, rmse, math.sqrt(rss / total) if deviation else 0.0, margin(f, u),
     )  # fmt: skip
+
+
+def held_out(f: Function, data: Data, best: np.ndarray) -> float:
+    """Return the mean squared leave-one-out residual over `some` rows, in units of y's variance.
+
+    Each residual is divided by 1 - leverage (Allen's PRESS), exact for the linear parameters.
+    """
+    form = shapes(f)
+    t, y, w = data.some
+    alpha, beta, p = best
+    v, vx, vp = f.program.dual(alpha * t + beta, p if f.has_exponent else 1.0)
+    columns = [np.ones_like(t)]
+    if form.kind != "constant":
+        columns.append(v)
+        for free, column in zip(form.free, (vx * t, vx, vp), strict=True):
+            if free:
+                columns.append(column)
+    J = np.column_stack(columns)
+    J = np.where(np.isfinite(J), J, 0.0)
+    norm = np.abs(J).max(0)
+    root = np.sqrt(w)
+    J = J / np.where(norm > 0, norm, 1.0) * root[:, None]
+    q, r = np.linalg.qr(J)
+    size = np.abs(np.diag(r))
+    q = q[:, size > 1e-13 * size.max()]
+    linear, _ = np.linalg.qr(J[:, :2])
+    rest = y * root - linear @ (linear.T @ (y * root))
+    rest = rest - linear @ (linear.T @ rest)
+    leverage = np.minimum((q * q).sum(1), 0.99)
+    return float(np.mean((rest / (1 - leverage)) ** 2))
 
 
 def canonical(f: Function, form: Shapes, a: float, b: float) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from kansym.jit import njit
 
-kernel = njit(error_model="numpy")
+kernel = njit(error_model="numpy", nogil=True)
 
 BLOCK = 64
 
@@ -326,7 +326,7 @@ def values(op, left, right, number, x, p):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(fastmath=True, error_model="numpy")
+@njit(fastmath=True, error_model="numpy", nogil=True)
 def correlate(shapes, w, wy, out):  # type: ignore[no-untyped-def]
     """Put the squared weighted correlation of each row of `shapes` (float32) with y into out.
 

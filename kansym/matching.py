@@ -1,13 +1,15 @@
 """Rank library functions for a curve, by description length on held-out points.
 
-One curve, or many at once. The score is in nats, lower is better: the cost of the held-out residuals at
-the curve's noise level plus the cost of the formula. Fitting one function is `affine`'s part.
+One curve, or many at once; single functions, families with an exponent, or sums of two. The score is in
+nats, lower is better: the cost of the leave-one-out residuals at the curve's noise level, plus the cost of
+the constants and of the formula. Fitting one function is `affine`'s part.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,17 @@ from typing import Any
 import numpy as np
 
 from kansym import noise as criterion
-from kansym.affine import AffineFit, Data, finish, prepare, search
+from kansym.affine import AffineFit, Data, finish, held_out, polish, prepare, survey
 from kansym.errors import DomainError, InputError
 from kansym.graph import Symbolic
-from kansym.library import Function, Library
+from kansym.library import Function, Library, get
+from kansym.shapes import oscillates, shapes
+
+FAMILIES = ("x^p", "exp(-|x|^p)")
+SPARE = 4
+"""Functions polished beyond the `top` asked for, as the low-cost ranking may be a little off."""
+BREADTH = {"wave": 3.0, "hyperbolic": 1.0, "plane": 1.0}
+"""Nats for the choice among basins, on top of log(1 + half-width): wiggly functions try more shapes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,49 +39,66 @@ class Match:
 
     @property
     def function(self) -> Function:
+        """Return the library function."""
         return self.fit.function
 
     @property
     def a(self) -> float:
+        """Return a of c·f(a·x + b) + d."""
         return self.fit.a
 
     @property
     def b(self) -> float:
+        """Return b of c·f(a·x + b) + d."""
         return self.fit.b
 
     @property
     def c(self) -> float:
+        """Return c of c·f(a·x + b) + d."""
         return self.fit.c
 
     @property
     def d(self) -> float:
+        """Return d of c·f(a·x + b) + d."""
         return self.fit.d
 
     @property
     def p(self) -> float | None:
+        """Return the exponent, of a family."""
         return self.fit.p
 
     @property
     def r2(self) -> float:
+        """Return the share of y's variance that is explained."""
         return self.fit.r2
 
     @property
     def rmse(self) -> float:
+        """Return the root mean squared residual in units of y."""
         return self.fit.rmse
 
     @property
     def relative_rmse(self) -> float:
+        """Return the root mean squared residual in units of y's standard deviation."""
         return self.fit.relative_rmse
 
     @property
     def errors(self) -> dict[str, float]:
+        """Return the standard errors of the free parameters."""
         return self.fit.errors
 
     @property
+    def margin(self) -> float:
+        """Return the distance to the domain's border; see :class:`kansym.affine.AffineFit`."""
+        return self.fit.margin
+
+    @property
     def curve(self) -> Symbolic:
+        """Return the fit as a curve for a graph's edge."""
         return self.fit.curve
 
     def __call__(self, x: Any) -> np.ndarray:
+        """Return c·f(a·x + b) + d."""
         return self.fit(x)
 
 
@@ -83,34 +109,133 @@ def match(
     top: int = 10,
     weights: Any = None,
     noise: float | None = None,
+    families: bool = False,
+    jobs: int = 1,
 ) -> list[Match]:
     """Return the best library functions for one curve, best first.
 
-    `noise` is the standard deviation of y's errors, estimated when not given. Raises InputError as
-    :func:`kansym.affine.prepare` does, and DomainError when no function of the library is defined.
+    `noise` is the standard deviation of y's errors, estimated when not given; `families` adds x^p and
+    exp(-|x|^p) with a free exponent; `jobs` threads share the search (the result does not depend on them).
+    Raises InputError as :func:`kansym.affine.prepare` does, and DomainError when no function of the
+    library is defined on the curve.
+
+    >>> x = np.linspace(0, 2, 100)
+    >>> match(x, 3 * np.exp(-2 * x) + 1)[0].function.name
+    'exp'
     """
+    functions = _functions(library, families)
+    _check(top, noise)
+    data = prepare(x, y, weights)
+    if jobs > 1:
+        with ThreadPoolExecutor(jobs) as pool:
+            return _match(functions, data, top, noise, pool)
+    return _match(functions, data, top, noise, None)
+
+
+def _functions(library: str | Path | Library, families: bool) -> list[Function]:
     lib = library if isinstance(library, Library) else Library.load(library)
+    found = [f for f in lib.values() if families or not f.has_exponent]
+    return found + [get(name) for name in FAMILIES if families and name not in lib]
+
+
+def _check(top: int, noise: float | None) -> None:
+    if top < 1:
+        raise InputError(f"top is {top}; ask for at least 1 match.")
     if noise is not None and not (math.isfinite(noise) and noise >= 0):
         raise InputError(f"noise is {noise}; give a standard deviation that is finite and not negative.")
-    data = prepare(x, y, weights)
-    found = []
-    for f in lib.values():
-        best, rss = search(f, data)
-        if math.isfinite(rss):
-            found.append((_score(f, data, rss, noise), best, f))
-    if not found:
+
+
+def _match(
+    functions: list[Function], data: Data, top: int, noise: float | None, pool: ThreadPoolExecutor | None
+) -> list[Match]:
+    each = map if pool is None else pool.map
+    if pool is not None:  # shared parts first, so that threads do not both make them
+        _ = data.some, data.at_nodes, data.coarse, data.waves, data.exponentials
+    t, y, w = data.coarse
+    coarse_total = float((w * (y - np.average(y, weights=w)) ** 2).sum())
+
+    def low_cost(f: Function) -> tuple[np.ndarray, np.ndarray, float]:
+        starts, rss = survey(f, data)
+        whole = data.total if shapes(f).kind in ("wave", "line", "constant") else coarse_total
+        return starts, rss, _rough(f, data, float(rss[0]) / whole, len(t), noise) if len(rss) else math.inf
+
+    surveyed = list(each(low_cost, functions))
+    order = sorted(range(len(functions)), key=lambda i: surveyed[i][2])
+    order = [i for i in order if math.isfinite(surveyed[i][2])][: top + SPARE]
+    if not order:
         raise DomainError("No function of the library is defined on this curve; use a wider library.")
-    found.sort(key=lambda item: item[0])
-    return [Match(finish(f, data, best), score) for score, best, f in found[:top]]
+
+    def middle(i: int) -> tuple[np.ndarray, np.ndarray]:
+        return polish(functions[i], data, *surveyed[i][:2], 12, 1e-3)
+
+    rougher = dict(zip(order, each(middle, order), strict=True))
+    scale = data.total
+    order = [i for i in order if len(rougher[i][0])]
+    order.sort(key=lambda i: _rough(functions[i], data, float(rougher[i][1][0]) / scale, len(data.some[0]), noise))
+
+    def last(i: int) -> tuple[np.ndarray, float]:
+        starts, rss = polish(functions[i], data, rougher[i][0][:1], rougher[i][1][:1], 60, 1e-8)
+        return starts[0], float(rss[0])
+
+    order = order[: top + 1]
+    best = dict(zip(order, each(last, order), strict=True))
+    scores = {i: _score(functions[i], data, *best[i], noise) for i in order}
+    order.sort(key=lambda i: (scores[i], functions[i].complexity))
+
+    def finished(i: int) -> Match | None:
+        try:
+            return Match(finish(functions[i], data, best[i][0]), scores[i])
+        except DomainError:  # not finite on all rows: out, as where it is undefined
+            return None
+
+    return _tie([m for m in each(finished, order) if m is not None][:top])
 
 
-def _score(f: Function, data: Data, rss: float, noise: float | None) -> float:
-    n = len(data.some[0])
-    constants = 4 - len(f.redundant & {"a", "b"}) + f.has_exponent
-    floor = (64 * np.finfo(float).eps * (1 + abs(data.mean) / data.scale)) ** 2
-    sigma2 = None if noise is None else max((noise / data.scale) ** 2, floor)
+def _tie(matches: list[Match]) -> list[Match]:
+    """Put the sine or cosine whose phase is nearest 0 first, where the two are one fit."""
+    matches = list(matches)
+    for i in range(len(matches) - 1):
+        one, two = matches[i], matches[i + 1]
+        if (
+            {shapes(one.function).kind, shapes(two.function).kind} == {"wave"}
+            and abs(one.score - two.score) < 1.0 + 0.01 * abs(one.score)
+            and abs(two.b) < abs(one.b)
+        ):
+            matches[i], matches[i + 1] = two, one
+    return matches
+
+
+def _floor(data: Data) -> float:
+    """Return the share of variance below which fits count as exact: round-off of x and y."""
+    wide = abs(data.middle) / data.half
+    return (64 * float(np.finfo(float).eps) * (1 + abs(data.mean) / data.scale + wide)) ** 2
+
+
+def _price(f: Function, n: int, alpha: float) -> float:
+    form = shapes(f)
+    constants = 2 + int(form.free.sum())
     price = 0.5 * constants * math.log(n) + criterion.NODE_PRICE * f.complexity
-    return criterion.misfit_length(rss / n, n, constants, floor, sigma2) + price
+    if form.kind in BREADTH:
+        price += BREADTH[form.kind] + math.log1p(abs(alpha))
+        price += 2.0 if form.kind == "plane" and oscillates(f) else 0.0
+    return price
+
+
+def _sigma2(data: Data, noise: float | None) -> float | None:
+    return None if noise is None else max((noise / data.scale) ** 2, _floor(data))
+
+
+def _rough(f: Function, data: Data, share: float, n: int, noise: float | None) -> float:
+    """Return the score without the held-out correction."""
+    if not math.isfinite(share):
+        return math.inf
+    return criterion.misfit_length(share, n, 0, _floor(data), _sigma2(data, noise)) + _price(f, n, 1.0)
+
+
+def _score(f: Function, data: Data, best: np.ndarray, rss: float, noise: float | None) -> float:
+    n = len(data.some[0])
+    loss = held_out(f, data, best)
+    return criterion.misfit_length(loss, n, 0, _floor(data), _sigma2(data, noise)) + _price(f, n, float(best[0]))
 
 
 def match_many(
@@ -120,9 +245,20 @@ def match_many(
     top: int = 10,
     weights: Any = None,
     noise: float | None = None,
+    families: bool = False,
+    jobs: int = 1,
 ) -> list[list[Match]]:
-    """Return :func:`match` of each pair of curves; one x for all, or one per curve."""
-    lib = library if isinstance(library, Library) else Library.load(library)
-    xs = np.asarray(xs, float) if isinstance(xs, np.ndarray) else xs
+    """Return :func:`match` of each curve; one x for all (1-D) or one per curve; `jobs` threads share them."""
+    functions = _functions(library, families)
+    _check(top, noise)
     shared = isinstance(xs, np.ndarray) and xs.ndim == 1
-    return [match(xs if shared else xs[i], y, lib, top, weights, noise) for i, y in enumerate(ys)]
+    if not shared and len(xs) != len(ys):
+        raise InputError(f"There are {len(xs)} x-curves and {len(ys)} y-curves; give one x per y, or one for all.")
+
+    def one(i: int) -> list[Match]:
+        return _match(functions, prepare(xs if shared else xs[i], ys[i], weights), top, noise, None)
+
+    if jobs > 1:
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(one, range(len(ys))))
+    return [one(i) for i in range(len(ys))]

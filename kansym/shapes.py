@@ -49,14 +49,14 @@ class Shapes:
     table: np.ndarray
     neighbours: np.ndarray
 
-    def limits(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the barriers (domain's borders, poles) that each start lies between; none if it spans one."""
+    def limits(self, starts: np.ndarray, first: float, last: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the barriers (borders, poles) between which each start holds t in [first, last]; none if across one."""
         lows, highs = np.full(len(starts), self.low), np.full(len(starts), self.high)
         if len(self.barriers):
             base = self.period * np.round(starts[:, 1] / self.period) if self.period else np.zeros(len(starts))
-            reach = np.abs(starts[:, 0])
+            ends = starts[:, :1] * np.array([first, last]) + starts[:, 1:2]
             walls = base[:, None] + self.barriers
-            bottom, top = (starts[:, 1] - reach)[:, None], (starts[:, 1] + reach)[:, None]
+            bottom, top = ends.min(1)[:, None], ends.max(1)[:, None]
             slack = 1e-12 * np.abs(starts[:, 1:2])
             within = ((walls > bottom + slack) & (walls < top - slack)).any(1)
             below = np.where(walls <= bottom + slack, walls, -np.inf).max(1)
@@ -189,6 +189,7 @@ def _beyond(f: Function, low: float, high: float) -> tuple[np.ndarray, np.ndarra
     return np.array(rows), np.array(spots)
 
 
+@lru_cache(maxsize=512)
 def oscillates(f: Function) -> bool:
     """Tell whether f keeps turning: more than six extrema within ±40, and no period to say so."""
     u = np.linspace(-40, 40, 4001) + 1e-3
