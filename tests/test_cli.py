@@ -256,8 +256,15 @@ def test_fit_trains_a_network(tmp_path):
 
 
 def test_pade_finds_balmers_formula():
-    result = run("pade", "balmer", "--degree", "2/2")
+    result = run("pade", "balmer", "--json")
     assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["error"] < 1e-5 and found["degree"] == [2, 2]
+    values = {(t["in"], t["term"]): t["value"] for t in found["terms"]}
+    assert values["denominator", "n**2"] == pytest.approx(-0.25, abs=1e-5)
+    assert -4 * values["numerator", "n**2"] == pytest.approx(3646.0, rel=1e-4)
+    shown = run("pade", "balmer", "--degree", "2/2").stdout
+    assert ">>>>" in shown and "wavelength = " in shown and "±" in shown
 
 
 def test_constants_show_the_digits_that_mean_something():

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from kansym.cli.discover import library_options, names, read, table_options, writable
+from kansym.cli.text import constant_line
 
 _OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
                     help="Write model.json and network.png here.")  # fmt: skip
@@ -171,22 +172,93 @@ def fit(
 )
 @click.argument("data", metavar="DATA")
 @table_options
+@click.option("--degree", metavar="M/N", help="Total degrees above and below. Default: chosen by the data.")
+@click.option("--dense", is_flag=True, help="Keep all terms of these degrees, also those that do not pay.")
 @click.option(
-    "--degree", default="2/2", show_default=True, metavar="M/N", help="Total degrees above and below."
+    "--noise", type=click.FloatRange(min=0), help="Standard deviation of the target's noise, if known."
 )
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @_JSON
-def pade(data: str, degree: str, as_json: bool, **options: Any) -> None:
-    """Fit a ratio of two polynomials to DATA."""
+def pade(
+    data: str,
+    degree: str | None,
+    dense: bool,
+    noise: float | None,
+    seed: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Fit target = P/Q, two polynomials in the inputs, with as few terms as the data need.
+
+    Poles inside the data's range are reported; errors are relative to the target's root mean square.
+    """
     from kansym.errors import InputError
 
-    found = re.fullmatch(r"\s*(\d{1,2})\s*[/,]\s*(\d{1,2})\s*", degree)
-    if not found:
-        raise InputError(f"Degree {degree!r} is not M/N; write for instance 2/2.")
+    degrees = None
+    if degree is not None:
+        found = re.fullmatch(r"\s*(\d{1,2})\s*[/,]\s*(\d{1,2})\s*", degree)
+        if not found:
+            raise InputError(f"Degree {degree!r} is not M/N; write for instance 2/2.")
+        degrees = (int(found[1]), int(found[2]))
     dataset = read(data, options)
-    from kansym.search.pade import fit_pade
+    from kansym.expression import text
+    from kansym.search.pade import fit_pade, polynomial
 
-    result = fit_pade(dataset.X, dataset.y, degree=(int(found[1]), int(found[2])))
-    click.echo(str(result))
+    fit = fit_pade(
+        dataset.X,
+        dataset.y,
+        degree=degrees,
+        weights=dataset.weights,
+        names=dataset.names,
+        sparse=not dense,
+        noise=noise,
+        seed=seed,
+    )
+    from kansym.parsing import symbols
+
+    columns = symbols(dataset.names)
+    parts = (("numerator", fit.numerator, fit.numerator_errors),
+             ("denominator", fit.denominator, fit.denominator_errors))  # fmt: skip
+    terms = [
+        {
+            "in": where,
+            "term": text(polynomial({powers: 1.0}, columns)),
+            "value": value,
+            "stderr": errors[powers],
+        }
+        for where, values, errors in parts
+        for powers, value in values.items()
+    ]
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "target": dataset.target,
+                    "equation": text(fit.expression),
+                    "sympy": text(fit.expression, None),
+                    "degree": fit.degree,
+                    "error": fit.error,
+                    "terms": terms,
+                    "front": [{"terms": row.terms, "error": row.error} for row in fit.front],
+                    "poles": fit.poles,
+                    "notes": fit.notes,
+                },
+                ensure_ascii=False,
+            )
+        )
+        return
+    click.echo("terms  relative error")
+    for row in fit.front:
+        click.echo(f"{'>>>>' if row.terms == fit.terms else '':<4} {row.terms:>2}  {row.error:.3g}")
+    click.echo(f"\n{dataset.target} = {text(fit.expression)}")
+    width = max(len(t["term"]) for t in terms)
+    for where, _, _ in parts:
+        click.echo(f"{where}:")
+        for term in terms:
+            if term["in"] == where:
+                click.echo(f"  {term['term']:<{width}}  {constant_line(term['value'], term['stderr'], None)}")
+    for line in fit.notes:
+        click.echo(f"note: {line}", err=True)
 
 
 def functions(options: dict[str, Any]) -> Any:
