@@ -163,11 +163,15 @@ def prepare(x: Any, y: Any, weights: Any = None) -> Data:
     """
     x, y = np.asarray(x, float).ravel(), np.asarray(y, float).ravel()
     if len(x) != len(y):
-        raise InputError(f"x has {len(x)} values and y has {len(y)}; a curve needs as many of one as of the other.")
+        raise InputError(
+            f"x has {len(x)} values and y has {len(y)}; a curve needs as many of one as of the other."
+        )
     for name, values in (("x", x), ("y", y)):
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
-            raise InputError(f"{name}[{bad[0]}] is {values[bad[0]]}; drop the {len(bad)} row(s) that are not finite.")
+            raise InputError(
+                f"{name}[{bad[0]}] is {values[bad[0]]}; drop the {len(bad)} row(s) that are not finite."
+            )
     if weights is None:
         w = np.ones(len(x))
     else:
@@ -180,7 +184,9 @@ def prepare(x: Any, y: Any, weights: Any = None) -> Data:
         keep = w > 0
         x, y, w = x[keep], y[keep], w[keep]
     if len(np.unique(x[:64])) < 4 and len(np.unique(x)) < 4:
-        raise InputError(f"x has {len(np.unique(x))} distinct value(s) of positive weight; a fit needs at least 4.")
+        raise InputError(
+            f"x has {len(np.unique(x))} distinct value(s) of positive weight; a fit needs at least 4."
+        )
     w = w / w.mean()
     if not (np.diff(x) >= 0).all():
         order = np.argsort(x, kind="stable")
@@ -204,7 +210,13 @@ def _program(f: Function) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
 
 
 def refine(
-    f: Function, form: Shapes, data: tuple[np.ndarray, ...], starts: np.ndarray, steps: int, tolerance: float, stop: float
+    f: Function,
+    form: Shapes,
+    data: tuple[np.ndarray, ...],
+    starts: np.ndarray,
+    steps: int,
+    tolerance: float,
+    stop: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return refined starts and their residual sums (compiled where f is elementary, else numpy)."""
     starts = np.array(starts, float)
@@ -364,7 +376,9 @@ def _hyperbolic(f: Function, data: Data) -> np.ndarray:
         for rate, up, down in data.exponentials
         if up * down != 0 and (up * down > 0) == even
     ][:5]
-    places = [s * (best + z) for s in (-1, 1) for z in (0.5, 2.0, 5.0)] + [best * z for z in (-0.8, -0.3, 0.3, 0.8)]
+    places = [s * (best + z) for s in (-1, 1) for z in (0.5, 2.0, 5.0)] + [
+        best * z for z in (-0.8, -0.3, 0.3, 0.8)
+    ]
     starts += [(best, place, 1.0) for place in places]
     cells = np.array(starts)
     _, rss = refine(f, shapes(f), data.coarse, cells, 0, 0.0, 0.0)

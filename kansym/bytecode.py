@@ -171,7 +171,9 @@ class _Compiler:
             return self.line("atan2", self.add(e.args[0]), self.add(e.args[1]))
         if type(e) in _UNARY and (len(e.args) == 1 or isinstance(e, sympy.Heaviside)):
             return self.line(_UNARY[type(e)], self.add(e.args[0]))
-        raise InputError(f"{e.func.__name__} in {e} has no numeric form; use known functions of x and p only.")
+        raise InputError(
+            f"{e.func.__name__} in {e} has no numeric form; use known functions of x and p only."
+        )
 
     def sum(self, e: sympy.Add) -> int:
         args = list(e.args)
@@ -201,7 +203,8 @@ class _Compiler:
                     u = inner.args[0]
                     rest = e / one / u
                     if u in sympy.Mul.make_args(e) or any(
-                        isinstance(a, sympy.Pow) and a.base == u and a.exp.is_Integer and a.exp > 0 for a in e.args
+                        isinstance(a, sympy.Pow) and a.base == u and a.exp.is_Integer and a.exp > 0
+                        for a in e.args
                     ):
                         found = self.line("einstein", self.add(u))
                         return found if rest == 1 else self.line("mul", self.add(rest), found)
@@ -302,7 +305,11 @@ def _gammaln(x: Any) -> Any:
 
 
 def _powi(x: Any, n: float) -> Any:
-    return np.power(x, n) if abs(n) > 3 else (x * x * x if n == 3 else 1 / (x * x) if n == -2 else np.power(x, n))
+    return (
+        np.power(x, n)
+        if abs(n) > 3
+        else (x * x * x if n == 3 else 1 / (x * x) if n == -2 else np.power(x, n))
+    )
 
 
 _Value = Callable[[Any, Any, float], Any]
@@ -375,7 +382,11 @@ _SLOPE: dict[str, _Slope] = {
     "powr": lambda u, v, n, f: (n * np.power(u, n - 1), None),
     "pow": lambda u, v, n, f: (
         v * np.power(u, np.asarray(v) - 1.0),
-        np.where(np.asarray(u) > 0, f * np.log(np.where(np.asarray(u) > 0, u, 1)), np.where(np.asarray(u) == 0, 0.0, np.nan)),
+        np.where(
+            np.asarray(u) > 0,
+            f * np.log(np.where(np.asarray(u) > 0, u, 1)),
+            np.where(np.asarray(u) == 0, 0.0, np.nan),
+        ),
     ),
     "exp": lambda u, v, n, f: (f, None),
     "log": lambda u, v, n, f: (np.where(np.asarray(u) > 0, 1 / np.asarray(u, float), np.nan), None),

@@ -29,7 +29,9 @@ class Interval(NamedTuple):
     high_closed: bool
 
     def __str__(self) -> str:
-        return f"{'[' if self.low_closed else '('}{self.low:g}, {self.high:g}{']' if self.high_closed else ')'}"
+        return (
+            f"{'[' if self.low_closed else '('}{self.low:g}, {self.high:g}{']' if self.high_closed else ')'}"
+        )
 
 
 def _fragile(e: sympy.Expr, x: sympy.Symbol) -> set[sympy.Expr]:
@@ -75,7 +77,9 @@ def _zeros(g: sympy.Expr, x: sympy.Symbol, p: sympy.Symbol) -> list[float]:
     y = run.value(grid, 1.5)
     found = []
     for i in np.flatnonzero(np.sign(y[:-1]) * np.sign(y[1:]) < 0):
-        root = brentq(lambda u: float(run.value(np.array([u]), 1.5)[0]), grid[i], grid[i + 1], xtol=1e-15, rtol=1e-14)
+        root = brentq(
+            lambda u: float(run.value(np.array([u]), 1.5)[0]), grid[i], grid[i + 1], xtol=1e-15, rtol=1e-14
+        )
         if abs(float(run.value(np.array([root]), 1.5)[0])) < 1e-6:
             found.append(_tidy(root))
     return found
@@ -139,7 +143,9 @@ def _samples(pieces: tuple[Interval, ...], count: int = 24) -> np.ndarray:
     for piece in pieces[:4]:
         low, high = max(piece.low, -3.0), min(piece.high, 3.0)
         if low >= high:
-            low, high = (piece.low, piece.low + 3) if math.isfinite(piece.low) else (piece.high - 3, piece.high)
+            low, high = (
+                (piece.low, piece.low + 3) if math.isfinite(piece.low) else (piece.high - 3, piece.high)
+            )
         out.append(low + (high - low) * (0.02 + 0.96 * rng.random(count)))
     return np.concatenate(out) if out else np.zeros(0)
 
@@ -153,7 +159,10 @@ def is_affine_image(f: np.ndarray, g: np.ndarray, tolerance: float = 1e-9) -> tu
         return None
     A = np.column_stack([f, np.ones_like(f)])
     solution, *_ = np.linalg.lstsq(A, g, rcond=None)
-    if np.abs(A @ solution - g).max() > tolerance * max(np.ptp(g), 1e-6 * float(np.abs(g).max())) or solution[0] == 0:
+    if (
+        np.abs(A @ solution - g).max() > tolerance * max(np.ptp(g), 1e-6 * float(np.abs(g).max()))
+        or solution[0] == 0
+    ):
         return None
     return float(solution[0]), float(solution[1])
 

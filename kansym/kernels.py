@@ -405,7 +405,9 @@ def _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, w
 
 
 @kernel
-def refine(op, left, right, number, t, y, w, starts, free, lows, highs, marks, period, steps, tolerance, stop):  # type: ignore[no-untyped-def]
+def refine(
+    op, left, right, number, t, y, w, starts, free, lows, highs, marks, period, steps, tolerance, stop
+):  # type: ignore[no-untyped-def]
     """Refine starts (k × 3: alpha, beta, p) of c·f(alpha·t + beta; p) + d in place; return their residual sums.
 
     Levenberg–Marquardt in the free ones of (log alpha, (beta - mark)/alpha, p), with c and d projected out (variable

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from kansym import resources
 from kansym.bytecode import Program, compile_expression
 from kansym.derivation import Interval, domain_and_poles, reflection, scales, shifts
 from kansym.errors import FormatError, InputError, UnknownNameError
-from kansym.parsing import parse_expression, symbols
+from kansym.parsing import format_expression, parse_expression, symbols
 
 X, P = symbols(["x", "p"])
+
+PRESETS = "presets.toml"
+KEYS = {"expression", "complexity", "aliases"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,24 @@ class Function:
     expression: sympy.Expr
     complexity: int
     theme: str = "user"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise InputError(f"A function's name is {self.name!r}; give it a text that is not empty.")
+        strange = self.expression.free_symbols - {X, P}
+        if strange:
+            raise InputError(
+                f"Function {self.name!r} uses {', '.join(sorted(map(str, strange)))}; "
+                "only x, and p for a free exponent, may appear."
+            )
+        if (
+            isinstance(self.complexity, bool)
+            or not isinstance(self.complexity, Integral)
+            or self.complexity < 1
+        ):
+            raise InputError(
+                f"Function {self.name!r} has complexity {self.complexity!r}; use a whole number from 1 up."
+            )
 
     @cached_property
     def program(self) -> Program:
@@ -106,7 +128,7 @@ class Function:
         """Return plain data that json can write."""
         return {
             "name": self.name,
-            "expression": str(self.expression),
+            "expression": format_expression(self.expression),
             "complexity": self.complexity,
             "theme": self.theme,
         }
@@ -115,24 +137,53 @@ class Function:
     def from_dict(data: Mapping[str, Any]) -> Function:
         """Return the function that :meth:`to_dict` described; raises FormatError or InputError."""
         try:
-            name, text, complexity = data["name"], data["expression"], int(data["complexity"])
+            name, text, complexity = str(data["name"]), data["expression"], int(data["complexity"])
         except (KeyError, TypeError, ValueError) as problem:
-            raise FormatError(f"A library function lacks or garbles {problem}.") from None
-        return Function(str(name), parse_expression(text, ["x", "p"]), complexity, str(data.get("theme", "user")))
+            raise FormatError(f"A library function lacks or garbles {problem}; save it again.") from None
+        return Function(name, parse_expression(text, ["x", "p"]), complexity, str(data.get("theme", "user")))
+
+    def checked(self) -> Function:
+        """Return the function itself; raises InputError when it has no numeric form or is a constant."""
+        if self.name != "0" and X not in self.expression.free_symbols:
+            raise InputError(
+                f"Function {self.name!r} is the constant {self.expression}; it must depend on x."
+            )
+        _ = self.program
+        if not self.domain:
+            raise InputError(
+                f"Function {self.name!r} = {self.expression} is real nowhere; check its expression."
+            )
+        return self
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `kansym library show` prints: the entry and what is derived from it."""
+        return {
+            **self.to_dict(),
+            "latex": self.latex,
+            "derivative": format_expression(self.derivative),
+            "domain": [str(piece) for piece in self.domain],
+            "poles": list(self.poles),
+            "parity": self.parity,
+            "period": self.period,
+            "redundant": sorted(self.redundant),
+            "family": self.has_exponent,
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class Library(Mapping[str, Function]):
-    """Hold named functions, in order."""
+    """Hold functions by name, in order; other names of shipped functions (arcsin, x^0.5) are understood."""
 
     functions: tuple[Function, ...]
-    _by_name: dict[str, Function] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_name", {f.name: f for f in self.functions})
+    @cached_property
+    def _by_name(self) -> dict[str, Function]:
+        return {f.name: f for f in self.functions}
 
     def __getitem__(self, name: str) -> Function:
-        return self._by_name[name]
+        if name in self._by_name:
+            return self._by_name[name]
+        return self._by_name[_shipped().names[name].name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._by_name)
@@ -140,32 +191,66 @@ class Library(Mapping[str, Function]):
     def __len__(self) -> int:
         return len(self._by_name)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Library) and self.functions == other.functions
+
+    def __hash__(self) -> int:
+        return hash(self.functions)
+
     @staticmethod
     def load(name_or_path: str | Path = "default") -> Library:
-        """Return a preset, or the functions of a TOML file."""
-        every, presets = _shipped()
+        """Return a preset, or the functions of a TOML file.
+
+        Raises UnknownNameError for neither, FormatError or InputError for a file with faults.
+        """
+        shipped = _shipped()
         name = str(name_or_path)
         if name == "all":
-            return Library(tuple(dict.fromkeys(every.values())))
-        if name in presets:
-            return Library(tuple(dict.fromkeys(every[n] for n in presets[name])))
-        raise UnknownNameError("library", name, ["all", *presets])
+            return Library(tuple(dict.fromkeys(shipped.names.values())))
+        if name in shipped.presets:
+            return Library(tuple(dict.fromkeys(shipped.names[n] for n in shipped.presets[name])))
+        path = Path(name_or_path)
+        if path.suffix == ".toml" or path.is_file():
+            return Library(tuple(f.checked() for f, _ in read(path)))
+        raise UnknownNameError("library", name, presets(), "A file's name ends in .toml.")
 
     def only(self, names: Iterable[str]) -> Library:
-        """Return a library of these functions only."""
-        return Library(tuple(self[n] for n in names))
+        """Return a library of these functions only, in this order; raises UnknownNameError."""
+        return Library(tuple(dict.fromkeys(self._find(n) for n in names)))
 
     def exclude(self, names: Iterable[str]) -> Library:
-        """Return the library without these functions."""
-        gone = set(names)
+        """Return the library without these functions; raises UnknownNameError."""
+        gone = {self._find(n).name for n in names}
         return Library(tuple(f for f in self.functions if f.name not in gone))
 
+    def _find(self, name: str) -> Function:
+        if name not in self:
+            raise UnknownNameError("function of this library", name, self)
+        return self[name]
+
     def add(self, name: str, expression: str | sympy.Expr, complexity: int | None = None) -> Library:
-        """Return the library with one more function."""
-        if isinstance(expression, str):
-            expression = parse_expression(expression, ["x", "p"])
-        new = Function(name, expression, complexity or int(expression.count_ops()) + 1)
-        return Library((*(f for f in self.functions if f.name != name), new))
+        """Return the library with one more function of x (and of p, a free exponent).
+
+        Raises InputError when the expression is not allowed, or the name is taken by another function.
+
+        >>> Library.load("polynomial").add("bump", "x**3*exp(-x)")["bump"].expression
+        x**3*exp(-x)
+        """
+        form = (
+            parse_expression(expression, ["x", "p"])
+            if isinstance(expression, str)
+            else sympy.sympify(expression)
+        )
+        form = form.xreplace({s: t for s in form.free_symbols for t in (X, P) if s.name == t.name})
+        size = complexity if complexity is not None else sum(1 for _ in sympy.preorder_traversal(form))
+        new = Function(name, form, size).checked()
+        if name in self:
+            if self[name].expression != form:
+                raise InputError(
+                    f"The library already has {name!r} = {self[name].expression}; use another name."
+                )
+            return self
+        return Library((*self.functions, new))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that json can write."""
@@ -173,32 +258,114 @@ class Library(Mapping[str, Function]):
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Library:
-        """Return the library that :meth:`to_dict` described."""
-        return Library(tuple(Function.from_dict(f) for f in data["functions"]))
+        """Return the library that :meth:`to_dict` described; raises FormatError or InputError."""
+        try:
+            return Library(tuple(Function.from_dict(f) for f in data["functions"]))
+        except (KeyError, TypeError) as problem:
+            raise FormatError(
+                f"The library lacks or garbles {problem}; save it again with this version."
+            ) from None
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return one row per function for `kansym library list`: name, expression, complexity, theme."""
+        return [f.to_dict() for f in self.functions]
+
+
+def read(path: Path) -> list[tuple[Function, tuple[str, ...]]]:
+    """Return the functions of a TOML file with their other names.
+
+    Raises InputError for a file that cannot be read, FormatError for one that is no such TOML.
+    """
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise InputError(f"Cannot read the library file {str(path)!r}: {problem.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise FormatError(f"The library file {str(path)!r} is no TOML: {problem}.") from None
+    if not data:
+        raise FormatError(f'The library file {str(path)!r} is empty; write [name] and expression = "...".')
+    found = []
+    for name, entry in data.items():
+        where = f"{Path(path).name}, [{name}]"
+        if not isinstance(entry, dict) or not isinstance(entry.get("expression"), str):
+            raise FormatError(f'{where}: an entry needs expression = "..." in quotes.')
+        if set(entry) - KEYS:
+            raise FormatError(
+                f"{where}: unknown key {sorted(set(entry) - KEYS)[0]!r}; known: {', '.join(sorted(KEYS))}."
+            )
+        aliases = entry.get("aliases", [])
+        if not isinstance(aliases, list) or not all(isinstance(a, str) for a in aliases):
+            raise FormatError(f"{where}: aliases is a list of names.")
+        try:
+            form = parse_expression(entry["expression"], ["x", "p"])
+            size = entry.get("complexity", sum(1 for _ in sympy.preorder_traversal(form)))
+            found.append((Function(name, form, size, Path(path).stem), tuple(aliases)))
+        except InputError as problem:
+            raise InputError(f"{where}: {problem}") from None
+    return found
+
+
+def check(path: str | Path) -> list[dict[str, Any]]:
+    """Return what `kansym library check FILE` prints: each function's description.
+
+    Every entry is compiled, its domain found, its slope compared with finite differences, and its saved
+    form read back. Raises InputError or FormatError for the first entry that fails.
+    """
+    rows = []
+    for f, _ in read(Path(path)):
+        f.checked()
+        if Function.from_dict(f.to_dict()) != f:
+            raise InputError(
+                f"Function {f.name!r} does not survive saving; write its expression more simply."
+            )
+        x = np.concatenate([_inner_points(piece) for piece in f.domain])
+        h = 1e-5
+        slope, rise = f.derivative_values(x, 1.5), (f(x + h, 1.5) - f(x - h, 1.5)) / (2 * h)
+        good = np.isfinite(slope) & np.isfinite(rise)
+        rough = np.abs(slope - rise) > 1e-4 * (1 + np.abs(slope)) + np.abs(f(x, 1.5)) * 1e-4
+        if np.count_nonzero(rough & good) > 0.2 * len(x):
+            raise InputError(
+                f"Function {f.name!r} has a slope that differs from its differences; report this."
+            )
+        rows.append(f.describe())
+    return rows
+
+
+def _inner_points(piece: Interval) -> np.ndarray:
+    low, high = max(piece.low, -3.0), min(piece.high, 3.0)
+    if low >= high:
+        low, high = (piece.low, piece.low + 3.0) if np.isfinite(piece.low) else (piece.high - 3.0, piece.high)
+    return low + (high - low) * np.linspace(0.05, 0.95, 13)
+
+
+@dataclass(frozen=True)
+class _Shipped:
+    names: dict[str, Function]
+    presets: dict[str, list[str]]
 
 
 @cache
-def _shipped() -> tuple[dict[str, Function], dict[str, list[str]]]:
-    every: dict[str, Function] = {}
-    presets: dict[str, list[str]] = {}
+def _shipped() -> _Shipped:
+    names: dict[str, Function] = {}
+    chosen: dict[str, list[str]] = {}
     for path in sorted(resources.folder("library").glob("*.toml")):
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        if path.stem == "presets":
-            presets = data
+        if path.name == PRESETS:
+            chosen = tomllib.loads(path.read_text(encoding="utf-8"))
             continue
-        for name, entry in data.items():
-            f = Function(name, parse_expression(entry["expression"], ["x", "p"]), entry["complexity"], path.stem)
-            for key in (name, *entry.get("aliases", ())):
-                every[key] = f
-    return every, presets
+        for f, aliases in read(path):
+            for key in (f.name, *aliases):
+                names[key] = f
+    return _Shipped(names, chosen)
+
+
+def presets() -> list[str]:
+    """Return the names of the shipped selections."""
+    return [*_shipped().presets, "all"]
 
 
 def get(name: str) -> Function:
-    """Return a shipped function by its name or one of its other names."""
-    every, _ = _shipped()
-    if name not in every:
-        raise UnknownNameError("function", name, every)
-    return every[name]
-
-
-_ = InputError
+    """Return a shipped function by its name or one of its other names; raises UnknownNameError."""
+    names = _shipped().names
+    if name not in names:
+        raise UnknownNameError("function", name, names)
+    return names[name]

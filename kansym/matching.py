@@ -171,7 +171,9 @@ def _match(
     rougher = dict(zip(order, each(middle, order), strict=True))
     scale = data.total
     order = [i for i in order if len(rougher[i][0])]
-    order.sort(key=lambda i: _rough(functions[i], data, float(rougher[i][1][0]) / scale, len(data.some[0]), noise))
+    order.sort(
+        key=lambda i: _rough(functions[i], data, float(rougher[i][1][0]) / scale, len(data.some[0]), noise)
+    )
 
     def last(i: int) -> tuple[np.ndarray, float]:
         starts, rss = polish(functions[i], data, rougher[i][0][:1], rougher[i][1][:1], 60, 1e-8)
@@ -235,7 +237,9 @@ def _rough(f: Function, data: Data, share: float, n: int, noise: float | None) -
 def _score(f: Function, data: Data, best: np.ndarray, rss: float, noise: float | None) -> float:
     n = len(data.some[0])
     loss = held_out(f, data, best)
-    return criterion.misfit_length(loss, n, 0, _floor(data), _sigma2(data, noise)) + _price(f, n, float(best[0]))
+    return criterion.misfit_length(loss, n, 0, _floor(data), _sigma2(data, noise)) + _price(
+        f, n, float(best[0])
+    )
 
 
 def match_many(
@@ -253,7 +257,9 @@ def match_many(
     _check(top, noise)
     shared = isinstance(xs, np.ndarray) and xs.ndim == 1
     if not shared and len(xs) != len(ys):
-        raise InputError(f"There are {len(xs)} x-curves and {len(ys)} y-curves; give one x per y, or one for all.")
+        raise InputError(
+            f"There are {len(xs)} x-curves and {len(ys)} y-curves; give one x per y, or one for all."
+        )
 
     def one(i: int) -> list[Match]:
         return _match(functions, prepare(xs if shared else xs[i], ys[i], weights), top, noise, None)

@@ -12,9 +12,9 @@ import ast
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import sympy
+from sympy.printing.str import StrPrinter
 
 from kansym.errors import InputError, UnknownNameError
 
@@ -43,6 +43,25 @@ def symbols(names: Iterable[str]) -> tuple[sympy.Symbol, ...]:
 def quote(name: str) -> str:
     """Return a column name as it is written in an expression: between backticks if it is no identifier."""
     return name if re.fullmatch(r"[^\W\d]\w*", name) else f"`{name}`"
+
+
+class _Printer(StrPrinter):
+    """Print floats with all their digits, and symbols so that the parser reads them back."""
+
+    def _print_Float(self, expr: sympy.Float) -> str:
+        return repr(float(expr))
+
+    def _print_Symbol(self, expr: sympy.Symbol) -> str:
+        return quote(expr.name)
+
+
+def format_expression(expression: sympy.Expr) -> str:
+    """Return text that :func:`parse_expression` reads back as the same expression, to the last bit.
+
+    >>> format_expression(sympy.Float(1 / 3) * symbols(["x 1"])[0])
+    '0.3333333333333333*`x 1`'
+    """
+    return str(_Printer().doprint(expression))
 
 
 def _heaviside(u: sympy.Expr, half: sympy.Expr = sympy.Rational(1, 2)) -> sympy.Expr:
@@ -142,7 +161,6 @@ for _long, _short in [
     FUNCTIONS[_long] = FUNCTIONS[_short]
 
 CONSTANTS: dict[str, sympy.Expr] = {"pi": sympy.pi, "e": sympy.E, "E": sympy.E}
-
 
 
 class _Refused(Exception):

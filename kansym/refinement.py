@@ -57,7 +57,9 @@ def refine_numpy(
         mark = np.where(np.abs(mark - z[:, 1:2]) > 5.0, 0.0, mark)
         with np.errstate(all="ignore"):
             u = z[:, :1] * t + z[:, 1:2]
-            G = np.stack([{0: fx * (u - mark), 1: fx * z[:, :1], 2: fp}[int(i)] * c[:, None] for i in which], 1)
+            G = np.stack(
+                [{0: fx * (u - mark), 1: fx * z[:, :1], 2: fp}[int(i)] * c[:, None] for i in which], 1
+            )
             G = np.where(np.isfinite(G), G, 0.0)
             G = G - (G @ share)[:, :, None]
             G = G - np.einsum("kqn,kn,n->kq", G, g, share)[:, :, None] / sff[:, None, None] * g[:, None, :]
@@ -69,7 +71,11 @@ def refine_numpy(
         b = np.nan_to_num(b / size)
         accepted = np.zeros(k, bool)
         for _trial in range(6):
-            M = A + (lam[:, None] + 1e-14)[:, :, None] * np.eye(len(which)) + np.eye(len(which)) * (A == 0).all((1, 2))[:, None, None]
+            M = (
+                A
+                + (lam[:, None] + 1e-14)[:, :, None] * np.eye(len(which))
+                + np.eye(len(which)) * (A == 0).all((1, 2))[:, None, None]
+            )
             try:
                 step = np.linalg.solve(M, b[:, :, None])[:, :, 0] / size
             except np.linalg.LinAlgError:
@@ -95,7 +101,9 @@ def refine_numpy(
     return z, now[0]
 
 
-def _step(z: np.ndarray, step: np.ndarray, mark: np.ndarray, t: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _step(
+    z: np.ndarray, step: np.ndarray, mark: np.ndarray, t: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
     """Return the points a step away in (log alpha, (beta - mark)/alpha, p), shortened until they keep to the domain."""
     share = np.minimum(1.0, 1.5 / (np.abs(step[:, 0]) + 1e-300))
     ends = np.array([t.min(), t.max()])

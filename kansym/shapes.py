@@ -53,7 +53,9 @@ class Shapes:
         """Return the barriers (borders, poles) between which each start holds t in [first, last]; none if across one."""
         lows, highs = np.full(len(starts), self.low), np.full(len(starts), self.high)
         if len(self.barriers):
-            base = self.period * np.round(starts[:, 1] / self.period) if self.period else np.zeros(len(starts))
+            base = (
+                self.period * np.round(starts[:, 1] / self.period) if self.period else np.zeros(len(starts))
+            )
             ends = starts[:, :1] * np.array([first, last]) + starts[:, 1:2]
             walls = base[:, None] + self.barriers
             bottom, top = ends.min(1)[:, None], ends.max(1)[:, None]
@@ -61,7 +63,10 @@ class Shapes:
             within = ((walls > bottom + slack) & (walls < top - slack)).any(1)
             below = np.where(walls <= bottom + slack, walls, -np.inf).max(1)
             above = np.where(walls >= top - slack, walls, np.inf).min(1)
-            lows, highs = np.where(within, lows, np.maximum(below, lows)), np.where(within, highs, np.minimum(above, highs))
+            lows, highs = (
+                np.where(within, lows, np.maximum(below, lows)),
+                np.where(within, highs, np.minimum(above, highs)),
+            )
         return lows, highs
 
 
@@ -88,7 +93,9 @@ def kind_of(f: Function) -> str:
 def shapes(f: Function) -> Shapes:
     """Return the table of f's shapes; cached for the life of the process."""
     kind = kind_of(f)
-    free = np.array([kind in ("rate", "plane", "wave", "hyperbolic"), kind not in ("rate", "line"), f.has_exponent])
+    free = np.array(
+        [kind in ("rate", "plane", "wave", "hyperbolic"), kind not in ("rate", "line"), f.has_exponent]
+    )
     low, high = -math.inf, math.inf
     if len(f.domain) == 1:
         low, high = f.domain[0].low, f.domain[0].high
@@ -109,7 +116,9 @@ def shapes(f: Function) -> Shapes:
         cells, spots = _plane(f)
     if f.has_exponent:
         cells = np.concatenate([cells * [1, 1, 0] + [0, 0, p] for p in EXPONENTS])
-        spots = np.concatenate([np.column_stack([spots, np.full(len(spots), float(k))]) for k in range(len(EXPONENTS))])
+        spots = np.concatenate(
+            [np.column_stack([spots, np.full(len(spots), float(k))]) for k in range(len(EXPONENTS))]
+        )
     table = np.empty((len(cells), len(NODES)), np.float32)
     fine = np.zeros(len(cells), bool)
     for start in range(0, len(cells), 4096):
@@ -130,7 +139,18 @@ def shapes(f: Function) -> Shapes:
         count = min(9, len(cells))
         distance, neighbours = cKDTree(spots).query(spots, k=count)
         neighbours = np.where(distance <= 1.8, neighbours, np.arange(len(cells))[:, None])
-    return Shapes(kind, free, low, high, _marks(f), _barriers(f), f.period or 0.0, cells, np.ascontiguousarray(table), neighbours)
+    return Shapes(
+        kind,
+        free,
+        low,
+        high,
+        _marks(f),
+        _barriers(f),
+        f.period or 0.0,
+        cells,
+        np.ascontiguousarray(table),
+        neighbours,
+    )
 
 
 def _repeats(cells: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -154,7 +174,9 @@ def _roots(f: Function) -> tuple[np.ndarray, np.ndarray]:
     away = _graded(48)
     outside = np.concatenate([-1 - away[::-1], 1 + away])
     near = 2.0 / UNIFORM * 0.5 ** np.arange(8.0, 0.0, -1.0)
-    inside = np.concatenate([[-1.0], -1 + near, np.linspace(-1, 1, 2 * UNIFORM + 1)[2:-2], 1 - near[::-1], [1.0]])
+    inside = np.concatenate(
+        [[-1.0], -1 + near, np.linspace(-1, 1, 2 * UNIFORM + 1)[2:-2], 1 - near[::-1], [1.0]]
+    )
     roots = np.concatenate([outside[: len(away)], inside, outside[len(away) :]])
     cells = np.array([[s, -s * r, 1.0] for s in signs for r in roots])
     spots = np.array([[float(i), 100.0 * s] for s in signs for i in range(len(roots))])
@@ -166,7 +188,12 @@ def _between(f: Function, low: float, high: float) -> tuple[np.ndarray, np.ndarr
     graded = np.concatenate([[0.0], np.geomspace(1e-6, 0.12, 12)])
     places = np.concatenate([graded, np.linspace(0.12, 0.88, 12)[1:-1], 1 - graded[::-1]])
     ends = low + (high - low) * places
-    pairs = [(i, j) for i in range(len(ends)) for j in range(len(ends)) if i < j or (i > j and f.reflection is None)]
+    pairs = [
+        (i, j)
+        for i in range(len(ends))
+        for j in range(len(ends))
+        if i < j or (i > j and f.reflection is None)
+    ]
     i, j = np.array(pairs).T
     cells = np.column_stack([(ends[j] - ends[i]) / 2, (ends[j] + ends[i]) / 2, np.ones(len(i))])
     return cells, np.column_stack([i, j]).astype(float)
@@ -214,7 +241,9 @@ def _plane(f: Function) -> tuple[np.ndarray, np.ndarray]:
     if turning:
         halves = np.concatenate([np.geomspace(0.05, 1.7, 10), np.arange(2.2, 42.0, 0.7)])
     if f.period is not None:
-        halves = np.concatenate([np.geomspace(0.02, 1.0, 14), np.arange(1.15, 12.0, 0.15) * f.period / math.pi])
+        halves = np.concatenate(
+            [np.geomspace(0.02, 1.0, 14), np.arange(1.15, 12.0, 0.15) * f.period / math.pi]
+        )
     far = np.geomspace(1.0, 300.0, 14)
     bends = _bends(f)
     for k, half in enumerate(halves):

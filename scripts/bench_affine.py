@@ -62,7 +62,9 @@ def window(f: Function, rng: np.random.Generator) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-def draw(f: Function, rng: np.random.Generator, rows: int = ROWS) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+def draw(
+    f: Function, rng: np.random.Generator, rows: int = ROWS
+) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
     """Return x, y and the truth of one draw that a parabola cannot imitate."""
     while True:
         low, high = window(f, rng)
@@ -98,7 +100,11 @@ def one_truth(f: Function, seed: list[int], library: Library | None) -> dict[str
         row["first"] = matches[0].function.name
         row["ranks"] = [(m.function.name, m.relative_rmse) for m in matches[:3]]
         same = (y - matches[0](x)).std() < 1e-9 * y.std()
-        row["ok"] = matches[0].function == f or equivalent(matches[0].function, f) or (same and matches[0].function.complexity < f.complexity)
+        row["ok"] = (
+            matches[0].function == f
+            or equivalent(matches[0].function, f)
+            or (same and matches[0].function.complexity < f.complexity)
+        )
         row["same"] = same
     return row
 
@@ -116,9 +122,16 @@ def equivalent(f: Function, g: Function) -> bool:
 def part_truth(options: argparse.Namespace) -> bool:
     library = Library.load(options.library)
     names = options.only.split(",") if options.only else list(library)
-    tasks = [(library[name], [options.seed, k, i]) for k, name in enumerate(library) if name in names for i in range(options.draws)]
+    tasks = [
+        (library[name], [options.seed, k, i])
+        for k, name in enumerate(library)
+        if name in names
+        for i in range(options.draws)
+    ]
     start = time.perf_counter()
-    rows = Parallel(options.jobs)(delayed(one_truth)(f, s, None if options.fit_only else library) for f, s in tasks)
+    rows = Parallel(options.jobs)(
+        delayed(one_truth)(f, s, None if options.fit_only else library) for f, s in tasks
+    )
     print(f"random truth: {len(rows)} draws in {time.perf_counter() - start:.0f} s")
     print(f"{'function':16} {'<1e-9':>7} {'worst':>9} {'first':>7}")
     reached = first = 0
