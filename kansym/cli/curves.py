@@ -219,7 +219,7 @@ def pade(
     columns = symbols(dataset.names)
     parts = (("numerator", fit.numerator, fit.numerator_errors),
              ("denominator", fit.denominator, fit.denominator_errors))  # fmt: skip
-    terms = [
+    terms: list[dict[str, Any]] = [
         {
             "in": where,
             "term": text(polynomial({powers: 1.0}, columns)),
