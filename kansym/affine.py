@@ -461,8 +461,9 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray, b: float)
     norm[norm == 0] = 1.0
     R = np.linalg.qr(J / norm, mode="r")
     sigma2 = rss / max(n - len(names), 1)
-    inverse = np.linalg.pinv(R)
-    cov = inverse @ inverse.T * sigma2 / np.outer(norm, norm)
+    inverse = np.linalg.pinv(R, rcond=1e-15)
+    with np.errstate(all="ignore"):
+        cov = inverse @ inverse.T * sigma2 / np.outer(norm, norm)
     # from (alpha about the middle, beta, p, c about the mean, d) to (a, b, p, c, d)
     T = np.eye(len(names))
     at = {k: i for i, k in enumerate(names)}
@@ -472,7 +473,8 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray, b: float)
         T[at["a"], at["a"]] = 1 / data.half
         if "b" in at:
             T[at["b"], at["a"]] = -data.middle / data.half
-    cov = T @ cov @ T.T
+    with np.errstate(all="ignore"):
+        cov = T @ cov @ T.T
     rmse = math.sqrt(rss / n) * data.scale
     deviation = math.sqrt(total / n)
     return AffineFit(
