@@ -8,7 +8,7 @@ combinations are one matrix product (squared correlations). The best ones are ha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -97,16 +97,13 @@ GAUGES = (0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 4, -4, 1.5, -1.5, 5, -5)
 ARGUMENT_POWERS = (1, 2, -1, 0.5)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Law:
-    """Hold one named curve: an expression in `H` and its residual share in t."""
+    """Hold one named curve: `formula(h)` writes it for an argument; its residual share in t, its price."""
 
-    expression: sympy.Expr
+    formula: Callable[[sympy.Expr], sympy.Expr]
     share: float
     price: float
-
-
-H = sympy.Symbol("h_", real=True)
 
 
 def power(h: sympy.Expr, k: float) -> sympy.Expr:
@@ -122,189 +119,242 @@ def _frequencies() -> Array:
 
 @lru_cache(maxsize=1)
 def _rates() -> Array:
-    return np.geomspace(0.03, 40, 44)
+    # dense where a step changes the curve most, in units of the span
+    return np.concatenate([np.geomspace(0.05, 1.6, 12), np.arange(2, 12, 0.5), np.geomspace(12, 40, 12)])
 
 
-def laws(
-    h: Array, t: Array, w: Array, gauges: tuple[float, ...] = GAUGES, keep: int = 12, rows: int = 240
-) -> list[Law]:
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """Hold one transformed target: values G, weights, and how to undo the transform."""
+
+    G: Array
+    weight: Array
+    back: float
+    gauge: float
+    outer: Outer
+    unit: float
+    price: float
+
+    def take(self, rows: slice) -> _Column:
+        """Return the column on some rows."""
+        v = self.weight[rows]
+        return replace(self, G=self.G[rows], weight=v / v.sum())
+
+
+def laws(h: Array, t: Array, w: Array, keep: int = 12, rows: int = 240) -> list[Law]:
     """Return the best named curves for t(h), simplest first among equals; w are root weights of t."""
     if len(h) > rows:
         order = np.argsort(h, kind="stable")
         pick = np.unique(order[np.linspace(0, len(h) - 1, rows).round().astype(int)])
         h, t, w = h[pick], t[pick], w[pick]
-    if np.ptp(h) == 0:
+    if np.ptp(h) == 0 or not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)):
         return []
-    positive = bool((h > 0).all())
-    size = np.sqrt(np.mean(h * h))
+    size = float(np.sqrt(np.mean(h * h)))
     u = h / size
-    inner, names = _inner(u, positive)
-    found: list[tuple[float, float, object]] = []
-    columns: list[Array] = []
-    weights: list[Array] = []
-    tags: list[tuple[float, Outer, float]] = []
+    w = w / np.max(w)
     with np.errstate(all="ignore"):
-        for j in gauges:
-            if j != int(j) and not positive:
-                continue
-            base = u**-j if j else 1.0
-            if not np.all(np.isfinite(base)):
-                continue
-            tj = t * base
-            wj = w / base
-            size_j = float(np.sqrt(np.mean(tj * tj)))
-            for g in OUTERS:
-                if (not g.scaled and j != 0) or not g.allows(tj):
-                    continue
-                unit = size_j if g.scaled else 1.0
-                z = tj / unit
-                G = g.forward(z)
-                if not np.all(np.isfinite(G)) or np.ptp(G) == 0:
-                    continue
-                columns.append(G)
-                # a residual in G counts as it does in t
-                weights.append(wj / np.maximum(g.slope(z), 1e-12))
-                tags.append((j, g, unit))
-    if not columns:
-        return []
-    spread = float(np.sum(w * w * (t - np.average(t, weights=w * w)) ** 2))
-    for (j, g, unit), G, v in zip(tags, columns, weights, strict=True):
-        price = g.price + (0.0 if j == 0 else 0.5 + 0.5 * abs(j))
-        v = np.minimum(v, 1e6 * np.median(v))
-        mean = np.average(G, weights=v * v)
-        # from a share of G's spread to a share of t's
-        back = unit**2 * float(np.sum(v * v * (G - mean) ** 2)) / spread
-        for share, extra, kind in _regress(G, v, inner, names, u):
-            found.append((share * back, price + extra, (j, g, unit, kind)))
-    found = [f for f in found if np.isfinite(f[0])]
+        columns = _columns_of(u, t, w)
+        if not columns:
+            return []
+        singles, pairs = _inner(u)
+        rough = _rough(columns, singles, pairs)
+        spread = float(np.sum(w * w * (t - np.average(t, weights=w * w)) ** 2)) + 1e-300
+        fine = []
+        few = slice(None, None, max(1, len(u) // 80))
+        thin = {id(c): c.take(few) for _, c, _ in rough}
+        sharper = [(*_refine(thin[id(c)], u[few], kind, 7), c) for _, c, kind in rough]
+        for share, kind, column in sorted(sharper, key=lambda s: s[0] * s[2].back)[:16]:
+            share, kind = _refine(column, u, kind, 14, 0.01)
+            share *= column.back / spread
+            if np.isfinite(share):
+                fine.append((share, column.price + _price(kind), column, kind))
     # ranking by log share plus price prefers the simple among near equals
-    found.sort(key=lambda f: np.log10(max(f[0], 1e-26)) + 0.25 * f[1])
+    fine.sort(key=lambda f: np.log10(max(f[0], 1e-26)) + 0.25 * f[1])
+    negative = np.median(t) < 0
+    return [Law(_writer(c, kind, size, negative), share, price) for share, price, c, kind in fine[:keep]]
+
+
+def _writer(column: _Column, kind: _Kind, size: float, negative: bool) -> Callable[[sympy.Expr], sympy.Expr]:
+    def write(h: sympy.Expr) -> sympy.Expr:
+        value = column.outer.inverse(_express(kind, h / sympy.Float(size)))
+        value = value * sympy.Float(column.unit * (-1 if column.outer.signed and negative else 1))
+        if column.gauge:
+            value = value * power(h, column.gauge) * sympy.Float(float(size**-column.gauge))
+        return value
+
+    return write
+
+
+def _columns_of(u: Array, t: Array, w: Array) -> list[_Column]:
+    """Return g(t·u^-j) for all transforms g and powers j that are defined."""
+    positive = bool((u > 0).all())
     out = []
-    for share, price, (j, g, unit, kind) in found[: 4 * keep]:
-        expression = _express(kind, H / sympy.Float(size))
-        sign = -1 if g.signed and np.median(t) < 0 else 1
-        value = g.inverse(expression) * (sympy.Float(float(unit)) * sign)
-        if j:
-            value = value * power(H, j) * sympy.Float(float(size ** (-j)))
-        out.append(Law(value, share, price))
-        if len(out) >= keep:
-            break
+    for j in GAUGES:
+        if j != int(j) and not positive:
+            continue
+        base = u ** -float(j) if j else np.ones_like(u)
+        if not np.all(np.isfinite(base)):
+            continue
+        tj = t * base
+        wj = w / np.abs(base)
+        size = float(np.sqrt(np.mean(tj * tj)))
+        for g in OUTERS:
+            if (not g.scaled and j != 0) or not g.allows(tj):
+                continue
+            unit = size if g.scaled else 1.0
+            z = tj / unit
+            G = g.forward(z)
+            if not np.all(np.isfinite(G)) or np.ptp(G) == 0:
+                continue
+            # a residual in G counts as it does in t
+            v = wj / np.maximum(g.slope(z), 1e-12)
+            v = np.minimum(v, 1e6 * np.median(v))
+            v2 = v * v
+            total = v2.sum()
+            v2 = v2 / total
+            spread = float(v2 @ (G - v2 @ G) ** 2)
+            if not (spread > 0 and np.isfinite(spread)):
+                continue
+            price = g.price + (0.0 if j == 0 else 0.5 + 0.5 * abs(j))
+            out.append(_Column(G, v2, unit**2 * total * spread, j, g, unit, price))
     return out
 
 
-def _inner(u: Array, positive: bool) -> tuple[dict[str, Array], dict[str, list]]:
-    """Return blocks of inner curves: single columns, and pairs (sin, cos) per frequency."""
-    singles, names = [], []
-    with np.errstate(all="ignore"):
-        for k in INNER_POWERS:
-            if k != int(k) and not positive:
-                continue
-            singles.append(u**k)
-            names.append(("power", k, 0.0, abs(k) * 0.5 + (0 if k == 1 else 1)))
-        if positive:
-            singles.append(np.log(u))
-            names.append(("log", 1, 0.0, 1.0))
-        arguments = [
-            (k, u**k) for k in ARGUMENT_POWERS if (positive or k in (1, 2)) and np.all(np.isfinite(u**k))
-        ]
-        for k, v in arguments:
-            span = np.ptp(v)
-            if span == 0 or not np.isfinite(span):
-                continue
-            for a in _rates():
-                rate = a / span
-                z = rate * v
-                top = z.max()
-                extra = 2.0 + (0 if k == 1 else 1.5)
-                singles.append(np.exp(z - top))
-                names.append(("exp", k, rate, extra))
-                singles.append(np.exp(-z + z.min()))
-                names.append(("exp", k, -rate, extra))
-                if k in (1, -1):
-                    singles.append(np.tanh(z))
-                    names.append(("tanh", k, rate, extra + 0.5))
-                    if np.abs(z).max() < 30:
-                        singles.append(np.cosh(z))
-                        names.append(("cosh", k, rate, extra + 0.5))
-                    singles.append(np.arctan(z))
-                    names.append(("atan", k, rate, extra + 0.5))
-                    if np.abs(z).max() < 30:
-                        singles.append(np.sinh(z))
-                        names.append(("sinh", k, rate, extra + 1.0))
-                    if (1 + z > 0).all():
-                        singles.append(np.log1p(z))
-                        names.append(("log1p", k, rate, extra))
-                        singles.append(1 / (1 + z))
-                        names.append(("inv1p", k, rate, extra))
-        S = np.column_stack(singles)
-        good = np.all(np.isfinite(S), axis=0)
-        S, names = S[:, good], [n for n, ok in zip(names, good, strict=True) if ok]
-        pairs, pair_names = [], []
-        for k, v in arguments:
-            span = np.ptp(v)
-            if span == 0:
-                continue
-            for f in _frequencies():
-                z = f / span * v
-                pairs.append(np.sin(z))
-                pairs.append(np.cos(z))
-                pair_names.append(("sin", k, f / span, 2.5 + (0 if k == 1 else 1.5)))
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """Name an inner curve φ(a·u^k) with its linear coefficients, once fitted."""
+
+    name: str
+    k: float
+    a: float = 0.0
+    c: Array | None = None
+
+
+_SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh": 2.5, "atan": 2.5,
+            "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0}  # fmt: skip
+
+
+def _price(kind: _Kind) -> float:
+    k = abs(kind.k)
+    if kind.name == "power":
+        return 0.5 * k + (0.0 if kind.k == 1 else 1.0)
+    return _SYMBOLS[kind.name] + (0.0 if kind.k == 1 else 1.5)
+
+
+def _inner(u: Array) -> tuple[tuple[list[_Kind], Array], tuple[list[_Kind], Array]]:
+    """Return the inner curves: single columns, and pairs (sin, cos) per frequency."""
+    positive = bool((u > 0).all())
+    kinds, columns = [], []
+
+    def add(kind: _Kind, values: Array) -> None:
+        kinds.append(kind)
+        columns.append(values)
+
+    for k in INNER_POWERS:
+        if positive or k == int(k):
+            add(_Kind("power", k), u ** float(k))
+    if positive:
+        add(_Kind("log", 1), np.log(u))
+    arguments = [(k, u**k) for k in map(float, ARGUMENT_POWERS) if positive or k in (1, 2)]
+    arguments = [(k, v) for k, v in arguments if np.all(np.isfinite(v)) and np.ptp(v) > 0]
+    pair_kinds: list[_Kind] = []
+    pairs: list[Array] = []
+
+    def slide(kind: _Kind, values: Array, slope: Array) -> None:
+        # a curve and its slope by the rate: the fit is right to second order between grid points
+        top = np.abs(values).max()
+        if np.all(np.isfinite(values)) and np.all(np.isfinite(slope)) and top > 0:
+            pair_kinds.append(kind)
+            pairs.extend((values / top, slope / top))
+
+    for k, v in arguments:
+        span = np.ptp(v)
+        for rate in _rates() / span:
+            z = rate * v
+            up, down = np.exp(z - z.max()), np.exp(z.min() - z)
+            slide(_Kind("exp", k, rate), up, z * up)
+            slide(_Kind("exp", k, -rate), down, z * down)
+            if k in (1, -1):
+                slide(_Kind("tanh", k, rate), np.tanh(z), z / np.cosh(z) ** 2)
+                slide(_Kind("atan", k, rate), np.arctan(z), z / (1 + z * z))
+                if np.abs(z).max() < 30:
+                    slide(_Kind("cosh", k, rate), np.cosh(z), z * np.sinh(z))
+                    slide(_Kind("sinh", k, rate), np.sinh(z), z * np.cosh(z))
+                if z.min() > -1:
+                    slide(_Kind("log1p", k, rate), np.log1p(z), z / (1 + z))
+                    slide(_Kind("inv1p", k, rate), 1 / (1 + z), z / (1 + z) ** 2)
+        for f in _frequencies() / span:
+            slide(_Kind("sin", k, f), np.sin(f * v), np.cos(f * v))
+    S = np.column_stack(columns)
+    good = np.flatnonzero(np.all(np.isfinite(S), axis=0))
+    S = S[:, good] / (np.abs(S[:, good]).max(0) + 1e-300)
     P = np.column_stack(pairs) if pairs else np.zeros((len(u), 0))
-    return {"single": S, "pair": P}, {"single": names, "pair": pair_names}
+    return ([kinds[i] for i in good], S), (pair_kinds, P)
 
 
-@np.errstate(all="ignore")
-def _regress(
-    G: Array, v: Array, inner: dict[str, Array], names: dict[str, list], u: Array
-) -> list[tuple[float, float, tuple]]:
-    """Return (share, price, description) of the best inner curves for one output column."""
-    found: list[tuple[float, float, tuple]] = []
-    v = v / v.max() if v.max() > 0 else v
-    v2 = v * v
-    top = v2.max()
-    if not np.isfinite(top) or top <= 0:
-        return found
-    v2 = v2 / v2.sum()
-    g = G - v2 @ G
-    total = v2 @ (g * g)
-    if not (total > 0 and np.isfinite(total)):
-        return found
-    S = inner["single"]
-    m = v2 @ S
-    vg = v2 * g
-    num = vg @ S
-    den = v2 @ (S * S) - m * m
-    share = 1 - num * num / (np.maximum(den, 1e-14 * (v2 @ (S * S)) + 1e-300) * total)
-    for i in np.argsort(share)[:4]:
-        kind = names["single"][i]
-        found.append(_refine(G, v2, u, kind, float(max(share[i], 0.0))))
-    P = inner["pair"]
-    if P.shape[1]:
-        m = v2 @ P
-        b = vg @ P
-        s, c = P[:, 0::2], P[:, 1::2]
-        ss = v2 @ (s * s) - m[0::2] ** 2
-        cc = v2 @ (c * c) - m[1::2] ** 2
-        sc = v2 @ (s * c) - m[0::2] * m[1::2]
-        det = ss * cc - sc * sc
-        ok = det > 1e-9 * ss * cc
-        det[~ok] = 1.0
-        gain = (b[0::2] ** 2 * cc - 2 * b[0::2] * b[1::2] * sc + b[1::2] ** 2 * ss) / det
-        share = 1 - np.where(ok, gain, 0.0) / total
-        for i in np.argsort(share)[:2]:
-            found.append(_refine(G, v2, u, names["pair"][i], float(max(share[i], 0.0))))
-    return found
+def _rough(
+    columns: list[_Column], singles: tuple[list[_Kind], Array], pairs: tuple[list[_Kind], Array]
+) -> list[tuple[float, _Column, _Kind]]:
+    """Return the most promising combinations, by the share on the grid of rates."""
+    V = np.array([c.weight for c in columns])
+    G = np.array([c.G for c in columns])
+    G = G - np.sum(V * G, axis=1, keepdims=True)
+    total = np.sum(V * G * G, axis=1)[:, None]
+    kinds, S = singles
+    mean, num, square = V @ S, (V * G) @ S, V @ (S * S)
+    share = 1 - num * num / (np.maximum(square - mean * mean, 1e-14 * square + 1e-300) * total)
+    found = []
+    best = np.array([c.back for c in columns])[:, None]
+    for block, names in ((share, kinds), (_pair_share(V, G, total, pairs[1]), pairs[0])):
+        if block.shape[1] == 0:
+            continue
+        group = np.array([_GROUPS[n.name] for n in names])
+        price = np.array([_price(n) for n in names])[None] + np.array([c.price for c in columns])[:, None]
+        rank = np.log10(np.clip(block, 1e-20, None) * best / best[0]) + 0.2 * price
+        rank[~np.isfinite(rank)] = np.inf
+        for kind in np.unique(group):
+            at = np.flatnonzero(group == kind)
+            part = rank[:, at]
+            # the best of each transform, then the best of all: one transform must not crowd out others
+            winners = at[np.argmin(part, axis=1)]
+            order = np.argsort(part.min(1), kind="stable")[: 24 if kind < 2 else 12]
+            found += [(float(block[i, winners[i]]), columns[i], names[winners[i]]) for i in order]
+            if kind == 0:
+                flat = np.argsort(part, axis=None, kind="stable")[:12]
+                rows, cols = np.unravel_index(flat, part.shape)
+                found += [
+                    (float(block[i, at[j]]), columns[i], names[at[j]])
+                    for i, j in zip(rows, cols, strict=True)
+                ]
+    return list({(id(c), id(k)): (s, c, k) for s, c, k in found}.values())
 
 
-def _columns(kind: tuple, u: Array, a: float) -> list[Array]:
-    name, k = kind[0], kind[1]
-    x = u**k
-    if name == "power":
-        return [x]
-    if name == "log":
-        return [np.log(u)]
+_GROUPS = {"power": 0, "log": 0, "exp": 1, "tanh": 2, "cosh": 3, "sinh": 4, "atan": 5, "log1p": 6,
+           "inv1p": 7, "sin": 8}  # fmt: skip
+
+
+def _pair_share(V: Array, G: Array, total: Array, P: Array) -> Array:
+    if P.shape[1] == 0:
+        return np.zeros((len(V), 0))
+    s, c = P[:, 0::2], P[:, 1::2]
+    VG = V * G
+    ms, mc = V @ s, V @ c
+    bs, bc = VG @ s, VG @ c
+    ss, cc, sc = V @ (s * s) - ms * ms, V @ (c * c) - mc * mc, V @ (s * c) - ms * mc
+    det = ss * cc - sc * sc
+    ok = det > 1e-9 * np.abs(ss * cc)
+    gain = (bs * bs * cc - 2 * bs * bc * sc + bc * bc * ss) / np.where(ok, det, 1.0)
+    return 1 - np.where(ok, gain, 0.0) / total
+
+
+def _values(kind: _Kind, u: Array, a: float) -> list[Array]:
+    x = u**kind.k
     z = a * x
-    match name:
+    match kind.name:
+        case "power":
+            return [x]
+        case "log":
+            return [np.log(u)]
         case "exp":
             return [np.exp(z - z.max())]
         case "sin":
@@ -313,64 +363,69 @@ def _columns(kind: tuple, u: Array, a: float) -> list[Array]:
             return [np.log1p(z)]
         case "inv1p":
             return [1 / (1 + z)]
-        case _:
+        case name:
             return [{"tanh": np.tanh, "cosh": np.cosh, "sinh": np.sinh, "atan": np.arctan}[name](z)]
 
 
-def _share(G: Array, v2: Array, kind: tuple, u: Array, a: float) -> tuple[float, Array]:
-    with np.errstate(all="ignore"):
-        A = np.column_stack([*_columns(kind, u, a), np.ones(len(u))])
+def _share(column: _Column, u: Array, kind: _Kind, a: float) -> tuple[float, Array]:
+    A = np.column_stack([*_values(kind, u, a), np.ones(len(u))])
     if not np.all(np.isfinite(A)):
         return np.inf, np.zeros(A.shape[1])
-    root = np.sqrt(v2)
-    norms = np.linalg.norm(A * root[:, None], axis=0)
-    c, *_ = np.linalg.lstsq(A * root[:, None] / norms, G * root, rcond=1e-15)
-    c = c / norms
-    r = (A @ c - G) * root
-    g = (G - v2 @ G) * root
+    root = np.sqrt(column.weight)
+    A = A * root[:, None]
+    norms = np.linalg.norm(A, axis=0)
+    Q, R = np.linalg.qr(A / norms)
+    G = column.G * root
+    proj = Q.T @ G
+    r = Q @ proj - G
+    g = G - root * (root @ G)
+    try:
+        c = np.linalg.solve(R, proj) / norms
+    except np.linalg.LinAlgError:
+        return np.inf, np.zeros(A.shape[1])
     return float(r @ r / (g @ g)), c
 
 
-def _refine(G: Array, v2: Array, u: Array, kind: tuple, share: float) -> tuple[float, float, tuple]:
-    name, k, a, extra = kind
-    if name in ("power", "log"):
-        s, c = _share(G, v2, kind, u, a)
-        return s, extra, (name, k, a, c, 0.0)
-    if share < 0.2:
-        # golden section on log a around the grid's cell
-        step = 0.16 if name != "sin" else min(0.16, 0.4 / (abs(a) * np.ptp(u**k)))
+def _refine(column: _Column, u: Array, kind: _Kind, steps: int, width: float = 0.26) -> tuple[float, _Kind]:
+    """Return the share and kind with its rate fitted: golden section on log a around the start."""
+    a = kind.a
+    share, c = _share(column, u, kind, a)
+    if kind.name not in ("power", "log") and share < 0.3:
+        step = width if kind.name != "sin" else min(width, 0.45 / (abs(a) * np.ptp(u**kind.k)))
         low, high = np.log(abs(a)) - step, np.log(abs(a)) + step
         sign = np.sign(a)
         ratio = 0.6180339887498949
         x1, x2 = high - ratio * (high - low), low + ratio * (high - low)
-        f1, f2 = (_share(G, v2, kind, u, sign * np.exp(x))[0] for x in (x1, x2))
-        for _ in range(14):
+        f1, f2 = (_share(column, u, kind, sign * np.exp(x))[0] for x in (x1, x2))
+        for _ in range(steps):
             if f1 < f2:
                 high, x2, f2 = x2, x1, f1
                 x1 = high - ratio * (high - low)
-                f1 = _share(G, v2, kind, u, sign * np.exp(x1))[0]
+                f1 = _share(column, u, kind, sign * np.exp(x1))[0]
             else:
                 low, x1, f1 = x1, x2, f2
                 x2 = low + ratio * (high - low)
-                f2 = _share(G, v2, kind, u, sign * np.exp(x2))[0]
+                f2 = _share(column, u, kind, sign * np.exp(x2))[0]
         a = float(sign * np.exp(0.5 * (low + high)))
-    s, c = _share(G, v2, kind, u, a)
-    offset = float((a * u**k).max()) if name == "exp" else 0.0
-    return s, extra, (name, k, a, c, offset)
+        share, c = _share(column, u, kind, a)
+    if kind.name == "exp":
+        c = np.array([c[0] * np.exp(-(a * u**kind.k).max()), c[1]])
+    return share, _Kind(kind.name, kind.k, a, c)
 
 
-def _express(kind: tuple, h: sympy.Expr) -> sympy.Expr:
-    name, k, a, c, offset = kind
+def _express(kind: _Kind, h: sympy.Expr) -> sympy.Expr:
     F = lambda value: sympy.Float(float(value))  # noqa: E731
-    x = power(h, k)
-    z = F(a) * x
-    match name:
+    assert kind.c is not None
+    c = kind.c
+    x = power(h, kind.k)
+    z = F(kind.a) * x
+    match kind.name:
         case "power":
             return F(c[0]) * x + F(c[1])
         case "log":
             return F(c[0]) * sympy.log(h) + F(c[1])
         case "exp":
-            return F(c[0] * np.exp(-offset)) * sympy.exp(z) + F(c[1])
+            return F(c[0]) * sympy.exp(z) + F(c[1])
         case "sin":
             size, phase = np.hypot(c[0], c[1]), np.arctan2(c[1], c[0])
             return F(size) * sympy.sin(z + F(phase)) + F(c[2])
@@ -378,6 +433,6 @@ def _express(kind: tuple, h: sympy.Expr) -> sympy.Expr:
             return F(c[0]) * sympy.log(1 + z) + F(c[1])
         case "inv1p":
             return F(c[0]) / (1 + z) + F(c[1])
-        case _:
+        case name:
             f = {"tanh": sympy.tanh, "cosh": sympy.cosh, "sinh": sympy.sinh, "atan": sympy.atan}[name]
             return F(c[0]) * f(z) + F(c[1])

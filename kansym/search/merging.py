@@ -128,7 +128,7 @@ def loss(problem: Problem) -> float:
         t, w = part, problem.w[rows]
     columns = []
     for z in problem.Z[rows].T:
-        wide = (z > 0).all() and z.max() > 3 * z.min() or (z < 0).all() and z.min() < 3 * z.max()
+        wide = ((z > 0).all() and z.max() > 3 * z.min()) or ((z < 0).all() and z.min() < 3 * z.max())
         columns.append(unit(np.log(np.abs(z)) if wide else z)[0])
     A = _polynomials(np.column_stack(columns), max(len(problem.fit) // 3, 4))
     n = len(problem.fit)

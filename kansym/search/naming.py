@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import sympy
@@ -112,19 +113,42 @@ def monomial(problem: Problem, exponents: tuple[float, ...] | Array) -> sympy.Ex
     return out
 
 
-def single(problem: Problem, form: Form) -> list[sympy.Expr]:
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Hold a formula still to be written: `write()` gives it; `share` is what it should leave of y."""
+
+    share: float
+    price: float
+    write: Callable[[], sympy.Expr]
+
+
+def single(problem: Problem, form: Form) -> list[Proposal]:
     """Return formulas for a form: its curve named by elementary functions."""
     rows = problem.fit
     Z, y, w = np.abs(problem.Z[rows]), problem.y[rows], problem.w[rows]
     m = np.prod(Z ** np.array(form.p), axis=1)
     outer = monomial(problem, form.p)
+    total = float(np.sum((w * (y - np.average(y, weights=w * w))) ** 2))
+    if not np.all(np.isfinite(m)) or not total > 0:
+        return []
     if not any(form.q):
-        return [sympy.Float(float(np.average(y / m, weights=(w * m) ** 2))) * outer]
+        level = float(np.sum(w * w * m * y) / np.sum((w * m) ** 2))
+        left = float(np.sum((w * (y - level * m)) ** 2)) / total
+        return [Proposal(left, form.price, lambda: sympy.Float(level) * outer)]
     h = argument(problem, form, rows)
-    if not np.all(np.isfinite(h)) or not np.all(np.isfinite(y / m)):
+    t = y / m
+    if not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)):
         return []
     inner = inside(problem, form)
-    return [law.expression.xreplace({curve.H: inner}) * outer for law in curve.laws(h, y / m, w * m)]
+    spread = float(np.sum((w * m * (t - np.average(t, weights=(w * m) ** 2))) ** 2)) / total
+    return [
+        Proposal(law.share * spread, form.price + law.price, partial(_product, law, inner, outer))
+        for law in curve.laws(h, t, w * m)
+    ]
+
+
+def _product(law: curve.Law, inner: sympy.Expr, outer: sympy.Expr) -> sympy.Expr:
+    return law.formula(inner) * outer
 
 
 def basis(
@@ -167,50 +191,58 @@ def formula(problem: Problem, argument: tuple[str, int, int]) -> sympy.Expr:
 
 def several(
     problem: Problem, argument: tuple[str, int, int] | None, use: Array, fit: terms.Terms
-) -> Iterator[sympy.Expr]:
-    """Yield formulas for a sum of terms, with each curve named, likely ones first."""
+) -> list[Proposal]:
+    """Return formulas for a sum of terms, with each curve named, likely ones first."""
     rows = problem.fit
     y, w = problem.y[rows], problem.w[rows]
     L = np.log(np.abs(problem.Z[rows][:, use]))
-    ty = y / np.linalg.norm(w * y)
+    scale = float(np.linalg.norm(w * y))
     P = nice(fit.P)
-    if np.abs(P - fit.P).max() > 0.2:
-        P = np.where(np.abs(P - fit.P) > 0.1, fit.P, P)
+    P = np.where(np.abs(P - fit.P) > 0.1, fit.P, P)
     _, B = basis(problem, argument, rows, min(24, max(8, len(rows) // (4 * len(P)) - 1)))
-    exact = terms.project(L, B, ty, w, P)
+    exact = terms.project(L, B, y / scale, w, P)
+    total = float(np.sum((w * (y - np.average(y, weights=w * w))) ** 2))
+    if not np.isfinite(exact.share) or not total > 0:
+        return []
     monomials = []
     for row in P:
         full = np.zeros(problem.width)
         full[use] = row
         monomials.append(monomial(problem, full))
-    scale = np.linalg.norm(w * y)
+    floor = exact.share * scale**2 / total
+    size = 0.5 * float(np.count_nonzero(P))
     if argument is None:
-        yield sympy.Add(
-            *(sympy.Float(float(c[0] * scale)) * m for c, m in zip(exact.C, monomials, strict=True))
-        )
-        return
+        levels = [sympy.Float(float(c)) for c in exact.C[:, 0] * scale]
+        return [
+            Proposal(floor, size, lambda: sympy.Add(*(c * m for c, m in zip(levels, monomials, strict=True))))
+        ]
     h = values(problem, argument, rows)
     inner = formula(problem, argument)
-    options = []
+    options: list[list[tuple[float, float, Callable[[], sympy.Expr]]]] = []
     for k in range(len(P)):
         m = np.exp(L @ P[k])
         t = (B @ exact.C[k]) * scale
         level = float(np.average(t, weights=(w * m) ** 2))
-        rest = np.sum((w * m * (t - level)) ** 2) / max(np.sum((w * y) ** 2), 1e-300)
-        named = [(rest, sympy.Float(level))]
-        if rest > 1e-14:
-            scale_k = np.sum((w * m * (t - level)) ** 2) / max(np.sum((w * y) ** 2), 1e-300)
+        spread = float(np.sum((w * m * (t - level)) ** 2)) / total
+        named: list[tuple[float, float, Callable[[], sympy.Expr]]] = [
+            (spread, 1.0, partial(sympy.Float, level))
+        ]
+        if spread > 1e-12:
             named += [
-                (law.share * scale_k, law.expression.xreplace({curve.H: inner}))
+                (law.share * spread, law.price + 2, partial(law.formula, inner))
                 for law in curve.laws(h, t, w * m, keep=6)
             ]
         options.append(named)
-    choices = sorted(
-        itertools.product(*options),
-        key=lambda c: np.log10(sum(s for s, _ in c) + 1e-12) + 0.03 * sum(e.count_ops() for _, e in c),
-    )
-    for choice in choices[:12]:
-        yield sympy.Add(*(e * m for (_, e), m in zip(choice, monomials, strict=True)))
+    found = []
+    for choice in itertools.product(*options):
+        share = floor + sum(o[0] for o in choice)
+        price = size + sum(o[1] for o in choice)
+        found.append(Proposal(share, price, partial(_sum, [o[2] for o in choice], monomials)))
+    return sorted(found, key=lambda f: np.log10(f.share + 1e-12) + 0.2 * f.price)[:12]
+
+
+def _sum(curves: list[Callable[[], sympy.Expr]], monomials: list[sympy.Expr]) -> sympy.Expr:
+    return sympy.Add(*(c() * m for c, m in zip(curves, monomials, strict=True)))
 
 
 def rounded(fit: ridge.Ridge, logs: Array | None) -> Iterator[tuple[Array, Array]]:

@@ -21,8 +21,9 @@ from kansym.search.curve import Outer
 class Problem:
     """Hold columns Z (n, d) with their formulas, the target y (n,), and root weights w (n,).
 
-    `finish` turns a formula for this target into one for the table's. `fit` and `test` index the rows that are fitted and the rows that judge; both are bounded, because
-    the search needs hundreds of rows and not millions.
+    `finish` turns a formula for this target into one for the table's. `fit` and `test` index the rows
+    that are fitted and the rows that judge; both are bounded, because the search needs hundreds of rows
+    and not millions.
     """
 
     Z: np.ndarray
@@ -59,9 +60,11 @@ class Problem:
             return None
         before = self.finish
         sign = -1 if outer.signed and np.median(part) < 0 else 1
-        finish = lambda e: before(
-            outer.inverse(e) * (sympy.Float(size) * sign if size != 1 or sign < 0 else 1)
-        )  # noqa: E731
+        factor = sympy.Float(size * sign) if size != 1 or sign < 0 else sympy.S.One
+
+        def finish(e: sympy.Expr) -> sympy.Expr:
+            return before(outer.inverse(e) * factor)
+
         w = self.w / np.maximum(np.abs(slope), 1e-9 * np.median(np.abs(slope[rows])))
         return replace(self, y=t, w=w / np.sqrt(np.mean(w[rows] ** 2)), finish=finish)
 

@@ -9,8 +9,9 @@ them. See docs/notes/search.md.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,35 @@ EXACT = 1e-20
 
 FIT_ROWS = 300
 """Rows on which exponents are searched for; formulas are then fitted on more."""
+
+
+LAST = 12
+"""So many fits are named when none was sharp."""
+
+MOST = 6
+"""Formulas fitted for one fit."""
+
+SHARP = 1e-6
+"""A fit that leaves less than this share of y is named at once."""
+
+FAMILIES = ("log", "linear", "square")
+SQUARES = ("t^2", "1/t", "1/t^2", "sqrt")
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Hold a fitted structure whose curves have no names yet; `name()` proposes formulas for it."""
+
+    share: float
+    price: float
+    source: str
+    problem: Problem
+    name: Callable[[], list[naming.Proposal]]
+
+    @property
+    def rank(self) -> float:
+        """Return the order in which fits are named: small residuals first, simple ones among equals."""
+        return float(np.log10(self.share + 1e-13) + 0.15 * self.price)
 
 
 def propose(
@@ -64,33 +94,74 @@ class Search:
         return self.best < EXACT or self.budget.exhausted
 
     def run(self) -> Iterator[Candidate]:
-        """Yield candidates from every mechanism, the cheap ones first, until one is proved."""
-        root = self.root
-        outers = [t for o in curve.OUTERS if not o.scaled if (t := root.target(o)) is not None]
-        squares = [
-            t
-            for o in curve.OUTERS
-            if o.name in ("t^2", "1/t", "1/t^2", "sqrt")
-            if (t := root.target(o)) is not None
-        ]
-        merged = self.merged(root)
-        steps: Iterable[Iterator[Candidate]] = itertools.chain(
-            [self.single(root, "log")],
-            (self.single(p, "log") for p in outers),
-            [self.powers(root)],
-            (self.single(p, f) for p in merged[:3] for f in ("log", "linear", "square")),
-            [self.several(root, 2)],
-            [self.single(root, "linear"), self.single(root, "square")],
-            (self.powers(p) for p in squares),
-            [self.several(root, 3)],
-            (self.several(p, k) for p in merged[:2] for k in (2,)),
-            (self.single(p, f) for p in merged[3:] for f in ("log", "linear", "square")),
-            (self.several(p, k) for p in squares for k in (2, 3)),
-        )
-        for step in steps:
-            yield from step
+        """Yield candidates until one is proved: every model class is fitted, the best fits are named.
+
+        Fits that look exact are named at once; the others wait, so that poor ones cost nothing when a
+        later model class explains the data.
+        """
+        waiting: list[Fit] = []
+        for count, step in enumerate(self.steps()):
+            waiting += step
+            waiting.sort(key=lambda f: f.rank)
+            while waiting and waiting[0].share < SHARP:
+                yield from self.name(waiting.pop(0))
+                if self.done:
+                    return
+            if count == 0 and waiting:
+                yield from self.name(waiting.pop(0))
             if self.done:
                 return
+        for fit in waiting[:LAST]:
+            yield from self.name(fit)
+            if self.done:
+                return
+
+    def steps(self) -> Iterator[list[Fit]]:
+        """Yield the fits of one model class after another, the cheap and common ones first."""
+        root = self.root
+        yield self.single(root, "log")
+        for o in curve.OUTERS:
+            if not o.scaled and (p := root.target(o)) is not None:
+                yield self.single(p, "log")
+        yield self.powers(root)
+        merged = self.merged(root)
+        for p in merged[:3]:
+            for family in FAMILIES:
+                yield self.single(p, family)
+        yield self.several(root, 2)
+        for family in FAMILIES[1:]:
+            yield self.single(root, family)
+        squares = [p for o in curve.OUTERS if o.name in SQUARES and (p := root.target(o)) is not None]
+        for p in squares:
+            yield self.powers(p)
+        yield self.several(root, 3)
+        for p in merged[:2]:
+            yield self.several(p, 2)
+        for p in merged[3:8]:
+            for family in FAMILIES:
+                yield self.single(p, family)
+        for p in squares:
+            yield self.several(p, 2)
+            yield self.several(p, 3)
+
+    def name(self, fit: Fit) -> Iterator[Candidate]:
+        """Yield the formulas that a fit becomes, best first."""
+        self.budget.tell("structure")
+        proposals = fit.name()
+        if not proposals:
+            return
+        best = min(p.share for p in proposals)
+        likely = [p for p in proposals if p.share <= max(100 * best, 1e-9)][:MOST]
+        found = []
+        for proposal in likely:
+            candidate = self.measure(fit.problem.finish(proposal.write()), fit.source)
+            if candidate is not None:
+                found.append(candidate)
+                if candidate.score < EXACT:
+                    break
+        for candidate in sorted(found, key=lambda c: c.score)[:3]:
+            self.best = min(self.best, candidate.score)
+            yield candidate
 
     def merged(self, root: Problem, depth: int = 5, width: int = 4) -> list[Problem]:
         """Return problems with merged columns, those that lose least first (beam search)."""
@@ -131,19 +202,6 @@ class Search:
         out[logs] = np.clip(fit.p, -8, 8)
         return out
 
-    def offer(self, formulas: Iterable[sympy.Expr], p: Problem, source: str) -> Iterator[Candidate]:
-        """Fit formulas to the rows and yield those that are good, best first."""
-        found = []
-        for formula in formulas:
-            candidate = self.measure(p.finish(formula), source)
-            if candidate is not None:
-                found.append(candidate)
-                if candidate.score < EXACT:
-                    break
-        for candidate in sorted(found, key=lambda c: c.score)[:3]:
-            self.best = min(self.best, candidate.score)
-            yield candidate
-
     def measure(self, formula: sympy.Expr, source: str) -> Candidate | None:
         """Return the formula with its constants fitted and its share on the test rows."""
         key = str(formula.xreplace({f: sympy.Float(f"{float(f):.2g}") for f in formula.atoms(sympy.Float)}))
@@ -163,12 +221,12 @@ class Search:
             return None
         return Candidate(share, source, fitted.expression)
 
-    def single(self, p: Problem, family: str) -> Iterator[Candidate]:
-        """Propose y = m·f(h), h a monomial ("log") or a weighted sum of columns or of their squares."""
-        for form in self.forms(p, family):
-            yield from self.offer(naming.single(p, form), p, f"ridge {family}")
-            if self.done:
-                return
+    def single(self, p: Problem, family: str) -> list[Fit]:
+        """Fit y = m·f(h), h a monomial ("log") or a weighted sum of columns or of their squares."""
+        return [
+            Fit(form.share, form.price, f"ridge {family}", p, partial(naming.single, p, form))
+            for form in self.forms(p, family)
+        ]
 
     def forms(self, p: Problem, family: str) -> list[Form]:
         """Return rounded exponent vectors of good ridge fits, best first."""
@@ -225,24 +283,25 @@ class Search:
             q = self.rng.normal(size=d)
             yield q / np.linalg.norm(q)
 
-    def powers(self, p: Problem) -> Iterator[Candidate]:
-        """Propose sums of two to five power laws."""
-        yield from self.shared(p, (2, 3, 4), [None], "powers", 6)
+    def powers(self, p: Problem) -> list[Fit]:
+        """Fit sums of two to four power laws."""
+        return self.shared(p, (2, 3, 4), [None], "powers", 6)
 
-    def several(self, p: Problem, count: int) -> Iterator[Candidate]:
-        """Propose y = sum of m_k·f_k(h) over arguments h of one or two columns."""
-        yield from self.shared(p, (count,), list(_arguments(p)), f"{count} terms", 2 if count == 2 else 3)
+    def several(self, p: Problem, count: int) -> list[Fit]:
+        """Fit y = sum of m_k·f_k(h) over arguments h of one or two columns."""
+        return self.shared(p, (count,), list(_arguments(p)), f"{count} terms", 2 if count == 2 else 3)
 
     def shared(
         self, p: Problem, counts: tuple[int, ...], arguments: list, source: str, tries: int
-    ) -> Iterator[Candidate]:
-        """Propose sums of terms for each argument, the best fitting ones first."""
+    ) -> list[Fit]:
+        """Fit sums of terms for each argument; return the best fits."""
         rows = p.fit[:FIT_ROWS]
         y, w = p.y[rows], p.w[rows]
         y = y / np.linalg.norm(w * y)
         logs = p.one_signed()
+        out = []
         for count in counts:
-            fits = []
+            fits: list[tuple[float, Any, np.ndarray, terms.Terms]] = []
             for argument in arguments:
                 columns, B = naming.basis(p, argument, rows, 8)
                 use = np.array([i for i in np.flatnonzero(logs) if i not in columns], int)
@@ -267,10 +326,20 @@ class Search:
                     fit = terms.solve(_logs(p.Z[rows][:, use]), B, y, w, fit.P, 30, 1e-13)
                     finer.append((fit.share, argument, use, fit))
                 fits = sorted(fits + finer, key=lambda f: f[0])
-            for _, argument, use, fit in fits[:2]:
-                yield from self.offer(naming.several(p, argument, use, fit), p, source)
-                if self.done:
-                    return
+            spare = max(1 - (np.prod(fit.C.shape) + fit.P.size) / len(y), 0.1) if fits else 1.0
+            out += [
+                Fit(
+                    share / spare,
+                    3.0 * count,
+                    source,
+                    p,
+                    partial(naming.several, p, argument, use, fit),
+                )
+                for share, argument, use, fit in fits[:3]
+            ]
+            if fits and fits[0][0] < 1e-9:
+                break
+        return out
 
 
 def _arguments(p: Problem) -> Iterator[tuple[str, int, int]]:
