@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import click
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
 @click.group(short_help="The functions formulas are made of.")
@@ -16,37 +20,52 @@ def library() -> None:
 @library.command("list", epilog="Example: kansym library list")
 def library_list() -> None:
     """List the shipped sets of functions."""
-    import tomllib
+    from kansym.library import Library, presets
 
-    from kansym import resources
-    from kansym.library import Library
-
-    presets = tomllib.loads((resources.folder("library") / "presets.toml").read_text(encoding="utf-8"))
-    for name in ("all", *presets):
+    for name in presets():
         members = list(Library.load(name))
         click.echo(f"{name:<12} {len(members):>3} functions: {_short(members)}")
 
 
 @library.command("show", epilog="Example: kansym library show physics")
 @click.argument("name", default="default", metavar="[NAME|FILE]")
-def library_show(name: str) -> None:
+@click.option("--function", metavar="F", help="Show everything about one function.")
+@_JSON
+def library_show(name: str, function: str | None, as_json: bool) -> None:
     """Show every function of a set or of a TOML file."""
     from kansym.library import Library
 
     functions = Library.load(name)
-    width = max(len(n) for n in functions)
-    for key, function in functions.items():
-        click.echo(f"{key:<{width}}  complexity {function.complexity}  {function.expression}")
+    if function is not None:
+        functions = (functions if function in functions else Library.load("all")).only([function])
+    facts = [f.describe() for f in functions.values()] if function or as_json else functions.describe()
+    _print(facts, as_json)
 
 
 @library.command("check", epilog="Example: kansym library check mine.toml")
-@click.argument("file", metavar="FILE")
-def library_check(file: str) -> None:
-    """Check a library of your own: names, formulas, domains, derivatives."""
-    from kansym.library import Library
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@_JSON
+def library_check(file: Path, as_json: bool) -> None:
+    """Check a library of your own: names, formulas, domains, slopes, saving."""
+    from kansym.library import check
 
-    functions = Library.load(file)
-    click.echo(f"{file}: {len(functions)} functions, all fine: {', '.join(functions)}")
+    facts = check(file)
+    if not as_json:
+        click.echo(f"{file}: {len(facts)} {'function' if len(facts) == 1 else 'functions'}, all fine")
+    _print(facts, as_json)
+
+
+def _print(facts: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, default=str))
+        return
+    width = max(len(f["name"]) for f in facts)
+    for f in facts:
+        click.echo(f"{f['name']:<{width}}  complexity {f['complexity']}  {f['expression']}")
+        for key in ("domain", "poles", "parity", "period", "redundant", "derivative"):
+            if f.get(key):
+                value = ", ".join(map(str, f[key])) if isinstance(f[key], list) else f[key]
+                click.echo(f"{'':<{width}}    {key}: {value}")
 
 
 @click.group(short_help="The shipped tables.")

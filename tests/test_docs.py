@@ -1,0 +1,69 @@
+"""The how-to pages are true: their commands and their Python run here, and print what the pages show.
+
+In a ```console block, lines after "$ " are commands and the rest is their stdout; "..." stands for any text.
+A ```python block runs in one namespace per page. Other blocks are for reading.
+"""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kansym.cli import main
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+BLOCK = re.compile(r"^```(console|python|toml|csv)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands(block):
+    """Yield (command, expected stdout) pairs of a console block."""
+    command, expected = None, []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            if command is not None:
+                yield command, expected
+            command, expected = line[2:], []
+        else:
+            expected.append(line)
+    if command is not None:
+        yield command, expected
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_page(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, object] = {"__name__": "page"}
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+    assert any(kind in ("console", "python") for kind, _, _ in blocks), "a page shows something that runs"
+    checker = doctest.OutputChecker()
+    for kind, name, body in blocks:
+        if kind in ("toml", "csv"):
+            if name:
+                (tmp_path / name).write_text(body, encoding="utf-8")
+        elif kind == "python":
+            exec(compile(body, f"{page.name}", "exec"), space)
+        else:
+            for command, expected in commands(body):
+                words = shlex.split(command)
+                assert words[0] == "kansym", command
+                result = CliRunner().invoke(main, words[1:])
+                wanted = "\n".join(expected).strip("\n")
+                got = result.stdout if result.exit_code == 0 else result.stderr
+                assert result.exit_code in (0, 2), f"$ {command}\n{result.output}"
+                if not wanted:
+                    assert result.exit_code == 0, f"$ {command}\n{result.output}"
+                    continue
+                flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+                assert checker.check_output(wanted, got, flags), f"$ {command}\n{got}\ninstead of\n{wanted}"
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} -> {target}"
