@@ -9,7 +9,8 @@ __version__ = "0.1.0"
 
 # Public names and the rooms they live in; loaded on first use so that `import kansym` stays light.
 _PUBLIC: dict[str, str] = {
-    "KAN": "kansym.network",
+    "KAN": "kansym.session",
+    "Session": "kansym.session",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

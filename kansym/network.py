@@ -77,6 +77,7 @@ class KAN:
         self.history = pd.DataFrame()
         self.stop_reason = ""
         self.seed = seed
+        self.error = 0.0
         self._sample: np.ndarray | None = None
         self._check_names()
 
@@ -113,7 +114,7 @@ class KAN:
         weights: Any = None,
         validation: tuple[Any, Any] | float | None = None,
         update_grid: bool = True,
-        smoothness: float | Sequence[float] = 1e-9,
+        smoothness: float | Sequence[float] = 1e-11,
         time_limit: float | None = None,
         callback: Callable[[dict[str, Any]], Any] | None = None,
         progress: bool = False,
@@ -153,6 +154,8 @@ class KAN:
                 weights = np.asarray(weights, float)[order[cut:]]
         outcome = train(self.layers, rows, target, setting, weights=weights, held=held, fresh=not self.fitted)
         self.layers, self.fitted, self.stop_reason = outcome.layers, True, outcome.reason
+        left = target - schedule.forward(self.layers, rows) if loss == "squared" else np.zeros(1)
+        self.error = float(left.std() / max(target.std(), 1e-300))
         self._sample = rows[:: max(1, len(rows) // 5000)]
         self.history = pd.concat([self.history, pd.DataFrame(outcome.rows)], ignore_index=True)
         return self
@@ -203,8 +206,14 @@ class KAN:
     def suggest_symbolic(
         self, l: int, i: int, j: int, library: Any = "default", top: int = 5, X: Any = None
     ) -> list[Match]:
-        """Return the library functions that fit edge (l, i, j) best, best first; the network stays as it is."""
-        return match(*self._edge(l, i, j, X), library=library, top=top)
+        """Return the library functions that fit edge (l, i, j) best, best first; the network stays as it is.
+
+        The curve is taken to be known as well as the network knows its targets: in units of its spread, to
+        the error of the last fit.
+        """
+        x, y = self._edge(l, i, j, X)
+        noise = self.error * float(y.std()) if self.error else None
+        return match(x, y, library=library, top=top, noise=noise)
 
     def fix_symbolic(
         self,

@@ -47,11 +47,12 @@ def prune(
     """Return the layers without nodes whose score, incoming or outgoing, is at most `nodes` (2.21), and
     without edges of mean |phi| at most `edges`.
 
-    The mean of what is dropped moves into the bias of the sum that loses it. Inputs and outputs stay.
+    Both are in units of the layer's largest edge, since a network can shrink a layer and stretch the next one's
+    grids at no cost, and sparsity makes it do so. The mean of what is dropped moves into the bias of the sum that loses it. Inputs and outputs stay.
     Raises InputError when a level would lose all its nodes.
     """
     out = list(stack)
-    size = [s.copy() for s in found.size]
+    size = [s / max(float(s.max()), 1e-300) for s in found.size]
     for l, layer in enumerate(out):
         on = layer.state[0] != OFF
         if edges is not None:

@@ -41,7 +41,7 @@ class Training:
     update_until: int = 50
     blend: float = 0.0
     margin: float = 0.01
-    smoothness: Any = 1e-10
+    smoothness: Any = 1e-11
     patience: int = 0
     anneal: float = 1e-2
     tolerance: float = 1e-9
