@@ -99,7 +99,7 @@ def telling(found: list[Merge]) -> list[Merge]:
         mine = [m for m in found if (m.i, m.j) == pair]
         product = min((m.ratio for m in mine if m.operation.name in _PRODUCTS), default=np.inf)
         good = [
-            m for m in mine if m.operation.name not in _PRODUCTS and m.pvalue > 1e-4 and m.ratio < product
+            m for m in mine if m.operation.name not in _PRODUCTS and m.pvalue > 1e-6 and m.ratio < product
         ]
         out += [(m.explained, m.ratio, m) for m in sorted(good, key=lambda m: m.ratio)[:2]]
     return [m for *_, m in sorted(out, key=lambda t: t[1] / max(t[0], 1e-3))]
@@ -113,34 +113,38 @@ def _left(A: np.ndarray, y: np.ndarray) -> float:
 
 
 def loss(problem: Problem) -> float:
-    """Return the share of the target that a polynomial in all columns leaves on the test rows.
+    """Return the share of the target that the best polynomial in all columns leaves on the test rows.
 
     A merge that loses nothing lets a polynomial of the same size fit better, because it has fewer
-    columns; one that throws information away is seen at once. A target of one sign is taken in
-    logarithms, and so are columns that span a wide range.
+    columns; one that throws information away is seen at once. A target of one sign is taken as it is and
+    in logarithms; columns that span a wide range in logarithms.
     """
     y = problem.y
     rows = np.concatenate([problem.fit, problem.test])
-    part = y[rows]
+    n = len(problem.fit)
+    part, w = y[rows], problem.w[rows]
+    targets = [(part, w / np.median(w))]
     if (part > 0).all() or (part < 0).all():
-        t, w = np.log(np.abs(part)), problem.w[rows] * np.abs(part)
-    else:
-        t, w = part, problem.w[rows]
+        targets.append((np.log(np.abs(part)), w * np.abs(part) / np.median(w * np.abs(part))))
     columns = []
     for z in problem.Z[rows].T:
         wide = ((z > 0).all() and z.max() > 3 * z.min()) or ((z < 0).all() and z.min() < 3 * z.max())
         columns.append(unit(np.log(np.abs(z)) if wide else z)[0])
-    A = _polynomials(np.column_stack(columns), max(len(problem.fit) // 3, 4))
-    n = len(problem.fit)
-    w = w / np.median(w)
-    c, *_ = np.linalg.lstsq(A[:n] * w[:n, None], t[:n] * w[:n], rcond=1e-10)
-    r = (t[n:] - A[n:] @ c) * w[n:]
-    mean = np.average(t[n:], weights=w[n:] ** 2)
-    return float(np.sum(r * r) / np.sum((w[n:] * (t[n:] - mean)) ** 2))
+    A, degrees = _polynomials(np.column_stack(columns), max(n // 3, 4))
+    best = np.inf
+    for t, v in targets:
+        mean = np.average(t[n:], weights=v[n:] ** 2)
+        total = np.sum((v[n:] * (t[n:] - mean)) ** 2)
+        for degree in {degrees.max(), max(degrees.max() - 2, 1), max(degrees.max() // 2, 1), 2}:
+            use = degrees <= degree
+            c, *_ = np.linalg.lstsq(A[:n, use] * v[:n, None], t[:n] * v[:n], rcond=1e-10)
+            r = (t[n:] - A[n:, use] @ c) * v[n:]
+            best = min(best, float(np.sum(r * r) / total))
+    return best
 
 
-def _polynomials(U: np.ndarray, most: int) -> np.ndarray:
-    """Return the polynomials of the highest total degree (at most 10) that needs at most `most` terms."""
+def _polynomials(U: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the polynomials of total degree up to 10 that need at most `most` terms, and their degrees."""
     d = U.shape[1]
     degree = 1
     while degree < 10 and math.comb(d + degree + 1, d) <= most:
@@ -149,4 +153,4 @@ def _polynomials(U: np.ndarray, most: int) -> np.ndarray:
     terms = [(np.ones(len(U)), 0)]
     for T in single:
         terms = [(a * T[:, k], s + k) for a, s in terms for k in range(degree + 1 - s)]
-    return np.column_stack([a for a, _ in terms])
+    return np.column_stack([a for a, _ in terms]), np.array([s for _, s in terms])

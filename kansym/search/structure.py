@@ -120,13 +120,18 @@ class Search:
         """Yield the fits of one model class after another, the cheap and common ones first."""
         root = self.root
         yield self.single(root, "log")
+        merged = self.merged(root)
+        before = merging.loss(root)
+        sure = [p for p in merged[:3] if merging.loss(p) < 0.2 * before]
+        for p in sure:
+            for family in FAMILIES:
+                yield self.single(p, family)
         for o in curve.OUTERS:
             if not o.scaled and (p := root.target(o)) is not None:
                 yield self.single(p, "log")
         yield self.powers(root)
-        merged = self.merged(root)
         for p in merged[:3]:
-            for family in FAMILIES:
+            for family in FAMILIES if p not in sure else ():
                 yield self.single(p, family)
         yield self.several(root, 2)
         for family in FAMILIES[1:]:
@@ -174,7 +179,7 @@ class Search:
                 if p.width < 2:
                     continue
                 rough = exponents if p is root else self.slopes(p)
-                for m in merging.telling(merging.merges(p, rough))[:6]:
+                for m in merging.telling(merging.merges(p, rough))[:24]:
                     q = p.merge(m.i, m.j, m.operation)
                     left = merging.loss(q)
                     if left < 1.5 * before:

@@ -1,0 +1,218 @@
+"""Recover laws: python scripts/benchmark.py discover --suite feynman|nguyen [--noise 0.01] [--units].
+
+One configuration for every problem. Results go to a JSONL file, one line per problem and seed; a second
+call with the same file goes on where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import argparse
+import csv
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sympy
+
+FOLDER = Path(__file__).resolve().parent / "problems"
+FEYNMAN_UNITS = ("m", "s", "kg", "K", "V")
+
+
+def problems(suite: str) -> list[dict[str, Any]]:
+    """Return the problems of a suite: id, truth as text, names, ranges, rows, units."""
+    with open(FOLDER / f"{suite}.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    out = []
+    for row in rows:
+        names = row["variables"].split(";")
+        low, high = (
+            [float(v) for v in row[k].split(";")] * (len(names) if ";" not in row[k] else 1)
+            for k in ("low", "high")
+        )
+        out.append(
+            {
+                "id": row.get("id") or row["name"],
+                "truth": row.get("formula") or row["expression"],
+                "names": names,
+                "target": row.get("output", "y"),
+                "low": low,
+                "high": high,
+                "rows": int(row["rows"]) if "rows" in row else 1000,
+                "units": [_unit(u) for u in row["units"].split(";")] if row.get("units") else None,
+            }
+        )
+    return out
+
+
+def _unit(text: str) -> str:
+    powers = text.split()
+    named = [f"{u}^{p}" for u, p in zip(FEYNMAN_UNITS, powers, strict=True) if p != "0"]
+    return "*".join(named) or "1"
+
+
+def truth(problem: dict[str, Any]) -> sympy.Expr:
+    """Return the truth with one real symbol per column."""
+    from kansym.parsing import symbols
+
+    local: dict[str, Any] = {str(s): s for s in symbols(problem["names"])}
+    functions = {"ln": sympy.log, "arcsin": sympy.asin, "pi": sympy.pi}
+    names = {n: f for n, f in functions.items() if n not in local}
+    return sympy.sympify(problem["truth"], locals={**names, **local}, rational=True)
+
+
+def values(e: sympy.Expr, X: np.ndarray, names: list[str]) -> np.ndarray:
+    """Return the formula's values on rows."""
+    from kansym.parsing import symbols
+
+    f = sympy.lambdify(symbols(names), e, modules=["scipy", "numpy"])
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        v = np.asarray(f(*X.T)) + np.zeros(len(X))
+    return np.where(np.isreal(v), v.real, np.nan)
+
+
+def sample(problem: dict[str, Any], n: int, rng: np.random.Generator, width: float = 1.0) -> np.ndarray:
+    """Return rows drawn uniformly from ranges `width` times as wide."""
+    low, high = np.array(problem["low"]), np.array(problem["high"])
+    middle, half = 0.5 * (low + high), 0.5 * (high - low) * width
+    return rng.uniform(middle - half, middle + half, (n, len(low)))
+
+
+def table(
+    problem: dict[str, Any], noise: float, dummies: int, seed: int, rows: int | None = None
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return training rows X, y and names; noise is in units of RMS(y)."""
+    rng = np.random.default_rng([seed, *problem["id"].encode()])
+    n = rows or problem["rows"]
+    X = np.empty((0, len(problem["names"])))
+    y = np.empty(0)
+    law = truth(problem)
+    while len(y) < n:
+        more = sample(problem, n, rng)
+        v = values(law, more, problem["names"])
+        X, y = np.vstack([X, more[np.isfinite(v)]])[:n], np.concatenate([y, v[np.isfinite(v)]])[:n]
+    y = y + noise * np.sqrt(np.mean(y**2)) * rng.normal(size=n)
+    names = list(problem["names"])
+    for k in range(dummies):
+        X = np.column_stack([X, rng.uniform(1, 5, n)])
+        names.append(f"dummy{k}")
+    return X, y, names
+
+
+def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Run one problem and judge what was found."""
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from verdicts import verdict
+
+    from kansym import pipeline
+    from kansym.dataset import from_arrays
+    from kansym.parsing import symbols
+
+    warnings.simplefilter("ignore")
+    X, y, names = table(problem, options["noise"], options["dummies"], options["seed"], options["rows"])
+    units = None
+    if options["units"] and problem["units"]:
+        units = dict(zip([*names, problem["target"]], [*problem["units"][:-1]] + ["1"] * options["dummies"]
+                         + [problem["units"][-1]], strict=True))  # fmt: skip
+    out: dict[str, Any] = {"id": problem["id"], "truth": problem["truth"], **options}
+    started, cpu = time.perf_counter(), time.process_time()
+    try:
+        dataset = from_arrays(X, y, names, target=problem["target"], units=units)
+        found = pipeline.discover(dataset, seed=options["seed"], time_limit=options["time_limit"])
+    except Exception as problem_found:  # a crash is a result, too: it is recorded and counted as a failure
+        return {**out, "error_message": f"{type(problem_found).__name__}: {problem_found}", "recovered": False,
+                "seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}  # fmt: skip
+    out["seconds"], out["cpu"] = time.perf_counter() - started, time.process_time() - cpu
+    law = found.best
+    out |= {"formula": law.equation, "source": law.source, "stop": found.stop_reason, "exact": law.exact}
+    rng = np.random.default_rng(12345)
+    full = {**problem, "names": names, "low": [*problem["low"], *[1.0] * options["dummies"]],
+            "high": [*problem["high"], *[5.0] * options["dummies"]]}  # fmt: skip
+    true = truth(problem)
+    positive = {s for s, low in zip(symbols(names), full["low"], strict=True) if low >= 0}
+    fresh = sample(full, 2000, rng)
+    expected = values(true, fresh, names)
+    ok = np.isfinite(expected)
+    got = law.predict(fresh[ok], names)
+    out["r2"] = float(1 - np.mean((got - expected[ok]) ** 2) / np.var(expected[ok]))
+    if law.expression is None:
+        return {**out, "recovered": False}
+    judged = verdict(
+        law.expression,
+        true,
+        lambda width: sample(full, 2000, rng, width),
+        lambda e, rows: values(e, rows, names),
+        positive,
+        options["noise"],
+    )
+    return {**out, **judged.to_dict()}
+
+
+def main(argv: list[str]) -> int:
+    """Run a suite; print a line per problem and a summary."""
+    parser = argparse.ArgumentParser(prog="benchmark discover")
+    parser.add_argument("--suite", default="feynman", choices=["feynman", "nguyen"])
+    parser.add_argument("--noise", type=float, default=0.0)
+    parser.add_argument("--units", action="store_true")
+    parser.add_argument("--dummies", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--time-limit", type=float, default=100.0)
+    parser.add_argument("--only", nargs="*", help="ids of problems")
+    parser.add_argument("--out", type=Path, help="JSONL file (default: outputs/discover-....jsonl)")
+    a = parser.parse_args(argv)
+    options = {k: getattr(a, k) for k in ("suite", "noise", "units", "dummies", "rows", "seed", "time_limit")}
+    name = f"discover-{a.suite}-noise{a.noise:g}{'-units' if a.units else ''}-d{a.dummies}-s{a.seed}.jsonl"
+    path = a.out or Path("outputs") / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    done = [d for d in done if all(d.get(k) == v for k, v in options.items())]
+    names = {d["id"] for d in done}
+    todo = [p for p in problems(a.suite) if p["id"] not in names and (not a.only or p["id"] in a.only)]
+    from joblib import Parallel, delayed
+
+    results = Parallel(n_jobs=a.jobs, return_as="generator_unordered")(delayed(run)(p, options) for p in todo)
+    with open(path, "a", encoding="utf-8") as file:
+        for result in results:
+            file.write(json.dumps(result) + "\n")
+            file.flush()
+            done.append(result)
+            print(line(result), flush=True)
+    summary(done)
+    return 0
+
+
+def line(r: dict[str, Any]) -> str:
+    """Return one result as text."""
+    marks = "".join(c if r.get(k) else "-" for k, c in (("strict", "S"), ("srbench", "B"), ("numeric", "N"),
+                                                          ("small", "C")))  # fmt: skip
+    text = r.get("formula") or r.get("error_message", "")
+    shown = text if r["recovered"] else f"{text[:120]}   TRUTH {r['truth']}"
+    return f"{'ok  ' if r['recovered'] else 'FAIL'} {r['id']:10} {marks} {r['seconds']:6.1f}s {r.get('source', ''):12} {shown}"
+
+
+def summary(results: list[dict[str, Any]]) -> None:
+    """Print the counts."""
+    n = len(results)
+    if not n:
+        return
+    count = {k: sum(bool(r.get(k)) for r in results) for k in ("recovered", "strict", "srbench", "numeric")}
+    good = sum(r.get("r2", -1) > 0.999 for r in results)
+    seconds = sorted(r["seconds"] for r in results)
+    cpu = sorted(r["cpu"] for r in results)
+    print(
+        f"{n} problems: recovered {count['recovered']}, strict {count['strict']}, SRBench {count['srbench']}, "
+        f"numeric {count['numeric']}, R2>0.999 {good}; median {seconds[n // 2]:.1f} s (cpu {cpu[n // 2]:.1f}), "
+        f"longest {seconds[-1]:.1f} s (cpu {cpu[-1]:.1f})"
+    )
