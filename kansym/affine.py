@@ -19,7 +19,7 @@ from kansym import kernels
 from kansym.errors import DomainError, InputError
 from kansym.graph import Symbolic
 from kansym.library import Function, get
-from kansym.shapes import EDGES, NODES, Shapes, shapes
+from kansym.shapes import EDGES, NODES, Shapes, oscillates, shapes
 
 ENOUGH = 1024
 """Rows that the search looks at; the final polish and the errors use all."""
@@ -252,7 +252,9 @@ def survey(f: Function, data: Data) -> tuple[np.ndarray, np.ndarray]:
     elif form.kind == "hyperbolic":
         starts, rss = refine(f, form, data.coarse, _hyperbolic(f, data), 12, 1e-4, 0.0)
     else:
-        starts, rss = refine(f, form, data.coarse, _starts(form, data), 12, 1e-4, 0.0)
+        starts, rss = refine(
+            f, form, data.coarse, _starts(form, data, STARTS * (1 + oscillates(f))), 12, 1e-4, 0.0
+        )
     keep = _distinct(starts, rss, POLISHED)
     return starts[keep], rss[keep]
 
@@ -284,13 +286,13 @@ def _distinct(starts: np.ndarray, rss: np.ndarray, count: int) -> np.ndarray:
     return np.array(chosen, int)
 
 
-def _starts(form: Shapes, data: Data) -> np.ndarray:
+def _starts(form: Shapes, data: Data, count: int = STARTS) -> np.ndarray:
     w, wy = data.at_nodes
     score = np.empty(len(form.cells), np.float32)
     kernels.correlate(form.table, w, wy, score)
     peak = (score[form.neighbours] <= score[:, None]).all(1) & (score > 0)
     index = np.flatnonzero(peak)
-    index = index[np.argsort(-score[index], kind="stable")][:STARTS]
+    index = index[np.argsort(-score[index], kind="stable")][:count]
     best = np.argsort(-score, kind="stable")[:2]
     return form.cells[np.unique(np.concatenate([index, best]))] if len(score) else form.cells
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from kansym import noise as criterion
-from kansym.affine import AffineFit, Data, finish, held_out, polish, prepare, survey
+from kansym.affine import AffineFit, Data, finish, held_out, polish, prepare, refine, survey
 from kansym.errors import DomainError, InputError
 from kansym.graph import Symbolic
 from kansym.library import Function, Library, get
@@ -156,8 +156,16 @@ def _match(
 
     def low_cost(f: Function) -> tuple[np.ndarray, np.ndarray, float]:
         starts, rss = survey(f, data)
-        whole = data.total if shapes(f).kind in ("wave", "line", "constant") else coarse_total
-        return starts, rss, _rough(f, data, float(rss[0]) / whole, len(t), noise) if len(rss) else math.inf
+        if len(rss) == 0:
+            return starts, rss, math.inf
+        share = 1.0
+        if shapes(f).kind == "constant":
+            pass
+        elif shapes(f).kind in ("wave", "line"):  # refined on other rows: compare on these
+            share = float(refine(f, shapes(f), data.coarse, starts[:1], 0, 0.0, 0.0)[1][0]) / coarse_total
+        else:
+            share = float(rss[0]) / coarse_total
+        return starts, rss, _rough(f, data, share, len(t), noise)
 
     surveyed = list(each(low_cost, functions))
     order = sorted(range(len(functions)), key=lambda i: surveyed[i][2])

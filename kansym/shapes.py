@@ -205,8 +205,8 @@ def _beyond(f: Function, low: float, high: float) -> tuple[np.ndarray, np.ndarra
     gaps = np.concatenate([[0.0], _graded(34, 1e-7, 3e3)])
     widths = _graded(30, 1e-3, 3e3)
     if oscillates(f):
-        gaps = np.unique(np.concatenate([gaps[gaps < 0.7], np.arange(0.7, 40, 0.7)]))
-        widths = np.unique(np.concatenate([widths[widths < 1.4], np.arange(1.4, 80, 1.2)]))
+        gaps = np.concatenate([gaps[gaps < 0.3], np.arange(0.3, 3, 0.3), np.arange(3, 40, 0.7)])
+        widths = np.concatenate([widths[widths < 0.5], np.arange(0.5, 4, 0.35), np.arange(4.3, 80, 1.2)])
     rows, spots = [], []
     for i, gap in enumerate(gaps):
         for j, width in enumerate(widths):
@@ -239,7 +239,7 @@ def _plane(f: Function) -> tuple[np.ndarray, np.ndarray]:
         rows, spots = [tuple(row) for row in branch], [(*place, 1000.0) for place in places]
     halves = np.geomspace(0.05, 300.0, 30)
     if turning:
-        halves = np.concatenate([np.geomspace(0.05, 1.7, 10), np.arange(2.2, 42.0, 0.7)])
+        halves = np.concatenate([np.geomspace(0.05, 1.9, 14), np.arange(2.2, 42.0, 0.7)])
     if f.period is not None:
         halves = np.concatenate(
             [np.geomspace(0.02, 1.0, 14), np.arange(1.15, 12.0, 0.15) * f.period / math.pi]
@@ -247,7 +247,7 @@ def _plane(f: Function) -> tuple[np.ndarray, np.ndarray]:
     far = np.geomspace(1.0, 300.0, 14)
     bends = _bends(f)
     for k, half in enumerate(halves):
-        step = 0.6 if turning else max(0.45, half / 40)
+        step = 0.45 if turning else max(0.45, half / 40)
         reach = half + (14.0 if turning else 6.0)
         centres = np.arange(0.0, reach, step)
         centres = np.concatenate([-centres[:0:-1], centres])
