@@ -140,7 +140,8 @@ class FittedFront(BaseEstimator):
             adopt(constant_run(y, w, names, X, options, "the target or every input is constant"), None)
             return
         try:
-            run = pipeline.search(dataset, options, self._listener())
+            with np.errstate(all="ignore"):  # a search looks beyond every domain
+                run = pipeline.search(dataset, options, self._listener())
         except BaseException as stopped:
             # an alarm's exception: SRBench asks for the model all the same
             best = getattr(stopped, "run", None)
@@ -373,6 +374,7 @@ class FittedFront(BaseEstimator):
                 },
                 "validation": [None if v is None else [str(u) for u in v] for v in self._validation],
                 "covariances": [[None if c is None else c.tolist() for c in cs] for cs in self._covariances],
+                "shares": [float(p) for p in getattr(self, "_shares", ())] or None,
                 "classes": [_plain(c) for c in getattr(self, "classes_", ())] or None,
                 "runs": [run.to_dict() for run in self.runs_],
             },
@@ -406,6 +408,7 @@ class FittedFront(BaseEstimator):
             ]
             if data["classes"]:
                 model.classes_ = np.array(data["classes"])
+                model._shares = np.array(data["shares"])
             model.runs_ = [Run.from_dict(run) for run in data["runs"]]
         except (KeyError, TypeError, AttributeError) as problem:
             raise FormatError(f"{path} lacks or garbles {problem}; fit again.") from None
@@ -443,8 +446,9 @@ class FittedFront(BaseEstimator):
     def _numbers(self, X: Any) -> np.ndarray:
         """Return X as numbers, checked as scikit-learn wants it."""
         if self._encoding.levels:
+            numbers = self._encoding.apply(X)
             validate_data(self, X, reset=False, skip_check_array=True)
-            return check_array(self._encoding.apply(X), dtype=np.float64)
+            return check_array(numbers, dtype=np.float64)
         return validate_data(self, X, reset=False, dtype=np.float64)
 
 

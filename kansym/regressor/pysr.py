@@ -252,4 +252,4 @@ def read_hall_of_fame(path: Path, names: Sequence[str] | None) -> Run:
     )
     data = {"names": list(names), "target": "y", "rows": 0, "ranges": {}, "notes": [f"read from {path}"]}
     chosen = pareto.choose([law.loss for law in front], scores, [law.length for law in front], "best")
-    return Run(front, chosen, data, {}, math.nan, "read from a file", 0.0)
+    return Run(front, chosen, data, {}, 0.0, "read from a file", 0.0)
