@@ -404,17 +404,16 @@ def fit_affine(x: Any, y: Any, function: Function | str, weights: Any = None) ->
     return finish(f, data, best)
 
 
-def finish(f: Function, data: Data, best: np.ndarray) -> AffineFit:
-    """Polish on all rows and return the fit in the data's own units, in canonical form, with errors."""
+def finish(f: Function, data: Data, best: np.ndarray, polished: bool = True) -> AffineFit:
+    """Return the fit in the data's own units, in canonical form, with errors; first polish it on all rows."""
     if not np.isfinite(best).all():
         raise DomainError(f"Function {f.name!r} is defined on no window of this curve; leave it out.")
     form = shapes(f)
     rows = (data.t, data.y, data.w)
-    if form.kind not in ("constant", "line") and len(data.t) > ENOUGH:
-        polished, _ = refine(f, form, rows, best[None], 20, 1e-9, 0.0)
-        best = polished[0]
+    if polished and form.kind not in ("constant", "line") and len(data.t) > ENOUGH:
+        (best,), _ = refine(f, form, rows, best[None], 20, 1e-7, 0.0)
     alpha, beta, p = best
-    if len(form.barriers) and abs(data.middle) <= 2 * data.half:
+    if polished and len(form.barriers) and abs(data.middle) <= 2 * data.half:
         # near a border x itself has more digits than its distance from the middle
         start = np.array([[alpha, beta - alpha * (data.middle / data.half), p]])
         (exact,), _ = refine(f, form, (data.x / data.half, data.y, data.w), start, 12, 1e-12, 0.0)
@@ -438,30 +437,38 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray, b: float)
     if form.kind == "rate" and max(abs(a * x[0]), abs(a * x[-1])) > 300:
         b = -max(a * x[0], a * x[-1])  # exp(a·x) alone would overflow
     a, b = _inside(f, form, x, a, b)
-    u = a * x + b
-    v, vx, vp = f.program.dual(u, 1.0 if p_given is None else p_given)
+    q = 1.0 if p_given is None else p_given
+    v = np.empty(n)
+    for rows in _blocks(n):
+        v[rows] = f.program.value(a * x[rows] + b, q)
     size = float(np.abs(v).max())
-    if not (np.isfinite(v).all() and size > 0):
+    if not (np.isfinite(size) and size > 0):
         raise DomainError(f"Function {f.name!r} is not finite on this curve at its best place; leave it out.")
-    v, vx, vp = v / size, vx / size, vp / size
+    v /= size
     mean = float(np.average(v, weights=w))
     g = v - mean
-    sff = float((w * g * g).sum()) or 1.0
-    c = float((w * g * y).sum()) / sff
+    sff = float((w * g) @ g) or 1.0
+    c = float((w * g) @ y) / sff
     r = y - c * g
-    c += float((w * g * r).sum()) / sff
-    shift = float(np.average(y - c * g, weights=w))
-    r = y - c * g - shift
-    rss = float((w * r * r).sum())
-    total = float((w * (y - np.average(y, weights=w)) ** 2).sum())
+    c += float((w * g) @ r) / sff
+    r = y - c * g
+    shift = float(np.average(r, weights=w))
+    r -= shift
+    rss = float((w * r) @ r)
+    total = float(np.average(y, weights=w))
+    total = float((w * (y - total)) @ (y - total))
     names = [k for k in "ab" if form.free["ab".index(k)]] + (["p"] if f.has_exponent else [])
-    columns = {"a": c * vx * data.t, "b": c * vx, "p": c * vp, "c": g, "d": np.ones(n)}
+    R = np.zeros((0, len(names) + 2))
+    for rows in _blocks(n):  # one triangle after another: little memory, and QR's accuracy
+        _, vx, vp = f.program.dual(a * x[rows] + b, q) if names else (0.0, 0.0, 0.0)
+        columns = {"a": c / size * vx * t[rows], "b": c / size * vx, "p": c / size * vp}
+        J = np.column_stack([*(columns[k] for k in names), g[rows], np.ones(len(g[rows]))])
+        J = np.where(np.isfinite(J), J, 0.0) * np.sqrt(w[rows])[:, None]
+        R = np.linalg.qr(np.concatenate([R, J]), mode="r")
     names += ["c", "d"]
-    J = np.column_stack([columns[k] for k in names]) * np.sqrt(w)[:, None]
-    J = np.where(np.isfinite(J), J, 0.0)
-    norm = np.sqrt((J * J).sum(0))
+    norm = np.sqrt((R * R).sum(0))
     norm[norm == 0] = 1.0
-    R = np.linalg.qr(J / norm, mode="r")
+    R = R / norm
     sigma2 = rss / max(n - len(names), 1)
     inverse = np.linalg.pinv(R, rcond=1e-15)
     with np.errstate(all="ignore"):
@@ -481,8 +488,12 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray, b: float)
     deviation = math.sqrt(total / n)
     return AffineFit(
         f, a, b, c * data.scale / size, (shift - c * mean) * data.scale + data.mean, p_given, tuple(names), cov,
-        1 - rss / total, rmse, math.sqrt(rss / total) if deviation else 0.0, margin(f, u),
+        1 - rss / total, rmse, math.sqrt(rss / total) if deviation else 0.0, margin(f, a, b, x),
     )  # fmt: skip
+
+
+def _blocks(n: int, size: int = 16384) -> list[slice]:
+    return [slice(at, min(at + size, n)) for at in range(0, n, size)]
 
 
 def held_out(f: Function, data: Data, best: np.ndarray) -> float:
@@ -552,13 +563,14 @@ def _inside(f: Function, form: Shapes, x: np.ndarray, a: float, b: float) -> tup
     return a, b
 
 
-def margin(f: Function, u: np.ndarray) -> float:
-    """Return the distance of u to the domain's border or the nearest pole, in units of u's range."""
-    low, high = float(np.min(u)), float(np.max(u))
+def margin(f: Function, a: float, b: float, x: np.ndarray) -> float:
+    """Return the distance of a·x + b to the domain's border or the nearest pole, in units of its range."""
+    low, high = sorted((a * float(x[0]) + b, a * float(x[-1]) + b))
     width = high - low or 1.0
     gaps = [math.inf]
     for piece in f.domain:
         if piece.low <= low and high <= piece.high:
             gaps += [low - piece.low, piece.high - high]
-    gaps += [float(np.abs(u - z).min()) for z in f.poles]
+    for z in f.poles:
+        gaps.append(float(np.abs(a * x + b - z).min()) if low < z < high else max(low - z, z - high))
     return min(gaps) / width

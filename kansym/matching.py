@@ -24,7 +24,9 @@ from kansym.library import Function, Library, get
 from kansym.shapes import oscillates, shapes
 
 FAMILIES = ("x^p", "exp(-|x|^p)")
-SPARE = 4
+BEST, POLISH_ALL = 3, 20_000
+"""Of curves with more rows than POLISH_ALL only the BEST are polished on all rows, the rest on some."""
+SPARE = 6
 """Functions polished beyond the `top` asked for, as the low-cost ranking may be a little off."""
 BREADTH = {"wave": 3.0, "hyperbolic": 1.0, "plane": 1.0}
 """Nats for the choice among basins, on top of log(1 + half-width): wiggly functions try more shapes."""
@@ -194,7 +196,8 @@ def _match(
 
     def finished(i: int) -> Match | None:
         try:
-            return Match(finish(functions[i], data, best[i][0]), scores[i])
+            exactly = len(data.t) <= POLISH_ALL or i in order[:BEST]
+            return Match(finish(functions[i], data, best[i][0], exactly), scores[i])
         except DomainError:  # not finite on all rows: out, as where it is undefined
             return None
 
