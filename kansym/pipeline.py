@@ -21,6 +21,8 @@ from kansym import pareto, uncertainty
 from kansym.budget import Budget, Progress
 from kansym.dataset import Dataset, from_arrays, from_table
 from kansym.errors import InputError
+from kansym.evaluate import evaluate, parameters
+from kansym.graph import Graph, Spline
 from kansym.library import Library
 from kansym.parsing import parse_expression, symbols
 from kansym.polish import Rows
@@ -30,6 +32,15 @@ from kansym.snapping import snap
 
 SEARCH_ROWS = 2000
 """The structure search looks at no more rows than this; constants of the front see all of them."""
+
+MOST_CURVES = 10
+"""Graphs with more spline curves are kept as smooth fits and not snapped: every curve costs seconds."""
+
+WORTH_SNAPPING = 0.02
+"""Residual share above which a graph's curves are too far off to be recognised."""
+
+SMOOTH_GAIN = 0.7
+"""A smooth fit joins the front when its held-out loss is below this share of the best formula's."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,16 @@ def asdict_shallow(options: Any) -> dict[str, Any]:
     return {name: getattr(options, name) for name in options.__dataclass_fields__}
 
 
+@dataclass(frozen=True, eq=False)
+class Smooth:
+    """Hold a fit that is no formula: a graph with spline curves, and how well it holds."""
+
+    graph: Graph
+    loss: float
+    heldout: float
+    source: str
+
+
 @dataclass
 class Archive:
     """Collect judged formulas; keep for each complexity the best, and the shortest description of all."""
@@ -83,6 +104,18 @@ class Archive:
     best: dict[int, Judged] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     others: list[Judged] = field(default_factory=list)
+    smooth: Smooth | None = None
+
+    def add_graph(self, graph: Graph, source: str) -> None:
+        """Keep a graph with spline curves as the accurate end, if it holds better than the last one."""
+        rows = self.trial.heldout
+        if rows is None or graph.is_symbolic:
+            return
+        heldout = rows.loss(evaluate(graph, rows.X)[:, 0])
+        if math.isfinite(heldout) and (self.smooth is None or heldout < self.smooth.heldout):
+            train = self.trial.train
+            loss = train.loss(evaluate(graph, train.X)[:, 0])
+            self.smooth = Smooth(graph, loss, heldout, source)
 
     def add(self, law: Judged) -> bool:
         """Add a formula; tell whether it is the shortest description so far."""
@@ -171,11 +204,13 @@ def _explore(dataset: Dataset, trial: Trial, archive: Archive, options: Options,
     for formula, source in _first(dataset, options):
         for law in refine(formula, trial, source):
             archive.add(law)
-    rows = dataset.subsample(SEARCH_ROWS, options.seed)
+    rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
     for name, propose in _producers(options):
         budget.tell(name, *_best_of(archive))
         candidates = propose(rows, noise=None, budget=budget, library=trial.library, seed=options.seed)
         for candidate in candidates:
+            if candidate.graph is not None:
+                archive.add_graph(candidate.graph, candidate.source)
             for formula in _formulas(candidate, trial):
                 promising = archive.shortest + 0.02 * len(trial.train.y) + 60
                 for law in refine(formula, trial, candidate.source, promising):
@@ -210,9 +245,13 @@ def _producers(options: Options) -> Iterator[tuple[str, Callable[..., Iterator[A
 def _formulas(candidate: Any, trial: Trial) -> Iterator[sympy.Expr]:
     if candidate.expression is not None:
         yield candidate.expression
-    elif candidate.graph is not None:
+    elif candidate.graph is not None and candidate.score < WORTH_SNAPPING and _curves(candidate.graph) <= MOST_CURVES:
         for snapped in snap(candidate.graph, trial.small, trial.library):
             yield expressions.from_graph(snapped.graph)[0]
+
+
+def _curves(graph: Graph) -> int:
+    return sum(isinstance(e.curve, Spline) for e in graph.edges())
 
 
 def _first(dataset: Dataset, options: Options) -> Iterator[tuple[sympy.Expr, str]]:
@@ -257,8 +296,10 @@ def _finish(
     proved = exact(leader, trial)
     if proved and reason.startswith("every"):
         reason = "proved exact on held-out rows"
+    laws_out = [_law(law, score, trial, everything) for law, score in zip(front, scores, strict=True)]
+    laws_out += _smooth_end(archive, front, everything)
     return Run(
-        front=tuple(_law(law, score, trial, everything) for law, score in zip(front, scores, strict=True)),
+        front=tuple(laws_out),
         chosen=chosen,
         data=_facts(dataset, trial),
         options=options.to_dict(),
@@ -277,6 +318,29 @@ def _front(laws: list[Judged], floor: float) -> list[Judged]:
         if all(max(law.heldout, floor) < max(other.heldout, floor) for other in kept) or not kept:
             kept.append(law)
     return kept
+
+
+def _smooth_end(archive: Archive, front: list[Judged], rows: Rows) -> list[Law]:
+    """Return the smooth fit as a row of the front where it explains clearly more than every formula."""
+    smooth = archive.smooth
+    if smooth is None or smooth.heldout > SMOOTH_GAIN * min(law.heldout for law in front):
+        return []
+    size = max(len(parameters(smooth.graph)), front[-1].complexity + 1)
+    loss = rows.loss(evaluate(smooth.graph, rows.X)[:, 0])
+    score = pareto.scores([front[-1].complexity, size], [front[-1].loss, loss])[1] if loss > 0 else 0.0
+    return [
+        Law(
+            equation=f"(not symbolic: {smooth.source} with {size} numbers)",
+            complexity=size,
+            loss=loss,
+            heldout_loss=smooth.heldout,
+            score=score,
+            length=math.inf,
+            graph=smooth.graph,
+            source=smooth.source,
+            note="not symbolic",
+        )
+    ]
 
 
 def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:

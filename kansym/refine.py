@@ -34,8 +34,12 @@ FIT_ROWS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Hold the rows that candidates are fitted to and judged on, and the ruler they are judged by."""
+    """Hold the rows that candidates are fitted to and judged on, and the ruler they are judged by.
 
+    `dataset` has the training rows only: no producer ever sees a held-out one.
+    """
+
+    dataset: Dataset
     train: Rows
     heldout: Rows | None
     sigma2: float | None
@@ -52,9 +56,10 @@ class Trial:
         sigma2 = 1.0 if dataset.absolute else None
         if units <= TINY_TABLE:
             rows = Rows(dataset.X, dataset.y, dataset.weights, columns, sigma2)
-            return Trial(rows, None, sigma2, dataset.names, positive, library)
+            return Trial(dataset, rows, None, sigma2, dataset.names, positive, library)
         train, held = dataset.split(0.2, seed)
         return Trial(
+            train,
             Rows(train.X, train.y, train.weights, columns, sigma2),
             Rows(held.X, held.y, held.weights, columns, sigma2),
             sigma2,

@@ -7,7 +7,6 @@ never changes a graph: every step returns new ones, so undoing costs nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,12 +25,13 @@ FLAT = 1e-9
 
 @dataclass(frozen=True)
 class Settings:
-    """Set how wide snapping looks: choices per edge, graphs carried along, refit steps after each snap."""
+    """Set how wide snapping looks: choices per edge, graphs carried along, refits, rows used."""
 
-    choices: int = 5
-    beam: int = 4
-    refit_steps: int = 8
+    choices: int = 4
+    beam: int = 3
+    refit_steps: int = 6
     worst_r2: float = 0.5
+    rows: int = 300
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,43 @@ def snap(
     price of their functions go on. Returns fewer graphs, or none, where no function fits a curve.
     """
     settings = settings or Settings()
+    rows = _fewer(rows, settings.rows)
     beam = [Snapped(graph, rows.loss(evaluate(graph, rows.X)[:, output]))]
-    while any(not s.graph.is_symbolic for s in beam):
-        grown: list[Snapped] = []
-        for state in beam:
-            if state.graph.is_symbolic:
-                grown.append(state)
-            else:
-                grown.extend(_snap_one(state, rows, library, settings))
+    for edge_id in _surest_first(graph, rows, library, settings):
+        grown = [new for state in beam for new in _snap_edge(state, edge_id, rows, library, settings)]
         if not grown:
             return []
         beam = _best(grown, rows, settings.beam)
     return beam
+
+
+def _fewer(rows: Rows, most: int) -> Rows:
+    if len(rows.y) <= most:
+        return rows
+    at = np.linspace(0, len(rows.y) - 1, most).astype(int)
+    weights = None if rows.weights is None else rows.weights[at]
+    return Rows(rows.X[at], rows.y[at], weights, rows.symbols, rows.sigma2)
+
+
+def _surest_first(
+    graph: Graph, rows: Rows, library: Library, settings: Settings
+) -> list[tuple[str, str, int]]:
+    """Return the spline edges by how little their best match leaves unexplained."""
+    acts = activations(graph, rows.X)
+    doubt = {}
+    for e in graph.edges():
+        if isinstance(e.curve, Spline):
+            found = _matches(*acts[e.id], rows, library, 1)
+            doubt[e.id] = 1.0 - found[0].r2 if found else 2.0
+    return sorted(doubt, key=lambda i: doubt[i])
+
+
+def _matches(x: np.ndarray, y: np.ndarray, rows: Rows, library: Library, top: int) -> list[Match]:
+    """Return the functions that fit one curve; none where the curve cannot be matched."""
+    try:
+        return match(x, y, library=library, top=top)
+    except KansymError:
+        return []
 
 
 def suggest(graph: Graph, X: np.ndarray, edge: Edge, library: Library, top: int = 5) -> list[Match]:
@@ -86,43 +111,26 @@ def suggest(graph: Graph, X: np.ndarray, edge: Edge, library: Library, top: int 
     return match(x, y, library=library, top=top)
 
 
-def _snap_one(state: Snapped, rows: Rows, library: Library, settings: Settings) -> list[Snapped]:
-    """Return the states that snapping the surest edge of a state leads to."""
-    acts = activations(state.graph, rows.X)
-    waiting = [e for e in state.graph.edges() if isinstance(e.curve, Spline)]
-    options: list[tuple[float, Edge, list[Match]]] = []
-    for e in waiting:
-        x, y = acts[e.id]
-        if np.std(y) <= FLAT * (np.std(rows.y) + np.finfo(float).tiny):
-            constant = Symbolic(library["x"], 1.0, 0.0, 0.0, float(np.mean(y)))
-            graph = state.graph.with_curve(e, constant)
-            step = Step(_label(e), "constant", 1.0, state.loss, True)
-            return [Snapped(graph, state.loss, state.cost, (*state.steps, step))]
-        try:
-            found = match(x, y, library=library, top=settings.choices)
-        except KansymError:
-            continue
-        if found:
-            options.append((_doubt(found), e, found))
-    if not options:
-        return []
-    _, edge, found = min(options, key=lambda o: o[0])
+def _snap_edge(
+    state: Snapped, edge_id: tuple[str, str, int], rows: Rows, library: Library, settings: Settings
+) -> list[Snapped]:
+    """Return the states that snapping one edge of a state leads to."""
+    edge = state.graph.edge(*edge_id)
+    x, y = activations(state.graph, rows.X)[edge_id]
+    if np.std(y) <= FLAT * (np.std(rows.y) + np.finfo(float).tiny):
+        constant = Symbolic(library["x"], 1.0, 0.0, 0.0, float(np.mean(y)))
+        step = Step(_label(edge), "constant", 1.0, state.loss, True)
+        return [Snapped(state.graph.with_curve(edge, constant), state.loss, state.cost, (*state.steps, step))]
     states = []
-    for m in found:
+    for m in _matches(x, y, rows, library, settings.choices):
         if m.r2 < settings.worst_r2:
             continue
         graph = state.graph.with_curve(edge, Symbolic(m.function, m.a, m.b, m.c, m.d, m.p))
         graph, loss = refit(graph, rows, settings.refit_steps)
-        if not math.isfinite(loss):
-            continue
-        step = Step(_label(edge), m.function.name, float(m.r2), loss, True)
-        states.append(Snapped(graph, loss, state.cost + m.function.complexity, (*state.steps, step)))
+        if math.isfinite(loss):
+            step = Step(_label(edge), m.function.name, float(m.r2), loss, True)
+            states.append(Snapped(graph, loss, state.cost + m.function.complexity, (*state.steps, step)))
     return states
-
-
-def _doubt(found: Sequence[Match]) -> float:
-    """Return how unsure the best match is: what it leaves unexplained."""
-    return max(1.0 - found[0].r2, 1e-16)
 
 
 def _best(states: list[Snapped], rows: Rows, width: int) -> list[Snapped]:
