@@ -213,7 +213,7 @@ def _explore(dataset: Dataset, trial: Trial, archive: Archive, options: Options,
                 archive.add_graph(candidate.graph, candidate.source)
             for formula in _formulas(candidate, trial):
                 promising = archive.shortest + 0.02 * len(trial.train.y) + 60
-                for law in refine(formula, trial, candidate.source, promising):
+                for law in refine(formula, trial, candidate.source, promising, options.maxsize):
                     if archive.add(law):
                         budget.tell(name, *_best_of(archive))
                 if archive.leader is not None and exact(archive.leader, trial):

@@ -32,6 +32,10 @@ FIT_ROWS = 1000
 """Constants of candidates are fitted on at most this many rows; those of the front on all."""
 
 
+MOST_CONSTANTS = 10
+"""A formula with more free constants is an approximation unless it is exact: nice values are not looked for."""
+
+
 @dataclass(frozen=True, eq=False)
 class Trial:
     """Hold the rows that candidates are fitted to and judged on, and the ruler they are judged by.
@@ -150,11 +154,16 @@ def leave_one_out(polished: Polished, rows: Rows) -> float:
     return out if math.isfinite(out) else math.inf
 
 
-def refine(expression: sympy.Expr, trial: Trial, source: str, promising: float = math.inf) -> Iterator[Judged]:
+def refine(
+    expression: sympy.Expr, trial: Trial, source: str, promising: float = math.inf, maxsize: int = 60
+) -> Iterator[Judged]:
     """Yield the law that a formula becomes: fitted, then with nice constants, then simplified.
 
-    Gives up after the first fit when its description length exceeds `promising`.
+    Gives up before the fit when the formula is twice as large as may be shown (constants may still vanish
+    from it), and after the first fit when its description length exceeds `promising`.
     """
+    if expressions.complexity(expression) > 2 * maxsize:
+        return
     try:
         fitted = polish(expression, trial.small)
     except (KansymError, TypeError, ZeroDivisionError, OverflowError):
@@ -167,6 +176,8 @@ def refine(expression: sympy.Expr, trial: Trial, source: str, promising: float =
         fitted = polish(fitted.expression, trial.train, 20) or fitted
     first = judge(fitted, fitted, trial, source)
     yield first
+    if len(fitted.theta) > MOST_CONSTANTS and not exact(first, trial):
+        return
     settled = settle(fitted, trial.small)
     settled = shortened(settled, trial)
     again = settle(settled, trial.small)
