@@ -26,6 +26,8 @@ from kansym.shapes import oscillates, shapes
 FAMILIES = ("x^p", "exp(-|x|^p)")
 BEST, POLISH_ALL = 3, 20_000
 """Of curves with more rows than POLISH_ALL only the BEST are polished on all rows, the rest on some."""
+HOPELESS = 200.0
+"""Nats behind the best beyond which a function is polished to a few digits only."""
 SPARE = 6
 """Functions polished beyond the `top` asked for, as the low-cost ranking may be a little off."""
 BREADTH = {"wave": 3.0, "hyperbolic": 1.0, "plane": 1.0}
@@ -176,17 +178,22 @@ def _match(
         raise DomainError("No function of the library is defined on this curve; use a wider library.")
 
     def middle(i: int) -> tuple[np.ndarray, np.ndarray]:
-        return polish(functions[i], data, *surveyed[i][:2], 12, 1e-3)
+        count = 4 if surveyed[i][2] - surveyed[order[0]][2] < HOPELESS else 1
+        starts, rss, _ = surveyed[i]
+        return polish(functions[i], data, starts[:count], rss[:count], 12, 1e-3)
 
     rougher = dict(zip(order, each(middle, order), strict=True))
     scale = data.total
     order = [i for i in order if len(rougher[i][0])]
-    order.sort(
-        key=lambda i: _rough(functions[i], data, float(rougher[i][1][0]) / scale, len(data.some[0]), noise)
-    )
+    rows = len(data.some[0])
+    rough = {i: _rough(functions[i], data, float(rougher[i][1][0]) / scale, rows, noise) for i in order}
+    order.sort(key=rough.__getitem__)
 
     def last(i: int) -> tuple[np.ndarray, float]:
-        starts, rss = polish(functions[i], data, rougher[i][0][:1], rougher[i][1][:1], 60, 1e-8)
+        near = rough[i] - rough[order[0]] < HOPELESS
+        starts, rss = polish(
+            functions[i], data, rougher[i][0][:1], rougher[i][1][:1], 60 if near else 8, 1e-8 if near else 1e-4
+        )
         return starts[0], float(rss[0])
 
     order = order[: top + 1]
