@@ -1,0 +1,430 @@
+"""Bottom-up enumeration with meet-in-the-middle: short laws of any shape, compositions included.
+
+`pool` makes hundreds of thousands of distinct small expressions in under a second. A law of twice that
+size is found as a join of two of them: for a target t(y) and an expression e1, the vector t − c·e1, t/e1
+or t·e1 must be α·e2 + β for another e2. The ratio (v2 − v0)/(v1 − v0) of three rows does not change under
+α and β, so e2 is looked up in a sorted list. That needs exact data. With noise only the linear routes
+stay: y ≈ α·e + β and y ≈ α·e1 + β·e2 + γ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+from threadpoolctl import threadpool_limits
+
+from kansym.budget import Budget
+from kansym.errors import KansymError
+from kansym.jit import njit
+from kansym.library import Function, Library
+from kansym.parsing import symbols
+from kansym.program import Program
+from kansym.search import pool
+from kansym.search.candidate import Candidate
+from kansym.search.pool import Pool
+
+ALL: tuple[str, ...] = ()
+STAGES: tuple[tuple[tuple[str, ...], int, int], ...] = (
+    (ALL, 20_000, 20_000),
+    (("x^2",), 150_000, 30_000),
+    (("x^2", "sqrt"), 150_000, 30_000),
+    (("x^2", "exp", "log"), 150_000, 30_000),
+    (("x^2", "sin", "cos"), 150_000, 30_000),
+    (ALL, 300_000, 60_000),
+)
+"""Functions, sizes of the pool and of the part that e1 is taken from. The small pool with all functions
+comes first; few functions reach deeper with the same number of entries."""
+
+ROWS = 24
+"""Rows of a value vector when the data are exact; NOISY_ROWS when they may not be."""
+
+NOISY_ROWS = 80
+NOISY_CAPACITY = 40_000
+COLUMNS = 6
+"""More inputs than this make pools too shallow; the most correlated ones are used."""
+
+EXACT = 1e-8
+"""Largest error on all rows, as a share of y's spread, of a join that is taken for the law."""
+
+KEEP = 12
+NAMES = (
+    "x^2", "1/x", "sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "x^3",
+    "gaussian",
+)  # fmt: skip
+"""Functions tried inside expressions, where the library has them; a person's own are tried too."""
+
+FEW = ("x^2", "1/x", "sqrt", "exp", "log", "sin", "cos", "tanh", "asin")
+"""The same when there are several inputs."""
+
+CONSTANTS: tuple[tuple[sympy.Expr, float], ...] = (
+    (sympy.Integer(1), 1.0),
+    (sympy.Integer(2), 2.0),
+    (sympy.pi, math.pi),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Hold a transform of y, its inverse for formulas, and what it costs in symbols."""
+
+    values: np.ndarray
+    back: Callable[[sympy.Expr], sympy.Expr]
+    price: int
+
+
+@dataclass(frozen=True)
+class Join:
+    """Hold t = c·e1 + α·e2 + β (mode 0), e1·(α·e2 + β) (1), (α·e2 + β)/e1 (2), or α·e2 + β (3)."""
+
+    price: float
+    mode: int
+    c: float
+    first: int
+    second: int
+    alpha: float
+    beta: float
+    target: Target
+
+    def expression(self, entries: Pool) -> sympy.Expr:
+        """Return the formula for y."""
+        inner = number(self.alpha) * entries.expression(self.second) + number(self.beta)
+        if self.mode == 0:
+            inner = number(self.c) * entries.expression(self.first) + inner
+        elif self.mode == 1:
+            inner = entries.expression(self.first) * inner
+        elif self.mode == 2:
+            inner = inner / entries.expression(self.first)
+        return self.target.back(inner)
+
+
+def number(value: float) -> sympy.Expr:
+    """Return a constant: exact where it is a small integer or half of one to nine digits."""
+    if abs(value) < 20 and abs(2 * value - round(2 * value)) < 1e-9:
+        return sympy.Rational(round(2 * value), 2)
+    return sympy.Float(value)
+
+
+def propose(
+    dataset: Any,
+    *,
+    noise: float | None = None,
+    budget: Budget | None = None,
+    library: Library | None = None,
+    seed: int = 0,
+) -> Iterator[Candidate]:
+    """Yield formulas found by enumeration, best first; exact joins when there are any.
+
+    `noise` 0 or None allows exact joins; a positive one rules them out. `library` supplies the
+    functions. Work is counted as one unit for a thousand expressions compared.
+    """
+    budget = budget or Budget()
+    X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
+    if len(y) < pool.PROBES + 2 or np.ptp(y) == 0:
+        return
+    search = Search.of(X, y, symbols(dataset.names), library or Library.load("default"), seed)
+    if not noise:
+        for names, capacity, part in STAGES:
+            with threadpool_limits(1, "blas"):
+                found = search.exact(names, capacity, part, budget)
+            if found:
+                yield from found
+                return
+            if budget.exhausted:
+                return
+    with threadpool_limits(1, "blas"):
+        found = search.linear(budget)
+    yield from found
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Hold the rows: inputs in handy units with their formulas, y, a few rows first for the vectors."""
+
+    X: np.ndarray
+    Z: np.ndarray
+    y: np.ndarray
+    symbols: tuple[sympy.Symbol, ...]
+    columns: tuple[sympy.Expr, ...]
+    unary: tuple[Function, ...]
+    order: np.ndarray
+
+    @staticmethod
+    def of(
+        X: np.ndarray, y: np.ndarray, names: tuple[sympy.Symbol, ...], library: Library, seed: int
+    ) -> Search:
+        """Return the search of a table."""
+        keep = np.arange(X.shape[1])
+        if len(keep) > COLUMNS:
+            ranks = np.argsort(np.argsort(np.column_stack([X, y]), axis=0), axis=0)
+            with np.errstate(all="ignore"):
+                strength = np.abs(np.atleast_2d(np.corrcoef(ranks.T))[-1, :-1])
+            keep = np.sort(np.argsort(-np.nan_to_num(strength), kind="stable")[:COLUMNS])
+        size = np.median(np.abs(X), axis=0)
+        unit = np.where((size > 1e-3) & (size < 1e4) | (size == 0), 1.0, size)
+        columns = tuple(names[i] if unit[i] == 1 else names[i] * sympy.Float(1 / unit[i]) for i in keep)
+        wanted = NAMES if len(keep) == 1 else FEW
+        unary = tuple(library[n] for n in wanted if n in library)
+        unary += tuple(f for f in library.values() if f.theme == "user" and not f.has_exponent)
+        rng = np.random.default_rng(seed)
+        ends = [int(np.argmin(y)), int(np.argmax(y))]
+        order = np.array([*ends, *(i for i in rng.permutation(len(y)) if i not in ends)])
+        return Search(X, X[:, keep] / unit[keep], y, names, columns, unary, order)
+
+    def pool(self, rows: np.ndarray, capacity: int, names: tuple[str, ...] = ALL) -> Pool:
+        """Return the pool over some rows, with some of the functions or all."""
+        unary = self.unary if names == ALL else tuple(f for f in self.unary if f.name in names)
+        return pool.build(self.Z[rows], self.columns, unary, capacity, CONSTANTS)
+
+    def exact(self, names: tuple[str, ...], capacity: int, part: int, budget: Budget) -> list[Candidate]:
+        """Return formulas that all rows agree with, the shortest first."""
+        rows = self.order[:ROWS]
+        entries = self.pool(rows, capacity, names)
+        budget.spend(len(entries) / 1000)
+        index = Index.of(entries)
+        joins: list[Join] = []
+        for target in targets(self.y):
+            t = target.values[rows]
+            if np.ptp(t) <= 1e-9 * np.abs(t).max():
+                continue
+            joins += index.joins(t, target, min(part, len(entries)))
+            budget.spend(min(part, len(entries)) / 1000)
+            if budget.exhausted or (joins and capacity > STAGES[0][1]):
+                break
+        joins.sort(key=lambda j: j.price)
+        found = []
+        for join in joins[:200]:
+            candidate = self.checked(join.expression(entries))
+            if candidate is not None:
+                found.append((join.price, candidate))
+            if len(found) >= KEEP:
+                break
+        return [c for _, c in found]
+
+    def checked(self, formula: sympy.Expr) -> Candidate | None:
+        """Return the formula as a candidate if it holds on every row."""
+        try:
+            values = Program.compile(formula, self.symbols).value(self.X)
+        except (KansymError, TypeError, ZeroDivisionError, OverflowError):
+            return None
+        worst = float(np.max(np.abs(values - self.y)) / np.std(self.y))
+        return Candidate(worst**2, "enumeration", formula) if worst < EXACT else None
+
+    def linear(self, budget: Budget) -> list[Candidate]:
+        """Return the best formulas t(y) ≈ α·e + β and y ≈ α·e1 + β·e2 + γ, for each size."""
+        n = len(self.y)
+        held = self.order[2:][: n // 4] if n >= 40 else self.order
+        fit = np.setdiff1d(self.order, held) if n >= 40 else self.order
+        rows = fit[:: max(1, len(fit) // NOISY_ROWS)][:NOISY_ROWS]
+        entries = self.pool(rows, NOISY_CAPACITY)
+        budget.spend(len(entries) / 1000)
+        V = entries.V
+        unit = centred(V)
+        sizes = entries.complexity()
+        proposals: list[tuple[float, sympy.Expr]] = []
+        for target in targets(self.y)[:5]:
+            t = target.values[rows]
+            share = 1 - (unit @ (centred(t[None])[0])) ** 2
+            for i in shortlist(share, sizes, len(rows), 12):
+                if share[i] >= 1:
+                    continue
+                v = V[i] - V[i].mean()
+                alpha = float(v @ t / (v @ v))
+                beta = float(t.mean() - alpha * V[i].mean())
+                formula = target.back(sympy.Float(alpha) * entries.expression(i) + sympy.Float(beta))
+                proposals.append((float(sizes[i] + target.price), formula))
+            if target.price == 0:
+                # the best of each size: one good long expression must not crowd out the short ones
+                best = []
+                for k in range(1, 7):
+                    of_size = np.flatnonzero((sizes == k) & (share < 1))
+                    best += of_size[np.argsort(share[of_size], kind="stable")[:25]].tolist()
+                proposals += list(self.pairs(entries, unit, t, best, sizes))
+            budget.spend(len(entries) / 1000)
+            if budget.exhausted:
+                break
+        judged = [(*self.judged(f, fit, held), size, f) for size, f in proposals]
+        # each symbol must earn its nats on the held-out rows
+        judged.sort(key=lambda j: 0.5 * len(held) * math.log(max(j[0], 1e-30)) + 1.6 * j[2])
+        return [Candidate(share, "enumeration", f) for share, f, *_ in judged[:KEEP] if math.isfinite(share)]
+
+    def pairs(
+        self, entries: Pool, unit: np.ndarray, t: np.ndarray, best: list[int], sizes: np.ndarray
+    ) -> Iterator[tuple[float, sympy.Expr]]:
+        """Yield the best partner e2 of each of some e1 in y ≈ α·e1 + β·e2 + γ."""
+        y = centred(t[None])[0]
+        along = unit @ y
+        for i in best:
+            q = unit[i]
+            overlap = unit @ q
+            rest = np.maximum(1 - overlap**2, 1e-6)
+            gain = (along - overlap * along[i]) ** 2 / rest
+            share = np.maximum(1 - along[i] ** 2 - gain, 1e-16)
+            for j in shortlist(share, sizes, len(t), 2):
+                if j == i:
+                    continue
+                A = np.column_stack([entries.V[i], entries.V[j], np.ones(len(t))])
+                a, b, c = np.linalg.lstsq(A, t, rcond=None)[0]
+                formula = sympy.Float(a) * entries.expression(i) + sympy.Float(b) * entries.expression(j)
+                yield float(sizes[i] + sizes[j] + 3), formula + sympy.Float(c)
+
+    def judged(self, formula: sympy.Expr, fit: np.ndarray, held: np.ndarray) -> tuple[float, sympy.Expr]:
+        """Return the residual share on the held-out rows, infinite where undefined."""
+        try:
+            values = Program.compile(formula, self.symbols).value(self.X)
+        except (KansymError, TypeError, ZeroDivisionError, OverflowError):
+            return math.inf, formula
+        if not np.all(np.isfinite(values)):
+            return math.inf, formula
+        spread = float(np.mean((self.y[held] - self.y[fit].mean()) ** 2))
+        with np.errstate(over="ignore"):
+            return float(np.mean((values[held] - self.y[held]) ** 2)) / max(spread, 1e-300), formula
+
+
+def targets(y: np.ndarray) -> list[Target]:
+    """Return the transforms of y that the rows allow, the plain ones first."""
+    found = [Target(y, lambda e: e, 0)]
+    sign = 1 if np.all(y > 0) else -1 if np.all(y < 0) else 0
+    if sign:
+        found.append(Target(1 / y, lambda e: 1 / e, 1))
+        found.append(Target(y * y, lambda e: sign * sympy.sqrt(e), 1))
+        found.append(Target(np.log(np.abs(y)), lambda e: sign * sympy.exp(e), 1))
+        found.append(Target(np.sqrt(np.abs(y)), lambda e: sign * e**2, 1))
+    found.append(Target(y - 1, lambda e: e + 1, 2))
+    found.append(Target(y + 1, lambda e: e - 1, 2))
+    if np.abs(y).max() < 30:
+        found.append(Target(np.exp(y), lambda e: sympy.log(e), 1))
+    if np.abs(y).max() < math.pi / 2:
+        found.append(Target(np.sin(y), lambda e: sympy.asin(e), 1))
+        found.append(Target(np.tan(y), lambda e: sympy.atan(e), 1))
+    if np.all((y > 0) & (y < math.pi)):
+        found.append(Target(np.cos(y), lambda e: sympy.acos(e), 1))
+    return found
+
+
+def centred(V: np.ndarray) -> np.ndarray:
+    """Return rows with mean 0 and length 1; constant rows become 0."""
+    W = V - V.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(W, axis=1, keepdims=True)
+    return W / np.where(norm > 1e-12 * np.abs(V).max(axis=1, keepdims=True), norm, np.inf)
+
+
+def shortlist(share: np.ndarray, sizes: np.ndarray, rows: int, count: int) -> list[int]:
+    """Return the entries of shortest description: n/2·log(share) + 1.6 nats a symbol."""
+    cost = 0.5 * rows * np.log(np.maximum(share, 1e-30)) + 1.6 * sizes
+    near = np.argpartition(cost, min(count, len(cost) - 1))[:count]
+    return [int(i) for i in near[np.argsort(cost[near], kind="stable")]]
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Hold a pool's entries sorted by (v2 − v0)/(v1 − v0), which α and β do not change."""
+
+    entries: Pool
+    order: np.ndarray
+    key: np.ndarray
+    second: np.ndarray
+    sizes: np.ndarray
+
+    @staticmethod
+    def of(entries: Pool) -> Index:
+        """Return the index of a pool."""
+        V = entries.V
+        d = V[:, 1] - V[:, 0]
+        usable = np.abs(d) > 1e-5 * np.abs(V).max(axis=1)
+        at = np.flatnonzero(usable)
+        key = (V[at, 2] - V[at, 0]) / d[at]
+        second = (V[at, 3] - V[at, 0]) / d[at]
+        order = np.argsort(key, kind="stable")
+        return Index(entries, at[order], key[order], second[order], entries.complexity())
+
+    def joins(self, t: np.ndarray, target: Target, part: int) -> list[Join]:
+        """Return all the ways in which t is a join of two entries, the first one among the first `part`."""
+        found: list[Join] = []
+        plan = [(3, 0.0), (1, 0.0), (2, 0.0), (0, 1.0), (0, -1.0)]
+        plan += [(0, 2.0), (0, 0.5)] if target.price == 0 else []
+        limit = 400
+        for mode, c in plan:
+            pairs = np.empty((limit, 2), np.int64)
+            numbers = np.empty((limit, 2))
+            count = _search(
+                mode, c, t, self.entries.V, 1 if mode == 3 else part, self.order, self.key, self.second,
+                pairs, numbers,
+            )  # fmt: skip
+            for (i, j), (alpha, beta) in zip(pairs[:count], numbers[:count], strict=True):
+                price = float(self.sizes[j] + target.price + (0 if mode == 3 else self.sizes[i] + 1))
+                price += 0 if abs(alpha - 1) < 1e-9 else 1.5
+                price += 0 if beta == 0 else 2 if abs(2 * beta - round(2 * beta)) < 1e-9 else 2.5
+                price += 0 if abs(c) <= 1 else 1
+                found.append(Join(price, mode, c, int(i), int(j), float(alpha), float(beta), target))
+        return found
+
+
+@njit
+def _search(
+    mode: int, c: float, t: np.ndarray, V: np.ndarray, part: int, order: np.ndarray, key: np.ndarray,
+    second: np.ndarray, pairs: np.ndarray, numbers: np.ndarray
+) -> int:
+    r = len(t)
+    q = np.empty(r)
+    count = 0
+    for i in range(part):
+        biggest = 0.0
+        fine = True
+        for k in range(r):
+            v = V[i, k]
+            if mode == 0:
+                q[k] = t[k] - c * v
+            elif mode == 1:
+                q[k] = t[k] / v if v != 0.0 else np.nan
+            elif mode == 2:
+                q[k] = t[k] * v
+            else:
+                q[k] = t[k]
+            if not np.isfinite(q[k]):
+                fine = False
+                break
+            biggest = max(biggest, abs(q[k]))
+        if not fine:
+            continue
+        d = q[1] - q[0]
+        if abs(d) <= 1e-5 * biggest:
+            continue
+        first, other = (q[2] - q[0]) / d, (q[3] - q[0]) / d
+        width = 1e-9 * (1 + abs(first))
+        at = np.searchsorted(key, first - width)
+        while at < len(key) and key[at] <= first + width:
+            if abs(second[at] - other) <= 1e-8 * (1 + abs(other)):
+                j = order[at]
+                # least squares over all rows, then the worst row decides
+                mv, mq = 0.0, 0.0
+                for k in range(r):
+                    mv += V[j, k]
+                    mq += q[k]
+                mv, mq = mv / r, mq / r
+                vv, vq = 0.0, 0.0
+                for k in range(r):
+                    vv += (V[j, k] - mv) ** 2
+                    vq += (V[j, k] - mv) * (q[k] - mq)
+                alpha = vq / vv if vv > 0.0 else np.inf
+                beta = mq - alpha * mv
+                if not (np.isfinite(alpha) and abs(beta) <= 1e6 * biggest and biggest < 1e100):
+                    at += 1
+                    continue
+                if abs(beta) < 1e-9 * biggest:
+                    beta = 0.0
+                worst = 0.0
+                for k in range(r):
+                    worst = max(worst, abs(q[k] - alpha * V[j, k] - beta))
+                if worst <= 1e-9 * biggest:
+                    if count >= len(pairs):
+                        return count
+                    pairs[count, 0], pairs[count, 1] = i, j
+                    numbers[count, 0], numbers[count, 1] = alpha, beta
+                    count += 1
+            at += 1
+    return count

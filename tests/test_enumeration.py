@@ -1,0 +1,137 @@
+"""Enumeration: the pool holds what it says, joins find short laws, noise leaves the linear routes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sympy
+
+from kansym.budget import Budget
+from kansym.dataset import from_arrays
+from kansym.library import Library, get
+from kansym.parsing import parse_expression, symbols
+from kansym.search import pool
+from kansym.search.enumeration import CONSTANTS, propose
+
+NGUYEN = Path(__file__).parents[1] / "scripts" / "problems" / "nguyen.csv"
+
+
+def table(law, names, low, high, rows, noise=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(low, high, (rows, len(names)))
+    y = sympy.lambdify(symbols(names), parse_expression(law, names))(*X.T)
+    return from_arrays(X, y + noise * np.std(y) * rng.normal(size=rows), names)
+
+
+def right(candidate, law, names, low, high):
+    """Tell whether the candidate is the law on a wider range than it was found on."""
+    low, high = np.array(low, float), np.array(high, float)
+    wide = 0.125 * (high - low)
+    X = np.random.default_rng(9).uniform(low - wide, high + wide, (300, len(names)))
+    with np.errstate(all="ignore"):
+        truth = sympy.lambdify(symbols(names), parse_expression(law, names))(*X.T)
+        found = sympy.lambdify(symbols(names), candidate.expression)(*X.T)
+    fine = np.isfinite(truth)
+    return np.allclose(found[fine], truth[fine], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("row", list(csv.DictReader(NGUYEN.read_text().splitlines())), ids=lambda r: r["name"])
+def test_all_of_nguyen(row):
+    names = row["variables"].split(";")
+    low, high = ([float(v) for v in row[k].split(";")] for k in ("low", "high"))
+    first = next(propose(table(row["expression"], names, low, high, int(row["rows"])), noise=0))
+    assert first.source == "enumeration" and first.score < 1e-18
+    assert right(first, row["expression"], names, low, high), first.expression
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        "x*exp(-x)*sin(x)",
+        "sin(x)**2/x",
+        "(a + b*c)/(1 + a)",
+        "exp(sin(pi*x) + y**2)",
+        "log(1 + x*exp(-y))",
+        "sqrt(a**2 + b**2 - 2*a*b*cos(c - d))",
+        "asin(a*sin(b))",
+        "a*(cos(b*c) + d*cos(b*c)**2)",
+        "1.234*sin(x)/x + 0.37",
+        "0.3*sin(x*y) + 1.7*exp(-x)",
+    ],
+)
+def test_compositions(law):
+    names = sorted({str(s) for s in sympy.sympify(law).free_symbols})
+    low, high = (0.2, 0.9) if law.startswith("asin") else (0.5, 3)
+    data = table(law, names, [low] * len(names), [high] * len(names), 300)
+    first = next(propose(data))
+    assert right(first, law, names, [low] * len(names), [high] * len(names)), first.expression
+
+
+def test_units_of_columns_and_target_do_not_matter_to_products():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 3, (200, 3))
+    y = 3e-7 * X[:, 0] * np.sqrt(X[:, 1] / X[:, 2])
+    first = next(propose(from_arrays(X * np.array([1e-34, 1e6, 1e20]), y, ["a", "b", "c"])))
+    assert first.score < 1e-18
+
+
+@pytest.mark.parametrize(("law", "noise"), [("sin(x)/x", 0.1), ("y*sin(x) + exp(-x)", 0.02)])
+def test_noise_leaves_the_linear_routes(law, noise):
+    names = sorted({str(s) for s in sympy.sympify(law).free_symbols})
+    data = table(law, names, [0.5] * len(names), [5] * len(names), 400, noise)
+    found = list(propose(data, noise=noise * float(np.std(data.y))))
+    X = np.random.default_rng(2).uniform(0.5, 5, (200, len(names)))
+    truth = sympy.lambdify(symbols(names), parse_expression(law, names))(*X.T)
+    errors = [np.std(sympy.lambdify(symbols(names), c.expression)(*X.T) - truth) for c in found]
+    assert min(errors[:3]) < 0.3 * noise * np.std(truth)
+    assert found[0].score < 3 * noise**2
+
+
+def test_nothing_is_claimed_where_there_is_no_law():
+    rng = np.random.default_rng(5)
+    data = from_arrays(rng.normal(size=(200, 2)), rng.normal(size=200), ["x", "y"])
+    assert all(c.score > 0.5 for c in propose(data))
+
+
+def test_repeatable_and_bounded_by_work():
+    data = table("tan(x*exp(sin(3*x)))", ["x"], [0], [1], 100)
+    a, b = (list(propose(data, noise=0.1, seed=3)) for _ in range(2))
+    assert [c.expression for c in a] == [c.expression for c in b]
+    budget = Budget(work=25)
+    list(propose(data, budget=budget))
+    assert 25 <= budget.used < 200
+
+
+def test_only_functions_of_the_library_are_used():
+    data = table("sin(x)*x", ["x"], [0], [3], 100)
+    for c in propose(data, library=Library.load("polynomial")):
+        assert not c.expression.has(sympy.sin)
+
+
+def test_a_persons_own_function_is_used():
+    library = Library.load("polynomial").add("bump", "x*exp(-x**2)")
+    data = table("a*a*b*exp(-a*a*b*b)", ["a", "b"], [0.5, 0.5], [2, 2], 100)
+    first = next(propose(data, library=library))
+    assert right(first, "a*a*b*exp(-a*a*b*b)", ["a", "b"], [0.5, 0.5], [2, 2])
+
+
+def test_the_pool_holds_distinct_values_of_its_expressions():
+    X = np.random.default_rng(0).uniform(1, 3, (12, 2))
+    names = symbols(["x", "y"])
+    unary = [get(n) for n in ("x^2", "exp", "sin", "1/x")]
+    entries = pool.build(X, names, unary, 5000, CONSTANTS)
+    assert len(entries) == 5000
+    sizes = entries.complexity()
+    assert np.all(np.diff(sizes) >= 0) and sizes[0] == 1
+    for i in range(0, 5000, 97):
+        value = sympy.lambdify(names, entries.expression(i))(*X.T)
+        assert np.allclose(value, entries.V[i], rtol=1e-10)
+    short = {entries.expression(i) for i in range(300)}
+    x, y = names
+    assert {x + y, x * y, sympy.sin(x), 1 / x, x**2, 2 * x} <= short
+    # equal values are one entry: x*y - y*x and the like are gone, (x**2)/x is x
+    rounded = {tuple(np.round(v, 9)) for v in entries.V}
+    assert len(rounded) > 4990
