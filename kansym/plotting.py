@@ -127,10 +127,12 @@ def residuals(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
     """Draw measured minus predicted against every input."""
     data = dataset.select(run.names)
     rest = data.y - run.predict(data.X, index)
-    figure, axes = _figure(3.4, 3.0, len(data.names))
-    for i, (ax, name) in enumerate(zip(axes, data.names, strict=False)):
+    first = occurring(run)
+    shown = [*first, *(n for n in run.names if n not in first)]
+    figure, axes = _figure(3.4, 3.0, len(shown))
+    for ax, name in zip(axes, shown, strict=False):
         ax.axhline(0, color=INK, lw=0.8)
-        ax.plot(data.X[:, i], rest, "o", ms=_size(data.rows), alpha=0.6, color=ACCENT, mew=0)
+        ax.plot(data.column(name), rest, "o", ms=_size(data.rows), alpha=0.6, color=ACCENT, mew=0)
         ax.set_xlabel(name)
     axes[0].set_ylabel(f"{data.target}: measured − predicted")
     return figure
@@ -138,11 +140,13 @@ def residuals(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
 
 @_styled
 def slices(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
-    """Draw the law along each input, the others at their medians; the data's range is shaded."""
+    """Draw the law along each input of the front, the others at their medians; the data's range is shaded."""
     data = dataset.select(run.names)
     middle = np.median(data.X, axis=0)
-    figure, axes = _figure(3.4, 3.0, len(data.names))
-    for i, (ax, name) in enumerate(zip(axes, data.names, strict=False)):
+    shown = occurring(run)
+    figure, axes = _figure(3.4, 3.0, len(shown))
+    for ax, name in zip(axes, shown, strict=False):
+        i = data.names.index(name)
         low, high = float(data.X[:, i].min()), float(data.X[:, i].max())
         X = np.tile(middle, (240, 1))
         X[:, i] = np.linspace(*span(low, high), 240)
@@ -158,6 +162,19 @@ def slices(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
         ax.set_xlabel(name)
     axes[0].set_ylabel(f"{data.target}")
     return figure
+
+
+def occurring(run: Run) -> list[str]:
+    """Return the inputs that occur in some law of the front, those of the chosen law first."""
+    chosen, every = (
+        {name for law in laws for name in (run.names if law.expression is None else _symbols(law.expression))}
+        for laws in ([run.best], run.front)
+    )
+    return sorted((n for n in run.names if n in every), key=lambda n: n not in chosen) or list(run.names)
+
+
+def _symbols(expression: Any) -> set[str]:
+    return {s.name for s in expression.free_symbols}
 
 
 @_styled

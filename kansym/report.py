@@ -22,7 +22,7 @@ import kansym
 from kansym import storage
 from kansym.errors import FormatError, InputError
 from kansym.graph import Graph
-from kansym.plotting import network_svg, span
+from kansym.plotting import network_svg, occurring, span
 from kansym.run import Run
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 POINTS = 400  # rows drawn in pictures
 SLICE_POINTS = 81
+PANELS = 12  # pictures per section
 MODEL_FORMAT = 1
 
 _GREEK = {
@@ -157,6 +158,8 @@ def page(data: Mapping[str, Any]) -> str:
     return environment.get_template("report.html").render(
         run={"pictures": None, **data},
         rows=rows,
+        occurring=occurring(run)[:PANELS],
+        panels=[*occurring(run), *(n for n in run.names if n not in occurring(run))][:PANELS],
         networks=networks,
         embedded=_embedded(
             {
@@ -228,7 +231,7 @@ def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
         cuts = {}
         for i, name in enumerate(run.names):
             X = np.tile(middle, (SLICE_POINTS, 1))
-            X[:, i] = np.linspace(*spans[name], SLICE_POINTS)
+            X[:, i] = np.linspace(spans[name][0], spans[name][1], SLICE_POINTS)
             cuts[name] = _plain(law.predict(X, run.names))
         slices.append(cuts)
     return {

@@ -49,6 +49,16 @@ def test_one_panel_per_input():
     assert [ax.get_xlabel() for ax in plotting.slices(run, data).axes] == ["x 1", "Δt"]
 
 
+def test_inputs_that_occur_come_first():
+    run, data = example()
+    swapped = type(run)(**{**run.__dict__, "front": run.front[:2], "chosen": 1})
+    assert plotting.occurring(swapped) == ["x 1"]
+    assert [ax.get_xlabel() for ax in plotting.slices(swapped, data).axes] == ["x 1"]
+    assert [ax.get_xlabel() for ax in plotting.residuals(swapped, data).axes] == ["x 1", "Δt"]
+    constant = type(run)(**{**run.__dict__, "front": run.front[:1], "chosen": 0})
+    assert plotting.occurring(constant) == ["x 1", "Δt"]
+
+
 def test_layout_puts_sources_below():
     graph = spline_graph()
     plan = plotting.layout(graph)

@@ -18,6 +18,8 @@ from examples import example
 from kansym import report, storage
 from kansym.errors import FormatError, InputError
 from kansym.evaluate import evaluate
+from kansym.graph import Edge, Graph, Spline
+from kansym.run import Law
 from kansym.table import read_table
 
 NASTY = ("<script>alert(1)</script>", 'a"b&amp;</math>')
@@ -238,3 +240,16 @@ def test_tables_of_the_page_are_the_rows_read(tmp_path):
     run, data = example()
     report.write_run(run, data, tmp_path)
     assert read_table(tmp_path / "hall_of_fame.csv").rows == len(run.front)
+
+
+def test_a_law_that_is_no_formula_is_shown_too():
+    run, data = example()
+    knots = np.r_[[0.0] * 3, np.linspace(0, 3, 6), [3.0] * 3]
+    edges = [Edge(n, "y", 0, Spline(knots, np.arange(8.0), 3)) for n in run.names]
+    graph = Graph.build(run.names, ["y"], {"y": "sum"}, edges)
+    spline = Law("spline network", 40, 1e-5, 2e-5, 0.1, -50.0, graph=graph)
+    mixed = type(run)(**{**run.__dict__, "front": (*run.front, spline), "chosen": 4})
+    summary = json.loads(json.dumps(report.summarise(mixed, data), allow_nan=False))
+    assert summary["chosen"]["sympy"] is None
+    page = report.page(summary)
+    assert "not symbolic" in page and 'class="spline"' in page

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from kansym.errors import FormatError, InputError
 from kansym.table import Card, read_table, shipped
@@ -173,3 +177,39 @@ def test_a_card_of_ones_own(tmp_path):
 def test_broken_cards(tmp_path, text, message):
     with pytest.raises((FormatError, InputError), match=message):
         Card.read(write(tmp_path, text, "c.toml"))
+
+
+cells = st.floats(allow_nan=False, allow_infinity=False, width=64)
+headers = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=12).filter(
+    lambda n: "[" not in n and "(" not in n and n[0] not in "#\ufeff" and any(c.isalpha() for c in n)
+)
+
+
+@given(
+    names=st.lists(headers, min_size=2, max_size=5, unique=True),
+    rows=st.integers(1, 6),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    zipped=st.booleans(),
+    data=st.data(),
+)
+@settings(max_examples=80, deadline=None)
+def test_what_the_csv_module_writes_is_read_back(tmp_path_factory, names, rows, delimiter, zipped, data):
+    values = [[data.draw(cells) for _ in names] for _ in range(rows)]
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter)
+    writer.writerows([names, *([repr(v) for v in row] for row in values)])
+    path = tmp_path_factory.mktemp("t") / "t.csv"
+    raw = text.getvalue().encode()
+    path.write_bytes(gzip.compress(raw) if zipped else raw)
+    assume(not all(_number(n) for n in names))
+    table = read_table(path)
+    assert table.names == tuple(names)
+    assert np.array_equal(table.frame.to_numpy(float), np.array(values))
+
+
+def _number(text):
+    try:
+        float(text)
+    except ValueError:
+        return text.lower() in ("na", "n/a", "null", "none")
+    return True
