@@ -237,7 +237,7 @@ def _within_errors(law: Judged, trial: Trial) -> bool:
 
 def _producers(options: Options) -> Iterator[tuple[str, Callable[..., Iterator[Any]]]]:
     """Yield the producers in the order in which they are tried: cheap and exact ones first."""
-    for name in ("structure", "pade", "enumeration", "network"):
+    for name in ("separable", "structure", "pade", "enumeration", "network"):
         if importlib.util.find_spec(f"kansym.search.{name}") and (name != "network" or options.kan):
             yield name, importlib.import_module(f"kansym.search.{name}").propose
 
