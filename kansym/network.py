@@ -285,7 +285,7 @@ class KAN:
         """Return the network as a function of a torch tensor (n, inputs), twice differentiable by it."""
         stack = tensors.Network(self.layers)
         theta = torch.from_numpy(np.array(lay.pack(self.layers)))
-        scale = [torch.tensor(getattr(self.scaling, k)) for k in ("x_shift", "x_scale", "y_scale", "y_shift")]
+        scale = [torch.tensor(getattr(self.scaling, k), dtype=torch.float64) for k in ("x_shift", "x_scale", "y_scale", "y_shift")]
 
         def run(X: Tensor) -> Tensor:
             return stack(theta, (X - scale[0]) / scale[1])[0][0] * scale[2] + scale[3]

@@ -100,7 +100,7 @@ def fit(
     order: int,
     x: np.ndarray,
     y: np.ndarray,
-    smoothness: float = 1e-12,
+    smoothness: float = 1e-9,
 ) -> np.ndarray:
     """Return the coefficients (..., C) of the least-squares spline through (x, y), y (..., n).
 
@@ -118,7 +118,7 @@ def fit(
     gram = d.T @ d
     for k in range(min(4, size - 1) + 1):
         band[width - k, k:] += penalty * np.diagonal(gram, k)
-    band[width] += 1e-15 * band[width].max()
+    band[width] += 1e-18 * band[width].max()
     return solveh_banded(band, right).T.reshape(*y.shape[:-1], size)
 
 

@@ -24,7 +24,7 @@ class Trace:
     state: State
     reason: str = "steps"
     steps: int = 0
-    damping: float = 0.0
+    damping: float | Tensor = 1.0
 
 
 def minimise(
@@ -34,7 +34,7 @@ def minimise(
     tolerance: float = 1e-10,
     target: float = 0.0,
     deadline: float = float("inf"),
-    damping: float = 1e-3,
+    damping: float | Tensor = 1.0,
     check: Callable[[State], bool] | None = None,
 ) -> Trace:
     """Return the best parameters (E, P) found in `steps` trials.
@@ -44,10 +44,11 @@ def minimise(
     asks for it. KeyboardInterrupt ends it as "interrupted" with the best so far.
     """
     members = problem.members
-    mu = theta.new_full((members,), damping)
+    mu = torch.as_tensor(damping, dtype=theta.dtype, device=theta.device).expand(members).clone()
     grow = theta.new_full((members,), 2.0)
     stale = torch.ones(members, dtype=torch.bool, device=theta.device)
     free = problem.free
+    every = bool(free.all())
     state = problem.state(theta)
     trace = Trace(state)
     memory = [state.objective]
@@ -64,8 +65,9 @@ def minimise(
             if bool(stale.any()):
                 g, h = problem.normal(state, stale)
                 g = torch.where(free, g, 0.0)
-                h *= free[:, :, None]
-                h *= free[:, None, :]
+                if not every:
+                    h *= free[:, :, None]
+                    h *= free[:, None, :]
                 if gradient is None or bool(stale.all()):
                     gradient, hessian = g, h
                 else:
@@ -75,7 +77,7 @@ def minimise(
                 top = diagonal.amax(1, keepdim=True).clamp_min(1e-300)
                 scale = torch.where(free, torch.maximum(diagonal, 1e-8 * top), 1.0)
             extra = torch.where(free, mu[:, None] * scale, 1.0)
-            delta, failed = _solve(hessian, extra, gradient)
+            delta, failed = problem.solve(hessian, extra, gradient)
             trial = problem.state(state.theta + delta)
             expected = 0.5 * (delta * (extra * delta * free - gradient)).sum(1)
             ratio = (state.objective - trial.objective) / expected.clamp_min(1e-300)
@@ -87,7 +89,7 @@ def minimise(
             stale = good
             trace.state = state
             trace.steps += 1
-            trace.damping = float(mu.median())
+            trace.damping = mu
             if check is not None and check(state):
                 trace.reason = "early stop"
                 break
@@ -101,13 +103,3 @@ def minimise(
         trace.reason = "interrupted"
     return trace
 
-
-def _solve(hessian: Tensor, extra: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Return -(hessian + diag(extra))^-1 gradient (E, P) and where that failed (E,)."""
-    damped = hessian.clone()
-    damped.diagonal(dim1=1, dim2=2).add_(extra)
-    factor, info = torch.linalg.cholesky_ex(damped)
-    failed = info != 0
-    if bool(failed.any()):
-        factor = torch.where(failed[:, None, None], torch.eye(factor.shape[1]).to(factor), factor)
-    return -torch.cholesky_solve(gradient[..., None], factor)[..., 0], failed

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.linalg.lapack import dpotrf, dpotrs
 from torch import Tensor
 
 from kansym.training import kernels, layers, tensors
@@ -238,6 +239,29 @@ class Problem:
             return self._network(theta, points)[0][0]
 
         return self.loss(network, X, y).reshape(1)
+
+    def solve(self, hessian: Tensor, extra: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Return -(hessian + diag(extra))^-1 gradient (E, P) and where that failed (E,)."""
+        if self.compiled:
+            delta, failed = torch.empty_like(gradient), torch.zeros(self.members, dtype=torch.bool)
+            h, g, out = hessian.numpy(), gradient.numpy(), delta.numpy()
+
+            def one(e: int) -> None:
+                damped = h[e].copy()
+                damped.ravel()[:: len(damped) + 1] += extra[e].numpy()
+                factor, info = dpotrf(damped.T, lower=0, clean=0, overwrite_a=1)
+                failed[e] = info != 0
+                out[e] = 0.0 if info else -dpotrs(factor, g[e], lower=0)[0]
+
+            _each(one, self.members)
+            return delta, failed
+        damped = hessian.clone()
+        damped.diagonal(dim1=1, dim2=2).add_(extra)
+        factor, info = torch.linalg.cholesky_ex(damped)
+        failed = info != 0
+        if bool(failed.any()):
+            factor = torch.where(failed[:, None, None], torch.eye(factor.shape[1]).to(factor), factor)
+        return -torch.cholesky_solve(gradient[..., None], factor)[..., 0], failed
 
     def _smoothed(self, theta: Tensor, g: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         if self.smoothness:

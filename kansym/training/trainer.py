@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -122,9 +122,9 @@ class _Run:
         return Problem(
             stack,
             self.X,
-            torch.from_numpy(self.y),
+            torch.from_numpy(self.y).to(s.device),
             self.loss,
-            weights=self.weights,
+            weights=None if self.weights is None else self.weights.to(s.device),
             sparsity=Sparsity(s.lamb, s.mu1, s.mu2),
             smoothness=smoothness,
             device=s.device,
@@ -157,7 +157,7 @@ class _Run:
         out = Outcome(stack)
         self.best_held: np.ndarray | None = None
         self.best_layers, self.waited = stack, 0
-        done, damping = 0, s.damping
+        done, damping = 0, cast(Any, s.damping)
         until = min(s.update_until, s.steps // 2) if s.update_grid and s.optimizer == "lm" else 0
         while done < s.steps:
             updating = done < until
@@ -166,7 +166,7 @@ class _Run:
             steps = min(s.update_every if updating else s.steps, s.steps - done)
             stiff = max(smoothness, s.anneal * 0.3 ** (done / s.update_every)) if updating else smoothness
             problem = self.problem(stack, stiff)
-            theta = torch.from_numpy(lay.pack(stack))
+            theta = torch.from_numpy(lay.pack(stack)).to(s.device)
             check = partial(self.check, stack, max(grids), smoothness)
             if s.optimizer == "lm":
                 trace = levenberg.minimise(
@@ -175,9 +175,9 @@ class _Run:
                 damping = trace.damping
             else:
                 trace = gradient.minimise(problem, theta, steps, s, self.deadline, check)
-            stack = lay.unpack(stack, trace.state.theta.numpy())
+            stack = lay.unpack(stack, trace.state.theta.cpu().numpy())
             done += max(trace.steps, 1)
-            out.reason, out.losses = trace.reason, trace.state.loss.numpy()
+            out.reason, out.losses = trace.reason, trace.state.loss.cpu().numpy()
             if self.asked:
                 out.reason = "asked"
             if out.reason in (*_FINAL, "early stop") or (out.reason == "converged" and not updating):
@@ -199,7 +199,7 @@ class _Run:
         }
         stop = False
         if self.held is not None:
-            now = lay.unpack(stack, state.theta.numpy())
+            now = lay.unpack(stack, state.theta.cpu().numpy())
             held = self.held_loss(now)
             row["held_out"] = float(held.min())
             if self.best_held is None:
