@@ -7,8 +7,11 @@ the clock only cuts.
 
 from __future__ import annotations
 
+import _thread
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -88,3 +91,26 @@ class Budget:
             self.left,
         )
         self.listener(self._last)
+
+
+GRACE = 0.5
+"""Seconds past the deadline after which a step that does not look at the clock is broken off."""
+
+
+@contextmanager
+def watchdog(budget: Budget) -> Iterator[None]:
+    """Raise KeyboardInterrupt in the main thread when a step overruns the budget's deadline.
+
+    Does nothing without a time limit or outside the main thread, where only the steps themselves can
+    stop. The interrupt comes as Ctrl-C would; whoever catches it asks the budget which it was.
+    """
+    if budget.left is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    timer = threading.Timer(budget.left + GRACE, _thread.interrupt_main)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -29,11 +29,14 @@ TINY_TABLE = 30
 """Up to this many rows (or groups) every one is held out once instead of a fifth of them."""
 
 FIT_ROWS = 1000
-"""Constants of candidates are fitted on at most this many rows; those of the front on all."""
+"""Constants of candidates are fitted on at most this many rows."""
+
+JUDGED_ROWS = 20_000
+"""Candidates are judged on at most this many rows for training and for holding out; the front sees all."""
 
 
 MOST_CONSTANTS = 10
-"""A formula with more free constants is an approximation unless it is exact: nice values are not looked for."""
+"""With more free constants a formula is an approximation unless it is exact: none is made nice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,7 @@ class Trial:
             rows = Rows(dataset.X, dataset.y, dataset.weights, columns, sigma2)
             return Trial(dataset, rows, None, sigma2, dataset.names, positive, library)
         train, held = dataset.split(0.2, seed)
+        train, held = train.subsample(JUDGED_ROWS, seed), held.subsample(JUDGED_ROWS, seed)
         return Trial(
             train,
             Rows(train.X, train.y, train.weights, columns, sigma2),
@@ -232,7 +236,9 @@ def exact(law: Judged, trial: Trial) -> bool:
 def with_all_rows(law: Judged, dataset: Dataset, trial: Trial) -> Judged:
     """Return the law with its constants refitted on every row; the held-out figure stays."""
     everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
-    final = polish(law.polished.expression, everything, 20, law.polished.fixed)
+    # the constants are nearly there: on many rows a few steps are enough, and each one costs
+    steps = 20 if dataset.rows <= JUDGED_ROWS else 5
+    final = polish(law.polished.expression, everything, steps, law.polished.fixed)
     if final is None or not math.isfinite(final.loss):
         return law
     return replace(law, polished=final, loss=final.loss)

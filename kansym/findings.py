@@ -1,0 +1,143 @@
+"""From what a search has found to its frozen result: the front, the choice, the words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from kansym import expression as expressions
+from kansym import pareto, uncertainty
+from kansym.archive import Archive
+from kansym.budget import Budget
+from kansym.dataset import Dataset
+from kansym.errors import InputError
+from kansym.evaluate import evaluate, parameters
+from kansym.polish import Rows
+from kansym.refine import Judged, Trial, exact, normalised, with_all_rows
+from kansym.run import ConstantReport, Law, Run
+
+SMOOTH_GAIN = 0.7
+"""A smooth fit joins the front when its held-out loss is below this share of the best formula's."""
+
+
+def conclude(
+    dataset: Dataset, archive: Archive, options: dict[str, Any], selection: str, reason: str, budget: Budget
+) -> Run:
+    """Return the run: the front refitted on all rows, one row chosen by the rule `selection`.
+
+    Raises InputError when no formula is defined on all rows.
+    """
+    trial = archive.trial
+    kept = pareto.front(list(archive.best.values()), lambda law: law.complexity, lambda law: law.loss)
+    # out of time, only the leader is worth the seconds
+    for law in kept if not budget.exhausted else [law for law in kept if law is archive.leader]:
+        archive.add(normalised(law, trial))
+    kept = pareto.front(list(archive.best.values()), lambda law: law.complexity, lambda law: law.loss)
+    laws = [with_all_rows(law, dataset, trial) for law in kept]
+    everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
+    laws = [law for law in laws if math.isfinite(law.loss)]
+    if not laws:
+        raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
+    front = _front(laws, everything.floor)
+    scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
+    chosen = pareto.choose(
+        [law.loss for law in front], scores, [law.length for law in front], selection
+    )
+    leader = front[chosen]
+    sigma = math.sqrt(leader.loss) if trial.sigma2 is None else 1.0
+    proved = exact(leader, trial)
+    if proved and reason.startswith("every"):
+        reason = "proved exact on held-out rows"
+    laws_out = [_law(law, score, trial, everything) for law, score in zip(front, scores, strict=True)]
+    laws_out += _smooth_end(archive, front, everything)
+    return Run(
+        front=tuple(laws_out),
+        chosen=chosen,
+        data=_facts(dataset, trial),
+        options=options,
+        noise=0.0 if proved else sigma,
+        stop_reason=reason,
+        seconds=budget.elapsed,
+        history=tuple(archive.history),
+        trust=_trust(leader, trial, proved),
+    )
+
+
+def _front(laws: list[Judged], floor: float) -> list[Judged]:
+    """Return the laws that nothing simpler beats, neither on the rows fitted nor on those held out."""
+    kept: list[Judged] = []
+    for law in pareto.front(laws, lambda law: law.complexity, lambda law: law.loss, floor):
+        if all(max(law.heldout, floor) < max(other.heldout, floor) for other in kept) or not kept:
+            kept.append(law)
+    return kept
+
+
+def _smooth_end(archive: Archive, front: list[Judged], rows: Rows) -> list[Law]:
+    """Return the smooth fit as a row of the front where it explains clearly more than every formula."""
+    smooth = archive.smooth
+    if smooth is None or smooth.heldout > SMOOTH_GAIN * min(law.heldout for law in front):
+        return []
+    size = max(len(parameters(smooth.graph)), front[-1].complexity + 1)
+    loss = rows.loss(evaluate(smooth.graph, rows.X)[:, 0])
+    score = pareto.scores([front[-1].complexity, size], [front[-1].loss, loss])[1] if loss > 0 else 0.0
+    return [
+        Law(
+            equation=f"(not symbolic: {smooth.source} with {size} numbers)",
+            complexity=size,
+            loss=loss,
+            heldout_loss=smooth.heldout,
+            score=score,
+            length=math.inf,
+            graph=smooth.graph,
+            source=smooth.source,
+            note="not symbolic",
+        )
+    ]
+
+
+def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:
+    reports = tuple(
+        ConstantReport(c.name, c.value, c.stderr, None if c.exact is None else str(c.exact))
+        for c in uncertainty.numbers(law.expression, everything)
+    )
+    return Law(
+        equation=expressions.text(law.expression),
+        complexity=law.complexity,
+        loss=law.loss,
+        heldout_loss=law.heldout,
+        score=score,
+        length=law.length,
+        expression=law.expression,
+        unrounded=law.unrounded.expression,
+        constants=reports,
+        exact=exact(law, trial),
+        source=law.source,
+    )
+
+
+def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
+    return {
+        "names": list(dataset.names),
+        "target": dataset.target,
+        "rows": dataset.rows,
+        "heldout_rows": 0 if trial.heldout is None else len(trial.heldout.y),
+        "hash": dataset.hash,
+        "source": dataset.source,
+        "weighted": dataset.weights is not None,
+        "ranges": {n: [float(x.min()), float(x.max())] for n, x in zip(dataset.names, dataset.X.T)},  # noqa: B905
+        "target_range": [float(dataset.y.min()), float(dataset.y.max())],
+        "target_spread": math.sqrt(trial.power),
+        "notes": list(dataset.notes),
+    }
+
+
+def _trust(law: Judged, trial: Trial, proved: bool) -> str:
+    share = math.sqrt(max(law.heldout, 0.0) / trial.power)
+    rows = "each row left out in turn" if trial.heldout is None else f"{len(trial.heldout.y)} held-out rows"
+    if proved:
+        return f"It reproduces {rows} to round-off: within the data's range, this is the law."
+    if share < 0.05:
+        return f"On {rows} it is off by {share:.2g} of the target's spread: good within the data's range."
+    if share < 0.5:
+        return f"On {rows} it is off by {share:.2g} of the target's spread: a trend with noise about it."
+    return f"On {rows} it is off by {share:.2g} of the target's spread: do not rely on it."

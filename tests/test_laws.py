@@ -1,0 +1,104 @@
+"""The laws that come out of the shipped tables by default: the main job, end to end."""
+
+import math
+
+import numpy as np
+import pytest
+import sympy
+
+import kansym
+from kansym.dataset import from_table
+from kansym.parsing import parse_expression, symbols
+from kansym.pipeline import Options, search
+from kansym.program import Program
+
+HC_K = 1.438776877  # second radiation constant in cm·K
+
+
+@pytest.fixture(scope="module")
+def found():
+    return {name: search(from_table(name), Options()) for name in ("planets", "hubble", "balmer", "firas")}
+
+
+def constant(run, near):
+    return min((c for c in run.best.constants), key=lambda c: abs(c.value - near))
+
+
+def test_planets_are_keplers(found):
+    (a,) = symbols(["semi_major_axis"])
+    assert found["planets"].best.expression == a ** sympy.Rational(3, 2)
+    exponent = constant(found["planets"], 1.5)
+    assert exponent.rounded == "3/2" and 0 < exponent.stderr < 1e-3
+
+
+def test_hubble_is_a_line_through_zero(found):
+    law = found["hubble"].best
+    (d,) = symbols(["distance"])
+    assert sympy.simplify(law.expression / d).is_Number
+    (slope,) = law.constants
+    assert abs(slope.value - 424) < 1 and abs(slope.stderr - 42) < 2
+
+
+def test_balmer_is_balmers(found):
+    law = found["balmer"].best
+    (n,) = symbols(["n"])
+    ratio = sympy.cancel(law.expression / (n**2 / (n**2 - 4)))
+    assert ratio.is_Number
+    assert abs(float(ratio) / 3646.0 - 1) < 1e-4
+    assert 0 < constant(found["balmer"], 3646).stderr < 0.1
+
+
+def test_firas_is_plancks(found):
+    run = found["firas"]
+    (x,) = symbols(["wavenumber"])
+    b = constant(run, 0.528)
+    T = HC_K / b.value
+    assert abs(T - 2.725) < 1e-3
+    c = constant(run, 39.7).value
+    planck = c * x**3 / (sympy.exp(b.value * x) - 1)
+    grid = np.linspace(2, 22, 50)[:, None]
+    want, got = (Program.compile(e, [x]).value(grid) for e in (planck, run.best.expression))
+    np.testing.assert_allclose(got, want, rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_expsine_is_exact_with_pi(seed):
+    run = search(from_table("expsine"), Options(seed=seed))
+    x, y = symbols(["x", "y"])
+    assert run.best.expression == sympy.exp(sympy.sin(sympy.pi * x) + y**2)
+    assert run.best.exact and run.stop_reason == "proved exact on held-out rows"
+
+
+def test_the_same_seed_gives_the_same_result_for_any_number_of_jobs():
+    runs = [search(from_table("hubble"), Options(seed=3, jobs=jobs)) for jobs in (1, 2)]
+    a, b = (run.to_dict() for run in runs)
+    for d in (a, b):
+        d.pop("seconds")
+        d["options"].pop("jobs")
+    assert a == b
+
+
+def test_a_result_survives_json(found):
+    for run in found.values():
+        again = kansym.Run.from_dict(run.to_dict())
+        X = np.linspace(3, 9, 20)[:, None]
+        for i in range(len(run.front)):
+            assert np.array_equal(again.predict(X, i), run.predict(X, i), equal_nan=True)
+
+
+def test_noise_only_has_no_law():
+    rng = np.random.default_rng(0)
+    run = kansym.discover(rng.uniform(0, 1, (200, 2)), rng.standard_normal(200), time_limit=60)
+    assert run.best.complexity <= 3
+    assert "do not rely" in run.trust
+
+
+def test_a_law_with_noise_keeps_its_form_and_honest_errors():
+    rng = np.random.default_rng(1)
+    X = rng.uniform(1, 3, (400, 2))
+    y = 2.5 * X[:, 0] / X[:, 1] ** 2
+    run = kansym.discover(X, y + 0.02 * y.std() * rng.standard_normal(400), time_limit=60)
+    truth = Program.compile(parse_expression("2.5*x0/x1**2", ["x0", "x1"]), symbols(["x0", "x1"])).value(X)
+    error = math.sqrt(np.mean((run.predict(X) - truth) ** 2)) / y.std()
+    assert error < 0.006
+    assert 0.015 < run.noise / y.std() < 0.025
