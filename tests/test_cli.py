@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -303,3 +304,46 @@ def test_completion_is_offered():
         env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "_kansym_completion" in made.stdout
+
+
+def test_completion_knows_the_shipped_tables():
+    env = {
+        "_KANSYM_COMPLETE": "bash_complete",
+        "COMP_WORDS": "kansym discover pla",
+        "COMP_CWORD": "2",
+        "PATH": "/usr/bin:/bin",
+    }
+    made = subprocess.run(
+        [sys.executable, "-c", "from kansym.cli import main; main(prog_name='kansym')"],
+        env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "plain,planets" in made.stdout and "file,pla" in made.stdout
+
+
+def test_a_real_ctrl_c_ends_a_real_search(tmp_path):
+    started = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from kansym.cli import main; main()",
+            "discover",
+            "knots",
+            "--out",
+            str(tmp_path / "k"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert started.stderr is not None
+        first = started.stderr.readline()  # the search has begun
+        assert first.startswith("["), first
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=120)
+    finally:
+        started.kill()
+    assert started.returncode == 130, err
+    assert ">>>>" in out and "interrupted" in out
+    assert "Traceback" not in err
+    assert json.loads((tmp_path / "k" / "result.json").read_text())["stop_reason"] == "interrupted"

@@ -253,3 +253,30 @@ def test_a_law_that_is_no_formula_is_shown_too():
     assert summary["chosen"]["sympy"] is None
     page = report.page(summary)
     assert "not symbolic" in page and 'class="spline"' in page
+
+
+@pytest.mark.parametrize(
+    "code", ["__import__('os').system('touch hacked')", "x.__class__", "exec('1')", "x; x"]
+)
+def test_a_model_file_executes_nothing(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run, _ = example()
+    report.write_graph(run.graph, "y", tmp_path / "model.json")
+    content = storage.read_json(tmp_path / "model.json")
+    content["graph"]["edges"][0]["curve"]["function"]["expression"] = code
+    storage.write_json(tmp_path / "model.json", content)
+    with pytest.raises((InputError, FormatError)):
+        report.load_model(tmp_path / "model.json")
+    assert not (tmp_path / "hacked").exists()
+
+
+@pytest.mark.parametrize(
+    "graph", [None, {}, {"nodes": 3}, [], "text", {"nodes": [], "edges": [], "inputs": 5, "outputs": []}]
+)
+def test_garbled_models_are_refused(graph, tmp_path):
+    run, _ = example()
+    report.write_graph(run.graph, "y", tmp_path / "model.json")
+    content = storage.read_json(tmp_path / "model.json")
+    storage.write_json(tmp_path / "model.json", {**content, "graph": graph})
+    with pytest.raises((InputError, FormatError)):
+        report.load_model(tmp_path / "model.json")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from kansym.cli.discover import library_options, names, read, table_options, writable
+from kansym.cli.discover import library_options, names, read, table_options, tables, writable
 from kansym.cli.text import constant_line
 
 _OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
@@ -20,7 +20,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 @click.command(
     short_help="Rank functions for a curve.", epilog="Example: kansym match balmer --only 'x^2,1/x,1/x^2,exp'"
 )
-@click.argument("data", metavar="DATA")
+@click.argument("data", metavar="DATA", shell_complete=tables)
 @table_options
 @library_options
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many to show.")
@@ -73,7 +73,7 @@ def match(data: str, top: int, noise: float | None, as_json: bool, **options: An
     short_help="Train a KAN of a given shape.",
     epilog="Example: kansym fit expsine --shape 2,1,1 --grids 5,20 --out expsine-kan",
 )
-@click.argument("data", metavar="DATA")
+@click.argument("data", metavar="DATA", shell_complete=tables)
 @table_options
 @click.option("--shape", required=True, metavar="N,N,...", help="Nodes in every layer, inputs first: 2,5,1.")
 @click.option(
@@ -170,7 +170,7 @@ def fit(
 @click.command(
     short_help="Fit a ratio of two polynomials.", epilog="Example: kansym pade balmer --degree 2/2"
 )
-@click.argument("data", metavar="DATA")
+@click.argument("data", metavar="DATA", shell_complete=tables)
 @table_options
 @click.option("--degree", metavar="M/N", help="Total degrees above and below. Default: chosen by the data.")
 @click.option("--dense", is_flag=True, help="Keep all terms of these degrees, also those that do not pay.")

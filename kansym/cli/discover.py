@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from kansym.cli import progress, text
 
 if TYPE_CHECKING:
     from kansym.dataset import Dataset
     from kansym.run import Run
+
+
+def tables(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete DATA: files, and the names of shipped tables."""
+    from kansym.table import shipped_cards
+
+    names = [CompletionItem(name) for name in shipped_cards() if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
 
 
 def table_options(command: Any) -> Any:
@@ -73,7 +83,7 @@ def library_options(command: Any) -> Any:
     short_help="Find the law in a table.",
     epilog="Example: kansym discover planets --out planets-run --report",
 )
-@click.argument("data", metavar="DATA")
+@click.argument("data", metavar="DATA", shell_complete=tables)
 @table_options
 @library_options
 @click.option(
@@ -138,8 +148,7 @@ def discover(
     if out is not None:
         writable(out)
     if not quiet:
-        for note in dataset.notes:
-            click.echo(f"note: {note}", err=True)
+        _say(dataset.notes)
     with progress.Watcher(quiet) as watcher:
         from kansym import pipeline
 
@@ -157,11 +166,18 @@ def discover(
             device=options["device"],
         )
         run = pipeline.discover(dataset, options=settings, progress=watcher)
+    if not quiet:
+        _say([n for n in run.data["notes"] if n not in dataset.notes])
     show(run, dataset, as_json)
     files = write(run, dataset, out, report)
     if files and not quiet:
         click.echo("wrote " + ", ".join(str(f) for f in files), err=True)
     return 130 if run.stop_reason == "interrupted" else 0
+
+
+def _say(notes: Iterable[str]) -> None:
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def show(run: Run, dataset: Dataset, as_json: bool) -> None:
