@@ -19,6 +19,8 @@ from kansym.training.layers import SPLINE, SYMBOLIC, Layer
 
 BASES = (None, "silu", "x")
 _ROWS = 128
+DENSE = 17.0
+"""How many times faster an entry of J'J comes from BLAS than from adding local blocks (measured)."""
 
 
 class Plan(NamedTuple):
@@ -161,7 +163,7 @@ def normal_equations(
     """
     rows, factors, size = len(X), factor.shape[1], len(theta)
     touched = int((plan.on * (plan.shape[:, _WIDTH].max() + 1)).sum())
-    if factors * size**2 > 17 * touched**2:
+    if factors * size**2 > DENSE * touched**2:
         _accumulate(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian.T, np.empty((0, 0)))
         return
     step = max(_ROWS, (1 << 18) // (size * factors))
