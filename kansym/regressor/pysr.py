@@ -133,8 +133,11 @@ def uses(expression: sympy.Expr) -> set[str]:
 
 
 def allowed(run: Run, binary: Any, unary: Any) -> Run:
-    """Return the run with those laws only that PySR's lists of operators permit."""
-    if binary is None and unary is None:
+    """Return the run with formulas only, and those only that PySR's lists of operators permit.
+
+    A smooth curve that the search could not name stays out: every row of `equations_` has a SymPy form.
+    """
+    if binary is None and unary is None and all(law.symbolic for law in run.front):
         return run
     kept = []
     known = {"+", "-", "*", "/", "^"}
