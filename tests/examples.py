@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def example(names: tuple[str, str] = NAMES, target: str = "y", rows: int = 60) -
         found = found.xreplace({s: type(s)(swap[s.name], real=True) for s in found.free_symbols})
         law = Law(text(found), complexity(found), 10.0**-i, 1.1 * 10.0**-i, float(i), -10.0 * i, found)
         constants = (ConstantReport("a", 1.0003, 0.0004, "1"), ConstantReport("b", -1.1, math.inf, None))
-        laws.append(Law(**{**law.__dict__, "constants": constants[:i], "unrounded": found, "source": "test"}))
+        laws.append(replace(law, constants=constants[:i], unrounded=found, source="test"))
     facts = {
         "names": list(names),
         "target": target,

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from click.testing import CliRunner
 from examples import example
 
 from kansym import pipeline, report
+from kansym.budget import Progress
 from kansym.cli import main, text
 from kansym.cli.progress import Watcher, plain
 
@@ -26,18 +29,17 @@ def run(*args):
 
 @pytest.fixture
 def finished(monkeypatch):
-    """Let `discover` return the example at once."""
+    """Let `discover` return the example at once, and hold what it was asked."""
     found, data = example()
+    held = SimpleNamespace(run=found, data=data, dataset=None, options=None)
 
     def instead(dataset, *, options, progress):
-        from kansym.budget import Progress
-
         progress(Progress("structure", 0.5, "x", 1.0, 0.2, 9.8))
-        finished.dataset, finished.options = dataset, options
-        return found
+        held.dataset, held.options = dataset, options
+        return held.run
 
     monkeypatch.setattr(pipeline, "discover", instead)
-    return found, data
+    return held
 
 
 @pytest.fixture
@@ -124,12 +126,12 @@ def test_discover_prints_the_front(finished, table):
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["complexity", "loss", "held-out", "score", "equation"]
     marked = [s for s in lines if s.startswith(">>>>")]
-    assert len(marked) == 1 and marked[0].endswith(finished[0].best.equation)
-    assert f"y = {finished[0].best.equation}" in lines
+    assert len(marked) == 1 and marked[0].endswith(finished.run.best.equation)
+    assert f"y = {finished.run.best.equation}" in lines
     assert "Error on 12 held-out rows: 0.105 (root mean square)." in lines
     assert "It holds." in lines
     assert "structure" in result.stderr and "10 s left" in result.stderr
-    asked = globals()["finished"].options
+    asked = finished.options
     assert (asked.seed, asked.only, asked.time_limit) == (3, ("exp", "sin"), 5.0)
 
 
@@ -137,7 +139,7 @@ def test_json_is_one_document_and_nothing_else(finished, table):
     result = run("discover", table, "--json")
     assert result.exit_code == 0
     document = json.loads(result.stdout)
-    assert document["chosen"]["equation"] == finished[0].best.equation
+    assert document["chosen"]["equation"] == finished.run.best.equation
     assert run("discover", table, "--json", "--quiet").stderr == ""
 
 
@@ -146,9 +148,8 @@ def test_quiet_says_nothing(finished, table):
     assert result.stderr == "" and ">>>>" in result.stdout
 
 
-def test_an_interrupted_search_prints_and_exits_130(finished, table, monkeypatch):
-    stopped = type(finished[0])(**{**finished[0].__dict__, "stop_reason": "interrupted"})
-    monkeypatch.setattr(pipeline, "discover", lambda *a, **k: stopped)
+def test_an_interrupted_search_prints_and_exits_130(finished, table):
+    finished.run = replace(finished.run, stop_reason="interrupted")
     result = run("discover", table)
     assert result.exit_code == 130 and ">>>>" in result.stdout
 
@@ -175,7 +176,7 @@ def test_out_and_report_then_predict_export_report(finished, table, tmp_path):
         rows = list(csv.DictReader(io.StringIO(predicted.stdout)))
         assert len(rows) == 60
         values = np.array([float(r["y_predicted"]) for r in rows])
-        assert np.allclose(values, finished[0].predict(finished[1].X), rtol=1e-14)
+        assert np.allclose(values, finished.run.predict(finished.data.X), rtol=1e-14)
     assert run("predict", folder, table, "--row", 9).exit_code == 2
     first = run("predict", folder, table, "--row", 0)
     assert "0.7" in first.stdout
@@ -207,7 +208,7 @@ def test_inputs_with_commas_in_their_names(finished, tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('"a,b",c,d,y\n' + "".join(f"{i},{i * i},{i % 3},{i**3}\n" for i in range(9)))
     run("discover", path, "--inputs", "a,b", "--inputs", "c,d")
-    assert globals()["finished"].dataset.names == ("a,b", "c", "d")
+    assert finished.dataset.names == ("a,b", "c", "d")
 
 
 def test_datasets(tmp_path, monkeypatch):
@@ -282,8 +283,6 @@ def test_long_equations_are_cut_on_a_terminal_only():
 
 
 def test_plain_progress(capsys):
-    from kansym.budget import Progress
-
     with Watcher() as watcher:
         for i in range(50):
             watcher(Progress("structure", 0.1, "x", i, i / 10, None))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pytest
@@ -51,11 +53,11 @@ def test_one_panel_per_input():
 
 def test_inputs_that_occur_come_first():
     run, data = example()
-    swapped = type(run)(**{**run.__dict__, "front": run.front[:2], "chosen": 1})
+    swapped = replace(run, front=run.front[:2], chosen=1)
     assert plotting.occurring(swapped) == ["x 1"]
     assert [ax.get_xlabel() for ax in plotting.slices(swapped, data).axes] == ["x 1"]
     assert [ax.get_xlabel() for ax in plotting.residuals(swapped, data).axes] == ["x 1", "Δt"]
-    constant = type(run)(**{**run.__dict__, "front": run.front[:1], "chosen": 0})
+    constant = replace(run, front=run.front[:1], chosen=0)
     assert plotting.occurring(constant) == ["x 1", "Δt"]
 
 

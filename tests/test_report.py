@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -248,7 +249,7 @@ def test_a_law_that_is_no_formula_is_shown_too():
     edges = [Edge(n, "y", 0, Spline(knots, np.arange(8.0), 3)) for n in run.names]
     graph = Graph.build(run.names, ["y"], {"y": "sum"}, edges)
     spline = Law("spline network", 40, 1e-5, 2e-5, 0.1, -50.0, graph=graph)
-    mixed = type(run)(**{**run.__dict__, "front": (*run.front, spline), "chosen": 4})
+    mixed = replace(run, front=(*run.front, spline), chosen=4)
     summary = json.loads(json.dumps(report.summarise(mixed, data), allow_nan=False))
     assert summary["chosen"]["sympy"] is None
     page = report.page(summary)
