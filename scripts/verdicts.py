@@ -85,7 +85,9 @@ def zero(e: sympy.Expr) -> bool:
 
 def constant(e: sympy.Expr) -> bool:
     """Tell whether SymPy proves that e does not depend on anything."""
-    s = sympy.simplify(e)
+    s = sympy.cancel(sympy.together(e))
+    if s.free_symbols:
+        s = sympy.simplify(s)
     return not s.free_symbols or s.is_constant() is True
 
 

@@ -162,9 +162,9 @@ def laws(h: Array, t: Array, w: Array, keep: int = 12, rows: int = 240) -> list[
         fine = []
         few = slice(None, None, max(1, len(u) // 80))
         thin = {id(c): c.take(few) for _, c, _ in rough}
-        sharper = [(*_refine(thin[id(c)], u[few], kind, 7), c) for _, c, kind in rough]
+        sharper = [(*_refine(thin[id(c)], u[few], kind, 3), c) for _, c, kind in rough]
         for share, kind, column in sorted(sharper, key=lambda s: s[0] * s[2].back)[:16]:
-            share, kind = _refine(column, u, kind, 14, 0.01)
+            share, kind = _refine(column, u, kind, 12)
             share *= column.back / spread
             if np.isfinite(share):
                 fine.append((share, column.price + _price(kind), column, kind))
@@ -176,13 +176,43 @@ def laws(h: Array, t: Array, w: Array, keep: int = 12, rows: int = 240) -> list[
 
 def _writer(column: _Column, kind: _Kind, size: float, negative: bool) -> Callable[[sympy.Expr], sympy.Expr]:
     def write(h: sympy.Expr) -> sympy.Expr:
-        value = column.outer.inverse(_express(kind, h / sympy.Float(size)))
-        value = value * sympy.Float(column.unit * (-1 if column.outer.signed and negative else 1))
-        if column.gauge:
-            value = value * power(h, column.gauge) * sympy.Float(float(size**-column.gauge))
-        return value
+        factor = column.unit * size**-column.gauge
+        plain = _plain(kind, size)
+        outer = column.outer
+        sign = -1 if outer.signed and negative else 1
+        # the factor goes into the inner constants, so that no constant is redundant
+        if outer.name in _EXPONENTS:
+            e = _EXPONENTS[outer.name]
+            c = plain.c * factor ** (1 / e)
+            if e == 1:
+                value = _express(replace(plain, c=c), h)
+            else:
+                # K·(φ ± r)^e: a pure number beside φ is often recognised, a scaled one is not
+                top = float(np.hypot(*c[:-1])) if len(c) > 2 else abs(float(c[0]))
+                value = sympy.Float(sign * top**e) * outer.inverse(_express(replace(plain, c=c / top), h))
+        elif outer.name == "log":
+            c = plain.c.copy()
+            c[-1] += np.log(factor)
+            value = sign * outer.inverse(_express(replace(plain, c=c), h))
+        else:
+            value = outer.inverse(_express(plain, h))
+        return value * power(h, column.gauge) if column.gauge else value
 
     return write
+
+
+_EXPONENTS = {"t": 1, "1/t": -1, "t^2": 0.5, "1/t^2": -0.5, "sqrt": 2, "1/sqrt": -2}
+
+
+def _plain(kind: _Kind, size: float) -> _Kind:
+    """Return the kind with h in its own units instead of in units of its size."""
+    assert kind.c is not None
+    c = kind.c.copy()
+    if kind.name == "power":
+        c[0] *= size**-kind.k
+    elif kind.name == "log":
+        c[-1] -= c[0] * np.log(size)
+    return _Kind(kind.name, kind.k, kind.a * size**-kind.k, c)
 
 
 def _columns_of(u: Array, t: Array, w: Array) -> list[_Column]:
@@ -340,11 +370,13 @@ def _pair_share(V: Array, G: Array, total: Array, P: Array) -> Array:
     VG = V * G
     ms, mc = V @ s, V @ c
     bs, bc = VG @ s, VG @ c
-    ss, cc, sc = V @ (s * s) - ms * ms, V @ (c * c) - mc * mc, V @ (s * c) - ms * mc
+    s2, c2 = V @ (s * s), V @ (c * c)
+    ss, cc, sc = s2 - ms * ms, c2 - mc * mc, V @ (s * c) - ms * mc
     det = ss * cc - sc * sc
-    ok = det > 1e-9 * np.abs(ss * cc)
+    # a curve that is nearly constant, or nearly its own slope, drowns in round-off here
+    ok = (ss > 1e-6 * s2) & (cc > 1e-6 * c2) & (det > 1e-6 * np.abs(ss * cc))
     gain = (bs * bs * cc - 2 * bs * bc * sc + bc * bc * ss) / np.where(ok, det, 1.0)
-    return 1 - np.where(ok, gain, 0.0) / total
+    return np.clip(1 - np.where(ok, gain, 0.0) / total, 1e-12, 1.0)
 
 
 def _values(kind: _Kind, u: Array, a: float) -> list[Array]:
@@ -367,54 +399,85 @@ def _values(kind: _Kind, u: Array, a: float) -> list[Array]:
             return [{"tanh": np.tanh, "cosh": np.cosh, "sinh": np.sinh, "atan": np.arctan}[name](z)]
 
 
-def _share(column: _Column, u: Array, kind: _Kind, a: float) -> tuple[float, Array]:
+def _slopes(kind: _Kind, u: Array, a: float) -> list[Array]:
+    """Return the derivatives by log a of what :func:`_values` returns."""
+    z = a * u**kind.k
+    match kind.name:
+        case "exp":
+            top = z.max()
+            return [(z - top) * np.exp(z - top)]
+        case "sin":
+            return [z * np.cos(z), -z * np.sin(z)]
+        case "log1p":
+            return [z / (1 + z)]
+        case "inv1p":
+            return [-z / (1 + z) ** 2]
+        case "tanh":
+            return [z / np.cosh(z) ** 2]
+        case "atan":
+            return [z / (1 + z * z)]
+        case name:
+            return [z * {"cosh": np.sinh, "sinh": np.cosh}[name](z)]
+
+
+def _share(column: _Column, u: Array, kind: _Kind, a: float) -> tuple[float, Array, float]:
+    """Return the share, the linear coefficients, and the Gauss-Newton step in log a."""
     A = np.column_stack([*_values(kind, u, a), np.ones(len(u))])
+    none = np.inf, np.zeros(A.shape[1]), 0.0
     if not np.all(np.isfinite(A)):
-        return np.inf, np.zeros(A.shape[1])
+        return none
     root = np.sqrt(column.weight)
     A = A * root[:, None]
     norms = np.linalg.norm(A, axis=0)
+    if not np.all(norms > 0):
+        return none
     Q, R = np.linalg.qr(A / norms)
     G = column.G * root
     proj = Q.T @ G
-    r = Q @ proj - G
+    r = G - Q @ proj
     g = G - root * (root @ G)
     try:
         c = np.linalg.solve(R, proj) / norms
     except np.linalg.LinAlgError:
-        return np.inf, np.zeros(A.shape[1])
-    return float(r @ r / (g @ g)), c
+        return none
+    step = 0.0
+    if kind.a:
+        J = np.column_stack(_slopes(kind, u, a)) @ c[:-1] * root
+        J = J - Q @ (Q.T @ J)
+        step = float(J @ r / (J @ J + 1e-300))
+    return float(r @ r / (g @ g)), c, step
 
 
-def _refine(column: _Column, u: Array, kind: _Kind, steps: int, width: float = 0.26) -> tuple[float, _Kind]:
-    """Return the share and kind with its rate fitted: golden section on log a around the start."""
+def _refine(column: _Column, u: Array, kind: _Kind, steps: int) -> tuple[float, _Kind]:
+    """Return the share and kind with its rate fitted: Gauss-Newton on log a, linear part projected out."""
     a = kind.a
-    share, c = _share(column, u, kind, a)
-    if kind.name not in ("power", "log") and share < 0.3:
-        step = width if kind.name != "sin" else min(width, 0.45 / (abs(a) * np.ptp(u**kind.k)))
-        low, high = np.log(abs(a)) - step, np.log(abs(a)) + step
-        sign = np.sign(a)
-        ratio = 0.6180339887498949
-        x1, x2 = high - ratio * (high - low), low + ratio * (high - low)
-        f1, f2 = (_share(column, u, kind, sign * np.exp(x))[0] for x in (x1, x2))
-        for _ in range(steps):
-            if f1 < f2:
-                high, x2, f2 = x2, x1, f1
-                x1 = high - ratio * (high - low)
-                f1 = _share(column, u, kind, sign * np.exp(x1))[0]
-            else:
-                low, x1, f1 = x1, x2, f2
-                x2 = low + ratio * (high - low)
-                f2 = _share(column, u, kind, sign * np.exp(x2))[0]
-        a = float(sign * np.exp(0.5 * (low + high)))
-        share, c = _share(column, u, kind, a)
+    share, c, step = _share(column, u, kind, a)
+    for _ in range(steps if kind.a else 0):
+        for shrink in (1.0, 0.3, 0.1):
+            trial = a * np.exp(np.clip(shrink * step, -0.3, 0.3))
+            new = _share(column, u, kind, trial)
+            if new[0] < share:
+                break
+        else:
+            break
+        a, (share, c, step) = float(trial), new
+        if abs(step) < 1e-13:
+            break
     if kind.name == "exp":
         c = np.array([c[0] * np.exp(-(a * u**kind.k).max()), c[1]])
     return share, _Kind(kind.name, kind.k, a, c)
 
 
+def _number(value: float) -> sympy.Expr:
+    # a factor of exactly one is no constant to be fitted
+    whole = round(float(value))
+    return (
+        sympy.Integer(whole) if abs(whole) == 1 and abs(value - whole) < 1e-15 else sympy.Float(float(value))
+    )
+
+
 def _express(kind: _Kind, h: sympy.Expr) -> sympy.Expr:
-    F = lambda value: sympy.Float(float(value))  # noqa: E731
+    F = _number
     assert kind.c is not None
     c = kind.c
     x = power(h, kind.k)
