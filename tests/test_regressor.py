@@ -26,6 +26,8 @@ from kansym.regressor.encoding import Encoding
 from kansym.regressor.pysr import operators, uses
 from kansym.regressor.rows import canonical
 
+# a search for an exact law ends by its proof, long before this limit; one with noise by the clock
+SURE = {"time_limit": 120, "settings": {"kan": False}}
 FAST = {"time_limit": 3, "settings": {"kan": False}}
 rng = np.random.default_rng(3)
 X = rng.uniform(1, 3, (120, 2))
@@ -42,7 +44,7 @@ def test_scikit_learn_checks(estimator, check) -> None:
 
 @pytest.fixture(scope="module")
 def exact() -> KansymRegressor:
-    return KansymRegressor(**FAST).fit(X, Y)
+    return KansymRegressor(**SURE).fit(X, Y)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +173,7 @@ def test_pandas_names_are_kept_and_any_name_is_legal(tmp_path) -> None:
     frame = pd.DataFrame(X, columns=names)
     before = frame.copy()
     y = pd.Series(Y, name="class")
-    model = KansymRegressor(**FAST).fit(frame, y)
+    model = KansymRegressor(**SURE).fit(frame, y)
     pd.testing.assert_frame_equal(frame, before)
     assert {s.name for s in model.sympy().free_symbols} == set(names)
     assert list(model.feature_names_in_) == names
@@ -182,7 +184,7 @@ def test_pandas_names_are_kept_and_any_name_is_legal(tmp_path) -> None:
     with pytest.raises(ValueError, match="feature names"):
         model.predict(frame[["lambda", "x 1"]])
     for pair in (["E", "I"], ["pi", "N"], ["beta", "gamma"], ["S", "Δt"]):
-        model = KansymRegressor(**FAST).fit(X, Y, variable_names=pair)
+        model = KansymRegressor(**SURE).fit(X, Y, variable_names=pair)
         assert {s.name for s in model.sympy().free_symbols} == set(pair)
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
 
@@ -191,14 +193,14 @@ def test_categorical_columns_become_levels() -> None:
     colour = rng.choice(["red", "blue"], 120)
     frame = pd.DataFrame({"a": X[:, 0], "colour": pd.Categorical(colour)})
     y = 2 * X[:, 0] + 3 * (colour == "red")
-    model = KansymRegressor(**FAST).fit(frame, y)
+    model = KansymRegressor(**SURE).fit(frame, y)
     np.testing.assert_allclose(model.predict(frame), y, atol=1e-8)
     assert model.n_features_in_ == 2
     with pytest.raises(InputError, match=r"'green'.*blue, red"):
         model.predict(pd.DataFrame({"a": [1.0], "colour": ["green"]}))
     with pytest.raises(InputError, match="DataFrame"):
         model.predict(np.ones((3, 2)))
-    by_argument = KansymRegressor(**FAST).fit(X[:, :1], y, category=colour)
+    by_argument = KansymRegressor(**SURE).fit(X[:, :1], y, category=colour)
     np.testing.assert_allclose(by_argument.predict(X[:, :1], category=colour), y, atol=1e-8)
 
 
@@ -211,7 +213,7 @@ def test_encoding_reads_numbers_in_object_columns() -> None:
 
 def test_several_outputs() -> None:
     targets = np.column_stack([Y, X[:, 0] ** 2])
-    model = KansymRegressor(**FAST).fit(X, targets)
+    model = KansymRegressor(**SURE).fit(X, targets)
     assert isinstance(model.equations_, list) and len(model.equations_) == 2
     np.testing.assert_allclose(model.predict(X), targets, rtol=1e-8)
     assert model.predict(X, index=[0, 0]).shape == (120, 2)
@@ -291,7 +293,7 @@ def test_constant_target_and_constant_columns() -> None:
 
 def test_more_columns_than_rows() -> None:
     wide = rng.normal(size=(12, 30))
-    model = KansymRegressor(**FAST).fit(wide, 3 * wide[:, 17])
+    model = KansymRegressor(**SURE).fit(wide, 3 * wide[:, 17])
     assert {s.name for s in model.sympy().free_symbols} == {"x17"}
 
 
@@ -325,7 +327,7 @@ def test_json_pickle_and_copies(noisy: KansymRegressor, tmp_path) -> None:
 
 
 def test_run_directory_and_from_file(tmp_path) -> None:
-    model = KansymRegressor(output_directory=tmp_path / "outputs", **FAST).fit(X, Y)
+    model = KansymRegressor(output_directory=tmp_path / "outputs", **SURE).fit(X, Y)
     (folder,) = (tmp_path / "outputs").iterdir()
     assert (folder / "hall_of_fame.csv").read_text().startswith("Complexity,Loss,Equation\n")
     again = KansymRegressor.from_file(run_directory=folder)
@@ -353,16 +355,16 @@ def test_reads_pysr_hall_of_fame(tmp_path) -> None:
 
 def test_nothing_is_written_unasked(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    KansymRegressor(**FAST).fit(X, Y)
+    KansymRegressor(**SURE).fit(X, Y)
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr() == ("", "")
-    KansymRegressor(verbosity=1, **FAST).fit(X, Y)
+    KansymRegressor(verbosity=1, **SURE).fit(X, Y)
     assert "kansym" in capsys.readouterr().err
 
 
 def test_operators_restrict_the_laws() -> None:
     y = X[:, 0] / X[:, 1]
-    free = KansymRegressor(**FAST).fit(X, y)
+    free = KansymRegressor(**SURE).fit(X, y)
     assert uses(free.sympy()) == {"/"}
     bound = KansymRegressor(binary_operators=["+", "*"], unary_operators=["square"], **FAST).fit(X, y)
     for law in bound.run_.front:
@@ -403,7 +405,7 @@ def test_from_pysr_params() -> None:
 
 def test_select_k_features_and_denoise() -> None:
     wide = np.column_stack([X, rng.normal(size=(120, 6))])
-    model = KansymRegressor(select_k_features=2, **FAST).fit(wide, Y)
+    model = KansymRegressor(select_k_features=2, **SURE).fit(wide, Y)
     assert set(model.run_.names) == {"x0", "x1"}
     with pytest.raises(InputError, match="select_k_features is 0"):
         KansymRegressor(select_k_features=0).fit(wide, Y)
@@ -448,7 +450,7 @@ def test_works_in_pipelines_searches_and_workers() -> None:
 
 
 def test_units_are_taken(exact: KansymRegressor) -> None:
-    model = KansymRegressor(**FAST).fit(X, Y, X_units=["m", "s"], y_units="m*s")
+    model = KansymRegressor(**SURE).fit(X, Y, X_units=["m", "s"], y_units="m*s")
     assert model.score(X, Y) == pytest.approx(1.0)
 
 

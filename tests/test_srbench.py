@@ -63,9 +63,9 @@ def check_text(est, text: str, frame: pd.DataFrame) -> None:
 
 def test_finds_and_tells_the_law(frame: pd.DataFrame) -> None:
     y = 0.5 * frame["m"].to_numpy() * frame["E"].to_numpy()
-    est, text, interrupted = harness(20, frame, y, 60)
+    est, text, interrupted = harness(120, frame, y, 240)
     assert not interrupted
-    assert est.time_limit == 20 and est.random_state == 7
+    assert est.time_limit == 120 and est.random_state == 7
     assert np.allclose(est.predict(frame), y)
     check_text(est, text, frame)
 
