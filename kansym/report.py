@@ -145,10 +145,7 @@ def page(data: Mapping[str, Any]) -> str:
         loader=jinja2.PackageLoader("kansym", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["figures"] = _figures
-    rows = [
-        {**row, "code": code(run, i), "index": i, "rms": math.sqrt(max(law.heldout_loss, 0.0))}
-        for i, (row, law) in enumerate(zip(data["front"], run.front, strict=True))
-    ]
+    rows = [{**row, "code": code(run, i), "index": i} for i, row in enumerate(data["front"])]
     graphs = {**run.graphs, "the chosen law": run.graph}
     networks = [
         {"name": name, "svg": network_svg(graph, _sample(data, graph))}

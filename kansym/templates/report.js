@@ -27,11 +27,13 @@
     return marks;
   }
 
+  // Marks of a logarithmic axis, as powers of ten; 2 and 5 between them where there are few.
   function decades(low, high) {
-    const first = Math.ceil(low - 1e-9), last = Math.floor(high + 1e-9), by = Math.max(1, Math.ceil((last - first) / 6));
+    const first = Math.floor(low), last = Math.ceil(high), by = Math.max(1, Math.ceil((last - first) / 7));
     const marks = [];
-    for (let i = first; i <= last; i += by) marks.push(i);
-    return marks.length ? marks : [low, high];
+    for (let i = first; i <= last; i += by)
+      for (const part of high - low < 2.5 ? [1, 2, 5] : [1]) marks.push(i + Math.log10(part));
+    return marks.filter((m) => m >= low - 1e-9 && m <= high + 1e-9);
   }
 
   // A plot with its axes: returns the SVG and the two scales.
