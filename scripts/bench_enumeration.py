@@ -48,7 +48,7 @@ def attempt(
 def main(argv: list[str]) -> int:
     """Print one row per problem and a summary."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--most", type=int, default=4, help="inputs at most (default 4)")
+    parser.add_argument("--most", type=int, default=9, help="inputs at most (default 9)")
     options = parser.parse_args(argv)
     totals = []
     for suite in ("nguyen", "feynman"):

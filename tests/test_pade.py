@@ -166,6 +166,12 @@ def test_the_producer_finds_roots_logarithms_and_exponentials_of_ratios(law, nam
     assert np.allclose(value, y, rtol=1e-9)
 
 
+def test_the_producer_keeps_to_the_library():
+    X, y = table("sqrt((a - b)**2 + 1)", ["a", "b"], 1, 5, 300)
+    assert next(propose(from_arrays(X, y, ["a", "b"]), library={"sqrt": None})).score == 0
+    assert all(not c.expression.has(sympy.sqrt) for c in propose(from_arrays(X, y, ["a", "b"]), library={}))
+
+
 def test_the_producer_is_repeatable_and_honest_about_what_it_cannot():
     X, y = table("exp(sin(3*x) + y**2)", ["x", "y"], -1, 1, 300)
     a, b = (list(propose(from_arrays(X, y, ["x", "y"]), seed=1)) for _ in range(2))

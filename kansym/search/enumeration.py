@@ -10,7 +10,7 @@ stay: y ≈ α·e + β and y ≈ α·e1 + β·e2 + γ.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,10 @@ from kansym.jit import njit
 from kansym.library import Function, Library
 from kansym.parsing import symbols
 from kansym.program import Program
-from kansym.search import pool
+from kansym.search import pool, transforms
 from kansym.search.candidate import Candidate
 from kansym.search.pool import Pool
+from kansym.search.transforms import Short, Target
 
 ALL: tuple[str, ...] = ()
 STAGES: tuple[tuple[tuple[str, ...], int, int], ...] = (
@@ -51,6 +52,10 @@ COLUMNS = 6
 EXACT = 1e-8
 """Largest error on all rows, as a share of y's spread, of a join that is taken for the law."""
 
+DEEP_POOLS: tuple[tuple[tuple[str, ...], int], ...] = ((ALL, 60_000), (("x^2",), 100_000))
+DEEP_PART, SHORT = 1_500, 250
+"""For joins of three: functions and sizes of the pools, e1's part of them, and the number of short ones."""
+
 KEEP = 12
 NAMES = (
     "x^2", "1/x", "sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "x^3",
@@ -66,15 +71,6 @@ CONSTANTS: tuple[tuple[sympy.Expr, float], ...] = (
     (sympy.Integer(2), 2.0),
     (sympy.pi, math.pi),
 )
-
-
-@dataclass(frozen=True)
-class Target:
-    """Hold a transform of y, its inverse for formulas, and what it costs in symbols."""
-
-    values: np.ndarray
-    back: Callable[[sympy.Expr], sympy.Expr]
-    price: int
 
 
 @dataclass(frozen=True)
@@ -128,9 +124,12 @@ def propose(
         return
     search = Search.of(X, y, symbols(dataset.names), library or Library.load("default"), seed)
     if not noise:
-        for names, capacity, part in STAGES:
+        # where inputs had to be left out, deeper pools of the others are seldom worth their time
+        for names, capacity, part in STAGES if X.shape[1] <= COLUMNS else STAGES[:1]:
             with threadpool_limits(1, "blas"):
                 found = search.exact(names, capacity, part, budget)
+                if not found and capacity == STAGES[0][1] and X.shape[1] <= COLUMNS and not budget.exhausted:
+                    found = search.deep(budget)
             if found:
                 yield from found
                 return
@@ -151,6 +150,7 @@ class Search:
     symbols: tuple[sympy.Symbol, ...]
     columns: tuple[sympy.Expr, ...]
     unary: tuple[Function, ...]
+    known: frozenset[str]
     order: np.ndarray
 
     @staticmethod
@@ -164,8 +164,7 @@ class Search:
             with np.errstate(all="ignore"):
                 strength = np.abs(np.atleast_2d(np.corrcoef(ranks.T))[-1, :-1])
             keep = np.sort(np.argsort(-np.nan_to_num(strength), kind="stable")[:COLUMNS])
-        size = np.median(np.abs(X), axis=0)
-        unit = np.where((size > 1e-3) & (size < 1e4) | (size == 0), 1.0, size)
+        unit = units(np.median(np.abs(X), axis=0))
         columns = tuple(names[i] if unit[i] == 1 else names[i] * sympy.Float(1 / unit[i]) for i in keep)
         wanted = NAMES if len(keep) == 1 else FEW
         unary = tuple(library[n] for n in wanted if n in library)
@@ -173,7 +172,7 @@ class Search:
         rng = np.random.default_rng(seed)
         ends = [int(np.argmin(y)), int(np.argmax(y))]
         order = np.array([*ends, *(i for i in rng.permutation(len(y)) if i not in ends)])
-        return Search(X, X[:, keep] / unit[keep], y, names, columns, unary, order)
+        return Search(X, X[:, keep] / unit[keep], y, names, columns, unary, frozenset(library), order)
 
     def pool(self, rows: np.ndarray, capacity: int, names: tuple[str, ...] = ALL) -> Pool:
         """Return the pool over some rows, with some of the functions or all."""
@@ -187,15 +186,44 @@ class Search:
         budget.spend(len(entries) / 1000)
         index = Index.of(entries)
         joins: list[Join] = []
-        for target in targets(self.y):
+        for target in transforms.simple(self.y, self.known):
             t = target.values[rows]
-            if np.ptp(t) <= 1e-9 * np.abs(t).max():
-                continue
             joins += index.joins(t, target, min(part, len(entries)))
             budget.spend(min(part, len(entries)) / 1000)
             if budget.exhausted or (joins and capacity > STAGES[0][1]):
                 break
-        joins.sort(key=lambda j: j.price)
+        return self.proved(joins, entries)
+
+    def deep(self, budget: Budget) -> list[Candidate]:
+        """Return joins of three: two entries that meet a target already combined with a short one."""
+        rows = self.order[:ROWS]
+        for names, capacity in DEEP_POOLS:
+            entries = self.pool(rows, capacity, names)
+            index = Index.of(entries)
+            joins: list[Join] = []
+            for target in transforms.combined(self.y[rows], self.short(entries), self.known):
+                joins += index.joins(target.values, target, min(DEEP_PART, len(entries)))
+                budget.spend(DEEP_PART / 1000)
+                if budget.exhausted or len(joins) > 20:
+                    break
+            found = self.proved(joins, entries)
+            if found or budget.exhausted:
+                return found
+        return []
+
+    def short(self, entries: Pool) -> Iterator[Short]:
+        """Yield what y is combined with: 1, columns, entries of up to three symbols, pairs of columns."""
+        yield np.ones(entries.V.shape[1]), sympy.S.One, 0
+        sizes = entries.complexity()
+        plain = (sizes <= 2) | ((sizes == 3) & (entries.how[:, 0] < pool.OPERATIONS))
+        for i in np.flatnonzero(plain)[:SHORT]:
+            if np.ptp(entries.V[i]) > 0:
+                yield entries.V[i], entries.expression(int(i)), int(sizes[i])
+        yield from transforms.pairs(self.Z[self.order[:ROWS]], self.columns, self.known)
+
+    def proved(self, joins: list[Join], entries: Pool) -> list[Candidate]:
+        """Return the joins that hold on all rows, the shortest first."""
+        joins = sorted(joins, key=lambda j: j.price)
         found = []
         for join in joins[:200]:
             candidate = self.checked(join.expression(entries))
@@ -226,7 +254,7 @@ class Search:
         unit = centred(V)
         sizes = entries.complexity()
         proposals: list[tuple[float, sympy.Expr]] = []
-        for target in targets(self.y)[:5]:
+        for target in transforms.simple(self.y, self.known)[:5]:
             t = target.values[rows]
             share = 1 - (unit @ (centred(t[None])[0])) ** 2
             for i in shortlist(share, sizes, len(rows), 12):
@@ -285,25 +313,24 @@ class Search:
             return float(np.mean((values[held] - self.y[held]) ** 2)) / max(spread, 1e-300), formula
 
 
-def targets(y: np.ndarray) -> list[Target]:
-    """Return the transforms of y that the rows allow, the plain ones first."""
-    found = [Target(y, lambda e: e, 0)]
-    sign = 1 if np.all(y > 0) else -1 if np.all(y < 0) else 0
-    if sign:
-        found.append(Target(1 / y, lambda e: 1 / e, 1))
-        found.append(Target(y * y, lambda e: sign * sympy.sqrt(e), 1))
-        found.append(Target(np.log(np.abs(y)), lambda e: sign * sympy.exp(e), 1))
-        found.append(Target(np.sqrt(np.abs(y)), lambda e: sign * e**2, 1))
-    found.append(Target(y - 1, lambda e: e + 1, 2))
-    found.append(Target(y + 1, lambda e: e - 1, 2))
-    if np.abs(y).max() < 30:
-        found.append(Target(np.exp(y), lambda e: sympy.log(e), 1))
-    if np.abs(y).max() < math.pi / 2:
-        found.append(Target(np.sin(y), lambda e: sympy.asin(e), 1))
-        found.append(Target(np.tan(y), lambda e: sympy.atan(e), 1))
-    if np.all((y > 0) & (y < math.pi)):
-        found.append(Target(np.cos(y), lambda e: sympy.acos(e), 1))
-    return found
+def units(sizes: np.ndarray) -> np.ndarray:
+    """Return a handy unit for each column: 1 for sizes from 1e-3 to 1e4, else the size of its kin.
+
+    Columns whose sizes are within a factor of 1000 of a neighbour's share a unit, so that v/c stays v/c.
+    """
+    unit = np.ones(len(sizes))
+    order = [i for i in np.argsort(sizes, kind="stable") if sizes[i] > 0]
+    groups: list[list[int]] = []
+    for i in order:
+        if groups and sizes[i] < 1000 * sizes[groups[-1][-1]]:
+            groups[-1].append(int(i))
+        else:
+            groups.append([int(i)])
+    for group in groups:
+        middle = float(np.exp(np.mean(np.log(sizes[group]))))
+        if not 1e-3 < middle < 1e4:
+            unit[group] = middle
+    return unit
 
 
 def centred(V: np.ndarray) -> np.ndarray:
@@ -372,6 +399,7 @@ def _search(
     r = len(t)
     q = np.empty(r)
     count = 0
+    size = np.abs(t).max()
     for i in range(part):
         biggest = 0.0
         fine = True
@@ -420,7 +448,7 @@ def _search(
                 worst = 0.0
                 for k in range(r):
                     worst = max(worst, abs(q[k] - alpha * V[j, k] - beta))
-                if worst <= 1e-9 * biggest:
+                if worst <= 1e-9 * (min(biggest, size) if mode == 0 else biggest):
                     if count >= len(pairs):
                         return count
                     pairs[count, 0], pairs[count, 1] = i, j

@@ -445,7 +445,7 @@ def propose(
         return
     with threadpool_limits(1, "blas"):
         weights = getattr(dataset, "weights", None)
-        found = _candidates(X, y, weights, tuple(dataset.names), noise, budget, seed)
+        found = _candidates(X, y, weights, tuple(dataset.names), noise, budget, library, seed)
     yield from found
 
 
@@ -456,12 +456,13 @@ def _candidates(
     names: tuple[str, ...],
     noise: float | None,
     budget: Budget,
+    library: Any,
     seed: int,
 ) -> list[Candidate]:
     degrees = max_degrees(X.shape[1], len(y))
     columns = symbols(names)
     top = max(max(d) for d in degrees)
-    for forward, back in () if noise else _outer(y):
+    for forward, back in () if noise else _outer(y, library):
         chooser = Chooser.of(X, forward, None, top, None, seed)
         found = chooser.exact_of(degrees)
         budget.spend(1)
@@ -485,15 +486,16 @@ def _candidates(
     return candidates
 
 
-def _outer(y: np.ndarray) -> list[tuple[np.ndarray, Any]]:
-    """Return transforms of y that may be rational, each with the way back for a formula."""
+def _outer(y: np.ndarray, library: Any) -> list[tuple[np.ndarray, Any]]:
+    """Return transforms of y that may be rational, each with the way back that the library allows."""
     found: list[tuple[np.ndarray, Any]] = [(y, lambda e: e)]
+    known = {"sqrt", "log", "exp"} if library is None else set(library)
     sign = 1 if np.all(y >= 0) else -1 if np.all(y <= 0) else 0
-    if sign:
+    if sign and "sqrt" in known:
         found.append((y * y, lambda e: sign * sympy.sqrt(e)))
-    if np.abs(y).max() < 50:
+    if "log" in known and np.abs(y).max() < 50:
         found.append((np.exp(y), sympy.log))
-    if sign and np.all(y != 0):
+    if "exp" in known and sign and np.all(y != 0):
         found.append((np.log(np.abs(y)), lambda e: sign * sympy.exp(e)))
     return found
 
