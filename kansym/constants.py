@@ -99,9 +99,15 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
     return sorted(found.values(), key=lambda nice: cost_of[nice.exact])
 
 
+def price(number: sympy.Rational) -> float:
+    """Return the nats for writing a rational number exactly."""
+    return float(_prices(np.array(float(number.p)), np.array(float(number.q))))
+
+
 def _prices(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Return the price of p/q; trailing zeros are cheap, since round numbers are the commonest large ones."""
     p = np.abs(p)
     zeros = sum((p % 10**k == 0).astype(float) for k in range(1, 7)) * (p >= 20)
-    size = 2.0 * np.log1p(p / 10.0**zeros) + zeros
+    digits = p / 10.0**zeros
+    size = 2.0 * np.log1p(digits) + zeros + 4.0 * (digits >= 100)
     return 1.1 + size + np.where(q == 1, 0.0, 0.7 + 2.0 * np.log(q))

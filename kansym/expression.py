@@ -306,7 +306,8 @@ def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
     found: dict[sympy.Expr, None] = {}
     starts = [expression]
     if expression.count_ops() <= 60:
-        starts += [sympy.together(expression), sympy.expand_log(expression, force=True)]
+        together = sympy.together(expression)
+        starts += [together, sympy.expand_log(expression, force=True), _upside_down(together)]
     for start in dict.fromkeys(starts):
         if start != expression:
             found[start] = None
@@ -319,6 +320,15 @@ def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
                     inside = sympy.Add(rest, *(t / factor for t in node.args if t is not term))
                     found[_factored(start, node, factor, inside)] = None
     return [form for form in found if form != expression and not form.has(sympy.nan, sympy.zoo)]
+
+
+def _upside_down(e: sympy.Expr) -> sympy.Expr:
+    """Return N/(A + B) as 1/(A/N + B/N) where N is a single term: a·n²/(n² - 4) as a/(1 - 4/n²)."""
+    over, under = sympy.fraction(e)
+    number, rest = over.as_coeff_Mul()
+    if rest == 1 or rest.is_Add or not under.is_Add:
+        return e
+    return number / sympy.Add(*(t / rest for t in under.args))
 
 
 def _factored(e: sympy.Expr, node: sympy.Expr, factor: sympy.Expr, inside: sympy.Expr) -> sympy.Expr:

@@ -28,11 +28,11 @@ def conclude(
     Raises InputError when no formula is defined on all rows.
     """
     trial = archive.trial
-    kept = pareto.front(list(archive.best.values()), lambda law: law.complexity, lambda law: law.loss)
+    kept = _front(list(archive.best.values()), trial.train.floor)
     # out of time, only the leader is worth the seconds
     for law in kept if not budget.exhausted else [law for law in kept if law is archive.leader]:
         archive.add(normalised(law, trial))
-    kept = pareto.front(list(archive.best.values()), lambda law: law.complexity, lambda law: law.loss)
+    kept = _front(list(archive.best.values()), trial.train.floor)
     laws = [with_all_rows(law, dataset, trial) for law in kept]
     everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
     laws = [law for law in laws if math.isfinite(law.loss)]
@@ -64,10 +64,20 @@ def conclude(
 
 
 def _front(laws: list[Judged], floor: float) -> list[Judged]:
-    """Return the laws that nothing simpler beats, neither on the rows fitted nor on those held out."""
+    """Return the laws that nothing simpler beats, neither on the rows fitted nor on those held out.
+
+    The shortest description is always among them: a formula that beats it in both size and loss and still
+    needs more nats (for constants of many digits that cancel) is an impostor and gives way.
+    """
+    leader = min(laws, key=lambda law: law.length)
+    honest = [
+        law
+        for law in laws
+        if law is leader or law.complexity > leader.complexity or max(law.loss, floor) > max(leader.loss, floor)
+    ]
     kept: list[Judged] = []
-    for law in pareto.front(laws, lambda law: law.complexity, lambda law: law.loss, floor):
-        if all(max(law.heldout, floor) < max(other.heldout, floor) for other in kept) or not kept:
+    for law in pareto.front(honest, lambda law: law.complexity, lambda law: law.loss, floor):
+        if law is leader or all(max(law.heldout, floor) < max(other.heldout, floor) for other in kept):
             kept.append(law)
     return kept
 

@@ -14,7 +14,7 @@ import numpy as np
 import sympy
 
 from kansym import expression as expressions
-from kansym import noise
+from kansym import constants, noise
 from kansym.dataset import Dataset
 from kansym.errors import KansymError
 from kansym.library import Library
@@ -37,6 +37,10 @@ JUDGED_ROWS = 20_000
 
 MOST_CONSTANTS = 10
 """With more free constants a formula is an approximation unless it is exact: none is made nice."""
+
+
+SMALL_NUMBER = 4.0
+"""Nats of an exact number that the price of its symbol covers: up to 3, or 1/2."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +101,30 @@ class Trial:
         """Return the description length in nats of a fitted formula with this loss on the training rows.
 
         The residuals' nats, NODE_PRICE for each symbol, and for each free constant what writing it to its
-        standard error takes (Rissanen's code; at least log(n)/2).
+        standard error takes (Rissanen's code; at least log(n)/2); large exact numbers cost likewise.
         """
         n = len(self.train.y)
         misfit = noise.misfit_length(loss, n, len(polished.theta), self.train.floor, self.sigma2)
         least = 0.5 * math.log(max(n, 2))
         numbers = sum(max(least, noise.number_length(c.value, c.stderr)) for c in polished.free)
+        numbers += _shared_precision(polished.covariance)
+        # a symbol's price covers a small whole number; a large exact one is no cheaper than a measured one
+        exact_ones = polished.program.template.atoms(sympy.Rational) - {sympy.Integer(1), sympy.Integer(-1)}
+        numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones)
         return misfit + numbers + noise.NODE_PRICE * expressions.complexity(polished.expression)
+
+
+def _shared_precision(covariance: np.ndarray) -> float:
+    """Return -log det(correlation)/2: the digits that correlated constants need beyond their own errors."""
+    errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    known = errors > 0
+    if known.sum() < 2:
+        return 0.0
+    correlation = (covariance / np.outer(errors, errors).clip(np.finfo(float).tiny))[np.ix_(known, known)]
+    if not np.all(np.isfinite(correlation)):
+        return 0.0
+    spectrum = np.linalg.eigvalsh(correlation)
+    return -0.5 * float(np.sum(np.log(np.clip(spectrum, 1e-14, None))))
 
 
 @dataclass(frozen=True)
