@@ -207,7 +207,8 @@ class KansymClassifier(ClassifierMixin, FittedFront):
 
     def predict(self, X: Any, index: Any = None) -> np.ndarray:
         """Return the likeliest class of each row (n,)."""
-        return self.classes_[np.argmax(self.predict_proba(X, index), axis=1)]
+        shares = self.predict_proba(X, index)
+        return self.classes_[np.argmax(shares, axis=1)]
 
     def _table(
         self, X: Any, y: Any, variable_names: Sequence[str] | None
