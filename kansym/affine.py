@@ -228,8 +228,9 @@ def refine(
         return starts, rss
     from kansym.refinement import refine_numpy
 
+    t, y, w = data
     return refine_numpy(
-        f.program, *data, starts, form.free, low, high, form.marks, form.period, steps, tolerance
+        f.program, t, y, w, starts, form.free, low, high, form.marks, form.period, steps, tolerance
     )
 
 
@@ -464,7 +465,7 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray, b: float)
         columns = {"a": c / size * vx * t[rows], "b": c / size * vx, "p": c / size * vp}
         J = np.column_stack([*(columns[k] for k in names), g[rows], np.ones(len(g[rows]))])
         J = np.where(np.isfinite(J), J, 0.0) * np.sqrt(w[rows])[:, None]
-        R = np.linalg.qr(np.concatenate([R, J]), mode="r")
+        R = np.asarray(np.linalg.qr(np.concatenate([R, J]), mode="r"))
     names += ["c", "d"]
     norm = np.sqrt((R * R).sum(0))
     norm[norm == 0] = 1.0
@@ -486,9 +487,11 @@ def _in_units(f: Function, form: Shapes, data: Data, best: np.ndarray, b: float)
         cov = T @ cov @ T.T
     rmse = math.sqrt(rss / n) * data.scale
     deviation = math.sqrt(total / n)
+    level = (shift - c * mean) * data.scale + data.mean
+    share = rss / total if deviation else 0.0
     return AffineFit(
-        f, a, b, c * data.scale / size, (shift - c * mean) * data.scale + data.mean, p_given, tuple(names), cov,
-        1 - rss / total, rmse, math.sqrt(rss / total) if deviation else 0.0, margin(f, a, b, x),
+        f, a, b, c * data.scale / size, level, p_given, tuple(names), cov,
+        1 - share, rmse, math.sqrt(share), margin(f, a, b, x),
     )  # fmt: skip
 
 

@@ -18,14 +18,18 @@ import sympy
 from kansym.errors import InputError
 
 # Operations that compiled code knows come first, in this order; `kernels` uses the same numbers.
+# fmt: off
 NAMES = (
-    "x p number add mul powi powr pow exp log sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
-    "abs sign step erf max min sinc expm1 log1p softplus sigmoid sech coth langevin einstein sqrt inv neg "
-    "square "
+    "x", "p", "number", "add", "mul", "powi", "powr", "pow", "exp", "log", "sin", "cos", "tan", "asin",
+    "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "abs", "sign", "step", "erf",
+    "max", "min", "sinc", "expm1", "log1p", "softplus", "sigmoid", "sech", "coth", "langevin",
+    "einstein", "sqrt", "inv", "neg", "square",
     # from here on numpy only
-    "gamma loggamma digamma trigamma besselj bessely besseli besselk airyai airybi airyaiprime airybiprime "
-    "ellipk ellipe lambertw si ci dilog erfc atan2"
-).split()
+    "gamma", "loggamma", "digamma", "trigamma", "besselj", "bessely", "besseli", "besselk", "airyai",
+    "airybi", "airyaiprime", "airybiprime", "ellipk", "ellipe", "lambertw", "si", "ci", "dilog", "erfc",
+    "atan2",
+)
+# fmt: on
 CODE = {name: i for i, name in enumerate(NAMES)}
 FIRST_SPECIAL = CODE["gamma"]
 

@@ -7,6 +7,7 @@ Symmetries are tested on numbers: with c and d free, "f(-x) is f(x)" means "is c
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -97,7 +98,7 @@ def _tidy(value: float) -> float:
 def domain_and_poles(
     e: sympy.Expr, x: sympy.Symbol, p: sympy.Symbol
 ) -> tuple[tuple[Interval, ...], tuple[float, ...]]:
-    """Return where f is real and finite, as intervals, and the poles: points of which |f| grows without bound.
+    """Return where f is real and finite, as intervals, and the poles: points where |f| grows without bound.
 
     For periodic functions poles are listed within ±REACH only, and do not cut the domain.
     """
@@ -119,7 +120,7 @@ def domain_and_poles(
     cuts = [z for z in points if not (many and z in poles)]
     ends = [-math.inf, *cuts, math.inf]
     pieces: list[Interval] = []
-    for low, high in zip(ends[:-1], ends[1:], strict=True):
+    for low, high in itertools.pairwise(ends):
         middle = (
             0.5 * (low + high) + 1e-3 * min(1.0, high - low) / 7
             if math.isfinite(low + high)

@@ -18,7 +18,7 @@ BLOCK = 64
 
 
 @kernel
-def dual(op, left, right, number, x, p, v, d, e, want):  # type: ignore[no-untyped-def]
+def dual(op, left, right, number, x, p, v, d, e, want):
     """Run a program on up to BLOCK points: values v, slopes by x in d and by p in e (registers × BLOCK).
 
     want: 0 values only, 1 with slopes by x, 2 with both.
@@ -97,7 +97,7 @@ def dual(op, left, right, number, x, p, v, d, e, want):  # type: ignore[no-untyp
 
 
 @kernel
-def _unary(o, c, u, f, s, want):  # type: ignore[no-untyped-def]
+def _unary(o, c, u, f, s, want):
     """Apply one elementary function: values f and slopes s."""
     n = u.shape[0]
     slope = want >= 1
@@ -297,7 +297,7 @@ def _unary(o, c, u, f, s, want):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _integer_power(a, q):  # type: ignore[no-untyped-def]
+def _integer_power(a, q):
     r = 1.0
     k = abs(q)
     b = a
@@ -312,7 +312,7 @@ def _integer_power(a, q):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def values(op, left, right, number, x, p):  # type: ignore[no-untyped-def]
+def values(op, left, right, number, x, p):
     """Return f at the points x."""
     n = x.shape[0]
     out = np.empty(n)
@@ -327,7 +327,7 @@ def values(op, left, right, number, x, p):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=True, error_model="numpy", nogil=True)
-def correlate(shapes, w, wy, out):  # type: ignore[no-untyped-def]
+def correlate(shapes, w, wy, out):
     """Put the squared weighted correlation of each row of `shapes` (float32) with y into out.
 
     w sums to 1; wy = w·(y - mean) scaled so that sum w·(y-mean)² = 1.
@@ -349,7 +349,7 @@ def correlate(shapes, w, wy, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _assess(f, y, w, n):  # type: ignore[no-untyped-def]
+def _assess(f, y, w, n):
     """Return c, d and the weighted residual sum of the best c·f + d; a residual of inf when f fails."""
     sw = 0.0
     mf = 0.0
@@ -388,7 +388,7 @@ def _assess(f, y, w, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, want):  # type: ignore[no-untyped-def]
+def _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, want):
     for at in range(0, n, BLOCK):
         to = min(n, at + BLOCK)
         for m in range(at, to):
@@ -407,12 +407,12 @@ def _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, w
 @kernel
 def refine(
     op, left, right, number, t, y, w, starts, free, lows, highs, marks, period, steps, tolerance, stop
-):  # type: ignore[no-untyped-def]
-    """Refine starts (k × 3: alpha, beta, p) of c·f(alpha·t + beta; p) + d in place; return their residual sums.
+):
+    """Refine starts (k × 3: alpha, beta, p) of c·f(alpha·t + beta; p) + d in place; return residual sums.
 
-    Levenberg–Marquardt in the free ones of (log alpha, (beta - mark)/alpha, p), with c and d projected out (variable
-    projection; Golub and Pereyra 1973, in Kaufman's form). lows < alpha·t + beta < highs is kept by
-    shortening steps, never by masking. `stop` ends everything once a residual sum is below it.
+    Levenberg–Marquardt in the free ones of (log alpha, (beta - mark)/alpha, p), with c and d projected
+    out (variable projection; Golub and Pereyra 1973, in Kaufman's form). Steps are shortened, never
+    masked, to keep lows < alpha·t + beta < highs. `stop` ends all once a residual sum is below it.
     """
     n = t.shape[0]
     tmin = np.inf
@@ -445,7 +445,7 @@ def refine(
         high = highs[i]
         alpha, beta, p = starts[i, 0], starts[i, 1], starts[i, 2]
         _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, want)
-        c, dd, cost, mf = _assess(f, y, w, n)
+        c, dd, cost, _mf = _assess(f, y, w, n)
         rss[i] = cost
         if not math.isfinite(cost):
             continue
@@ -473,7 +473,7 @@ def refine(
                         bend = delta[r]
                 na, nb, np_ = _step(alpha, beta, p, mark, grow, move, bend, tmin, tmax, low, high)
                 _run(op, left, right, number, t, n, na, nb, np_, v, d, e, u, f2, fx2, fp2, want)
-                c2, d2, cost2, mf2 = _assess(f2, y, w, n)
+                c2, d2, cost2, _mf2 = _assess(f2, y, w, n)
                 if cost2 < cost:
                     accepted = True
                     break
@@ -504,7 +504,7 @@ def refine(
 
 
 @kernel
-def _nearest(marks, period, beta):  # type: ignore[no-untyped-def]
+def _nearest(marks, period, beta):
     base = period * math.floor(beta / period + 0.5) if period > 0 else 0.0
     best = base + marks[0]
     for k in range(marks.shape[0]):
@@ -516,7 +516,7 @@ def _nearest(marks, period, beta):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _normal(f, fx, fp, t, y, w, n, alpha, beta, mark, which, q, c, dd, cols):  # type: ignore[no-untyped-def]
+def _normal(f, fx, fp, t, y, w, n, alpha, beta, mark, which, q, c, dd, cols):
     """Return the normal matrix and right side of the free parameters, with 1 and f projected out."""
     sw = 0.0
     mf = 0.0
@@ -567,7 +567,7 @@ def _normal(f, fx, fp, t, y, w, n, alpha, beta, mark, which, q, c, dd, cols):  #
 
 
 @kernel
-def _solve(A, b, lam, q):  # type: ignore[no-untyped-def]
+def _solve(A, b, lam, q):
     """Solve (A + lam·diag A) x = b for q <= 3, scaled to unit diagonal, by Cholesky."""
     x = np.zeros(3)
     s = np.ones(3)
@@ -601,8 +601,8 @@ def _solve(A, b, lam, q):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _step(alpha, beta, p, mark, grow, move, bend, tmin, tmax, low, high):  # type: ignore[no-untyped-def]
-    """Return the point a step away in (log alpha, (beta - mark)/alpha, p), shortened until it keeps to the domain.
+def _step(alpha, beta, p, mark, grow, move, bend, tmin, tmax, low, high):
+    """Return the point a step away in (log alpha, (beta - mark)/alpha, p), shortened to keep to the domain.
 
     No slack to the domain's border may shrink below a tenth of what it was. Seen from the nearest mark
     (a bend, border or pole of f) the long valleys are straight: pieces near it keep its place in the

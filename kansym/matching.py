@@ -191,9 +191,9 @@ def _match(
 
     def last(i: int) -> tuple[np.ndarray, float]:
         near = rough[i] - rough[order[0]] < HOPELESS
-        starts, rss = polish(
-            functions[i], data, rougher[i][0][:1], rougher[i][1][:1], 60 if near else 8, 1e-8 if near else 1e-4
-        )
+        starts, rss = rougher[i]
+        steps, tolerance = (60, 1e-8) if near else (8, 1e-4)
+        starts, rss = polish(functions[i], data, starts[:1], rss[:1], steps, tolerance)
         return starts[0], float(rss[0])
 
     order = order[: top + 1]

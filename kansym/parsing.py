@@ -64,8 +64,8 @@ def format_expression(expression: sympy.Expr) -> str:
     return str(_Printer().doprint(expression))
 
 
-def _heaviside(u: sympy.Expr, half: sympy.Expr = sympy.Rational(1, 2)) -> sympy.Expr:
-    return sympy.Heaviside(u, half)
+def _heaviside(u: sympy.Expr, middle: sympy.Expr | None = None) -> sympy.Expr:
+    return sympy.Heaviside(u, sympy.Rational(1, 2) if middle is None else middle)
 
 
 def _max(*u: sympy.Expr) -> sympy.Expr:

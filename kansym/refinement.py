@@ -50,7 +50,7 @@ def refine_numpy(
     for _ in range(steps):
         if done.all() or len(which) == 0:
             break
-        cost, c, g, sff, r, fx, fp = now
+        _, c, g, sff, r, fx, fp = now
         base = period * np.floor(z[:, 1:2] / period + 0.5) if period > 0 else 0.0
         near = np.abs(base + marks - z[:, 1:2]).argmin(1)
         mark = base + marks[near][:, None]
@@ -104,7 +104,7 @@ def refine_numpy(
 def _step(
     z: np.ndarray, step: np.ndarray, mark: np.ndarray, t: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
-    """Return the points a step away in (log alpha, (beta - mark)/alpha, p), shortened until they keep to the domain."""
+    """Return the points a step away in (log alpha, (beta - mark)/alpha, p), kept to the domain."""
     share = np.minimum(1.0, 1.5 / (np.abs(step[:, 0]) + 1e-300))
     ends = np.array([t.min(), t.max()])
     old = z[:, :1] * ends + z[:, 1:2]

@@ -50,7 +50,7 @@ class Shapes:
     neighbours: np.ndarray
 
     def limits(self, starts: np.ndarray, first: float, last: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return the barriers (borders, poles) between which each start holds t in [first, last]; none if across one."""
+        """Return the barriers that hold each start on [first, last]; infinite where it lies across one."""
         lows, highs = np.full(len(starts), self.low), np.full(len(starts), self.high)
         if len(self.barriers):
             base = (
@@ -234,7 +234,7 @@ def _plane(f: Function) -> tuple[np.ndarray, np.ndarray]:
     spots: list[tuple[float, ...]] = []
     turning = oscillates(f)
     if f.period is not None and f.poles:
-        inner = [z for z in f.poles if z < 0][-1], [z for z in f.poles if z >= 0][0]
+        inner = [z for z in f.poles if z < 0][-1], next(z for z in f.poles if z >= 0)
         branch, places = _between(f, *inner)
         rows, spots = [tuple(row) for row in branch], [(*place, 1000.0) for place in places]
     halves = np.geomspace(0.05, 300.0, 30)

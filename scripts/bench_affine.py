@@ -37,10 +37,7 @@ ROWS = 1000
 def window(f: Function, rng: np.random.Generator) -> tuple[float, float]:
     """Return the two ends of a random window of f's axis, inside its domain."""
     kind = f.redundant
-    if len(f.domain) > 1:
-        piece = f.domain[rng.integers(len(f.domain))]
-    else:
-        piece = f.domain[0]
+    piece = f.domain[rng.integers(len(f.domain))]
     low, high = piece.low, piece.high
     if f.name == "tan":
         low, high = -math.pi / 2, math.pi / 2
@@ -151,16 +148,16 @@ def part_truth(options: argparse.Namespace) -> bool:
         if missed or misranked:
             t = r["truth"]
             print(
-                f"  {'missed' if missed else 'ranked'} {r['name']} {r['seed']} window ({t['low']:.4g}, {t['high']:.4g}) "
+                f"  {'missed' if missed else 'ranked'} {r['name']} {r['seed']} window ({t['low']:.4g}, {t['high']:.4g}) "  # noqa: E501
                 f"error {r['error']:.1e} " + " ".join(f"{n} {e:.1e}" for n, e in r.get("ranks", []))
             )
     return reached >= 0.995 * len(rows) and (options.fit_only or first >= 0.97 * len(rows))
 
 
 NOISY = {  # function: (a, b) on [-1, 1], where all constants are identifiable
-    "x": (1.0, 0.0), "x^2": (1.0, 0.3), "exp": (1.5, 0.0), "log": (1.0, 1.3), "sqrt": (1.0, 1.2), "1/x": (1.0, 1.4),
+    "x": (1.0, 0.0), "x^2": (1.0, 0.3), "exp": (1.5, 0.0), "log": (1.0, 1.3), "sqrt": (1.0, 1.2), "1/x": (1.0, 1.4),  # noqa: E501
     "sin": (5.0, 0.4), "cos": (12.0, 0.4), "tanh": (2.5, 0.3), "atan": (4.0, 0.3), "gaussian": (2.5, 0.4),
-    "lorentzian": (3.0, 0.3), "sech": (3.0, 0.4), "sinc": (9.0, 1.0), "erf": (2.0, 0.2), "sigmoid": (5.0, 0.5),
+    "lorentzian": (3.0, 0.3), "sech": (3.0, 0.4), "sinc": (9.0, 1.0), "erf": (2.0, 0.2), "sigmoid": (5.0, 0.5),  # noqa: E501
     "softplus": (6.0, 0.5), "abs": (1.0, 0.2), "cosh": (3.0, 0.5), "asinh": (6.0, 0.5),
 }  # fmt: skip
 
@@ -196,7 +193,7 @@ def part_noise(options: argparse.Namespace) -> bool:
     ]
     rows = Parallel(options.jobs)(delayed(one_noisy)(*task) for task in tasks)
     print(
-        f"coverage of nominal 95% intervals, {options.draws} draws each; last: first or not worse than the noise"
+        f"coverage of nominal 95% intervals, {options.draws} draws each; last: first or not worse than the noise"  # noqa: E501
     )
     held = True
     for level in (0.01, 0.1, 0.3):
@@ -215,7 +212,7 @@ def part_noise(options: argparse.Namespace) -> bool:
             other = sorted({r["first"] for r, ok in zip(ranked, right, strict=True) if not ok})
             text = " ".join(f"{k} {v:.1%}" for k, v in sorted(shares.items()))
             print(
-                f"  {level:4.0%} {name:11} {text:44} first {np.mean(right):4.0%} near {np.mean(near):4.0%} {other}"
+                f"  {level:4.0%} {name:11} {text:44} first {np.mean(right):4.0%} near {np.mean(near):4.0%} {other}"  # noqa: E501
             )
         total = {k: float(np.mean(v)) for k, v in sorted(pooled.items())}
         held &= all(0.93 <= v <= 0.97 for v in total.values())
@@ -268,7 +265,7 @@ print(json.dumps({"r2": out, "wall": time.perf_counter() - start, "cpu": time.pr
 
 
 def pykan(folder: Path) -> str | None:
-    """Return a Python that can import pykan 0.2.8: this one, or one in a fresh environment; None if offline."""
+    """Return a Python that can import pykan 0.2.8: this one, or one in a fresh environment; None if offline."""  # noqa: E501
     if importlib.util.find_spec("kan") is not None:
         return sys.executable
     home = folder / "pykan"
@@ -326,7 +323,7 @@ def part_peers(options: argparse.Namespace) -> bool:
         other = peer["r2"][k] if peer else math.nan
         other = f"{1 - other:.1e}" if isinstance(other, float) else str(other)
         print(
-            f"{label:20} {fit.relative_rmse:17.1e} {first.name:>6} {other:>11} {1 - scipy_fit(name, u, v):11.1e}"
+            f"{label:20} {fit.relative_rmse:17.1e} {first.name:>6} {other:>11} {1 - scipy_fit(name, u, v):11.1e}"  # noqa: E501
         )
     best = cpu = math.inf
     for _ in range(10):
@@ -334,7 +331,7 @@ def part_peers(options: argparse.Namespace) -> bool:
         match(x, y)
         best, cpu = min(best, time.perf_counter() - wall), min(cpu, time.process_time() - used)
     print(
-        f"library of {len(Library.load())} on {ROWS} rows: {1e3 * best:.1f} ms wall, {1e3 * cpu:.1f} ms CPU, one thread"
+        f"library of {len(Library.load())} on {ROWS} rows: {1e3 * best:.1f} ms wall, {1e3 * cpu:.1f} ms CPU, one thread"  # noqa: E501
     )
     held &= cpu < 0.06
     if peer:

@@ -9,12 +9,23 @@ from kansym.matching import match, match_many
 
 x = np.linspace(-1, 1, 500)
 LAWS = {
-    "sin": lambda z: np.sin(20 * z), "exp": lambda z: np.exp(-2 * z), "x^2": lambda z: (z - 0.2) ** 2, "x": lambda z: 3 * z,
-    "tanh": lambda z: np.tanh(3 * z), "log": lambda z: np.log(z + 1.5), "sqrt": lambda z: np.sqrt(z + 1),
-    "gaussian": lambda z: np.exp(-((3 * z + 1) ** 2)), "1/x": lambda z: 1 / (z + 1.5), "cosh": lambda z: np.cosh(2 * z + 1),
-    "abs": lambda z: np.abs(z - 0.3), "x^1.5": lambda z: (z + 1.1) ** 1.5, "silu": lambda z: z / (1 + np.exp(-4 * z)),
-    "sinc": lambda z: np.sinc(3 * z + 0.2), "atan": lambda z: np.arctan(4 * z + 1), "softplus": lambda z: np.log1p(np.exp(5 * z)),
-}  # fmt: skip
+    "sin": lambda z: np.sin(20 * z),
+    "exp": lambda z: np.exp(-2 * z),
+    "x^2": lambda z: (z - 0.2) ** 2,
+    "x": lambda z: 3 * z,
+    "tanh": lambda z: np.tanh(3 * z),
+    "log": lambda z: np.log(z + 1.5),
+    "sqrt": lambda z: np.sqrt(z + 1),
+    "gaussian": lambda z: np.exp(-((3 * z + 1) ** 2)),
+    "1/x": lambda z: 1 / (z + 1.5),
+    "cosh": lambda z: np.cosh(2 * z + 1),
+    "abs": lambda z: np.abs(z - 0.3),
+    "x^1.5": lambda z: (z + 1.1) ** 1.5,
+    "silu": lambda z: z / (1 + np.exp(-4 * z)),
+    "sinc": lambda z: np.sinc(3 * z + 0.2),
+    "atan": lambda z: np.arctan(4 * z + 1),
+    "softplus": lambda z: np.log1p(np.exp(5 * z)),
+}
 
 
 @pytest.mark.parametrize("name", LAWS)

@@ -1,5 +1,6 @@
 """The allow-list parser: what it reads, what it refuses, and that it reads what it prints."""
 
+import contextlib
 import time
 
 import pytest
@@ -48,9 +49,9 @@ def test_any_string_is_a_column_name(name):
     "text",
     [
         "__import__('os')", "x.real", "x[0]", "lambda: 1", "'x'", "{x}", "x if x else y", "x == y", "a := 1",
-        "(1).bit_length", "__class__", "sin", "sin()", "sin(x, y)", "sin(x=1)", "sin(*x)", "x(2)", "3x", "x y",
+        "(1).bit_length", "__class__", "sin", "sin()", "sin(x, y)", "sin(x=1)", "sin(*x)", "x(2)", "3x", "x y",  # noqa: E501
         "", "   ", "x +", "((x)", "x // y", "x % y", "~x", "not x", "1/0", "0**-1", "sqrt(-1)", "log(0)",
-        "9**9**9**9", "x**1e9", "(x**1000)**1000", "gamma(1e6)", "1e999", "1" * 400, "`x", "``", "True*x", "x;y",
+        "9**9**9**9", "x**1e9", "(x**1000)**1000", "gamma(1e6)", "1e999", "1" * 400, "`x", "``", "True*x", "x;y",  # noqa: E501
     ],
 )  # fmt: skip
 def test_refuses_with_one_line(text):
@@ -81,7 +82,7 @@ def test_says_where():
         parse_expression("1 + x.real", ["x"])
     with pytest.raises(InputError, match="did you mean 'mass'"):
         parse_expression("mas*2", ["mass", "time"])
-    with pytest.raises(InputError, match="did you mean 'sinh' or 'sin'|did you mean 'sin'"):
+    with pytest.raises(InputError, match="did you mean 'sin"):
         parse_expression("sinn(x)", ["x"])
 
 
@@ -120,7 +121,5 @@ def test_reads_what_it_prints(text):
 @settings(deadline=None, max_examples=200)
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text):
-    try:
+    with contextlib.suppress(InputError):
         assert isinstance(parse_expression(text, ["x"]), sympy.Expr)
-    except InputError:
-        pass
