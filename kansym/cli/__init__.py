@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 import kansym
-from kansym.cli import curves, data, discover, models
+from kansym.cli import curves, data, discover, models, relations
 from kansym.errors import KansymError
 
 
@@ -66,6 +66,7 @@ def main() -> None:
 
 for _command in (
     discover.discover,
+    relations.relations,
     curves.fit,
     curves.match,
     curves.pade,

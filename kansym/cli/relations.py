@@ -1,0 +1,68 @@
+"""The command that finds every relation among a table's columns."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command(
+    short_help="Find every relation among a table's columns.",
+    epilog="Example: kansym relations planets",
+)
+@click.argument("data", metavar="DATA")
+@click.option("--exclude", metavar="A,B,...", multiple=True, help="Columns to leave out.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="A relation may leave this share of a column's spread.",
+)
+@click.option(
+    "--largest",
+    type=click.IntRange(1, 6),
+    default=4,
+    show_default=True,
+    help="Most columns that may determine another one.",
+)
+@click.option("--library", default="default", show_default=True, metavar="NAME|FILE", help="Functions to use.")
+@click.option(
+    "--time", "time_limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    help="Stop searching for formulas after this long.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout.")
+@click.option("--quiet", is_flag=True, help="No notes on stderr.")
+def relations(data: str, exclude: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> int:
+    """Find the complete set of relations f(columns) = 0 in DATA, without choosing a target.
+
+    Prints independent relations as formulas, simplest first, then the columns that take part in none.
+    """
+    from kansym import relations as room
+    from kansym.cli.discover import names
+    from kansym.table import read_table
+
+    table = read_table(data)
+    found = room.relations(table, exclude=names(exclude, table.names), **options)
+    if not quiet:
+        for note in found.notes:
+            click.echo(f"note: {note}", err=True)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+        return 0
+    for relation in found:
+        word = "exact" if relation.exact else f"off by {relation.share:.2g} of the spread"
+        click.echo(f"{relation.equation}   ({word})")
+    if not found.relations:
+        click.echo("No relation holds among these columns.")
+    if found.independent:
+        click.echo(f"In no relation: {', '.join(found.independent)}")
+    for target, others, share in found.trends:
+        click.echo(f"A trend, not a relation: {target} depends on {', '.join(others)}, off by {share:.2g}.")
+    for columns in found.consequences:
+        click.echo(f"Follows from the above: a relation of {', '.join(columns)}.")
+    click.echo(f"{found.rows} rows; {found.seconds:.1f} s; {found.stop_reason}.")
+    return 0
