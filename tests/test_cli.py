@@ -326,7 +326,7 @@ def test_a_real_ctrl_c_ends_a_real_search(tmp_path):
             "-c",
             "from kansym.cli import main; main()",
             "discover",
-            "knots",
+            "expsine",
             "--out",
             str(tmp_path / "k"),
         ],
