@@ -176,6 +176,9 @@ def _covariance(J: np.ndarray, cost: float) -> np.ndarray:
     norm = _norms(J)
     _, s, Vt = np.linalg.svd(np.linalg.qr(J / norm, mode="r"), full_matrices=False)
     keep = s > 1e-14 * s[0]
-    root = Vt[keep].T / s[keep] / norm[:, None]
-    root = root * np.sqrt(cost / max(n - p, 1))
-    return root @ root.T
+    # a constant that hardly matters has a variance beyond floating point: infinite then, in silence
+    with np.errstate(over="ignore", invalid="ignore"):
+        root = Vt[keep].T / s[keep] / norm[:, None]
+        root = root * np.sqrt(cost / max(n - p, 1))
+        covariance = root @ root.T
+    return np.where(np.isnan(covariance), np.inf, covariance)
