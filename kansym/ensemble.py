@@ -128,9 +128,9 @@ def _masked(stack: Sequence[Layer], widths: Sequence[int | Sequence[int]]) -> tu
         each = [given] * levels if isinstance(given, int | np.integer) else list(given)
         for l, w in enumerate(each):
             if not 1 <= w <= stack[l].nodes or len(each) != levels:
-                raise InputError(f"Member {e} asks for widths {each}; the shape allows {[x.nodes for x in stack[:-1]]}.")
+                raise InputError(
+                    f"Member {e} asks for widths {each}; the shape allows {[x.nodes for x in stack[:-1]]}."
+                )
             out[l].state[e, stack[l].starts[w] :] = OFF
             out[l + 1].state[e, :, w:] = OFF
     return tuple(out)
-
-

@@ -32,7 +32,7 @@ NodeSpec = int | tuple[int, int | Sequence[int]] | list[Any]
 
 
 class KAN:
-    """Compute x_{l+1,j} = sum_i phi_{l,j,i}(x_{l,i}) with trainable univariate functions phi (paper 2.2–2.12).
+    """Compute x_{l+1,j} = sum_i phi_{l,j,i}(x_{l,i}) with trainable univariate functions phi (2.2–2.12).
 
     `shape` [n0, ..., nL]; an entry (s, p) or (s, [a, b, ...]) has s sums and product nodes, p of two factors
     or of the given arities. `grid` cells (0: no spline) and `order` for all layers or one per layer; `base` a
@@ -147,7 +147,7 @@ class KAN:
             held = (held_rows, self._targets(validation[1], len(held_rows), loss))
         elif validation:
             order = np.random.default_rng(self.seed).permutation(len(rows))
-            cut = int(round(len(rows) * float(validation)))
+            cut = round(len(rows) * float(validation))
             held = (rows[order[:cut]], target[order[:cut]])
             rows, target = rows[order[cut:]], target[order[cut:]]
             if weights is not None:
@@ -175,7 +175,11 @@ class KAN:
     def from_graph(cls, graph: Graph, grid: int = 5, order: int = 3) -> Self:
         """Return a network with a graph's values; see kansym.tracing.from_graph."""
         layers = tracing.from_graph(graph, grid, order)
-        return cls._of(layers, graph.inputs, tuple(f"y{k}" if len(graph.outputs) > 1 else "y" for k in range(len(graph.outputs))))
+        return cls._of(
+            layers,
+            graph.inputs,
+            tuple(f"y{k}" if len(graph.outputs) > 1 else "y" for k in range(len(graph.outputs))),
+        )
 
     def activity(self, X: Any = None) -> Activity:
         """Return sizes, means and spreads of all edges on rows X (default: the rows of the last fit)."""
@@ -254,7 +258,7 @@ class KAN:
         return self._replace(l, replace(self.layers[l], locked=state))
 
     def refine(self, grid: int) -> Self:
-        """Return the network on grids of `grid` cells: the same function for a multiple of the present grid."""
+        """Return the network on grids of `grid` cells: the same function for a multiple of the grid."""
         if grid < 1:
             raise InputError(f"grid={grid} has no cell; give 1 or more.")
         grids = [grid if layer.size else 0 for layer in self.layers]
@@ -264,7 +268,9 @@ class KAN:
     def widen(self, level: int, extra: int = 1, seed: int = 0) -> Self:
         """Return the network with more sum nodes on an inner level; its values do not change."""
         if not 1 <= level < len(self.layers) or extra < 1:
-            raise InputError(f"Level {level} with {extra} nodes more: inner levels are 1..{len(self.layers) - 1}.")
+            raise InputError(
+                f"Level {level} with {extra} nodes more: inner levels are 1..{len(self.layers) - 1}."
+            )
         return self._with(reshape.widen(self.layers, level, extra, np.random.default_rng(seed)))
 
     def deepen(self, level: int, X: Any = None) -> Self:
@@ -285,7 +291,10 @@ class KAN:
         """Return the network as a function of a torch tensor (n, inputs), twice differentiable by it."""
         stack = tensors.Network(self.layers)
         theta = torch.from_numpy(np.array(lay.pack(self.layers)))
-        scale = [torch.tensor(getattr(self.scaling, k), dtype=torch.float64) for k in ("x_shift", "x_scale", "y_scale", "y_shift")]
+        scale = [
+            torch.tensor(getattr(self.scaling, k), dtype=torch.float64)
+            for k in ("x_shift", "x_scale", "y_scale", "y_shift")
+        ]
 
         def run(X: Tensor) -> Tensor:
             return stack(theta, (X - scale[0]) / scale[1])[0][0] * scale[2] + scale[3]
@@ -308,7 +317,9 @@ class KAN:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Return the network that :meth:`to_dict` described; raises FormatError on other content."""
         if data.get("format") != "kansym-network-1":
-            raise FormatError(f"Format {data.get('format')!r} is no network; this version reads kansym-network-1.")
+            raise FormatError(
+                f"Format {data.get('format')!r} is no network; this version reads kansym-network-1."
+            )
         try:
             new = cls._of(
                 tuple(lay.from_dict(d) for d in data["layers"]), tuple(data["names"]), tuple(data["outputs"])
@@ -347,7 +358,8 @@ class KAN:
         layer = self.layers[l]
         if not (0 <= i < layer.inputs and 0 <= j < layer.sums):
             raise InputError(
-                f"Edge {i} -> {j} is outside layer {l}; inputs are 0..{layer.inputs - 1}, sums 0..{layer.sums - 1}."
+                f"Edge {i} -> {j} is outside layer {l}; inputs are 0..{layer.inputs - 1}, "
+                f"sums 0..{layer.sums - 1}."
             )
 
     def _edge(self, l: int, i: int, j: int, X: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -404,8 +416,8 @@ def _array(values: Any, name: str) -> np.ndarray:
     if not np.all(np.isfinite(out)):
         bad = np.argwhere(~np.isfinite(out))[0]
         raise InputError(
-            f"{name}[{', '.join(map(str, bad))}] is {out[tuple(bad)]}; all values must be finite: drop or fill "
-            "such rows."
+            f"{name}[{', '.join(map(str, bad))}] is {out[tuple(bad)]}; all values must be "
+            "finite: drop or fill such rows."
         )
     if out.size == 0:
         raise InputError(f"{name} has no rows; give at least one.")

@@ -47,8 +47,9 @@ def prune(
     """Return the layers without nodes whose score, incoming or outgoing, is at most `nodes` (2.21), and
     without edges of mean |phi| at most `edges`.
 
-    Both are in units of the layer's largest edge, since a network can shrink a layer and stretch the next one's
-    grids at no cost, and sparsity makes it do so. The mean of what is dropped moves into the bias of the sum that loses it. Inputs and outputs stay.
+    Both are in units of the layer's largest edge, since a network can shrink a layer and stretch the
+    next one's grids at no cost, and sparsity makes it do so. The mean of what is dropped moves into the
+    bias of the sum that loses it. Inputs and outputs stay.
     Raises InputError when a level would lose all its nodes.
     """
     out = list(stack)
@@ -66,7 +67,7 @@ def prune(
             kept = _scores(out[l], size[l], size[l + 1]) > nodes
             if not kept.any():
                 raise InputError(
-                    f"No node of level {l + 1} has a score above {nodes}; lower the threshold or train longer."
+                    f"No node of level {l + 1} scores above {nodes}; lower the threshold or train longer."
                 )
             if not kept.all():
                 break

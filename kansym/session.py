@@ -51,7 +51,9 @@ class KAN(network.KAN):
         factor `tolerance` in RMS error, this one is returned unchanged. `library` may be a list of names.
         """
         if len(self.outputs) != 1:
-            raise InputError(f"auto_symbolic reads one output, not {len(self.outputs)}; train one network for each.")
+            raise InputError(
+                f"auto_symbolic reads one output, not {len(self.outputs)}; train one network for each."
+            )
         rows, target = network._array(X, "X"), network._array(y, "y").ravel()
         shelf = _shelf(library)
         order = np.random.default_rng(self.seed).permutation(len(rows))
@@ -70,15 +72,19 @@ class KAN(network.KAN):
         return self.copy()
 
     def symbolic_formula(self, digits: int | None = None) -> sympy.Expr | tuple[sympy.Expr, ...]:
-        """Return each output as a SymPy expression of the inputs, scaling undone; one alone when there is one.
+        """Return each output as a SymPy expression of the inputs, scaling undone; a single one bare.
 
-        Constants are rounded to `digits` where given, and shifts below 10^-digits dropped. Raises InputError while a curve is still a spline.
+        Constants are rounded to `digits` where given, and shifts below 10^-digits dropped. Raises InputError
+        while a curve is still a spline.
         """
         graph = self.to_graph()
         if not graph.is_symbolic:
-            waiting = [f"{e.source} -> {e.target}" for e in graph.edges() if not isinstance(e.curve, Symbolic)]
+            waiting = [
+                f"{e.source} -> {e.target}" for e in graph.edges() if not isinstance(e.curve, Symbolic)
+            ]
             raise InputError(
-                f"{len(waiting)} edges are still splines ({', '.join(waiting[:3])}); fix_symbolic or auto_symbolic first."
+                f"{len(waiting)} edges are still splines ({', '.join(waiting[:3])}); "
+                "fix_symbolic or auto_symbolic first."
             )
         if digits is not None:
             graph = _tidy(graph, 10.0**-digits)
@@ -88,7 +94,7 @@ class KAN(network.KAN):
         return found[0] if len(found) == 1 else found
 
     def plot(self, X: Any = None) -> Any:
-        """Return a figure of the network with its curves; opacity tells how much an edge matters on rows X."""
+        """Return a figure of the network with its curves; opacity tells what an edge matters on rows X."""
         return plotting.network(self.to_graph(), None if X is None else network._array(X, "X"))
 
 
@@ -204,7 +210,7 @@ class Session:
         return names[::-1]
 
     def compare(self, X: Any = None, y: Any = None) -> pd.DataFrame:
-        """Return one row a state: parent, step, shape, parameters, RMS error on X, y (default: the session's)."""
+        """Return one row a state: parent, step, shape, parameters, RMS error on X, y (default: its own)."""
         X, y = (self.X, self.y) if X is None else (X, y)
         rows = []
         for s in self.states.values():
@@ -247,7 +253,9 @@ class Session:
             raise FormatError(f"{path} lacks or garbles {problem}; save the session again.") from None
         for s in session.states.values():
             if rows[0] is not None and s.network._sample is None:
-                s.network._sample = s.network._rows(rows[0]) if rows[0].shape[1] == s.network.shape[0] else None
+                s.network._sample = (
+                    s.network._rows(rows[0]) if rows[0].shape[1] == s.network.shape[0] else None
+                )
         return session
 
     def _free(self, name: str) -> str:

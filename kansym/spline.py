@@ -36,7 +36,7 @@ def extend(points: np.ndarray, order: int) -> np.ndarray:
 def adaptive_knots(
     x: np.ndarray, grid: int, order: int = 3, blend: float = 0.0, margin: float = 0.01
 ) -> np.ndarray:
-    """Return knots that follow samples: (1 - blend)·uniform + blend·quantiles, with a margin on both sides."""
+    """Return knots that follow samples: (1 - blend)·uniform + blend·quantiles, padded by a margin."""
     low, high = float(np.min(x)), float(np.max(x))
     width = high - low
     if not width > 1e-12 * max(abs(low), abs(high), 1e-300):
@@ -412,7 +412,7 @@ def _normal(cell, values, rows, band, right):
 
 @njit(nogil=True)
 def piece_table(knots, order):
-    """Return (cells, order + 1 powers, order + 1 basis functions): B_{cell+a} = sum_p table[cell, p, a] (x - left)^p."""
+    """Return T (cells, order + 1, order + 1): B_{cell+a}(x) = sum_p T[cell, p, a] (x - left)^p."""
     cells = len(knots) - 2 * order - 1
     out = np.empty((cells, order + 1, order + 1))
     unit = np.zeros(order + 1)

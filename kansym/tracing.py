@@ -19,7 +19,7 @@ from kansym.training.layers import OFF, SPLINE, SYMBOLIC, Layer
 
 @dataclass(frozen=True)
 class Scaling:
-    """Hold what a network's inputs and outputs are divided by: (x - shift) / scale in, y·scale + shift out."""
+    """Hold how inputs and outputs are scaled: (x - shift) / scale in, y·scale + shift out."""
 
     x_shift: tuple[float, ...]
     x_scale: tuple[float, ...]
@@ -108,8 +108,8 @@ def to_graph(
 def from_graph(graph: Graph, grid: int = 5, order: int = 3) -> tuple[Layer, ...]:
     """Return layers with a graph's values: the compiler from formulas to networks.
 
-    Nodes are levelled by their longest path; a value that skips levels is handed on by edges x. All splines of
-    a layer must share order, size and base; curves of one input, knots. Raises InputError where they do not.
+    Nodes are levelled by their longest path; a value that skips levels is handed on by edges x. All splines
+    of a layer must share order, size and base; curves of one input, knots. Raises InputError otherwise.
     """
     graph = _without_parallels(graph)
     level = dict.fromkeys(graph.inputs, 0)
@@ -158,7 +158,9 @@ def _layer(
     splines = [(i, c) for row in rows for i, c in row if isinstance(c, Spline)]
     kinds = {(c.order, len(c.coefficients), c.base) for _, c in splines}
     if len(kinds) > 1:
-        raise InputError(f"Splines of one layer have (order, size, base) {sorted(kinds, key=str)}; refit them alike.")
+        raise InputError(
+            f"Splines of one layer have (order, size, base) {sorted(kinds, key=str)}; refit them alike."
+        )
     size, base = grid + order, None
     if splines:
         order, size, base = next(iter(kinds))

@@ -37,7 +37,10 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmark.py ensemble", description=__doc__)
     parser.add_argument("--repeats", type=int, default=9)
     given = parser.parse_args(argv)
-    print("| device | networks | median wall s | least wall s | median processor s, all threads |\n|---|---|---|---|---|")
+    print(
+        "| device | networks | median wall s | least wall s "
+        "| median processor s, all threads |\n|---|---|---|---|---|"
+    )
     with threadpool_limits(1):
         for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
             name = torch.cuda.get_device_name() if device == "cuda" else "CPU"

@@ -47,7 +47,10 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, 10**6)
-    print("| 10^6 points, k=3, G=20 | kansym ms | SciPy ms | ratio | wanted | max difference |\n|---|---|---|---|---|---|")
+    print(
+        "| 10^6 points, k=3, G=20 | kansym ms | SciPy ms | ratio | wanted "
+        "| max difference |\n|---|---|---|---|---|---|"
+    )
     for name, wanted in (("uniform", 20), ("non-uniform", 8)):
         points = np.linspace(-1, 1, 21)
         if name != "uniform":
@@ -61,14 +64,24 @@ def main(argv: list[str]) -> int:
         a, b = statistics.median(ours), statistics.median(theirs)
         gap = np.abs(spline.evaluate(knots, c, 3, x) - truth(x)).max()
         best = min(theirs) / min(ours)
-        print(f"| {name} | {a * 1e3:.2f} | {b * 1e3:.1f} | {b / a:.1f} (of minima {best:.1f}) | {wanted} | {gap:.1e} |")
+        print(
+            f"| {name} | {a * 1e3:.2f} | {b * 1e3:.1f} | {b / a:.1f} (of minima {best:.1f}) "
+            f"| {wanted} | {gap:.1e} |"
+        )
     knots, c = spline.uniform_knots(-1, 1, 20), rng.normal(size=(100, 23))
     rows = rng.uniform(-1, 1, 10**5)
     a = statistics.median(times(lambda: spline.evaluate(knots, c, 3, rows), 7))
     try:
         code = PEER.replace("REPEATS", "3")
-        b = statistics.median(json.loads(subprocess.run([given.peers, "-c", code], capture_output=True, text=True, check=True).stdout))
-        print(f"\n100 splines x 10^5 points: kansym {a * 1e3:.0f} ms, pykan {b:.2f} s, ratio {b / a:.0f} (wanted 100)")
+        b = statistics.median(
+            json.loads(
+                subprocess.run([given.peers, "-c", code], capture_output=True, text=True, check=True).stdout
+            )
+        )
+        print(
+            f"\n100 splines x 10^5 points: kansym {a * 1e3:.0f} ms, pykan {b:.2f} s"
+            f", ratio {b / a:.0f} (wanted 100)"
+        )
     except (OSError, subprocess.CalledProcessError) as problem:
         print(f"\n100 splines x 10^5 points: kansym {a * 1e3:.0f} ms; no pykan: {problem}")
     return 0

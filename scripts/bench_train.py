@@ -46,7 +46,10 @@ def four_function(X: np.ndarray) -> np.ndarray:
 
 def race(shape: list[int], f: Callable, seeds: range, peers: str, wanted: float, steps: int) -> None:
     """Print, by seed, pykan's test RMSE and time, and our time to reach that RMSE."""
-    print(f"\n{shape}, 1000 rows, G=5; pykan: {steps} LBFGS steps\n\n| seed | pykan RMSE | pykan s | kansym s to it | steps | ratio |")
+    print(
+        f"\n{shape}, 1000 rows, G=5; pykan: {steps} LBFGS steps\n\n| seed | pykan RMSE "
+        f"| pykan s | kansym s to it | steps | ratio |"
+    )
     print("|---|---|---|---|---|---|")
     ratios = []
     for seed in seeds:
@@ -70,7 +73,11 @@ def race(shape: list[int], f: Callable, seeds: range, peers: str, wanted: float,
         ours = time.perf_counter() - start
         done = model.stop_reason == "asked"
         ratios.append(theirs / ours if done else 0.0)
-        print(f"| {seed} | {rmse:.1e} | {theirs:.1f} | {ours:.3f}{'' if done else ' (not reached)'} | {len(found)} | {ratios[-1]:.0f} |", flush=True)
+        print(
+            f"| {seed} | {rmse:.1e} | {theirs:.1f} "
+            f"| {ours:.3f}{'' if done else ' (not reached)'} | {len(found)} | {ratios[-1]:.0f} |",
+            flush=True,
+        )
     print(f"\nmedian ratio {statistics.median(ratios):.0f} (wanted {wanted:.0f})")
 
 
@@ -81,20 +88,34 @@ def extension(rows: int) -> None:
     y, yt = walk_function(X), walk_function(Xt)
     model, grids, found = KAN([2, 1, 1], seed=0), [5, 10, 20, 50, 100, 200, 250], []
     few = rows <= 2000
-    print(f"\nGrid extension on [2,1,1], {rows} rows\n\n| G | train RMSE | test RMSE | seconds |\n|---|---|---|---|")
+    print(
+        f"\nGrid extension on [2,1,1], {rows} rows\n\n| G | train RMSE | test RMSE "
+        f"| seconds |\n|---|---|---|---|"
+    )
     start = time.perf_counter()
     for g in grids:
-        options: dict = {"smoothness": (1e-5, 1e-7, 1e-9), "validation": 0.1} if few and g >= 50 else {"smoothness": 1e-13}
+        options: dict = (
+            {"smoothness": (1e-5, 1e-7, 1e-9), "validation": 0.1}
+            if few and g >= 50
+            else {"smoothness": 1e-13}
+        )
         model.fit(X, y, steps=60, grids=[g], update_grid=g == 5, **options)
         found.append(float(np.sqrt(np.mean((model.predict(Xt) - yt) ** 2))))
-        print(f"| {g} | {np.sqrt(model.history.loss.iloc[-1]):.2e} | {found[-1]:.2e} | {time.perf_counter() - start:.1f} |", flush=True)
+        print(
+            f"| {g} | {np.sqrt(model.history.loss.iloc[-1]):.2e} | {found[-1]:.2e} "
+            f"| {time.perf_counter() - start:.1f} |",
+            flush=True,
+        )
     slope = np.polyfit(np.log(grids[:-1]), np.log(found[:-1]), 1)[0]
     print(f"\nslope over G=5..200: {slope:.2f} (wanted below -3.7); best {min(found):.1e}")
 
 
 def walk(seeds: range) -> None:
     """Print how the canonical walk of 2.5.2 ends, by seed."""
-    print("\nCanonical walk\n\n| seed | shape | suggested | loss after refit | formula | seconds |\n|---|---|---|---|---|---|")
+    print(
+        "\nCanonical walk\n\n| seed | shape | suggested | loss after refit | formula "
+        "| seconds |\n|---|---|---|---|---|---|"
+    )
     good = 0
     for seed in seeds:
         X = np.random.default_rng(seed).uniform(-1, 1, (1000, 2))
@@ -113,7 +134,11 @@ def walk(seeds: range) -> None:
         loss = model.history.loss.iloc[-1]
         text = str(model.symbolic_formula(9))
         good += names == ["sin", "x^2", "exp"] and loss < 1e-20
-        print(f"| {seed} | {model.shape} | {' '.join(names)} | {loss:.0e} | {text} | {time.perf_counter() - start:.1f} |", flush=True)
+        print(
+            f"| {seed} | {model.shape} | {' '.join(names)} | {loss:.0e} | {text} "
+            f"| {time.perf_counter() - start:.1f} |",
+            flush=True,
+        )
     print(f"\n{good} of {len(seeds)} (wanted 9 of 10)")
 
 
@@ -126,7 +151,10 @@ def memory() -> None:
     model = KAN([10, 10, 1], seed=0).fit(X, y, steps=2)
     model.predict(X)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"\n10^6 rows through [10,10,1]: 2 steps and a prediction, {time.perf_counter() - start:.0f} s, peak {peak:.2f} GB (wanted under 2)")
+    print(
+        f"\n10^6 rows through [10,10,1]: 2 steps and a prediction"
+        f", {time.perf_counter() - start:.0f} s, peak {peak:.2f} GB (wanted under 2)"
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -137,7 +165,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=200, help="pykan's LBFGS steps")
     given = parser.parse_args(argv)
-    KAN([2, 1], seed=0).fit(np.random.default_rng(0).normal(size=(50, 2)), np.arange(50.0), steps=3)  # compile
+    KAN([2, 1], seed=0).fit(
+        np.random.default_rng(0).normal(size=(50, 2)), np.arange(50.0), steps=3
+    )  # compile
     if "memory" in given.parts:
         memory()
     if "extension" in given.parts:

@@ -25,7 +25,13 @@ LEVEL = st.one_of(
 
 def _random(levels, seed: int, symbolic: float, off: float, scaled: bool) -> tuple[KAN, np.ndarray]:
     rng = np.random.default_rng(seed)
-    model = KAN([2, *levels, 1], grid=4, order=int(rng.integers(1, 5)), seed=seed, base=rng.choice(["silu", "x", "tanh"]))
+    model = KAN(
+        [2, *levels, 1],
+        grid=4,
+        order=int(rng.integers(1, 5)),
+        seed=seed,
+        base=rng.choice(["silu", "x", "tanh"]),
+    )
     X = rng.uniform(-1, 1, (50, 2))
     for l, layer in enumerate(model.layers):
         for j in range(layer.sums):
@@ -53,7 +59,9 @@ def test_network_graph_and_json_are_the_same_function(levels, seed: int, scaled:
     assert np.array_equal(again.predict(X), want)
     graph = Graph.from_dict(json.loads(json.dumps(model.to_graph().to_dict())))
     assert np.array_equal(evaluate(graph, X), evaluate(model.to_graph(), X))
-    assert np.allclose(model.module()(torch.from_numpy(X)).detach().numpy()[:, 0], want, rtol=1e-9, atol=100 * scale)
+    assert np.allclose(
+        model.module()(torch.from_numpy(X)).detach().numpy()[:, 0], want, rtol=1e-9, atol=100 * scale
+    )
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -84,12 +92,13 @@ def test_formula_becomes_a_network_exactly_even_for_odd_exponents() -> None:
 def test_fit_reads_numpy_pandas_and_torch_and_changes_none_of_them(kind) -> None:
     X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
     before = X.copy()
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
     torch_state = torch.get_rng_state()
     model = KAN([2, 1], grid=3).fit(kind(X), X[:, 0] ** 2, steps=5)
     assert model.predict(kind(X)).shape == (60,)
     assert np.array_equal(X, before)
-    assert np.array_equal(np.random.get_state()[1], state) and torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), torch_state)
     assert len(model.history) == 5
 
 

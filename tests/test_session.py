@@ -33,9 +33,15 @@ def test_the_canonical_walk_ends_at_the_law() -> None:
         assert suggested == ["sin", "x^2", "exp"]
         assert walk.model.history.loss.iloc[-1] < 1e-20
         x, y = sympy.symbols("x0 x1")
-        assert walk.model.symbolic_formula(8) == sympy.Float("1.0", 8) * sympy.exp(
-            sympy.Float("1.0", 8) * y**2 + sympy.Float("1.0", 8) * sympy.sin(sympy.Float("3.1415927", 8) * x)
-        ) or str(walk.model.symbolic_formula(8)) == "1.0*exp(1.0*x1**2 + 1.0*sin(3.1415927*x0))"
+        assert (
+            walk.model.symbolic_formula(8)
+            == sympy.Float("1.0", 8)
+            * sympy.exp(
+                sympy.Float("1.0", 8) * y**2
+                + sympy.Float("1.0", 8) * sympy.sin(sympy.Float("3.1415927", 8) * x)
+            )
+            or str(walk.model.symbolic_formula(8)) == "1.0*exp(1.0*x1**2 + 1.0*sin(3.1415927*x0))"
+        )
         good += 1
     assert good == 2
 

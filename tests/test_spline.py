@@ -35,7 +35,9 @@ def test_crowded_knots_need_more_than_one_look_in_a_bucket() -> None:
     knots = spline.extend(points, 3)
     coefficients = np.random.default_rng(0).normal(size=len(knots) - 4)
     x = np.concatenate([np.linspace(0, 1e-6, 333), np.linspace(0, 1, 333)])
-    assert np.allclose(spline.evaluate(knots, coefficients, 3, x), BSpline(knots, coefficients, 3)(x), atol=1e-11)
+    assert np.allclose(
+        spline.evaluate(knots, coefficients, 3, x), BSpline(knots, coefficients, 3)(x), atol=1e-11
+    )
 
 
 @pytest.mark.parametrize("uniform", [True, False])
@@ -71,7 +73,8 @@ def test_a_nested_refinement_changes_nothing_and_any_other_stays_within_the_coar
     for grid in (14, 35, 10, 23):
         fine = spline.uniform_knots(-1, 1, grid, 3)
         moved = np.abs(
-            spline.evaluate(fine, spline.refit(coarse, c, 3, fine)[0], 3, x) - spline.evaluate(coarse, c, 3, x)
+            spline.evaluate(fine, spline.refit(coarse, c, 3, fine)[0], 3, x)
+            - spline.evaluate(coarse, c, 3, x)
         ).max()
         assert moved < (1e-10 if grid % 7 == 0 else error)
     assert rng is not None
@@ -81,7 +84,9 @@ def test_fit_recovers_a_spline_through_starved_cells() -> None:
     knots = spline.uniform_knots(0, 1, 50, 3)
     x = np.r_[np.linspace(0, 0.4, 100), np.linspace(0.6, 1, 100)]
     c = spline.fit(knots, 3, x, x**3)
-    assert np.abs(spline.evaluate(knots, c, 3, np.linspace(0, 1, 99)) - np.linspace(0, 1, 99) ** 3).max() < 1e-6
+    assert (
+        np.abs(spline.evaluate(knots, c, 3, np.linspace(0, 1, 99)) - np.linspace(0, 1, 99) ** 3).max() < 1e-6
+    )
 
 
 def test_adaptive_knots_cover_the_samples_even_when_they_are_all_equal() -> None:

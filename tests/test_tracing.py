@@ -47,6 +47,8 @@ def test_a_trained_network_survives_the_round_trip_and_trains_on() -> None:
 def test_splines_on_different_knots_are_refused_with_a_remedy() -> None:
     one, two = (KAN([1, 1], grid=g).to_graph() for g in (3, 4))
     a, b = next(iter(one.edges())).curve, next(iter(two.edges())).curve
-    graph = Graph.build(["u"], ["y", "z"], {"y": "sum", "z": "sum"}, [Edge("u", "y", 0, a), Edge("u", "z", 0, b)])
+    graph = Graph.build(
+        ["u"], ["y", "z"], {"y": "sum", "z": "sum"}, [Edge("u", "y", 0, a), Edge("u", "z", 0, b)]
+    )
     with pytest.raises(InputError, match="refit them alike"):
         KAN.from_graph(graph)

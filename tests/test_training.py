@@ -75,7 +75,9 @@ def test_the_same_seed_gives_the_same_network() -> None:
     assert not np.array_equal(one, KAN([2, 3, 1], seed=6).fit(X, y, steps=10).predict(X))
 
 
-@pytest.mark.parametrize("options", [{"optimizer": "lbfgs"}, {"optimizer": "adam", "rate": 0.02, "batch": 64}])
+@pytest.mark.parametrize(
+    "options", [{"optimizer": "lbfgs"}, {"optimizer": "adam", "rate": 0.02, "batch": 64}]
+)
 def test_first_order_optimisers_lower_the_loss(options) -> None:
     X, y = _rows()
     model = KAN([2, 3, 1], seed=0).fit(X, y, steps=15, **options)
@@ -137,7 +139,10 @@ def test_stops_say_why() -> None:
     X, y = _rows()
     assert KAN([2, 1], seed=0).fit(X, y, steps=50, time_limit=0.0).stop_reason == "time limit"
     assert KAN([2, 2, 1], seed=0).fit(X, y, steps=50, target=1.0).stop_reason == "target"
-    assert KAN([2, 2, 1], seed=0).fit(X, y, steps=50, callback=lambda row: row["step"] < 3).stop_reason == "asked"
+    assert (
+        KAN([2, 2, 1], seed=0).fit(X, y, steps=50, callback=lambda row: row["step"] < 3).stop_reason
+        == "asked"
+    )
 
     def interrupt(row):
         if row["step"] == 4:

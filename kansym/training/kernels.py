@@ -124,7 +124,7 @@ def plan(layers: Sequence[Layer], member: int = 0) -> Plan:
 
 @njit(nogil=True)
 def values(plan, theta, X, magnitudes, nodes):
-    """Return outputs (n, K); add |phi| summed over rows to magnitudes (edges,), write nodes (n, all) if sized."""
+    """Return outputs (n, K); sum |phi| over rows into magnitudes (edges,), fill nodes (n, all)."""
     shape = plan.shape
     last = len(shape) - 1
     rows = len(X)

@@ -243,7 +243,10 @@ def to_dict(layer: Layer) -> dict[str, Any]:
     """Return plain data that json can write."""
     arrays = ("knots", "coefficients", "weights", "bias", "state", "locked")
     return {
-        **{k: {"shape": list(getattr(layer, k).shape), "values": getattr(layer, k).ravel().tolist()} for k in arrays},
+        **{
+            k: {"shape": list(getattr(layer, k).shape), "values": getattr(layer, k).ravel().tolist()}
+            for k in arrays
+        },
         "groups": list(layer.groups),
         "order": layer.order,
         "base": layer.base,

@@ -102,4 +102,3 @@ def minimise(
     except KeyboardInterrupt:
         trace.reason = "interrupted"
     return trace
-

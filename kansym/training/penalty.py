@@ -32,7 +32,7 @@ class Sparsity:
         return total * torch.as_tensor(self.strength, dtype=total.dtype, device=total.device)
 
     def price(self, magnitudes: Tensor, layers: Sequence[int]) -> Tensor:
-        """Return the derivative (E, edges) of the penalty by every magnitude: lambda (mu1 - mu2 (log p + S)/|Phi|)."""
+        """Return the derivative (E, edges) by every magnitude: lambda (mu1 - mu2 (log p + S)/|Phi|)."""
         parts = []
         for u in magnitudes.split(list(layers), dim=1):
             size = u.sum(1, keepdim=True).clamp_min(1e-300)

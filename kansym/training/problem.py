@@ -144,7 +144,7 @@ class Problem:
         return State(theta, total, loss, magnitudes, prediction)
 
     def normal(self, state: State, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P) at a state; members not `wanted` give 0."""
+        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P) at a state; the members `wanted` only."""
         if not self.compiled:
             return self._smoothed(state.theta, *self._normal(state))
         size, n = state.theta.shape[1], len(self.X)
@@ -233,7 +233,7 @@ class Problem:
         return value
 
     def _custom(self, theta: Tensor, X: Tensor, y: Tensor) -> Tensor:
-        """Return a user's loss(network, X, y) for one member; network(points) gives (n, K), differentiable."""
+        """Return a user's loss(network, X, y) for one member; network(points) gives (n, K)."""
 
         def network(points: Tensor) -> Tensor:
             return self._network(theta, points)[0][0]

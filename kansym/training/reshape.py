@@ -1,4 +1,4 @@
-"""Layers changed by hand: wider, deeper, perturbed, symbolic edges set and undone. Each returns new layers."""
+"""Layers changed by hand: wider, deeper, perturbed, symbolic edges set and undone. Always new layers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def set_symbolic(layer: Layer, j: int, i: int, curve: Symbolic, x: np.ndarray) -
     if not np.all(np.isfinite(y)):
         worst = float(x[~np.isfinite(y)][0])
         raise DomainError(
-            f"Function {curve.function.name!r} is undefined at {curve.a:g}·x + {curve.b:g} for x = {worst:g}, which "
-            f"edge {i} -> {j} reaches; choose another function, or a and b that stay in its domain."
+            f"Function {curve.function.name!r} is undefined at {curve.a:g}·x + {curve.b:g} for "
+            f"x = {worst:g}, which edge {i} -> {j} reaches; choose another function, or a and b that stay in its domain."
         )
     state = layer.state.copy()
     state[:, j, i] = SYMBOLIC
@@ -41,7 +41,11 @@ def set_spline(layer: Layer, j: int, i: int, x: np.ndarray) -> Layer:
     for e in range(layer.members):
         knots = layer.knots[e, i]
         grid = np.linspace(max(x.min(), knots[layer.order]), min(x.max(), knots[-layer.order - 1]), 400)
-        y = np.zeros_like(grid) if curve is None else curve.c * curve.function(curve.a * grid + curve.b, curve.p) + curve.d
+        y = (
+            np.zeros_like(grid)
+            if curve is None
+            else curve.c * curve.function(curve.a * grid + curve.b, curve.p) + curve.d
+        )
         coefficients[e, j, i] = spline.fit(knots, layer.order, grid, y)
     return replace(layer, state=state, coefficients=coefficients, weights=weights, symbolic=symbolic)
 

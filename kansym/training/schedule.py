@@ -97,10 +97,15 @@ def extend(
         else:
             k = layer.order
             points = layer.knots[:, :, k : layer.knots.shape[2] - k]
-            place = np.linspace(0, layer.grid, g + 1)
-            knots = np.apply_along_axis(lambda p: spline.extend(np.interp(place, np.arange(len(p)), p), k), 2, points)
+            knots = np.apply_along_axis(_divide, 2, points, g, k)
             out.append(layer.regrid(knots))
     return tuple(out)
+
+
+def _divide(points: np.ndarray, grid: int, order: int) -> np.ndarray:
+    """Return knots of `grid` cells that divide the present cells evenly, by number."""
+    place = np.linspace(0, len(points) - 1, grid + 1)
+    return spline.extend(np.interp(place, np.arange(len(points)), points), order)
 
 
 def nested(layer: Layer, factor: int) -> Layer:

@@ -21,13 +21,15 @@ from kansym.training.layers import SPLINE, Layer, pack
 
 
 class Network:
-    """Compute a stack of layers on tensors; all members at once, each tensor led by the ensemble dimension."""
+    """Compute a stack of layers on tensors; all members at once, ensemble dimension first."""
 
-    def __init__(self, stack: Sequence[Layer], device: str = "cpu", dtype: torch.dtype = torch.float64) -> None:
+    def __init__(
+        self, stack: Sequence[Layer], device: str = "cpu", dtype: torch.dtype = torch.float64
+    ) -> None:
         self.layers = [_Layer(layer, device, dtype) for layer in stack]
 
     def __call__(self, theta: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
-        """Return outputs (E, n, K) and mean absolute activations (E, edges) for X (n, inputs) or (E, n, inputs)."""
+        """Return outputs (E, n, K) and mean absolute activations (E, edges) for X ([E,] n, inputs)."""
         at, magnitudes = 0, []
         x = X if X.ndim == 3 else X.expand(theta.shape[0], *X.shape)
         for layer in self.layers:
@@ -92,8 +94,7 @@ class _Layer:
         self.knots = torch.from_numpy(layer.knots).to(device, dtype)
         self.points = torch.from_numpy(np.diff(layer.starts)).to(device)
         self.symbolic = [
-            (j, i, torch_function(curve.function), curve.p)
-            for (j, i), curve in layer.symbolic.items()
+            (j, i, torch_function(curve.function), curve.p) for (j, i), curve in layer.symbolic.items()
         ]
         self.parameters = self.plain + 4 * len(self.symbolic)
 
@@ -130,7 +131,9 @@ class _Layer:
         with torch.enable_grad():
             z = x.detach().requires_grad_(True)
             phi = self.edges(theta.detach(), z)
-            rows = [torch.autograd.grad(phi[:, :, j].sum(), z, retain_graph=True)[0] for j in range(self.sums)]
+            rows = [
+                torch.autograd.grad(phi[:, :, j].sum(), z, retain_graph=True)[0] for j in range(self.sums)
+            ]
         return torch.stack(rows, 2)
 
     def nodes(self, total: Tensor) -> Tensor:
@@ -152,7 +155,7 @@ class _Layer:
 
     def columns(self, theta: Tensor, x: Tensor, by_sum: Tensor) -> Tensor:
         """Return the outputs' derivatives (E, n, K, P_layer) by this layer's parameters."""
-        e, n, k, m = by_sum.shape
+        e, n, _k, m = by_sum.shape
         own = self.own(x)
         edges = own[:, :, None] * self.on[:, None, :, :, None]
         block = torch.cat([edges.flatten(3), edges.new_ones(e, n, m, 1)], -1)
@@ -224,7 +227,7 @@ class _Basis(torch.autograd.Function):
 
 
 def local_basis(x: Tensor, knots: Tensor, order: int, derivative: int = 0) -> tuple[Tensor, Tensor]:
-    """Return cells (E, n, i) and derivatives of the local basis (E, n, i, order + 1); linear outside the grid."""
+    """Return cells (E, n, i) and derivatives of the local basis (E, n, i, order + 1); linear outside."""
     low, high = knots[:, None, :, order], knots[:, None, :, -order - 1]
     inside = torch.minimum(torch.maximum(x, low), high)
     cells = knots.shape[2] - 2 * order - 1
@@ -279,7 +282,7 @@ def base(name: str) -> Callable[[Tensor], Tensor]:
 
 @cache
 def torch_function(function: library.Function) -> Callable[..., Tensor]:
-    """Return f(x, p) on tensors, from the function's SymPy expression; raises InputError where torch has none."""
+    """Return f(x, p) on tensors, from the function's SymPy expression; InputError where torch has none."""
     x, p = library.X, library.P
     try:
         compiled = sympy.lambdify((x, p), function.expression, modules=[_EXTRA, "torch"])
@@ -290,7 +293,9 @@ def torch_function(function: library.Function) -> Callable[..., Tensor]:
         ) from None
     if not isinstance(probe, Tensor):
         return lambda x, p=None: torch.full_like(x, float(probe))
-    return lambda x, p=None: compiled(x, 1.0 if p is None else torch.as_tensor(p, dtype=x.dtype, device=x.device))
+    return lambda x, p=None: compiled(
+        x, 1.0 if p is None else torch.as_tensor(p, dtype=x.dtype, device=x.device)
+    )
 
 
 _EXTRA: dict[str, Any] = {
@@ -315,7 +320,6 @@ def _extreme(f: Callable[[Tensor, Tensor], Tensor], values: Sequence[Any]) -> Te
     for v in values[1:]:
         total = f(total, torch.as_tensor(v, dtype=like.dtype, device=like.device))
     return total
-
 
 
 def edge_values(layer: Layer, x: np.ndarray) -> np.ndarray:

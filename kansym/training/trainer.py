@@ -16,8 +16,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from kansym.errors import InputError, UnknownNameError
-from kansym.training import layers as lay
 from kansym.training import gradient, levenberg, losses, schedule
+from kansym.training import layers as lay
 from kansym.training.layers import Layer
 from kansym.training.penalty import Sparsity
 from kansym.training.problem import Problem, State
@@ -58,7 +58,7 @@ class Training:
 
 @dataclass
 class Outcome:
-    """Report a run: the trained layers, its history and why it ended; losses and held-out losses by member."""
+    """Report a run: the trained layers, its history and why it ended; losses, also held-out, by member."""
 
     layers: tuple[Layer, ...]
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -134,7 +134,9 @@ class _Run:
         s = self.setting
         choices = tuple(s.smoothness) if isinstance(s.smoothness, Sequence) else (float(s.smoothness),)
         if len(choices) > 1 and self.held is None:
-            raise InputError("Several smoothness values are chosen between on held-out rows; give validation.")
+            raise InputError(
+                "Several smoothness values are chosen between on held-out rows; give validation."
+            )
         best: Outcome | None = None
         for grid in s.grids or (0,):
             grids = [(grid or layer.grid) if layer.size else 0 for layer in stack]
