@@ -96,6 +96,15 @@ class Budget:
 GRACE = 0.5
 """Seconds past the deadline after which a step that does not look at the clock is broken off."""
 
+_WHOLE = threading.RLock()
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """Hold the watchdog off: breaking into the import of a compiled package (torch) crashes Python."""
+    with _WHOLE:
+        yield
+
 
 @contextmanager
 def watchdog(budget: Budget) -> Iterator[None]:
@@ -107,10 +116,18 @@ def watchdog(budget: Budget) -> Iterator[None]:
     if budget.left is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    timer = threading.Timer(budget.left + GRACE, _thread.interrupt_main)
+    over = threading.Event()
+
+    def bark() -> None:
+        with _WHOLE:
+            if not over.is_set():
+                _thread.interrupt_main()
+
+    timer = threading.Timer(budget.left + GRACE, bark)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
+        over.set()
         timer.cancel()

@@ -16,7 +16,7 @@ import sympy
 
 from kansym import expression as expressions
 from kansym.archive import Archive
-from kansym.budget import Budget, Progress, watchdog
+from kansym.budget import Budget, Progress, watchdog, whole
 from kansym.dataset import Dataset, from_arrays, from_table
 from kansym.errors import InputError
 from kansym.findings import conclude
@@ -194,7 +194,8 @@ def _proposals(
 
 
 def _propose(name: str, rows: Dataset, library: Library, seed: int, budget: Budget) -> Iterator[Candidate]:
-    producer = importlib.import_module(f"kansym.search.{name}")
+    with whole():
+        producer = importlib.import_module(f"kansym.search.{name}")
     yield from producer.propose(rows, noise=None, budget=budget, library=library, seed=seed)
 
 
