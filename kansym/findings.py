@@ -133,6 +133,7 @@ def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
         "heldout_rows": 0 if trial.heldout is None else len(trial.heldout.y),
         "hash": dataset.hash,
         "source": dataset.source,
+        "units": dict(dataset.unit_texts or {}),
         "weighted": dataset.weights is not None,
         "ranges": {n: [float(x.min()), float(x.max())] for n, x in zip(dataset.names, dataset.X.T)},  # noqa: B905
         "target_range": [float(dataset.y.min()), float(dataset.y.max())],

@@ -37,6 +37,7 @@ def example(names: tuple[str, str] = NAMES, target: str = "y", rows: int = 60) -
         "heldout_rows": 12,
         "hash": data.hash,
         "source": "arrays",
+        "units": {names[0]: "m/s"},
         "weighted": False,
         "ranges": {n: [float(X[:, i].min()), float(X[:, i].max())] for i, n in enumerate(names)},
         "target_range": [float(y.min()), float(y.max())],

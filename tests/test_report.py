@@ -119,6 +119,7 @@ def test_the_page_is_self_contained_and_escaped():
     page = report.page(report.summarise(run, data))
     assert "<script>alert" not in page and "<i>t" not in page and "<dropped>" not in page
     assert page.count("<script") == 2 and page.count("</script>") == 2
+    assert page.startswith("<!doctype html>") and "[m/s]" in page
     urls = set(re.findall(r"https?://[^\s\"'<]+", page)) - {
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1998/Math/MathML",
