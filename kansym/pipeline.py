@@ -136,9 +136,12 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
 
 def _explore(dataset: Dataset, trial: Trial, archive: Archive, options: Options, budget: Budget) -> str:
     """Feed every producer's candidates through refine; return why it ended."""
-    for formula, source in _first(dataset, options):
-        for law in refine(formula, trial, source):
-            archive.add(law)
+    with whole():  # however short the time, there is an answer, and the same one every time
+        for formula, source in _first(dataset, options):
+            for law in refine(formula, trial, source):
+                archive.add(law)
+    if budget.exhausted:
+        return budget.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
     for name, candidates in _proposals(rows, trial, options, budget):
         budget.tell(name, *_best_of(archive))
