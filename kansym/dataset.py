@@ -341,6 +341,7 @@ def _finish(
     weights: np.ndarray | None = None,
 ) -> Dataset:
     """Drop rows that are not finite and columns that tell nothing; refuse what no search can use."""
+    groups = None if groups is None else _labels(groups)
     X, y, weights, errors, groups = _finite_rows(X, y, names, target, weights, errors, groups, notes)
     _enough(X, y, names, target)
     keep = _telling(X, names, notes)
@@ -377,6 +378,16 @@ def _finish(
     )
 
 
+def _labels(groups: np.ndarray) -> np.ndarray:
+    """Return group labels that sort; refuse rows without one."""
+    import pandas as pd
+
+    without = int(pd.isna(groups).sum())
+    if without:
+        raise InputError(f"{without} of {len(groups)} rows have no group; fill the group column.")
+    return groups.astype(str) if groups.dtype == object else groups
+
+
 def _finite_rows(
     X: np.ndarray,
     y: np.ndarray,
@@ -395,6 +406,9 @@ def _finite_rows(
         infinite = int((np.isinf(X).any(axis=1) | np.isinf(y)).sum())
         gaps = {n: int((~np.isfinite(X[:, i])).sum()) for i, n in enumerate(names)}
         gaps[target] = int((~np.isfinite(y)).sum())
+        for label, array in (("weights", weights), ("sigma", errors)):
+            if array is not None:
+                gaps[label] = int((~np.isfinite(array)).sum())
         worst = max(gaps, key=lambda n: gaps[n])
         kind = "infinite" if infinite == bad else "missing or infinite" if infinite else "missing"
         if bad > MISSING_SHARE * len(y):

@@ -76,6 +76,15 @@ def test_missing_values():
     refused(frame(b=np.nan), "Column 'b' is empty|constant|more than half")
 
 
+def test_missing_errors_and_groups():
+    holes = frame(s=np.where(X < 1.2, np.nan, 0.1), kind=["a", "b", None] * 4)
+    note(holes, "missing values (3 in 'sigma'): dropped", inputs=["a"], sigma="s")
+    refused(holes, "4 of 12 rows have no group", inputs=["a"], group="kind")
+    mixed = frame(kind=["a", 1, 2.5] * 4)
+    train, held = from_table(mixed, inputs=["a"], group="kind").split(0.3)
+    assert not set(train.groups) & set(held.groups)
+
+
 def test_an_empty_column_of_a_file(tmp_path):
     path = tmp_path / "t.csv"
     frame(b=np.nan).to_csv(path, index=False)
