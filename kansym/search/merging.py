@@ -126,11 +126,7 @@ def loss(problem: Problem) -> float:
     targets = [(part, w / np.median(w))]
     if (part > 0).all() or (part < 0).all():
         targets.append((np.log(np.abs(part)), w * np.abs(part) / np.median(w * np.abs(part))))
-    columns = []
-    for z in problem.Z[rows].T:
-        wide = ((z > 0).all() and z.max() > 3 * z.min()) or ((z < 0).all() and z.min() < 3 * z.max())
-        columns.append(unit(np.log(np.abs(z)) if wide else z)[0])
-    A, degrees = _polynomials(np.column_stack(columns), max(n // 3, 4))
+    A, degrees = _polynomials(_scaled(problem.Z[rows]), max(n // 3, 4))
     best = np.inf
     for t, v in targets:
         mean = np.average(t[n:], weights=v[n:] ** 2)
@@ -141,6 +137,25 @@ def loss(problem: Problem) -> float:
             r = (t[n:] - A[n:, use] @ c) * v[n:]
             best = min(best, float(np.sum(r * r) / total))
     return best
+
+
+def unexplained(problem: Problem, r: np.ndarray, rows: np.ndarray) -> float:
+    """Return the p-value of the F-test that residuals r on some rows are noise to every low polynomial."""
+    A, _ = _polynomials(_scaled(problem.Z[rows]), max(len(rows) // 6, 4))
+    Q, _ = np.linalg.qr(A)
+    power = float(r @ r)
+    seen = float(np.sum((Q.T @ r) ** 2))
+    k, n = Q.shape[1], len(r)
+    return float(stats.f.sf(seen / k / (max(power - seen, 1e-300) / (n - k)), k, n - k))
+
+
+def _scaled(Z: np.ndarray) -> np.ndarray:
+    """Return the columns within [-1, 1], wide ones of one sign in logarithms."""
+    columns = []
+    for z in Z.T:
+        wide = ((z > 0).all() and z.max() > 3 * z.min()) or ((z < 0).all() and z.min() < 3 * z.max())
+        columns.append(unit(np.log(np.abs(z)) if wide else z)[0])
+    return np.column_stack(columns)
 
 
 def _polynomials(U: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -38,18 +38,24 @@ def forms(
     problem: Problem,
     family: str,
     logs: Array,
-    L: Array,
     S: Array,
+    units: Array,
     fits: list[ridge.Ridge],
-    y: Array,
-    w: Array,
     degree: int,
 ) -> list[Form]:
-    """Return the simple structures near some ridge fits, best first."""
+    """Return the simple structures near some ridge fits, best first.
+
+    `logs` marks the columns of one sign, `S` are the coordinates of h, each in `units` of its own.
+    """
     found: dict[tuple, Form] = {}
+    y, w = problem.y[problem.fit], problem.w[problem.fit]
+    logarithms = np.log(np.abs(problem.Z[problem.fit]) + 1e-300)
+    logarithms[:, ~logs] = 0.0
     for fit in fits:
         for p, q in (
-            rounded(fit, logs if S.shape[1] == len(logs) else None) if family == "log" else weights(fit)
+            rounded(fit, logs if S.shape[1] == len(logs) else None)
+            if family == "log"
+            else weights(fit, units)
         ):
             full = np.zeros(problem.width)
             full[logs] = p
@@ -61,18 +67,38 @@ def forms(
             key = (tuple(full), tuple(full_q), family)
             if key in found:
                 continue
-            s = None
-            if np.any(q):
-                s = S @ q
-                if family == "log" and not logs.all():
-                    s = argument(problem, Form(*key, 0.0), problem.fit[: len(y)])
-            share = min(
-                ridge.residual_share(np.exp(np.clip(L @ p, -60, 60)), s, y, w, k)
-                for k in ((degree,) if s is None else (degree, min(18, len(y) // 4)))
-            )
+            form = Form(*key, 0.0)
+            factor = np.exp(np.clip(logarithms @ full, -60, 60))
+            h = argument(problem, form, problem.fit) if np.any(full_q) else None
+            if h is None:
+                share = corrected(ridge.residual_share(factor, None, y, w, 0), 1, len(y))
+            elif np.all(np.isfinite(h)):
+                if family == "log" and (h > 0).all():
+                    h = np.log(h)
+                share = min(
+                    corrected(ridge.residual_share(factor, h, y, w, k), k + 1, len(y))
+                    for k in (min(4, degree), degree, max(degree, min(18, len(y) // 6)))
+                )
+            else:
+                continue
             if np.isfinite(share):
                 found[key] = Form(*key, share)
-    return sorted(found.values(), key=lambda f: np.log10(f.share + 1e-16) + 0.3 * f.price)[:6]
+    return sorted(found.values(), key=lambda f: rank(f.share, 2 * f.price, len(y)))[:6]
+
+
+def corrected(share: float, parameters: int, n: int) -> float:
+    """Return a residual share corrected for fitted parameters (generalised cross-validation)."""
+    return share / max(1 - parameters / n, 0.05) ** 2
+
+
+def rank(share: float, price: float, n: int) -> float:
+    """Return the order of fits: description length where noise limits them, else small and simple first.
+
+    Below 1e-6 the share shows how well polynomials approximate the curve, not how true the fit is.
+    """
+    if share > 1e-6:
+        return 0.5 * n * float(np.log(share)) + 1.6 * price
+    return 0.5 * n * float(np.log(1e-6)) + 4 * float(np.log10((share + 1e-13) / 1e-6)) + 1.6 * price
 
 
 def argument(problem: Problem, form: Form, rows: Array) -> Array:
@@ -264,7 +290,9 @@ def rounded(fit: ridge.Ridge, logs: Array | None) -> Iterator[tuple[Array, Array
             q = fit.q / fit.q[i] * k
             r = nice(q)
             whole = np.abs(r - np.round(r)).max() < 1e-9
-            if np.abs(r - q).max() > 0.08 or (k != 1 and whole and not np.any(np.abs(r) == 1)):
+            if np.abs(r - q).max() > (0.08 if fit.share < 1e-4 else 0.2) or (
+                k != 1 and whole and not np.any(np.abs(r) == 1)
+            ):
                 continue
             key = tuple(r)
             if key in seen or not np.any(r):
@@ -277,11 +305,12 @@ def rounded(fit: ridge.Ridge, logs: Array | None) -> Iterator[tuple[Array, Array
                 yield nice(fit.p), r
 
 
-def weights(fit: ridge.Ridge) -> Iterator[tuple[Array, Array]]:
+def weights(fit: ridge.Ridge, units: Array) -> Iterator[tuple[Array, Array]]:
     """Yield nearby simple weights of a sum, the largest being 1."""
+    small = np.abs(fit.q) < 0.02 * np.abs(fit.q).max()
     i = int(np.argmax(np.abs(fit.q)))
-    q = fit.q / fit.q[i]
-    q = np.where(np.abs(q) < 0.02, 0.0, q)
+    q = np.where(small, 0.0, fit.q / units)
+    q = q / q[i]
     whole = np.where(np.abs(q - np.round(q)) < 0.02, np.round(q), q)
     for r in (whole, q):
         yield nice(fit.p), r

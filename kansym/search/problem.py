@@ -94,7 +94,7 @@ class Operation:
         return self.rule(a, b)
 
 
-def problem(dataset: Any, seed: int = 0, fit_rows: int = 500, test_rows: int = 500) -> Problem:
+def problem(dataset: Any, seed: int = 0, fit_rows: int = 700, test_rows: int = 300) -> Problem:
     """Return the problem that a dataset poses: columns and target in units of their own size.
 
     Rows beyond `fit_rows` + `test_rows` are not looked at; polishing uses them all.

@@ -19,6 +19,7 @@ import sympy
 
 from kansym.budget import Budget
 from kansym.polish import Rows, polish
+from kansym.program import Program
 from kansym.search import curve, merging, naming, ridge, terms
 from kansym.search.candidate import Candidate
 from kansym.search.naming import Form
@@ -40,6 +41,9 @@ MOST = 6
 SHARP = 1e-6
 """A fit that leaves less than this share of y is named at once."""
 
+BETTER = 0.8
+"""A fit that leaves less than this share of what the best named one left is named at once."""
+
 FAMILIES = ("log", "linear", "square")
 SQUARES = ("t^2", "1/t", "1/t^2", "sqrt")
 
@@ -57,7 +61,7 @@ class Fit:
     @property
     def rank(self) -> float:
         """Return the order in which fits are named: small residuals first, simple ones among equals."""
-        return float(np.log10(self.share + 1e-13) + 0.15 * self.price)
+        return naming.rank(self.share, self.price, len(self.problem.fit))
 
 
 def propose(
@@ -86,6 +90,9 @@ class Search:
         mean = np.average(t.y, weights=t.weights)
         self.power = float(np.mean(w[root.test] * (t.y - mean) ** 2)) or 1e-300
         self.best = np.inf
+        self.leader: Candidate | None = None
+        self._tested: Candidate | None = None
+        self._adequate = False
         self.seen: set[str] = set()
 
     @property
@@ -100,21 +107,43 @@ class Search:
         later model class explains the data.
         """
         waiting: list[Fit] = []
-        for count, step in enumerate(self.steps()):
+        named = np.inf
+        for step in self.steps():
             waiting += step
             waiting.sort(key=lambda f: f.rank)
-            while waiting and waiting[0].share < SHARP:
-                yield from self.name(waiting.pop(0))
+            while waiting and (waiting[0].share < SHARP or waiting[0].share < BETTER * named):
+                fit = waiting.pop(0)
+                named = min(named, fit.share)
+                yield from self.name(fit)
                 if self.done:
                     return
-            if count == 0 and waiting:
-                yield from self.name(waiting.pop(0))
-            if self.done:
+            if self.adequate:
+                break
+            if self.budget.exhausted:
                 return
         for fit in waiting[:LAST]:
             yield from self.name(fit)
             if self.done:
                 return
+
+    @property
+    def adequate(self) -> bool:
+        """Tell whether what the best formula leaves is noise: no polynomial explains any of it (F-test)."""
+        if self.leader is None or self.best < SHARP:
+            return False
+        if self._tested is not self.leader:
+            self._tested = self.leader
+            self._adequate = self._is_noise(self.leader)
+        return self._adequate
+
+    def _is_noise(self, leader: Candidate) -> bool:
+        root = self.root
+        rows = np.concatenate([root.fit, root.test])
+        if len(rows) < 100:
+            return False
+        program = Program.compile(leader.expression, root.formulas)
+        r = (program.value(root.Z[rows]) - root.y[rows]) * root.w[rows]
+        return merging.unexplained(root, r, rows) > 1e-3
 
     def steps(self) -> Iterator[list[Fit]]:
         """Yield the fits of one model class after another, the cheap and common ones first."""
@@ -165,7 +194,8 @@ class Search:
                 if candidate.score < EXACT:
                     break
         for candidate in sorted(found, key=lambda c: c.score)[:3]:
-            self.best = min(self.best, candidate.score)
+            if candidate.score < self.best:
+                self.best, self.leader = candidate.score, candidate
             yield candidate
 
     def merged(self, root: Problem, depth: int = 5, width: int = 4) -> list[Problem]:
@@ -244,12 +274,14 @@ class Search:
         rough = _log_slopes(L, y)
         fits = []
         sign = None
+        units = np.ones(p.width)
         if family == "log":
             S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
             if not logs.all():
                 sign = np.prod(np.sign(Z[:, ~logs]), axis=1)
         else:
-            S = Z / np.sqrt(np.mean(Z * Z, 0)) if family == "linear" else Z * Z / np.mean(Z * Z, 0)
+            units = np.mean(Z * Z, 0) ** (0.5 if family == "linear" else 1.0)
+            S = (Z if family == "linear" else Z * Z) / units
         for q in self.directions(S, family, ~logs):
             for p0 in (
                 (rough,) if family != "log" else (rough, rough + 0.3 * self.rng.normal(size=len(rough)))
@@ -264,7 +296,8 @@ class Search:
         if fits and fits[0].share > 1e-7 and len(y) > 120:
             more = [ridge.solve(L, S, y, w, f.p, f.q, 18, 30, 1e-13, sign=sign) for f in fits[:8] if len(f.q)]
             fits = sorted(fits + more, key=lambda f: f.share)
-        return naming.forms(p, family, logs, L, S, fits[:4], y, w, degree)
+        many = 8 if fits and fits[0].share > 1e-6 else 4
+        return naming.forms(p, family, logs, S, units, fits[:many], degree)
 
     def directions(self, S: np.ndarray, family: str, free: np.ndarray) -> Iterator[np.ndarray]:
         """Yield starting directions of h: none, single columns, pairs, and random ones."""
