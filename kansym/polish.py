@@ -92,6 +92,13 @@ class Polished:
         """Return the formula with its constants written in."""
         return self.program.expression(self.theta)
 
+    def slopes(self, rows: Rows) -> np.ndarray:
+        """Return the weighted derivatives (n, constants); zero on rows where one is not finite."""
+        _, J = self.program.jacobian(rows.X, self.theta)
+        if rows.weights is not None:
+            J = J * np.sqrt(rows.weights)[:, None]
+        return np.where(np.isfinite(J).all(axis=1)[:, None], J, 0.0)
+
     @property
     def free(self) -> tuple[Constant, ...]:
         """Return the constants that stay real numbers, with their standard errors."""
@@ -178,9 +185,7 @@ def _queue(polished: Polished, rows: Rows) -> list[Constant]:
 
 def _errors(polished: Polished, rows: Rows) -> np.ndarray:
     """Return standard errors, infinite along directions that the rows do not determine."""
-    _, J = polished.program.jacobian(rows.X, polished.theta)
-    if rows.weights is not None:
-        J = J * np.sqrt(rows.weights)[:, None]
+    J = polished.slopes(rows)
     norm = np.linalg.norm(J, axis=0)
     norm[norm == 0] = 1.0
     _, s, Vt = np.linalg.svd(J / norm, full_matrices=False)
@@ -240,9 +245,7 @@ def _worsening(old: Polished, new: Polished, rows: Rows) -> float:
 
 def _slide(polished: Polished, index: int, target: float, rows: Rows) -> np.ndarray:
     """Return the constants moved so that constant `index` takes its target and the fit changes least."""
-    _, J = polished.program.jacobian(rows.X, polished.theta)
-    if rows.weights is not None:
-        J = J * np.sqrt(rows.weights)[:, None]
+    J = polished.slopes(rows)
     move = np.zeros(len(polished.theta))
     move[index] = target - polished.theta[index]
     rest = [i for i in range(len(move)) if i != index]

@@ -164,11 +164,9 @@ def leave_one_out(polished: Polished, rows: Rows) -> float:
     The PRESS residual r_i / (1 - h_i), with h the diagonal of the hat matrix J (J'J)^-1 J'
     (Allen, Technometrics 16, 1974).
     """
-    values, J = polished.program.jacobian(rows.X, polished.theta)
-    r = values - rows.y
+    r, J = polished.program.value(rows.X, polished.theta) - rows.y, polished.slopes(rows)
     if rows.weights is not None:
-        root = np.sqrt(rows.weights)
-        r, J = r * root, J * root[:, None]
+        r = r * np.sqrt(rows.weights)
     if J.shape[1]:
         scale = np.linalg.norm(J, axis=0)
         U, s, _ = np.linalg.svd(J / np.where(scale > 0, scale, 1.0), full_matrices=False)
