@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -110,20 +111,23 @@ def with_parameters(graph: Graph, theta: np.ndarray) -> Graph:
     curves: dict[tuple[str, str, int], Curve] = {}
     at = 0
     for e in graph.edges():
-        if isinstance(e.curve, Spline):
-            size = len(e.curve.coefficients)
-            curve: Curve = replace(e.curve, coefficients=theta[at : at + size])
-            at += size
-            if e.curve.base is not None:
-                curve = replace(curve, base_weight=float(theta[at]))
-                at += 1
-        else:
-            letters = free_letters(e.curve)
-            values = (float(v) for v in theta[at : at + len(letters)])
-            curve = replace(e.curve, **dict(zip(letters, values, strict=True)))
-            at += len(letters)
-        curves[e.id] = curve
+        size = (
+            len(e.curve.coefficients) + (e.curve.base is not None)
+            if isinstance(e.curve, Spline)
+            else (len(free_letters(e.curve)))
+        )
+        curves[e.id] = _with_numbers(e.curve, theta[at : at + size])
+        at += size
     return graph.with_curves(curves)
+
+
+def _with_numbers(curve: Curve, numbers: np.ndarray) -> Curve:
+    if isinstance(curve, Spline):
+        count = len(curve.coefficients)
+        weight = float(numbers[count]) if curve.base is not None else curve.base_weight
+        return replace(curve, coefficients=numbers[:count], base_weight=weight)
+    letters: dict[str, Any] = {k: float(v) for k, v in zip(free_letters(curve), numbers, strict=True)}
+    return replace(curve, **letters)
 
 
 def jacobian(graph: Graph, X: np.ndarray, output: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -155,7 +159,8 @@ def _curve_slopes(curve: Curve, x: np.ndarray) -> np.ndarray:
         columns = {"a": curve.c * slope * x, "b": curve.c * slope, "c": f, "d": np.ones_like(x)}
         if curve.p is not None:
             h = 1e-6 * max(1.0, abs(curve.p))
-            columns["p"] = curve.c * (curve.function(inner, curve.p + h) - curve.function(inner, curve.p - h)) / (2 * h)
+            up, down = (curve.function(inner, curve.p + s) for s in (h, -h))
+            columns["p"] = curve.c * (up - down) / (2 * h)
     return np.column_stack([columns[k] for k in free_letters(curve)])
 
 

@@ -75,7 +75,7 @@ def to_graph(expression: sympy.Expr, inputs: Sequence[str], output: str = "y") -
 
 class _GraphBuilder:
     def __init__(self, inputs: Sequence[str]) -> None:
-        self.names = {s: n for s, n in zip(column_symbols(inputs), inputs, strict=True)}
+        self.names = dict(zip(column_symbols(inputs), inputs, strict=True))
         self.taken = set(inputs)
         self.nodes: dict[str, str] = {}
         self.bias: dict[str, float] = {}
@@ -110,7 +110,9 @@ class _GraphBuilder:
             self.bias[name] = float(e)
             return name
         if e.is_Symbol:
-            raise InputError(f"The formula uses {e}, which is no column; known: {', '.join(self.names.values())}.")
+            raise InputError(
+                f"The formula uses {e}, which is no column; known: {', '.join(self.names.values())}."
+            )
         if e.is_Add:
             name = self.new("sum")
             constant, terms = e.as_independent(*e.free_symbols, as_Add=True)
@@ -155,7 +157,9 @@ class _GraphBuilder:
         if inside.is_Add:
             shift, rest = inside.as_independent(*inside.free_symbols, as_Add=True)
         scale, rest = rest.as_independent(*inside.free_symbols, as_Add=False)
-        return self.node(rest), Symbolic(outer.function, float(scale), float(shift), outer.c, outer.d, outer.p)
+        return self.node(rest), Symbolic(
+            outer.function, float(scale), float(shift), outer.c, outer.d, outer.p
+        )
 
 
 @cache

@@ -40,9 +40,7 @@ def conclude(
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
     front = _front(laws, everything.floor)
     scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
-    chosen = pareto.choose(
-        [law.loss for law in front], scores, [law.length for law in front], selection
-    )
+    chosen = pareto.choose([law.loss for law in front], scores, [law.length for law in front], selection)
     leader = front[chosen]
     sigma = math.sqrt(leader.loss) if trial.sigma2 is None else 1.0
     proved = exact(leader, trial)
@@ -73,7 +71,9 @@ def _front(laws: list[Judged], floor: float) -> list[Judged]:
     honest = [
         law
         for law in laws
-        if law is leader or law.complexity > leader.complexity or max(law.loss, floor) > max(leader.loss, floor)
+        if law is leader
+        or law.complexity > leader.complexity
+        or max(law.loss, floor) > max(leader.loss, floor)
     ]
     kept: list[Judged] = []
     for law in pareto.front(honest, lambda law: law.complexity, lambda law: law.loss, floor):

@@ -107,7 +107,9 @@ class Graph:
         for e in edges:
             for end in (e.source, e.target):
                 if end not in g:
-                    raise InputError(f"Edge {e.source} -> {e.target} needs node {end!r}; declare it in nodes.")
+                    raise InputError(
+                        f"Edge {e.source} -> {e.target} needs node {end!r}; declare it in nodes."
+                    )
             if g.nodes[e.target]["kind"] == "input":
                 raise InputError(f"Edge {e.source} -> {e.target} enters an input; inputs take no edges.")
             g.add_edge(e.source, e.target, key=e.key, curve=e.curve)
@@ -213,7 +215,9 @@ class Graph:
             ]
             return Graph.build(data["inputs"], data["outputs"], nodes, edges, bias)
         except (KeyError, TypeError) as problem:
-            raise FormatError(f"The graph lacks or garbles {problem}; save it again with this version.") from None
+            raise FormatError(
+                f"The graph lacks or garbles {problem}; save it again with this version."
+            ) from None
 
 
 def _curve_to_dict(curve: Curve) -> dict[str, Any]:

@@ -23,7 +23,9 @@ def floor(y: np.ndarray, weights: np.ndarray | None = None) -> float:
     return float(ROUND_OFF**2 * np.mean(w * y * y)) + np.finfo(float).tiny
 
 
-def misfit_length(loss: float, rows: int, constants: int, floor: float = 0.0, sigma2: float | None = None) -> float:
+def misfit_length(
+    loss: float, rows: int, constants: int, floor: float = 0.0, sigma2: float | None = None
+) -> float:
     """Return the nats that the residuals of a fit need.
 
     With known noise variance sigma2: n·loss/(2 sigma2); otherwise n/2·log of the unbiased variance
@@ -63,5 +65,5 @@ def nearest_neighbour_noise(X: np.ndarray, y: np.ndarray, limit: int = 2000) -> 
     distance, index = cKDTree(Z).query(Z, k=k)
     delta = (distance[:, 1:] ** 2).mean(0)
     gamma = 0.5 * ((y[index[:, 1:]] - y[:, None]) ** 2).mean(0)
-    slope, intercept = np.polyfit(delta, gamma, 1) if np.ptp(delta) > 0 else (0.0, gamma.mean())
+    _slope, intercept = np.polyfit(delta, gamma, 1) if np.ptp(delta) > 0 else (0.0, gamma.mean())
     return float(max(intercept, 0.0))

@@ -14,8 +14,12 @@ RULES = ("description", "best", "accuracy", "score")
 """Names of the selection rules; "description" is ours, the others are PySR's."""
 
 
-def front(items: Sequence[Item], complexity: Callable[[Item], float], loss: Callable[[Item], float],
-          floor: float = 0.0) -> list[Item]:
+def front(
+    items: Sequence[Item],
+    complexity: Callable[[Item], float],
+    loss: Callable[[Item], float],
+    floor: float = 0.0,
+) -> list[Item]:
     """Return the non-dominated items by rising complexity; losses below `floor` count as equal.
 
     >>> front([(1, 5.0), (3, 1.0), (2, 6.0), (4, 1.0)], lambda t: t[0], lambda t: t[1])

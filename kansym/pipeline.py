@@ -84,9 +84,15 @@ def asdict_shallow(options: Any) -> dict[str, Any]:
 
 
 def discover(
-    data: Any, y: Any = None, *, options: Options | None = None,
-    progress: Callable[[Progress], None] | None = None, names: Sequence[str] | None = None,
-    target: str | None = None, weights: Any = None, **settings: Any,
+    data: Any,
+    y: Any = None,
+    *,
+    options: Options | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    names: Sequence[str] | None = None,
+    target: str | None = None,
+    weights: Any = None,
+    **settings: Any,
 ) -> Run:
     """Find the law in a table: a front of formulas from simplest to most accurate.
 

@@ -8,7 +8,6 @@ same step, because 0 and 1 are the nicest values of all.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -172,7 +171,10 @@ def _key(c: Constant) -> str:
 
 def _queue(polished: Polished, rows: Rows) -> list[Constant]:
     exponents = {
-        s for p in polished.program.template.atoms(sympy.Pow) for s in p.exp.free_symbols if p.base.free_symbols
+        s
+        for p in polished.program.template.atoms(sympy.Pow)
+        for s in p.exp.free_symbols
+        if p.base.free_symbols
     }
     names = {s.name for s in exponents}
     errors = _errors(polished, rows)

@@ -85,7 +85,7 @@ class Program:
         expression: sympy.Expr,
         symbols: Sequence[sympy.Symbol],
         parameters: Sequence[sympy.Symbol] | None = None,
-        start: Sequence[float] | None = None,
+        start: Sequence[float] | np.ndarray | None = None,
     ) -> Program:
         """Compile an expression over `symbols` (the columns, in order).
 
@@ -281,10 +281,14 @@ class _Builder:
         symbols = sorted(e.free_symbols, key=str)
         if len(varying) == 1 and not e.is_Piecewise:
             template = e.func(*(_SLOT if a is varying[0] else a for a in e.args))
-            return self.emit(_Op("unary", (self.visit(varying[0]),), functions=_derived_unary(template, _SLOT)))
+            return self.emit(
+                _Op("unary", (self.visit(varying[0]),), functions=_derived_unary(template, _SLOT))
+            )
         if len(symbols) == 1:
             template = e.xreplace({symbols[0]: _SLOT})
-            return self.emit(_Op("unary", (self.visit(symbols[0]),), functions=_derived_unary(template, _SLOT)))
+            return self.emit(
+                _Op("unary", (self.visit(symbols[0]),), functions=_derived_unary(template, _SLOT))
+            )
         if isinstance(e, (sympy.Max, sympy.Min)):
             a, b = e.args[0], e.func(*e.args[1:])
             sign = 1 if isinstance(e, sympy.Max) else -1
@@ -292,7 +296,9 @@ class _Builder:
         if isinstance(e, sympy.atan2):
             y, x = e.args
             return self.visit(2 * sympy.atan(y / (sympy.sqrt(x**2 + y**2) + x)))
-        raise InputError(f"The function {e.func} of several variables has no numeric form here; write it out.")
+        raise InputError(
+            f"The function {e.func} of several variables has no numeric form here; write it out."
+        )
 
 
 def parametrise(expression: sympy.Expr) -> tuple[sympy.Expr, tuple[sympy.Symbol, ...], Array]:

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 import sympy
 
-from kansym import expression as expressions
 from kansym import constants, noise
+from kansym import expression as expressions
 from kansym.dataset import Dataset
 from kansym.errors import KansymError
 from kansym.library import Library

@@ -99,20 +99,26 @@ class Law:
     def from_dict(data: Mapping[str, Any], names: Sequence[str]) -> Law:
         """Return the law that :meth:`to_dict` described."""
         read = lambda key: None if data[key] is None else parse_expression(data[key], names)  # noqa: E731
+        loss, heldout, score, length = (
+            _infinite(data[k]) for k in ("loss", "heldout_loss", "score", "length")
+        )
         return Law(
-            str(data["equation"]),
-            int(data["complexity"]),
-            *(_infinite(data[k]) for k in ("loss", "heldout_loss", "score", "length")),
-            read("sympy"),
-            read("unrounded"),
-            tuple(
+            equation=str(data["equation"]),
+            complexity=int(data["complexity"]),
+            loss=loss,
+            heldout_loss=heldout,
+            score=score,
+            length=length,
+            expression=read("sympy"),
+            unrounded=read("unrounded"),
+            constants=tuple(
                 ConstantReport(c["name"], float(c["value"]), _infinite(c["stderr"]), c["rounded"])
                 for c in data["constants"]
             ),
-            bool(data["exact"]),
-            None if data["graph"] is None else Graph.from_dict(data["graph"]),
-            str(data["source"]),
-            str(data["note"]),
+            exact=bool(data["exact"]),
+            graph=None if data["graph"] is None else Graph.from_dict(data["graph"]),
+            source=str(data["source"]),
+            note=str(data["note"]),
         )
 
 

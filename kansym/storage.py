@@ -18,7 +18,9 @@ def write_text(path: str | Path, content: str) -> Path:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as problem:
-        raise InputError(f"Cannot write {path}: {problem.strerror}; choose a folder that can be written.") from None
+        raise InputError(
+            f"Cannot write {path}: {problem.strerror}; choose a folder that can be written."
+        ) from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(content)
@@ -45,5 +47,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise FormatError(f"{path} is no JSON file; give a file that kansym wrote.") from None
     if not isinstance(data, dict):
-        raise FormatError(f"{path} holds {type(data).__name__}, not an object; give a file that kansym wrote.")
+        raise FormatError(
+            f"{path} holds {type(data).__name__}, not an object; give a file that kansym wrote."
+        )
     return data

@@ -21,7 +21,9 @@ def test_imports_go_down_the_layers_only():
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("entry", ["import kansym", "from kansym.cli import main; main(['--help'], standalone_mode=False)"])
+@pytest.mark.parametrize(
+    "entry", ["import kansym", "from kansym.cli import main; main(['--help'], standalone_mode=False)"]
+)
 def test_start_up_loads_nothing_heavy(entry):
     code = (
         f"import sys\ntry:\n    {entry}\nexcept SystemExit:\n    pass\n"

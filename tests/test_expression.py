@@ -46,7 +46,11 @@ NAMES = ["x", "x 1", "Δt", "class", "E", "pi", "lambda"]
 
 
 def trees():
-    leaves = st.sampled_from(symbols(NAMES)) | st.floats(0.1, 9).map(sympy.Float) | st.integers(1, 9).map(sympy.Integer)
+    leaves = (
+        st.sampled_from(symbols(NAMES))
+        | st.floats(0.1, 9).map(sympy.Float)
+        | st.integers(1, 9).map(sympy.Integer)
+    )
 
     def grow(child):
         pair = st.tuples(child, child)

@@ -53,7 +53,10 @@ def test_derivatives_are_finite_differences():
     for i, name in enumerate(graph.inputs):
         step = np.eye(2)[i] * 1e-6
         np.testing.assert_allclose(
-            slopes[name], (evaluate(graph, X + step) - evaluate(graph, X - step))[:, 0] / 2e-6, rtol=1e-5, atol=1e-7
+            slopes[name],
+            (evaluate(graph, X + step) - evaluate(graph, X - step))[:, 0] / 2e-6,
+            rtol=1e-5,
+            atol=1e-7,
         )
 
 

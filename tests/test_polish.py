@@ -90,7 +90,9 @@ def test_polish_of_an_undefined_start_is_none():
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 12), st.integers(1, 9), st.sampled_from([1.0, math.pi, 1 / math.pi, math.sqrt(math.pi)]))
+@given(
+    st.integers(1, 12), st.integers(1, 9), st.sampled_from([1.0, math.pi, 1 / math.pi, math.sqrt(math.pi)])
+)
 def test_nice_numbers_are_recognised(p, q, base):
     value = p / q * base
     found = constants.near(value, 1e-12 * value)

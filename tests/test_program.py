@@ -46,7 +46,9 @@ def test_derivatives_are_finite_differences(text, X):
     for i in range(len(program.start)):
         h = 1e-6 * max(1.0, abs(program.start[i]))
         step = np.eye(len(program.start))[i] * h
-        difference = (program.value(X, program.start + step) - program.value(X, program.start - step)) / (2 * h)
+        difference = (program.value(X, program.start + step) - program.value(X, program.start - step)) / (
+            2 * h
+        )
         np.testing.assert_allclose(J[:, i], difference, rtol=1e-5, atol=1e-5 * np.abs(J).max())
     for i in range(2):
         step = np.eye(2)[i] * 1e-6

@@ -6,6 +6,7 @@ symbolic, and what snapping makes of the smaller ones may still be the law.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,7 +45,7 @@ def propose(
     cut = len(order) // 4
     held, fit = order[:cut], order[cut:]
     for shape in _shapes(dataset.X.shape[1]):
-        edges = sum(a * b for a, b in zip(shape[:-1], shape[1:], strict=True))
+        edges = sum(a * b for a, b in itertools.pairwise(shape))
         # narrow networks have bad valleys: several starts on the coarse grid, the best one is refined
         grids = [g for g in GRIDS if edges * (g[-1] + 3) <= len(fit) / 3]
         starts = 1 if len(shape) == 2 else RESTARTS
@@ -84,7 +85,10 @@ def _train(
     X, y, w = dataset.X, dataset.y, dataset.weights
     low, high = X.min(0), X.max(0)
     scaling = Scaling(
-        tuple((low + high) / 2), tuple((high - low) / 2), (float(y[fit].mean()),), (float(y[fit].std()) or 1.0,)
+        tuple((low + high) / 2),
+        tuple((high - low) / 2),
+        (float(y[fit].mean()),),
+        (float(y[fit].std()) or 1.0,),
     )
     try:
         network = KAN(shape, grid=grids[0], seed=seed, names=dataset.names).with_scaling(scaling)
