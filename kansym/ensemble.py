@@ -90,6 +90,7 @@ class Ensemble:
         setting = Training(lamb=torch.from_numpy(strength.copy()), device=device, **options)
         outcome = train(self.layers, rows, target, setting, weights, held, fresh=self._fresh)
         self.layers, self._fresh, self.stop_reason = outcome.layers, False, outcome.reason
+        assert outcome.held is not None
         self.losses = outcome.held
         self.history = pd.concat([self.history, pd.DataFrame(outcome.rows)], ignore_index=True)
         return self
@@ -116,7 +117,8 @@ class Ensemble:
 
 def _stack(layers: Sequence[Layer]) -> Layer:
     names = ("knots", "coefficients", "weights", "bias", "state")
-    return replace(layers[0], **{k: np.concatenate([getattr(x, k) for x in layers]) for k in names})
+    parts: dict[str, Any] = {k: np.concatenate([getattr(x, k) for x in layers]) for k in names}
+    return replace(layers[0], **parts)
 
 
 def _masked(stack: Sequence[Layer], widths: Sequence[int | Sequence[int]]) -> tuple[Layer, ...]:

@@ -90,7 +90,7 @@ class KAN(network.KAN):
             graph = _tidy(graph, 10.0**-digits)
         found = expression.from_graph(graph)
         if digits is not None:
-            found = tuple(expression.rounded(e, digits) for e in found)
+            found = tuple(expression.rounded(_without_dust(e, 10.0**-digits), digits) for e in found)
         return found[0] if len(found) == 1 else found
 
     def plot(self, X: Any = None) -> Any:
@@ -101,7 +101,11 @@ class KAN(network.KAN):
 def _tidy(graph: Graph, small: float) -> Graph:
     """Return the graph with shifts b, d and biases below `small` set to 0."""
     curves = {
-        e.id: replace(e.curve, **{k: 0.0 for k in "bd" if abs(getattr(e.curve, k)) < small})
+        e.id: replace(
+            e.curve,
+            b=e.curve.b if abs(e.curve.b) >= small else 0.0,
+            d=e.curve.d if abs(e.curve.d) >= small else 0.0,
+        )
         for e in graph.edges()
         if isinstance(e.curve, Symbolic)
     }
@@ -109,6 +113,15 @@ def _tidy(graph: Graph, small: float) -> Graph:
     nodes = {n: tidy.kind(n) for n in tidy.order() if tidy.kind(n) != "input"}
     bias = {n: tidy.bias(n) if abs(tidy.bias(n)) >= small else 0.0 for n in nodes}
     return Graph.build(tidy.inputs, tidy.outputs, nodes, tidy.edges(), bias)
+
+
+def _without_dust(e: sympy.Expr, small: float) -> sympy.Expr:
+    """Return the expression without additive constants below `small`."""
+
+    def clean(total: sympy.Expr) -> sympy.Expr:
+        return sympy.Add(*(a for a in total.args if not (a.is_Number and abs(a) < small)))
+
+    return e.replace(lambda t: t.is_Add, clean)
 
 
 def _shelf(library: str | Path | Library | Sequence[str]) -> Library:
@@ -162,7 +175,7 @@ class Session:
                 raise InputError(f"This session has no rows; press {button} with X and y.")
             args = (self.X, self.y)
         new = getattr(self.model.copy(), button)(*args, **options)
-        if not isinstance(new, network.KAN):
+        if not isinstance(new, KAN):
             raise InputError(f"{button} answers a question and makes no state; ask session.model.{button}.")
         shown = [repr(a) for a in args if isinstance(a, int | float | str)]
         shown += [f"{k}={v!r}" for k, v in options.items() if isinstance(v, int | float | str)]
@@ -214,7 +227,7 @@ class Session:
         X, y = (self.X, self.y) if X is None else (X, y)
         rows = []
         for s in self.states.values():
-            row = {"name": s.name, "parent": s.parent or "", "step": s.step}
+            row: dict[str, Any] = {"name": s.name, "parent": s.parent or "", "step": s.step}
             row |= {"shape": str(s.network.shape), "parameters": s.network.parameters}
             if X is not None:
                 row["rmse"] = float(np.sqrt(np.mean((s.network.predict(X) - np.asarray(y)) ** 2)))

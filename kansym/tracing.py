@@ -166,13 +166,14 @@ def _layer(
         order, size, base = next(iter(kinds))
     n, m = len(below), len(rows)
     knots = np.tile(spline.uniform_knots(-1.0, 1.0, size - order, order), (1, n, 1))
-    for i, c in splines:
+    for i, s in splines:
         first = next(k.knots for at, k in splines if at == i)
-        if not np.array_equal(first, c.knots):
+        if not np.array_equal(first, s.knots):
             raise InputError(f"Splines that read {below[i]!r} have different knots; refit them on the same.")
-        knots[0, i] = c.knots
+        knots[0, i] = s.knots
     coefficients, weights = np.zeros((1, m, n, size)), np.zeros((1, m, n))
-    state, symbolic = np.zeros((1, m, n), np.int8), {}
+    state = np.zeros((1, m, n), np.int8)
+    symbolic: dict[tuple[int, int], Symbolic] = {}
     for j, row in enumerate(rows):
         for i, c in row:
             if isinstance(c, Spline):

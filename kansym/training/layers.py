@@ -82,7 +82,9 @@ class Layer:
         names = ("knots", "coefficients", "weights", "bias", "state")
         return replace(self, **{k: getattr(self, k)[e : e + 1].copy() for k in names})
 
-    def select(self, sums: Sequence[int], inputs: Sequence[int], groups: Sequence[int]) -> Layer:
+    def select(
+        self, sums: Sequence[int] | np.ndarray, inputs: Sequence[int] | np.ndarray, groups: Sequence[int]
+    ) -> Layer:
         """Return the layer with only these sums and inputs, in this order."""
         s, i = np.asarray(sums, int), np.asarray(inputs, int)
         symbolic = {
@@ -173,8 +175,8 @@ def unpack(layers: Sequence[Layer], theta: np.ndarray) -> tuple[Layer, ...]:
         at += layer.sums * width
         symbolic = {}
         for key, curve in layer.symbolic.items():
-            letters = (float(v) for v in theta[0, at : at + 4])
-            symbolic[key] = replace(curve, **dict(zip("abcd", letters, strict=True)))
+            a, b, c, d = (float(v) for v in theta[0, at : at + 4])
+            symbolic[key] = replace(curve, a=a, b=b, c=c, d=d)
             at += 4
         out.append(
             replace(
@@ -261,7 +263,7 @@ def to_dict(layer: Layer) -> dict[str, Any]:
 def from_dict(data: Mapping[str, Any]) -> Layer:
     """Return the layer that :func:`to_dict` described."""
     kinds = {"state": np.int8, "locked": bool}
-    arrays = {
+    arrays: dict[str, Any] = {
         k: np.array(data[k]["values"], kinds.get(k, float)).reshape(data[k]["shape"])
         for k in ("knots", "coefficients", "weights", "bias", "state", "locked")
     }

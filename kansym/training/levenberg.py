@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,7 +53,9 @@ def minimise(
     state = problem.state(theta)
     trace = Trace(state)
     memory = [state.objective]
-    gradient = hessian = scale = None
+    gradient: Any = None
+    hessian: Any = None
+    scale: Any = None
     trace.damping = damping
     try:
         for _ in range(steps):

@@ -24,7 +24,8 @@ def set_symbolic(layer: Layer, j: int, i: int, curve: Symbolic, x: np.ndarray) -
         worst = float(x[~np.isfinite(y)][0])
         raise DomainError(
             f"Function {curve.function.name!r} is undefined at {curve.a:g}·x + {curve.b:g} for "
-            f"x = {worst:g}, which edge {i} -> {j} reaches; choose another function, or a and b that stay in its domain."
+            f"x = {worst:g}, which edge {i} -> {j} reaches; choose another function, "
+            "or a and b that stay in its domain."
         )
     state = layer.state.copy()
     state[:, j, i] = SYMBOLIC
