@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import sympy
 
 from kansym.errors import InputError
 
-Array = np.ndarray
+Array = Any  # an array of rows, or a number that is the same on every row
 Unary = Callable[[Array], Array]
 # derivative as a function of the argument and the value
 Derivative = Callable[[Array, Array], Array]
