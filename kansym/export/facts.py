@@ -1,7 +1,5 @@
 """What is worth saying beside an exported formula: its target, units, where it was fitted, how well."""
 
-
-
 from __future__ import annotations
 
 import math
