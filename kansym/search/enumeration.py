@@ -56,7 +56,10 @@ DEEP_POOLS: tuple[tuple[tuple[str, ...], int], ...] = ((ALL, 60_000), (("x^2",),
 DEEP_PART, SHORT = 1_500, 250
 """For joins of three: functions and sizes of the pools, e1's part of them, and the number of short ones."""
 
-KEEP = 12
+LOOKS = 1_000_000
+"""Entries compared in one pass at most: where keys crowd together, nothing can be told apart anyway."""
+
+KEEP, PROVED = 12, 100
 NAMES = (
     "x^2", "1/x", "sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "x^3",
     "gaussian",
@@ -125,7 +128,12 @@ def propose(
     search = Search.of(X, y, symbols(dataset.names), library or Library.load("default"), seed)
     if not noise:
         # where inputs had to be left out, deeper pools of the others are seldom worth their time
+        seen: set[tuple[tuple[str, ...], int]] = set()
         for names, capacity, part in STAGES if X.shape[1] <= COLUMNS else STAGES[:1]:
+            functions = tuple(f.name for f in search.functions(names))
+            if (functions, capacity) in seen:
+                continue
+            seen.add((functions, capacity))
             with threadpool_limits(1, "blas"):
                 found = search.exact(names, capacity, part, budget)
                 if not found and capacity == STAGES[0][1] and X.shape[1] <= COLUMNS and not budget.exhausted:
@@ -176,8 +184,11 @@ class Search:
 
     def pool(self, rows: np.ndarray, capacity: int, names: tuple[str, ...] = ALL) -> Pool:
         """Return the pool over some rows, with some of the functions or all."""
-        unary = self.unary if names == ALL else tuple(f for f in self.unary if f.name in names)
-        return pool.build(self.Z[rows], self.columns, unary, capacity, CONSTANTS)
+        return pool.build(self.Z[rows], self.columns, self.functions(names), capacity, CONSTANTS)
+
+    def functions(self, names: tuple[str, ...]) -> tuple[Function, ...]:
+        """Return the functions of these names that the library has, or all."""
+        return self.unary if names == ALL else tuple(f for f in self.unary if f.name in names)
 
     def exact(self, names: tuple[str, ...], capacity: int, part: int, budget: Budget) -> list[Candidate]:
         """Return formulas that all rows agree with, the shortest first."""
@@ -225,7 +236,7 @@ class Search:
         """Return the joins that hold on all rows, the shortest first."""
         joins = sorted(joins, key=lambda j: j.price)
         found = []
-        for join in joins[:200]:
+        for join in joins[:PROVED]:
             candidate = self.checked(join.expression(entries))
             if candidate is not None:
                 found.append((join.price, candidate))
@@ -398,8 +409,7 @@ def _search(
 ) -> int:
     r = len(t)
     q = np.empty(r)
-    count = 0
-    size = np.abs(t).max()
+    count, looks = 0, 0
     for i in range(part):
         biggest = 0.0
         fine = True
@@ -423,12 +433,16 @@ def _search(
         if abs(d) <= 1e-5 * biggest:
             continue
         first, other = (q[2] - q[0]) / d, (q[3] - q[0]) / d
-        width = 1e-9 * (1 + abs(first))
+        # steep expressions all have keys near 0: only round-off may widen the window there
+        width = 1e-9 * abs(first) + 1e-14 * (1 + biggest / abs(d))
         at = np.searchsorted(key, first - width)
         while at < len(key) and key[at] <= first + width:
-            if abs(second[at] - other) <= 1e-8 * (1 + abs(other)):
+            looks += 1
+            if looks > LOOKS:
+                return count
+            if abs(second[at] - other) <= 1e-8 * abs(other) + 10 * width:
                 j = order[at]
-                # least squares over all rows, then the worst row decides
+                # least squares over all rows, then every row decides
                 mv, mq = 0.0, 0.0
                 for k in range(r):
                     mv += V[j, k]
@@ -445,10 +459,17 @@ def _search(
                     continue
                 if abs(beta) < 1e-9 * biggest:
                     beta = 0.0
-                worst = 0.0
+                # row by row, against what is added there: a join that holds where it is large is not enough
+                good = True
                 for k in range(r):
-                    worst = max(worst, abs(q[k] - alpha * V[j, k] - beta))
-                if worst <= 1e-9 * (min(biggest, size) if mode == 0 else biggest):
+                    left = alpha * V[j, k]
+                    room = abs(q[k]) + abs(left) + abs(beta)
+                    if mode == 0:
+                        room += abs(t[k]) + abs(c * V[i, k])
+                    if not abs(q[k] - left - beta) <= 1e-9 * room:
+                        good = False
+                        break
+                if good:
                     if count >= len(pairs):
                         return count
                     pairs[count, 0], pairs[count, 1] = i, j
