@@ -81,6 +81,22 @@ class KAN:
         self._sample: np.ndarray | None = None
         self._check_names()
 
+    @classmethod
+    def lan(cls, shape: Sequence[int], grid: int = 5, order: int = 3, seed: int = 0, **options: Any) -> Self:
+        """Return a network with learnable activations on its hidden nodes and linear weights (appendix B).
+
+        Every hidden level becomes two: linear edges into it, then one spline a node and no other edge.
+        """
+        levels = [shape[0], *(n for n in shape[1:-1] for _ in range(2)), shape[-1]]
+        grids = [0 if l % 2 == 0 else grid for l in range(len(levels) - 1)]
+        bases = ["x" if g == 0 else None for g in grids]
+        new = cls(levels, grids, order, bases, seed, **options)
+        for l, layer in enumerate(new.layers):
+            if layer.size:
+                state = layer.state * np.eye(layer.inputs, dtype=np.int8)
+                new = new._replace(l, replace(layer, state=state))
+        return new
+
     def _check_names(self) -> None:
         for kind, names, number in (
             ("inputs", self.names, self.layers[0].inputs),

@@ -184,3 +184,12 @@ def test_bad_input_says_value_rule_and_remedy(call, kind, said: str) -> None:
     model, X, y = _fitted()
     with pytest.raises(kind, match=said):
         call(model, X, y)
+
+
+def test_a_lan_has_activations_on_nodes_and_lines_on_edges() -> None:
+    X = np.random.default_rng(0).uniform(-1, 1, (300, 2))
+    y = np.sin(2 * X[:, 0] + X[:, 1])
+    model = KAN.lan([2, 3, 1], seed=0).fit(X, y, steps=40)
+    assert model.shape == [2, 3, 3, 1] and model.parameters == 2 * 3 + 3 * 8 + 3
+    assert np.sqrt(np.mean((model.predict(X) - y) ** 2)) < 1e-3
+    assert np.allclose(evaluate(model.to_graph(), X)[:, 0], model.predict(X), atol=1e-12)
