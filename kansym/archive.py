@@ -11,6 +11,9 @@ from kansym.evaluate import evaluate
 from kansym.graph import Graph
 from kansym.refine import Judged, Trial
 
+LONGEST_HISTORY = 200
+"""Refused formulas beyond this many are not written down; better ones always are."""
+
 
 @dataclass(frozen=True, eq=False)
 class Smooth:
@@ -48,7 +51,8 @@ class Archive:
         """Add a formula; tell whether it is the shortest description so far."""
         if not math.isfinite(law.loss) or law.complexity > self.maxsize:
             return False
-        shortest = law.length < self.shortest
+        lead = self.leader
+        shortest = lead is None or law.length < lead.length
         rival = self.best.get(law.complexity)
         if rival is None or (law.length, law.loss) < (rival.length, rival.loss):
             self.best[law.complexity] = law
@@ -57,16 +61,23 @@ class Archive:
         else:
             self.others.append(law)
         if shortest:
-            self.history.append(
-                {
-                    "event": "better law",
-                    "source": law.source,
-                    "equation": expressions.text(law.expression, 5),
-                    "complexity": law.complexity,
-                    "heldout_share": law.heldout / self.trial.power,
-                }
+            self._note("better law", law)
+        elif lead is not None and len(self.history) < LONGEST_HISTORY:
+            more = law.length - lead.length
+            self._note(
+                "refused", law, f"needs {more:.3g} nats more than {expressions.text(lead.expression, 4)}"
             )
         return shortest
+
+    def _note(self, event: str, law: Judged, reason: str = "") -> None:
+        step = {
+            "event": event,
+            "source": law.source,
+            "equation": expressions.text(law.expression, 5),
+            "complexity": law.complexity,
+            "heldout_share": law.heldout / self.trial.power if math.isfinite(law.heldout) else None,
+        }
+        self.history.append({**step, "reason": reason} if reason else step)
 
     @property
     def shortest(self) -> float:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from kansym import expression as expressions
 from kansym import pareto, uncertainty
@@ -15,6 +18,11 @@ from kansym.evaluate import evaluate, parameters
 from kansym.polish import Rows
 from kansym.refine import Judged, Trial, exact, normalised, with_all_rows
 from kansym.run import ConstantReport, Law, Run
+
+RIVAL_NATS = 6.0
+"""Formulas within this many nats of the chosen one are its rivals: the data hardly prefer either."""
+
+MOST_RIVALS = 5
 
 SMOOTH_GAIN = 0.7
 """A smooth fit joins the front when its held-out loss is below this share of the best formula's."""
@@ -57,6 +65,10 @@ def conclude(
         stop_reason=reason,
         seconds=budget.elapsed,
         history=tuple(archive.history),
+        rivals=() if proved else tuple(_rivals(archive, leader, dataset, trial)),
+        graphs={}
+        if archive.smooth is None
+        else {f"before snapping: {archive.smooth.source}": archive.smooth.graph},
         trust=_trust(leader, trial, proved),
     )
 
@@ -147,8 +159,42 @@ def _trust(law: Judged, trial: Trial, proved: bool) -> str:
     rows = "each row left out in turn" if trial.heldout is None else f"{len(trial.heldout.y)} held-out rows"
     if proved:
         return f"It reproduces {rows} to round-off: within the data's range, this is the law."
+    if not law.expression.free_symbols:
+        return "No formula of the inputs describes the target better than a constant: no law was found."
+    off = f"On {rows} it is off by {share:.2g} of the target's spread"
     if share < 0.05:
-        return f"On {rows} it is off by {share:.2g} of the target's spread: good within the data's range."
+        return f"{off}: good within the data's range."
     if share < 0.5:
-        return f"On {rows} it is off by {share:.2g} of the target's spread: a trend with noise about it."
-    return f"On {rows} it is off by {share:.2g} of the target's spread: do not rely on it."
+        return f"{off}: a trend with noise about it."
+    if share < 0.95:
+        return f"{off}: a trend under much noise; it explains {1 - share**2:.0%} of the variance."
+    return f"{off}: do not rely on it."
+
+
+def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) -> list[Law]:
+    """Return formulas of nearly the leader's description length that part from it outside the data.
+
+    Each says at which point of the ranges, made half as wide again, the two differ most: a measurement
+    there would tell them apart.
+    """
+    low, high = dataset.X.min(0), dataset.X.max(0)
+    room = 0.25 * (high - low)
+    points = np.random.default_rng(0).uniform(low - room, high + room, (400, len(low)))
+    mine = leader.polished.program.value(points, leader.polished.theta)
+    spread, noise = math.sqrt(trial.power), math.sqrt(max(leader.loss, trial.train.floor))
+    found: list[Law] = []
+    near = [
+        law for law in (*archive.best.values(), *archive.others) if law.length < leader.length + RIVAL_NATS
+    ]
+    for law in sorted(near, key=lambda law: law.length):
+        if law.expression == leader.expression or any(law.expression == f.expression for f in found):
+            continue
+        gap = np.abs(law.polished.program.value(points, law.polished.theta) - mine)
+        gap[~np.isfinite(gap)] = -1.0
+        worst = int(np.argmax(gap))
+        if gap[worst] > max(3 * noise, 1e-6 * spread) and len(found) < MOST_RIVALS:
+            where = ", ".join(f"{n} = {v:.4g}" for n, v in zip(dataset.names, points[worst], strict=True))
+            rows = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
+            law_out = _law(law, 0.0, trial, rows)
+            found.append(replace(law_out, note=f"differs from the chosen law by {gap[worst]:.3g} at {where}"))
+    return found

@@ -34,6 +34,9 @@ PRODUCERS = ("separable", "structure", "pade", "enumeration", "network")
 SEARCH_ROWS = 2000
 """The structure search looks at no more rows than this; constants of the front see all of them."""
 
+MOST_LINEAR = 6
+"""Linear laws are tried with up to this many inputs."""
+
 MOST_CURVES = 10
 """Graphs with more spline curves are kept as smooth fits and not snapped: every curve costs seconds."""
 
@@ -232,12 +235,27 @@ def _first(dataset: Dataset, options: Options) -> Iterator[tuple[sympy.Expr, str
     for text in options.guesses:
         yield parse_expression(text, dataset.names), "guess"
     yield sympy.Float(float(np.average(dataset.y, weights=dataset.weights))), "constant"
-    Z = np.column_stack([dataset.X, np.ones(dataset.rows)])
-    if dataset.rows > Z.shape[1] + 1:
-        w = 1.0 if dataset.weights is None else np.sqrt(dataset.weights)[:, None]
-        slope = np.linalg.lstsq(Z * w, dataset.y * np.ravel(w), rcond=None)[0]
-        line = sum((sympy.Float(float(a)) * s for a, s in zip(slope, columns, strict=False)), sympy.S.Zero)
-        yield line + sympy.Float(float(slope[-1])), "linear"
+    yield from _lines(dataset, columns)
+
+
+def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[sympy.Expr, str]]:
+    """Yield linear laws of 1, 2, ... inputs, each adding the one that explains most (forward selection)."""
+    root = np.ones(dataset.rows) if dataset.weights is None else np.sqrt(dataset.weights)
+    one = root[:, None]
+    y, Z = dataset.y * root, dataset.X * one
+    used: list[int] = []
+    for _ in range(min(MOST_LINEAR, len(columns), dataset.rows - 2)):
+        base = np.hstack([one, Z[:, used]])
+        left = np.column_stack([y, Z]) - base @ np.linalg.lstsq(base, np.column_stack([y, Z]), rcond=None)[0]
+        norms = np.linalg.norm(left, axis=0)
+        gain = np.abs(left[:, 0] @ left[:, 1:]) / np.maximum(
+            norms[1:], 1e-9 * np.linalg.norm(Z, axis=0) + 1e-300
+        )
+        gain[used] = -1.0
+        used.append(int(np.argmax(gain)))
+        slope = np.linalg.lstsq(np.hstack([one, Z[:, used]]), y, rcond=None)[0]
+        terms = [sympy.Float(float(a)) * columns[j] for a, j in zip(slope[1:], used, strict=True)]
+        yield sympy.Add(sympy.Float(float(slope[0])), *terms), "linear"
 
 
 def _best_of(archive: Archive) -> tuple[float | None, str]:

@@ -219,7 +219,7 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
             continue
         saved = noise.number_length(constant.value, error) - nice.price
         saved += noise.NODE_PRICE * (before - complexity(form))
-        if _worsening(polished, trial, rows) < min(saved, MAX_WORSENING):
+        if worsening(polished, trial, rows) < min(saved, MAX_WORSENING):
             return trial
     return None
 
@@ -238,7 +238,8 @@ def _candidates(value: float, error: float) -> list[constants.Nice]:
     return sorted({n.exact: n for n in found}.values(), key=lambda nice: cost[nice.exact])
 
 
-def _worsening(old: Polished, new: Polished, rows: Rows) -> float:
+def worsening(old: Polished, new: Polished, rows: Rows) -> float:
+    """Return the nats by which a fit with fewer free constants describes the rows worse."""
     n, p = len(rows.y), len(old.theta)
     if rows.sigma2 is not None:
         return 0.5 * n * (new.loss - old.loss) / rows.variance(old.loss, p)

@@ -19,7 +19,7 @@ from kansym.dataset import Dataset
 from kansym.errors import KansymError
 from kansym.library import Library
 from kansym.parsing import symbols
-from kansym.polish import Polished, Rows, polish, settle
+from kansym.polish import MAX_WORSENING, Polished, Rows, polish, settle, worsening
 from kansym.program import Program
 
 EXACT = 1e-10
@@ -206,6 +206,9 @@ def refine(
     again = settle(settled, trial.small)
     if trial.small is not trial.train:
         again = polish(again.expression, trial.train, 20, again.fixed) or again
+        if worsening(fitted, again, trial.train) > MAX_WORSENING:
+            # what a thousand rows allow, all of them may contradict
+            again = settle(shortened(fitted, trial), trial.train)
     yield judge(again, fitted, trial, source)
 
 
