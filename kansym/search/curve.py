@@ -181,6 +181,7 @@ def _writer(column: _Column, kind: _Kind, size: float, negative: bool) -> Callab
         outer = column.outer
         sign = -1 if outer.signed and negative else 1
         # the factor goes into the inner constants, so that no constant is redundant
+        assert plain.c is not None
         if outer.name in _EXPONENTS:
             e = _EXPONENTS[outer.name]
             c = plain.c * factor ** (1 / e)

@@ -92,14 +92,16 @@ def merges(problem: Problem, exponents: np.ndarray) -> list[Merge]:
 
 
 def telling(found: list[Merge]) -> list[Merge]:
-    """Return for each pair the sums and differences that fit better than a product does, best first."""
+    """Return for each pair the sums and differences that fit about as well as a product, best first."""
     out = []
     pairs = {(m.i, m.j) for m in found}
     for pair in sorted(pairs):
         mine = [m for m in found if (m.i, m.j) == pair]
         product = min((m.ratio for m in mine if m.operation.name in _PRODUCTS), default=np.inf)
         good = [
-            m for m in mine if m.operation.name not in _PRODUCTS and m.pvalue > 1e-6 and m.ratio < product
+            m
+            for m in mine
+            if m.operation.name not in _PRODUCTS and m.pvalue > 1e-6 and m.ratio < 1.2 * product
         ]
         out += [(m.explained, m.ratio, m) for m in sorted(good, key=lambda m: m.ratio)[:2]]
     return [m for *_, m in sorted(out, key=lambda t: t[1] / max(t[0], 1e-3))]

@@ -185,7 +185,7 @@ def basis(
         return (), np.ones((len(rows), 1))
     kind, i, j = argument
     h = values(problem, argument, rows)
-    if h.min() > 0 and h.max() > 5 * h.min():
+    if 5 * h.min() < h.max() < 50 * h.min():
         h = np.log(h)
     B, _ = ridge.chebyshev(ridge.unit(h)[0], degree)
     return ((i,) if kind == "x" else (j,) if kind in ("a*b", "a/b") else ()), B

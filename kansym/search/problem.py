@@ -41,7 +41,7 @@ class Problem:
 
     def one_signed(self) -> np.ndarray:
         """Tell for each column whether it is positive everywhere or negative everywhere."""
-        return (self.Z > 0).all(0) | (self.Z < 0).all(0)
+        return np.asarray((self.Z > 0).all(0) | (self.Z < 0).all(0))
 
     def columns(self, Z: np.ndarray, formulas: tuple[sympy.Expr, ...]) -> Problem:
         """Return the same problem seen through other columns."""

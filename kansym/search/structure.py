@@ -156,8 +156,8 @@ class Search:
             for family in FAMILIES:
                 yield self.single(p, family)
         for o in curve.OUTERS:
-            if not o.scaled and (p := root.target(o)) is not None:
-                yield self.single(p, "log")
+            if not o.scaled and (transformed := root.target(o)) is not None:
+                yield self.single(transformed, "log")
         yield self.powers(root)
         for p in merged[:3]:
             for family in FAMILIES if p not in sure else ():
@@ -165,7 +165,7 @@ class Search:
         yield self.several(root, 2)
         for family in FAMILIES[1:]:
             yield self.single(root, family)
-        squares = [p for o in curve.OUTERS if o.name in SQUARES and (p := root.target(o)) is not None]
+        squares = [t for o in curve.OUTERS if o.name in SQUARES and (t := root.target(o)) is not None]
         for p in squares:
             yield self.powers(p)
         yield self.several(root, 3)
@@ -313,12 +313,12 @@ class Search:
         else:
             return
         for i, j in itertools.combinations(range(d), 2):
-            for sign in (1, -1):
+            for sign in (1.0, -1.0):
                 q = np.zeros(d)
-                q[i], q[j] = 1, sign
-                yield q / np.sqrt(2)
+                q[i], q[j] = 1.0, sign
+                yield q / np.linalg.norm(q)
         for _ in range(8 if d > 2 else 2):
-            q = self.rng.normal(size=d)
+            q = np.asarray(self.rng.normal(size=d))
             yield q / np.linalg.norm(q)
 
     def powers(self, p: Problem) -> list[Fit]:
@@ -327,7 +327,7 @@ class Search:
 
     def several(self, p: Problem, count: int) -> list[Fit]:
         """Fit y = sum of m_k·f_k(h) over arguments h of one or two columns."""
-        return self.shared(p, (count,), list(_arguments(p)), f"{count} terms", 2 if count == 2 else 3)
+        return self.shared(p, (count,), list(_arguments(p)), f"{count} terms", 3)
 
     def shared(
         self, p: Problem, counts: tuple[int, ...], arguments: list, source: str, tries: int
@@ -339,7 +339,25 @@ class Search:
         logs = p.one_signed()
         out = []
         for count in counts:
-            fits: list[tuple[float, Any, np.ndarray, terms.Terms]] = []
+            fits: list[tuple[float, Any, Any, terms.Terms]] = []
+
+            def attempt(
+                argument: Any,
+                use: np.ndarray,
+                L: np.ndarray,
+                B: np.ndarray,
+                rough: np.ndarray,
+                fits: list = fits,
+                count: int = count,
+            ) -> None:
+                # half the starts are whole exponents, half scatter about the rough power law
+                P = self.rng.choice([-1.0, 0.0, 0.0, 1.0], size=(count, len(use)))
+                if self.rng.random() < 0.4:
+                    P = rough + 0.7 * P
+                fit = terms.solve(L, B, y, w, P, 30, 1e-13, 300 * fits[0][0] if fits else 0.0)
+                fits.append((fit.share, argument, use, fit))
+                fits.sort(key=lambda f: f[0])
+
             for argument in arguments:
                 columns, B = naming.basis(p, argument, rows, 8)
                 use = np.array([i for i in np.flatnonzero(logs) if i not in columns], int)
@@ -348,15 +366,22 @@ class Search:
                 L = _logs(p.Z[rows][:, use])
                 rough = _log_slopes(L, y)
                 for _ in range(tries):
-                    P = rough + self.rng.choice([-1, -0.5, 0, 0.5, 1], size=(count, len(use)))
-                    best = fits[0][0] if fits else 0.0
-                    fit = terms.solve(L, B, y, w, P, 30, 1e-13, 30 * best)
-                    fits.append((fit.share, argument, use, fit))
-                    fits.sort(key=lambda f: f[0])
-                    if fit.share < 1e-9 or self.budget.exhausted:
+                    attempt(argument, use, L, B, rough)
+                    if fits[0][0] < 1e-9 or self.budget.exhausted:
                         break
                 if fits and fits[0][0] < 1e-9:
                     break
+            # more starts for the arguments that came closest
+            nearest: dict[Any, np.ndarray] = {}
+            for _, argument, use, _ in fits:
+                nearest.setdefault(argument, use)
+            for argument, use in list(nearest.items())[:12]:
+                _, B = naming.basis(p, argument, rows, 8)
+                L = _logs(p.Z[rows][:, use])
+                for _ in range(2 * tries):
+                    if fits[0][0] < 1e-9 or self.budget.exhausted:
+                        break
+                    attempt(argument, use, L, B, _log_slopes(L, y))
             if fits and fits[0][0] > 1e-6 and arguments != [None] and len(y) > 200:
                 finer = []
                 for _, argument, use, fit in fits[:10]:
@@ -364,10 +389,9 @@ class Search:
                     fit = terms.solve(_logs(p.Z[rows][:, use]), B, y, w, fit.P, 30, 1e-13)
                     finer.append((fit.share, argument, use, fit))
                 fits = sorted(fits + finer, key=lambda f: f[0])
-            spare = max(1 - (np.prod(fit.C.shape) + fit.P.size) / len(y), 0.1) if fits else 1.0
             out += [
                 Fit(
-                    share / spare,
+                    naming.corrected(share, fit.C.size + fit.P.size, len(y)),
                     3.0 * count,
                     source,
                     p,
