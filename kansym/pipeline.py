@@ -31,6 +31,9 @@ from kansym.snapping import snap
 PRODUCERS = ("separable", "structure", "pade", "enumeration", "network")
 """The producers, rooms of `search`, in the order in which they are tried: cheap and exact ones first."""
 
+WORK = 5000.0
+"""Units of work (see `budget`) of a search at effort 1; most end by themselves before."""
+
 SEARCH_ROWS = 2000
 """The structure search looks at no more rows than this; constants of the front see all of them."""
 
@@ -48,7 +51,8 @@ WORTH_SNAPPING = 0.02
 class Options:
     """Set what a run looks for and how long; the defaults suit someone who sets nothing.
 
-    `effort` scales the work budget of every producer; `time_limit` (seconds) only cuts. `guesses` are
+    `effort` scales the work limit of WORK units: below 1 it is a quicker look, above 1 it helps where the
+    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are
     formulas to start from. `library` is a preset's name, a TOML file or a Library; `only` and `exclude`
     narrow it. `maxsize` bounds the complexity of what is shown. `selection` is a rule of `pareto`.
     """
@@ -121,7 +125,7 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     """Run every stage on a dataset and return the result."""
     library = options.functions()
     dataset = dataset.screened(seed=options.seed)
-    budget = Budget(seconds=options.time_limit, listener=progress)
+    budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
     trial = Trial.of(dataset, library, options.seed)
     archive = Archive(trial, options.maxsize)
 

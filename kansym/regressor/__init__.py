@@ -42,7 +42,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
     ----------
     time_limit : seconds for each output's search (None: until every producer has finished). PySR's
         `timeout_in_seconds` is the same.
-    effort : scales the work of every producer.
+    effort : scales the limit of work; below 1 a quicker look.
     library : functions to look for: a preset's name, a TOML file, or a `kansym.library.Library`.
     binary_operators, unary_operators : PySR's lists, which restrict the laws that are kept and the
         library; a unary operator may define itself, "inv(x) = 1/x".

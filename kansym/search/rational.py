@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -133,7 +134,7 @@ def linearised(sheet: Sheet, support: Support, passes: int = REWEIGHTINGS) -> Ra
         B = A * weight[:, None]
         norm = np.linalg.norm(B, axis=0)
         norm[norm == 0] = 1.0
-        R: np.ndarray = np.linalg.qr(B / norm, mode="r") if len(B) > B.shape[1] else B / norm
+        R: Any = np.linalg.qr(B / norm, mode="r") if len(B) > B.shape[1] else B / norm
         if len(den) == 1:
             rhs = -R[:, -1] * norm[-1]
             v = np.linalg.lstsq(R[:, :-1], rhs, rcond=1e-14)[0] / norm[:-1]
