@@ -98,7 +98,7 @@ def library_options(command: Any) -> Any:
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Share of the usual work: 0.1 is a quick look; above 1 helps after "work limit".",
+    help="Share of the usual work: 0.1 is a quick look, more than 1 helps after a work limit.",
 )
 @click.option(
     "--maxsize", type=click.IntRange(min=1), default=60, show_default=True, help="Largest complexity shown."
