@@ -212,7 +212,9 @@ def _columns(
         notes.append(f"{int((~finite).sum())} rows with gaps: left out")
         X = X[finite]
     if len(X) < 60:
-        raise InputError(f"{len(X)} complete rows are too few to tell relations from chance; give 60 or more.")
+        raise InputError(
+            f"{len(X)} complete rows are too few to tell relations from chance; give 60 or more."
+        )
     keep = []
     for i, name in enumerate(columns):
         kinds = len(np.unique(X[:, i]))
@@ -259,8 +261,13 @@ class _Search:
             if claim.share < limit and not self.improved(claim, claims):
                 supports.setdefault(claim.support, []).append(claim)
         order = sorted(supports, key=lambda s: (len(s), min(c.share for c in supports[s]), sorted(s)))
-        for support in order:
-            if any(c <= support for c in circuits):
+        pending: list[frozenset[int]] = []
+        unnamed: dict[frozenset[int], Relation] = {}
+        # a support without a formula waits: the others may imply it in a form that has one
+        for support, last in [(s, False) for s in order] + [(s, True) for s in order]:
+            if any(c <= support for c in circuits) or last != (support in pending):
+                continue
+            if not last and any(c <= support for c in pending):
                 continue
             best = min(supports[support], key=lambda c: c.share)
             if self.follows(best, [v for _, v in kept]):
@@ -268,8 +275,10 @@ class _Search:
                 consequences.append(support)
                 continue
             floor = min(c.share for s, cs in supports.items() if s >= support for c in cs)
-            relation = self.formula(supports[support], floor)
-            if relation is None:
+            relation = unnamed[support] if last else self.formula(supports[support], floor)
+            if relation.expression is None and not last:
+                pending.append(support)
+                unnamed[support] = relation
                 continue
             circuits.append(support)
             kept.append((relation, self.values(relation, best)))
@@ -320,7 +329,9 @@ class _Search:
         return sorted(grown)
 
     def ask(
-        self, others: tuple[int, ...], targets: dict[int, list[np.ndarray]],
+        self,
+        others: tuple[int, ...],
+        targets: dict[int, list[np.ndarray]],
         found: dict[tuple[int, tuple[int, ...]], _Claim],
     ) -> None:
         fit = self.fit
@@ -393,7 +404,7 @@ class _Search:
             return claim.values
         return lambda X: relation.residual(X, self.names)
 
-    def formula(self, claims: list[_Claim], floor: float) -> Relation | None:
+    def formula(self, claims: list[_Claim], floor: float) -> Relation:
         """Return the simplest formula that leaves no more than the data's noise, over the possible targets."""
         best: tuple[float, Relation] | None = None
         least = min(c.share for c in claims)
@@ -414,7 +425,11 @@ class _Search:
         if best is not None and best[1].share ** 2 <= max(enough, self.settings.tolerance**2 / 25):
             return best[1]
         claim = ranked[0]
-        if best is not None and best[1].share <= self.settings.tolerance and best[1].share**2 < 30 * claim.share:
+        if (
+            best is not None
+            and best[1].share <= self.settings.tolerance
+            and best[1].share ** 2 < 30 * claim.share
+        ):
             return best[1]
         others = tuple(self.names[i] for i in claim.others)
         return Relation(self.names[claim.target], others, None, math.sqrt(claim.share), False, 0)
@@ -435,7 +450,11 @@ class _Search:
                 left = max(1.0, self.settings.time_limit - (time.monotonic() - self.started))
             try:
                 run = pipeline.discover(
-                    dataset, library=self.library, seed=self.settings.seed, kan=False, time_limit=min(left, 60.0)
+                    dataset,
+                    library=self.library,
+                    seed=self.settings.seed,
+                    kan=False,
+                    time_limit=min(left, 60.0),
                 )
             except KansymError:
                 return None
@@ -443,9 +462,7 @@ class _Search:
             if law.expression is None:
                 return None
             share = math.sqrt(max(law.heldout_loss, 0.0)) / run.data["target_spread"]
-            made = Relation(
-                self.names[claim.target], names, law.expression, share, law.exact, law.complexity
-            )
+            made = Relation(self.names[claim.target], names, law.expression, share, law.exact, law.complexity)
             return made, law.length
         trial = Trial.of(dataset, self.library, self.settings.seed)
         best: Judged | None = None

@@ -111,9 +111,15 @@ def run(full: bool, device: str) -> tuple[list[str], bool]:
         equations = "; ".join(sorted(r.equation for r in found))
         right = equations == "x3 = exp(x2**2 + sin(x1)); x5 = x4**3" and found.independent == ("x6",)
         held &= right
-        lines.append(f"| {noise:.0%}, {seed} | {equations} | {', '.join(found.independent)} | {found.seconds:.0f} |")
-    tables = range(20) if full else range(2)
-    lines += ["", "| random table | columns | planted | noise | complete and true | found | s |", "|---|---|---|---|---|---|---|"]
+        lines.append(
+            f"| {noise:.0%}, {seed} | {equations} | {', '.join(found.independent)} | {found.seconds:.0f} |"
+        )
+    tables = range(20) if full else (2, 4)  # two quick ones
+    lines += [
+        "",
+        "| random table | columns | planted | noise | complete and true | found | s |",
+        "|---|---|---|---|---|---|---|",
+    ]
     right = 0
     for seed in tables:
         sample, words, columns = random_table(seed)
@@ -133,5 +139,8 @@ def run(full: bool, device: str) -> tuple[list[str], bool]:
         )
         print(lines[-1], flush=True)
     held &= right >= 0.9 * len(tables)
-    lines += ["", f"{right} of {len(tables)} random tables complete without a false relation (target 18 of 20); 1000 rows each."]
+    lines += [
+        "",
+        f"{right} of {len(tables)} random tables complete without a false relation (target 18 of 20); 1000 rows each.",
+    ]
     return lines, held

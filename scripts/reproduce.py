@@ -48,7 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         import torch
 
         if not torch.cuda.is_available():
-            print(f"reproduce.py: device {options.device!r} cannot be had here; use --device cpu.", file=sys.stderr)
+            print(
+                f"reproduce.py: device {options.device!r} cannot be had here; use --device cpu.",
+                file=sys.stderr,
+            )
             return 2
     sys.path.insert(0, str(FOLDER))
     row = importlib.import_module(f"repro_{options.name}")

@@ -28,12 +28,19 @@ import click
     show_default=True,
     help="Most columns that may determine another one.",
 )
-@click.option("--library", default="default", show_default=True, metavar="NAME|FILE", help="Functions to use.")
 @click.option(
-    "--time", "time_limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    "--library", default="default", show_default=True, metavar="NAME|FILE", help="Functions to use."
+)
+@click.option(
+    "--time",
+    "time_limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
     help="Stop searching for formulas after this long.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout.")
 @click.option("--quiet", is_flag=True, help="No notes on stderr.")
 def relations(data: str, exclude: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> int:

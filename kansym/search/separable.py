@@ -22,7 +22,7 @@ from kansym.budget import Budget
 from kansym.errors import KansymError
 from kansym.expression import complexity, number, symbolic_value
 from kansym.library import Library
-from kansym.matching import match
+from kansym.matching import Match, match
 from kansym.parsing import symbols
 from kansym.polish import Rows, polish
 from kansym.search.candidate import Candidate
@@ -162,6 +162,12 @@ def _structures(columns: list[Argument]) -> Iterator[tuple[tuple[Argument, ...],
     d = len(columns)
     if d > 1:
         yield (tuple(columns),)
+    if d == 2:  # sin(y²) is a curve of y², not one of y
+        a, b = columns
+        a2, b2 = ((e**2, h**2) for e, h in columns)
+        for both in ((a, b2), (a2, b), (a2, b2)):
+            yield (both,)
+            yield ((both[0],), (both[1],))
     for i, j in itertools.permutations(range(d), 2):
         rest = [c for k, c in enumerate(columns) if k not in (i, j)]
         for pair in _PAIRS:
@@ -269,7 +275,8 @@ def _solve(
     if not math.isfinite(share):
         return None
     named = tuple(
-        tuple((a, c) for a, c in zip(term, curve, strict=True)) for term, curve in zip(terms, curves, strict=True)
+        tuple((a, c) for a, c in zip(term, curve, strict=True))
+        for term, curve in zip(terms, curves, strict=True)
     )
     size = sum(complexity(a[0]) for term in terms for a in term) + (outer.name != "y")
     return _Fitted(outer, named, offset, share, size, residual)
@@ -281,7 +288,9 @@ def _splines(h: np.ndarray, cells: int, whole: bool) -> np.ndarray:
     return design(knots, 3, h)[:, 0 if whole else 1 :]
 
 
-def _named(structures: list[_Fitted], library: Library, y: np.ndarray, budget: Budget) -> Iterator[sympy.Expr]:
+def _named(
+    structures: list[_Fitted], library: Library, y: np.ndarray, budget: Budget
+) -> Iterator[sympy.Expr]:
     """Yield formulas: every curve replaced by one of its best functions, likely combinations first."""
     for s in structures:
         choices = []
@@ -297,7 +306,9 @@ def _named(structures: list[_Fitted], library: Library, y: np.ndarray, budget: B
         )[:POLISHED]
         for combination in ranked:
             parts = iter(e for _, e in combination)
-            total = sympy.Add(*(sympy.Mul(*(next(parts) for _ in term)) for term in s.terms), number(s.offset))
+            total = sympy.Add(
+                *(sympy.Mul(*(next(parts) for _ in term)) for term in s.terms), number(s.offset)
+            )
             yield s.outer.inverse(total)
             if budget.exhausted:
                 return
@@ -311,5 +322,22 @@ def _functions(argument: Argument, curve: np.ndarray, library: Library) -> list[
         found = match(h, curve, library, top=CHOICES)
     except KansymError:
         return []
+    found = [m for m in found if not _straight(m, h)] or found
     best = found[0].score
-    return [((m.score - best) / len(h) + 0.01 * i, symbolic_value(m.curve, expression)) for i, m in enumerate(found)]
+    line = np.polynomial.Polynomial.fit(h, curve, 1)
+    left = float(np.var(curve - line(h)) / np.var(curve))
+    if left < 1.02 * found[0].relative_rmse ** 2 + 1e-9:  # a far branch of 1/x, log or sinh is a line too
+        slope, offset = line.convert().coef[1], line.convert().coef[0]
+        return [(-1.0, number(float(slope)) * expression + number(float(offset)))]
+    return [
+        ((m.score - best) / len(h) + 0.01 * i, symbolic_value(m.curve, expression))
+        for i, m in enumerate(found)
+    ]
+
+
+def _straight(m: Match, h: np.ndarray) -> bool:
+    """Tell whether a function with a kink was fitted where (nearly) all rows lie on one side of it."""
+    if m.function.name not in ("abs", "relu"):
+        return False
+    above = float(np.mean(m.a * h + m.b > 0))
+    return min(above, 1 - above) < 0.02
