@@ -46,6 +46,7 @@ class Merge:
     ratio: float
 
 
+@np.errstate(all="ignore")
 def merges(problem: Problem, exponents: np.ndarray) -> list[Merge]:
     """Return the merges that the data do not contradict, the most telling first.
 
@@ -114,6 +115,7 @@ def _left(A: np.ndarray, y: np.ndarray) -> float:
     return float(r @ r)
 
 
+@np.errstate(all="ignore")
 def loss(problem: Problem) -> float:
     """Return the share of the target that the best polynomial in all columns leaves on the test rows.
 

@@ -34,6 +34,7 @@ class Form:
         )
 
 
+@np.errstate(all="ignore")
 def forms(
     problem: Problem,
     family: str,
@@ -148,6 +149,7 @@ class Proposal:
     write: Callable[[], sympy.Expr]
 
 
+@np.errstate(all="ignore")
 def single(problem: Problem, form: Form) -> list[Proposal]:
     """Return formulas for a form: its curve named by elementary functions."""
     rows = problem.fit
@@ -215,6 +217,7 @@ def formula(problem: Problem, argument: tuple[str, int, int]) -> sympy.Expr:
     return {"x": a, "a*b": a * b, "a/b": a / b, "a-b": a - b}.get(kind, a + b)
 
 
+@np.errstate(all="ignore")
 def several(
     problem: Problem, argument: tuple[str, int, int] | None, use: Array, fit: terms.Terms
 ) -> list[Proposal]:

@@ -45,6 +45,7 @@ def unit(s: np.ndarray) -> tuple[np.ndarray, float]:
     return (s - 0.5 * (low + high)) / half, half
 
 
+@np.errstate(all="ignore")
 def solve(
     L: np.ndarray,
     S: np.ndarray,
@@ -141,6 +142,7 @@ def _linearise(
     return r, J, share
 
 
+@np.errstate(all="ignore")
 def residual_share(
     scale: np.ndarray, s: np.ndarray | None, y: np.ndarray, w: np.ndarray, degree: int
 ) -> float:

@@ -128,8 +128,13 @@ class Search:
 
     @property
     def adequate(self) -> bool:
-        """Tell whether what the best formula leaves is noise: no polynomial explains any of it (F-test)."""
-        if self.leader is None or self.best < SHARP:
+        """Tell whether what the best formula leaves is noise: no polynomial explains any of it (F-test).
+
+        A formula with odd exponents may fit well without being the law, so it does not end the search.
+        """
+        if self.leader is None or self.leader.expression is None or self.best < SHARP:
+            return False
+        if any(power.exp.is_Float for power in self.leader.expression.atoms(sympy.Pow)):
             return False
         if self._tested is not self.leader:
             self._tested = self.leader

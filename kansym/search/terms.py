@@ -20,6 +20,7 @@ class Terms:
     share: float
 
 
+@np.errstate(all="ignore")
 def solve(
     L: np.ndarray,
     B: np.ndarray,
@@ -60,6 +61,7 @@ def solve(
     return Terms(P, C, share)
 
 
+@np.errstate(all="ignore")
 def project(L: np.ndarray, B: np.ndarray, y: np.ndarray, w: np.ndarray, P: np.ndarray) -> Terms:
     """Return the linear fit of the curves at fixed exponents."""
     _, _, C, share = _linearise(L, B, y, w, P, False)
