@@ -99,14 +99,14 @@ def boundaries(
         if len(states[0][0]) == 1 and (0,) not in dict(states):
             states.append(((0,), _logistic(F[:, :1], y)[1]))  # a threshold: a constant and one more term
     for _ in range(ROUNDS):
-        # exchange: drop one term of a good set and look for a simpler one in its place
+        # exchange: drop one term of a good set, or put a simpler one in its place
         best = max(b.accuracy for b in found.values())
         close = [key for key in found if found[key].accuracy > best - 2 * SLACK and len(key) > 1]
         for key in sorted(close, key=lambda k: (found[k].complexity, k))[:EXCHANGED]:
             for left in itertools.combinations(key, len(key) - 1):
                 ranked = _telling(F, y, left, _logistic(F[:, left], y)[1])
-                for k in sorted(ranked[:SIMPLE_AMONG].tolist(), key=sizes.__getitem__)[:OFFERED]:
-                    other = tuple(sorted((*left, int(k))))
+                plain = sorted(ranked[:SIMPLE_AMONG].tolist(), key=sizes.__getitem__)[:OFFERED]
+                for other in (left, *(tuple(sorted((*left, int(k)))) for k in plain)):
                     if other not in found:
                         loss, beta = _logistic(F[:, other], y)
                         found[other] = _judged(
@@ -227,16 +227,20 @@ def _sharpened(A: np.ndarray, positive: np.ndarray, beta: np.ndarray) -> np.ndar
             cut = -rest[use] / f[use]
             # raising the coefficient past the cut puts the row on the side of f's sign
             gain = np.where((f[use] > 0) == positive[use], 1, -1)
-            order = np.argsort(cut, kind="stable")
-            cut, right = cut[order], np.cumsum(gain[order])
-            near = np.abs(cut - beta[j]) <= 0.5 * abs(beta[j])
-            if np.sum(near) < 20:
+            # rows of one system share a value: only between distinct cuts is there a choice
+            cut, inverse = np.unique(cut, return_inverse=True)
+            if len(cut) < 3:
                 continue
-            smooth = np.convolve(right, np.ones(15) / 15, mode="same")
+            right = np.cumsum(np.bincount(inverse, weights=gain))[:-1]
+            cut = (cut[1:] + cut[:-1]) / 2
+            window = 15 if len(cut) > len(A) // 2 else 1
+            near = np.abs(cut - beta[j]) <= 0.5 * abs(beta[j])
+            if np.sum(near) < 3:
+                continue
+            smooth = np.convolve(right, np.ones(window) / window, mode="same")
             top = smooth[near].max()
             level = cut[near][smooth[near] >= top - 1.0]
-            now = np.interp(beta[j], cut, smooth)
-            if top > now + 1.0:
+            if top > np.interp(beta[j], cut, smooth) + 0.5:
                 beta[j] = float(np.median(level))
                 z = rest + beta[j] * f
     return beta
