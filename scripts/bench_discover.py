@@ -6,6 +6,7 @@ call with the same file goes on where the first one stopped.
 
 from __future__ import annotations
 
+# ruff: noqa: E402, E501 (threads must be limited before numpy is imported)
 import os
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -199,7 +200,9 @@ def line(r: dict[str, Any]) -> str:
                                                           ("small", "C")))  # fmt: skip
     text = r.get("formula") or r.get("error_message", "")
     shown = text if r["recovered"] else f"{text[:120]}   TRUTH {r['truth']}"
-    return f"{'ok  ' if r['recovered'] else 'FAIL'} {r['id']:10} {marks} {r['seconds']:6.1f}s {r.get('source', ''):12} {shown}"
+    state = "ok  " if r["recovered"] else "FAIL"
+    seconds, source = r["seconds"], r.get("source", "")
+    return f"{state} {r['id']:10} {marks} {seconds:6.1f}s {source:12} {shown}"
 
 
 def summary(results: list[dict[str, Any]]) -> None:
