@@ -96,14 +96,8 @@ class Budget:
 GRACE = 0.5
 """Seconds past the deadline after which a step that does not look at the clock is broken off."""
 
-_WHOLE = threading.RLock()
-
-
-@contextmanager
-def whole() -> Iterator[None]:
-    """Hold the watchdog off: breaking into the import of a compiled package (torch) crashes Python."""
-    with _WHOLE:
-        yield
+AGAIN = 2.0
+"""Seconds after which it is broken off once more, should something have swallowed the interrupt."""
 
 
 @contextmanager
@@ -111,23 +105,25 @@ def watchdog(budget: Budget) -> Iterator[None]:
     """Raise KeyboardInterrupt in the main thread when a step overruns the budget's deadline.
 
     Does nothing without a time limit or outside the main thread, where only the steps themselves can
-    stop. The interrupt comes as Ctrl-C would; whoever catches it asks the budget which it was.
+    stop. The interrupt comes as Ctrl-C would (see `interrupts`); whoever catches it asks the budget
+    which it was.
     """
     if budget.left is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    over = threading.Event()
+    over, gate = threading.Event(), threading.Lock()
 
-    def bark() -> None:
-        with _WHOLE:
-            if not over.is_set():
+    def bark(after: float) -> None:
+        while not over.wait(after):
+            with gate:  # so that none comes after the block has been left
+                if over.is_set():
+                    return
                 _thread.interrupt_main()
+            after = AGAIN
 
-    timer = threading.Timer(budget.left + GRACE, bark)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=bark, args=(budget.left + GRACE,), daemon=True).start()
     try:
         yield
     finally:
-        over.set()
-        timer.cancel()
+        with gate:
+            over.set()

@@ -147,8 +147,7 @@ class KansymClassifier(ClassifierMixin, FittedFront):
                 return
             rows = X[:, [names.index(n) for n in dataset.names]]
             try:
-                with np.errstate(all="ignore"):  # a search looks beyond every domain
-                    run = pipeline.search(dataset, options, self._listener())
+                run = pipeline.search(dataset, options, self._listener())
             except BaseException as stopped:
                 best = getattr(stopped, "run", None)
                 if isinstance(best, Run):

@@ -19,8 +19,8 @@ from kansym.parsing import symbols as column_symbols
 def number(value: float) -> sympy.Expr:
     """Return a float as SymPy: integers up to 10^6 exactly, anything else as a Float.
 
-    >>> number(2.0), number(0.5)
-    (2, 0.5)
+    >>> print(number(2.0), number(0.5))
+    2 0.500000000000000
     """
     return sympy.Integer(int(value)) if value == int(value) and abs(value) < 1e6 else sympy.Float(value)
 

@@ -19,6 +19,9 @@ from kansym.polish import Rows
 from kansym.refine import Judged, Trial, exact, normalised, with_all_rows
 from kansym.run import ConstantReport, Law, Run
 
+FRONT_ROWS = 100_000
+"""Rows that the front is fitted and compared on; the chosen law is then refitted on every row."""
+
 RIVAL_NATS = 6.0
 """Formulas within this many nats of the chosen one are its rivals: the data hardly prefer either."""
 
@@ -41,20 +44,26 @@ def conclude(
     for law in kept if not budget.exhausted else [law for law in kept if law is archive.leader]:
         archive.add(normalised(law, trial))
     kept = _front(list(archive.best.values()), trial.train.floor)
-    laws = [with_all_rows(law, dataset, trial) for law in kept]
-    everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
+    shown = dataset.subsample(FRONT_ROWS)
+    laws = [with_all_rows(law, shown, trial) for law in kept]
+    everything = _rows(shown, trial)
     laws = [law for law in laws if math.isfinite(law.loss)]
     if not laws:
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
     front = _front(laws, everything.floor)
     scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
     chosen = pareto.choose([law.loss for law in front], scores, [law.length for law in front], selection)
+    if shown is not dataset:
+        front[chosen] = with_all_rows(front[chosen], dataset, trial)
     leader = front[chosen]
     sigma = math.sqrt(leader.loss) if trial.sigma2 is None else 1.0
     proved = exact(leader, trial)
     if proved and reason.startswith("every"):
         reason = "proved exact on held-out rows"
-    laws_out = [_law(law, score, trial, everything) for law, score in zip(front, scores, strict=True)]
+    laws_out = [
+        _law(law, score, trial, _rows(dataset, trial) if law is leader else everything)
+        for law, score in zip(front, scores, strict=True)
+    ]
     laws_out += _smooth_end(archive, front, everything)
     return Run(
         front=tuple(laws_out),
@@ -65,12 +74,16 @@ def conclude(
         stop_reason=reason,
         seconds=budget.elapsed,
         history=tuple(archive.history),
-        rivals=() if proved else tuple(_rivals(archive, leader, dataset, trial)),
+        rivals=() if proved else tuple(_rivals(archive, leader, shown, trial)),
         graphs={}
         if archive.smooth is None
         else {f"before snapping: {archive.smooth.source}": archive.smooth.graph},
         trust=_trust(leader, trial, proved),
     )
+
+
+def _rows(dataset: Dataset, trial: Trial) -> Rows:
+    return Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
 
 
 def _front(laws: list[Judged], floor: float) -> list[Judged]:
@@ -194,7 +207,6 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
         worst = int(np.argmax(gap))
         if gap[worst] > max(3 * noise, 1e-6 * spread) and len(found) < MOST_RIVALS:
             where = ", ".join(f"{n} = {v:.4g}" for n, v in zip(dataset.names, points[worst], strict=True))
-            rows = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
-            law_out = _law(law, 0.0, trial, rows)
+            law_out = _law(law, 0.0, trial, _rows(dataset, trial))
             found.append(replace(law_out, note=f"differs from the chosen law by {gap[worst]:.3g} at {where}"))
     return found

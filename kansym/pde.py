@@ -94,7 +94,7 @@ class Equation:
 
 @dataclass(frozen=True)
 class Settings:
-    """Set the network and the fit. `weight` is the paper's alpha, the price of the inside against the border."""
+    """Set the network and the fit; `weight` is the paper's alpha, the inside's price against the border's."""
 
     width: int = 2
     grids: tuple[int, ...] = (4, 8, 16)
@@ -468,7 +468,7 @@ def _moved(solution: Solution, move: np.ndarray) -> Solution:
 
 
 def errors(solution: Solution, truth: str, points: int = 100) -> tuple[float, float]:
-    """Return the mean squared errors of u and of its gradient (L2² and the H1 seminorm²) against a formula."""
+    """Return the mean squared errors of u and its gradient (L2² and the H1 seminorm²) against a formula."""
     names: Sequence[str] = solution.equation.variables
     u = parse_expression(truth, names)
     columns = symbols(names)

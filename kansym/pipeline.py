@@ -16,11 +16,12 @@ import sympy
 
 from kansym import expression as expressions
 from kansym.archive import Archive
-from kansym.budget import Budget, Progress, watchdog, whole
+from kansym.budget import Budget, Progress, watchdog
 from kansym.dataset import Dataset, from_arrays, from_table
 from kansym.errors import InputError
 from kansym.findings import conclude
 from kansym.graph import Graph, Spline
+from kansym.interrupts import shielded
 from kansym.library import Library
 from kansym.parsing import parse_expression, symbols
 from kansym.refine import Judged, Trial, exact, refine
@@ -130,10 +131,11 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     archive = Archive(trial, options.maxsize)
 
     def finish(reason: str) -> Run:
-        return conclude(dataset, archive, options.to_dict(), options.selection, reason, budget)
+        with np.errstate(all="ignore"):
+            return conclude(dataset, archive, options.to_dict(), options.selection, reason, budget)
 
     try:
-        with watchdog(budget):
+        with watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
             reason = _explore(dataset, trial, archive, options, budget)
     except KeyboardInterrupt:
         # the watchdog's interrupt and a person's look alike; the clock tells them apart
@@ -149,8 +151,8 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
 
 def _explore(dataset: Dataset, trial: Trial, archive: Archive, options: Options, budget: Budget) -> str:
     """Feed every producer's candidates through refine; return why it ended."""
-    with whole():  # however short the time, there is an answer, and the same one every time
-        for formula, source in _first(dataset, options):
+    with shielded():  # however short the time, there is an answer, and the same one every time
+        for formula, source in _first(trial.dataset, options):
             for law in refine(formula, trial, source):
                 archive.add(law)
     if budget.exhausted:
@@ -210,13 +212,14 @@ def _proposals(
 
 
 def _propose(name: str, rows: Dataset, library: Library, seed: int, budget: Budget) -> Iterator[Candidate]:
-    with whole():
+    with shielded():
         producer = importlib.import_module(f"kansym.search.{name}")
     yield from producer.propose(rows, noise=None, budget=budget, library=library, seed=seed)
 
 
 def _collect(name: str, rows: Dataset, library: Library, seed: int, seconds: float | None) -> list[Candidate]:
-    return list(_propose(name, rows, library, seed, Budget(seconds=seconds)))
+    with np.errstate(all="ignore"):
+        return list(_propose(name, rows, library, seed, Budget(seconds=seconds)))
 
 
 def _formulas(candidate: Candidate, trial: Trial) -> Iterator[sympy.Expr]:

@@ -120,8 +120,9 @@ def _shared_precision(covariance: np.ndarray) -> float:
     known = errors > 0
     if known.sum() < 2:
         return 0.0
-    correlation = (covariance / np.outer(errors, errors).clip(np.finfo(float).tiny))[np.ix_(known, known)]
-    if not np.all(np.isfinite(correlation)):
+    with np.errstate(all="ignore"):
+        correlation = covariance[np.ix_(known, known)] / np.outer(errors[known], errors[known])
+    if not np.all(np.isfinite(correlation)):  # some constant is not determined at all
         return 0.0
     spectrum = np.linalg.eigvalsh(correlation)
     return -0.5 * float(np.sum(np.log(np.clip(spectrum, 1e-14, None))))

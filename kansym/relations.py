@@ -405,7 +405,7 @@ class _Search:
         return lambda X: relation.residual(X, self.names)
 
     def formula(self, claims: list[_Claim], floor: float) -> Relation:
-        """Return the simplest formula that leaves no more than the data's noise, over the possible targets."""
+        """Return the simplest formula, over the possible targets, that leaves no more than the noise."""
         best: tuple[float, Relation] | None = None
         least = min(c.share for c in claims)
         ranked = sorted((c for c in claims if c.share <= max(30 * least, 1e-6)), key=lambda c: c.share)
@@ -507,7 +507,7 @@ def _inverses(expression: sympy.Expr | None) -> int:
 
 
 def _light(x: np.ndarray) -> Values:
-    """Return a monotone map of a column to [-1, 1]: as it stands, or its logarithm or ranks if its tails are long."""
+    """Return a monotone map of a column to [-1, 1]: itself, its logarithm, or ranks if its tails are long."""
     spread = float(np.std(x))
     tail = float(np.mean(((x - x.mean()) / spread) ** 4))
     if tail < 6:

@@ -44,7 +44,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise InputError(f"Cannot read {path}: {problem.strerror}; give a file that kansym wrote.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, an endless integer
         raise FormatError(f"{path} is no JSON file; give a file that kansym wrote.") from None
     if not isinstance(data, dict):
         raise FormatError(

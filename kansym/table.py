@@ -12,6 +12,7 @@ import io
 import re
 import tomllib
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -157,7 +158,10 @@ def numbers(table: Table, name: str, notes: list[str]) -> tuple[np.ndarray | Non
     if pd.api.types.is_numeric_dtype(kind):
         return column.to_numpy(dtype=float, na_value=np.nan), None
     present = column.notna()
-    found = pd.to_numeric(column, errors="coerce")
+    try:
+        found = pd.to_numeric(column, errors="coerce")
+    except OverflowError:  # an integer beyond the largest float
+        found = column.map(_number).astype(float)
     words = present & found.isna()
     if len(column) and not present.any():
         return None, "is empty; fill it or leave it out"
@@ -173,6 +177,15 @@ def numbers(table: Table, name: str, notes: list[str]) -> tuple[np.ndarray | Non
     if all(_is_date(v) for v in sample):
         return None, f"holds dates ({sample[0]!r}); turn them into numbers such as days since the first"
     return None, f"holds text ({sample[0]!r}), not numbers; choose another or leave it out"
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+    except (TypeError, ValueError):
+        return float("nan")
 
 
 def _is_date(text: str) -> bool:
@@ -228,7 +241,7 @@ def _read_file(path: Path) -> Table:
     if raw[:2] == _GZIP:
         try:
             raw = gzip.decompress(raw)
-        except (OSError, EOFError) as problem:
+        except (OSError, EOFError, zlib.error) as problem:
             raise FormatError(
                 f"File {path.name} is not a whole gzip file: {problem}; copy it again."
             ) from None
@@ -404,7 +417,10 @@ def _head(text: str) -> list[str]:
 def _fields(line: str, delimiter: str) -> list[str]:
     if delimiter == " ":
         return line.split()
-    return [f.strip() for f in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
+    try:
+        return [f.strip() for f in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
+    except csv.Error:  # a field longer than csv reads
+        return [f.strip() for f in line.split(delimiter)]
 
 
 def _delimiter(lines: list[str]) -> str:

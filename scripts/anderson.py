@@ -20,7 +20,7 @@ MODELS = ("mosaic1", "mosaic2", "mosaic3", "gaam", "maam")
 def states(
     model: str, hamiltonians: int, sites: int = 300, per: int = 60, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Return columns E, the model's parameters, D, extended (0 or 1) and hamiltonian, `per` states of each."""
+    """Return columns E, the model's parameters, D, extended (0 or 1), hamiltonian; `per` states of each."""
     if model not in MODELS:
         raise ValueError(f"Model {model!r} is not known; choose from {', '.join(MODELS)}.")
     rng = np.random.default_rng([seed, MODELS.index(model)])

@@ -1,4 +1,4 @@
-"""3.4, Poisson's equation by collocation, and a closed form from the equation alone; the heat equation too."""
+"""3.4, Poisson's equation by collocation, and a closed form from the equation alone; heat's too."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def run(full: bool, device: str) -> tuple[list[str], bool]:
     seeds = range(5) if full else range(2)
     sizes = [((5, 10), 18), ((5, 10, 20), 26), ((5, 10, 20, 40), 44)] if full else [((5, 10), 18)]
     lines = [
-        "KAN [2,2,1], splines of order 5, random starts, Levenberg–Marquardt on the residuals (alpha = 0.01); "
-        "errors on 10^4 fresh points. The paper: width-10 KAN about 1e-7 MSE with 1e2 parameters, 4x100 MLP 1e-5 "
-        f"with 1e4. Seeds {list(seeds)}; the best by the training loss is shown, with the median over seeds.",
+        "KAN [2,2,1], splines of order 5, random starts, Levenberg–Marquardt on the residuals (alpha = "
+        "0.01); errors on 10^4 fresh points. The paper: width-10 KAN about 1e-7 MSE with 1e2 parameters, "
+        f"4x100 MLP 1e-5 with 1e4. Seeds {list(seeds)}; shown: the least training loss, and the median.",
         "",
         "| parameters | points inside | L2² | H1² | median L2² | s for all seeds |",
         "|---|---|---|---|---|---|",
@@ -68,4 +68,5 @@ def _told(name: str, form: pde.ClosedForm | None) -> str:
     if form is None:
         return f"{name}: no closed form was found."
     proof = "it solves the equation to round-off" if form.exact else "NOT a solution"
-    return f"{name}, from the equation alone: `u = {form.text}`; {proof} (inside {form.inside:.0e}, border {form.border:.0e})."
+    left = f"inside {form.inside:.0e}, border {form.border:.0e}"
+    return f"{name}, from the equation alone: `u = {form.text}`; {proof} ({left})."

@@ -133,14 +133,16 @@ def run(full: bool, device: str) -> tuple[list[str], bool]:
         good, why = check(found, clean, len(words), noise)
         right += good
         equations = "; ".join(r.equation for r in found)
+        verdict = "yes" if good else why
         lines.append(
-            f"| {seed} | {columns} | {'; '.join(words)} | {noise:.0%} | {'yes' if good else why} | {equations} "
+            f"| {seed} | {columns} | {'; '.join(words)} | {noise:.0%} | {verdict} | {equations} "
             f"| {time.monotonic() - started:.0f} |"
         )
         print(lines[-1], flush=True)
     held &= right >= 0.9 * len(tables)
     lines += [
         "",
-        f"{right} of {len(tables)} random tables complete without a false relation (target 18 of 20); 1000 rows each.",
+        f"{right} of {len(tables)} random tables complete without a false relation (target 18 of 20); "
+        "1000 rows each.",
     ]
     return lines, held

@@ -27,7 +27,8 @@ def names() -> list[str]:
 def machine(device: str) -> str:
     """Return a short description of where this runs."""
     threads = os.environ.get("OMP_NUM_THREADS", "default")
-    text = f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}, BLAS threads {threads}"
+    text = f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}"
+    text += f", BLAS threads {threads}"
     if device != "cpu":
         import torch
 

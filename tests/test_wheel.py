@@ -45,7 +45,9 @@ def test_the_package_is_the_unpacked_one_and_finds_its_data(unpacked, tmp_path):
 
 
 def test_discover_runs_from_another_folder(unpacked, tmp_path):
-    done = run(unpacked, tmp_path, "-c", "from kansym.cli import main; main()", "discover", "planets", "--quiet")
+    done = run(
+        unpacked, tmp_path, "-c", "from kansym.cli import main; main()", "discover", "planets", "--quiet"
+    )
     assert done.returncode == 0, done.stderr
     assert "period = semi_major_axis**(3/2)" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -42,6 +42,9 @@ class _Program(click.Group):
         except BrokenPipeError:  # the reader, `head` say, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
+        except OSError as problem:  # a full disk, say
+            where = f"{problem.filename}: " if problem.filename else ""
+            _refuse(f"{where}{problem.strerror or problem}; free space or choose another place.")
 
 
 def _refuse(message: str, problem: click.ClickException | None = None) -> None:

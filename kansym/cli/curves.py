@@ -45,6 +45,11 @@ def match(data: str, top: int, noise: float | None, as_json: bool, **options: An
     found = matching.match(
         dataset.X[:, 0], dataset.y, functions(options), top=top, weights=dataset.weights, noise=noise
     )
+    if not found:
+        raise InputError(
+            f"No function of the library could be fitted to {dataset.target!r}; rescale its column or the "
+            "input's towards 1, or choose other functions."
+        )
     if as_json:
         rows = [
             {

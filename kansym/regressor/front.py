@@ -140,8 +140,7 @@ class FittedFront(BaseEstimator):
             adopt(constant_run(y, w, names, X, options, "the target or every input is constant"), None)
             return
         try:
-            with np.errstate(all="ignore"):  # a search looks beyond every domain
-                run = pipeline.search(dataset, options, self._listener())
+            run = pipeline.search(dataset, options, self._listener())
         except BaseException as stopped:
             # an alarm's exception: SRBench asks for the model all the same
             best = getattr(stopped, "run", None)

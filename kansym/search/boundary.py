@@ -114,10 +114,10 @@ def boundaries(
                         )
     top = max(b.accuracy for b in found.values())
     slack = max(SLACK, math.sqrt(max(top * (1 - top), 0.0) / len(y)))
-    ranked = sorted(found.values(), key=lambda b: (-b.accuracy, b.complexity))
-    good = [b for b in ranked if b.accuracy >= top - slack]
+    by_accuracy = sorted(found.values(), key=lambda b: (-b.accuracy, b.complexity))
+    good = [b for b in by_accuracy if b.accuracy >= top - slack]
     first = min(good, key=lambda b: (b.complexity, b.loss))
-    return [first, *(b for b in ranked if b is not first)]
+    return [first, *(b for b in by_accuracy if b is not first)]
 
 
 def _judged(

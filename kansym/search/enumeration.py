@@ -404,8 +404,16 @@ class Index:
 
 @njit
 def _search(
-    mode: int, c: float, t: np.ndarray, V: np.ndarray, part: int, order: np.ndarray, key: np.ndarray,
-    second: np.ndarray, pairs: np.ndarray, numbers: np.ndarray
+    mode: int,
+    c: float,
+    t: np.ndarray,
+    V: np.ndarray,
+    part: int,
+    order: np.ndarray,
+    key: np.ndarray,
+    second: np.ndarray,
+    pairs: np.ndarray,
+    numbers: np.ndarray,
 ) -> int:
     r = len(t)
     q = np.empty(r)

@@ -93,8 +93,15 @@ def _insert(
 
 @njit
 def _insert_block(
-    block: np.ndarray, first: int, code: int, V: np.ndarray, top: np.ndarray, table: np.ndarray,
-    how: np.ndarray, count: int, capacity: int
+    block: np.ndarray,
+    first: int,
+    code: int,
+    V: np.ndarray,
+    top: np.ndarray,
+    table: np.ndarray,
+    how: np.ndarray,
+    count: int,
+    capacity: int,
 ) -> int:
     for i in range(len(block)):
         if count >= capacity:
@@ -108,8 +115,18 @@ def _insert_block(
 
 @njit
 def _insert_pairs(
-    a0: int, a1: int, b0: int, b1: int, allowed: np.ndarray, V: np.ndarray, top: np.ndarray,
-    table: np.ndarray, how: np.ndarray, count: int, capacity: int, tries: int
+    a0: int,
+    a1: int,
+    b0: int,
+    b1: int,
+    allowed: np.ndarray,
+    V: np.ndarray,
+    top: np.ndarray,
+    table: np.ndarray,
+    how: np.ndarray,
+    count: int,
+    capacity: int,
+    tries: int,
 ) -> tuple[int, int]:
     r = V.shape[1]
     v = np.empty(r)

@@ -165,9 +165,7 @@ def refit(sheet: Sheet, start: Ratio, steps: int = 30) -> Ratio:
     return found if found.loss <= start.loss else start
 
 
-def problem(
-    sheet: Sheet, start: Ratio, pin: int | None = None
-) -> tuple[np.ndarray, ResidualAndJacobian]:
+def problem(sheet: Sheet, start: Ratio, pin: int | None = None) -> tuple[np.ndarray, ResidualAndJacobian]:
     """Return the free coefficients of a ratio and the function that gives residual and Jacobian."""
     num, den = list(start.support[0]), list(start.support[1])
     pin = start.pivot(sheet.M) if pin is None else pin

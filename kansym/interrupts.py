@@ -1,0 +1,87 @@
+"""Hold Ctrl-C, alarms and deadlines back where breaking in would crash Python.
+
+A signal's handler may raise between any two bytecodes. Half-built LLVM modules and half-imported
+compiled packages (torch) do not survive that, so while they are made the handlers only take note.
+Handlers run in the main thread alone; elsewhere there is nothing to hold back.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+HELD = tuple(getattr(signal, n) for n in ("SIGINT", "SIGALRM", "SIGTERM", "SIGUSR1") if hasattr(signal, n))
+"""Signals whose Python handlers wait; others keep their course."""
+
+
+class _Shield:
+    """Count nested calls; swap the handlers at the outermost and call those that were due at its end."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.handlers: dict[int, Any] = {}
+        self.due: dict[int, FrameType | None] = {}
+
+    def up(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if not self.depth:
+            try:
+                self._swap()
+            except BaseException:  # a signal came between two swaps: nothing has begun that it could break
+                self._restore()
+                raise
+        self.depth += 1
+
+    def down(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self.depth -= 1
+        if self.depth:
+            return
+        handlers = dict(self.handlers)
+        self._restore()
+        while self.due:
+            number, frame = self.due.popitem()
+            handlers[number](number, frame)
+
+    def _swap(self) -> None:
+        for number in HELD:
+            handler = signal.getsignal(number)
+            if callable(handler) and handler != self._note:
+                self.handlers[number] = handler
+                signal.signal(number, self._note)
+
+    def _restore(self) -> None:
+        while self.handlers:  # one by one, so that a signal that breaks in here loses none
+            number = next(iter(self.handlers))
+            if signal.getsignal(number) == self._note:
+                signal.signal(number, self.handlers[number])
+            del self.handlers[number]
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.depth:
+            self.due[number] = frame
+        else:
+            self.handlers[number](number, frame)
+
+
+_SHIELD = _Shield()
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Let signals that come inside the block act at its end; blocks may be nested.
+
+    >>> with shielded():
+    ...     pass
+    """
+    _SHIELD.up()
+    try:
+        yield
+    finally:
+        _SHIELD.down()

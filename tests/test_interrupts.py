@@ -1,0 +1,105 @@
+"""Interrupts wait while compiled code is made, and act at once elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from kansym.budget import Budget, watchdog
+from kansym.interrupts import shielded
+
+
+class Alarm(Exception):
+    """Stand for what a caller's handler raises."""
+
+
+@pytest.fixture
+def alarm():
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    old = signal.signal(signal.SIGALRM, ring)
+    yield ring
+    signal.signal(signal.SIGALRM, old)
+
+
+def test_an_alarm_inside_acts_at_the_end(alarm) -> None:
+    steps = []
+    with pytest.raises(Alarm), shielded(), shielded():
+        os.kill(os.getpid(), signal.SIGALRM)
+        steps.append("went on")
+    assert steps == ["went on"]
+    assert signal.getsignal(signal.SIGALRM) is alarm
+
+
+def test_without_a_signal_nothing_happens_and_handlers_return(alarm) -> None:
+    with shielded():
+        assert signal.getsignal(signal.SIGALRM) is not alarm
+    assert signal.getsignal(signal.SIGALRM) is alarm
+    with pytest.raises(Alarm):
+        os.kill(os.getpid(), signal.SIGALRM)
+
+
+def test_other_threads_may_use_it(alarm) -> None:
+    def work() -> None:
+        with shielded():
+            seen.append(signal.getsignal(signal.SIGALRM))
+
+    seen: list[object] = []
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [alarm]
+
+
+def test_the_watchdog_breaks_a_deaf_step_and_no_later_one() -> None:
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), watchdog(Budget(seconds=0.1)):
+        while time.monotonic() < began + 20:
+            sum(range(1000))
+    assert time.monotonic() < began + 10
+    time.sleep(0.05)
+
+
+def test_compilation_survives_alarms() -> None:
+    # an alarm every few milliseconds while numba compiles without a cache: it must raise, and never crash
+    code = """
+    import signal
+    import kansym.jit, numpy as np
+    class Alarm(Exception): pass
+    def ring(*_):
+        raise Alarm
+    signal.signal(signal.SIGALRM, ring)
+    def make(k):
+        @kansym.jit.njit(cache=False)
+        def f(x):
+            s = 0.0
+            for i in range(x.size):
+                s += np.sin(x[i]) * k
+            return s
+        return f
+    raised = 0
+    for k in range(6):
+        signal.setitimer(signal.ITIMER_REAL, 0.02 * (k + 1))
+        try:
+            f = make(k)
+            f(np.ones(3))
+            while True:
+                pass
+        except Alarm:
+            raised += 1
+        assert f(np.ones(3)) == np.sin(1.0) * 3 * k or abs(f(np.ones(3)) - np.sin(1.0) * 3 * k) < 1e-12
+    print(raised)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() == "6"
