@@ -305,76 +305,71 @@ def _buckets(points):
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")
-def _cubic(points, powers, x, out):
-    cells = len(points) - 1
-    low, top = points[0], float(cells)
-    scale = cells / (points[-1] - low)
-    h = 1.0 / scale
-    for r in range(len(x)):
-        u = (x[r] - low) * scale
-        clipped = u if u > -1.0 else -1.0
-        clipped = clipped if clipped < top else top
-        row = int(clipped + 1.0)
-        row -= row > cells and u <= top
-        t = (u - max(row - 1, 0)) * h
-        out[r] = powers[row, 0] + t * (powers[row, 1] + t * (powers[row, 2] + t * powers[row, 3]))
-
-
-@njit(nogil=True, error_model="numpy")
 def _general(points, powers, x, out):
-    cells = len(points) - 1
-    degree = powers.shape[1] - 1
+    """Fill out on any cells: row 0 is left of the grid, the last row right of it; see _uniform."""
+    cells, degree = len(points) - 1, powers.shape[1] - 1
     low, high = points[0], points[-1]
     table, single = _buckets(points)
     number = len(table) - 1
     scale = number / (high - low)
-    anchors = np.empty(cells + 2)
+    first = np.zeros(number + 2, np.uint32)  # the first row of every bucket, those outside included
+    first[1:-1] = table[:-1] + 1
+    first[-1] = cells + 1
+    inner = np.nextafter(float(number + 1), 0.0)
+    anchors, limits = np.empty(cells + 2), np.full(cells + 2, np.inf)
     anchors[0] = low
     anchors[1:] = points
-    limit = np.empty(cells + 2)  # limit[c]: where cell c ends; the last ones never do
-    limit[:cells] = points[1:]
-    limit[cells - 1 :] = np.inf
+    limits[1:cells] = points[1:-1]  # where a row ends
+    columns = powers.T.copy()
+    c0, c1 = columns[0], columns[1]
+    c2, c3 = columns[min(2, degree)], columns[min(3, degree)]
     for r in range(len(x)):
         v = x[r]
-        u = (v - low) * scale
-        clipped = u if u > 0.0 else 0.0
-        clipped = clipped if clipped < number else float(number)
-        cell = table[int(clipped)]
-        cell += v >= limit[cell]
+        u = (v - low) * scale + 1.0
+        inside = u if u > 0.0 else 0.0
+        row = first[np.uint32(np.int32(inside if inside < inner else inner)) + np.uint32(v > high)]
+        row += np.uint32(v >= limits[row])
         if not single:
-            while v >= limit[cell]:
-                cell += 1
-        row = cell + 1
-        row = row if v >= low else 0
-        row = row if v <= high else cells + 1
+            while v >= limits[row]:
+                row += np.uint32(1)
         t = v - anchors[row]
         if degree == 3:
-            out[r] = powers[row, 0] + t * (powers[row, 1] + t * (powers[row, 2] + t * powers[row, 3]))
+            out[r] = c0[row] + t * (c1[row] + t * (c2[row] + t * c3[row]))
         else:
-            value = powers[row, degree]
+            value = columns[degree, row]
             for j in range(degree - 1, -1, -1):
-                value = value * t + powers[row, j]
+                value = value * t + columns[j, row]
             out[r] = value
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
 def _uniform(points, powers, x, out):
-    cells = len(points) - 1
-    degree = powers.shape[1] - 1
-    low, top = points[0], float(cells)
-    scale = cells / (points[-1] - low)
-    h = 1.0 / scale
+    """Fill out on equal cells, lengths in cells: row 0 is left of the grid, the last row right of it.
+
+    One flat array a power and an index of 32 unsigned bits leave no check of negative indices in the loop.
+    """
+    rows, degree = len(powers), powers.shape[1] - 1
+    low, scale = points[0], (len(points) - 1) / (points[-1] - points[0])
+    columns = np.empty((degree + 1, rows))
+    for j in range(degree + 1):
+        columns[j] = powers[:, j] * scale**-j
+    columns[0, 0] -= columns[1, 0]  # the left line, seen from one cell further left as its index says
+    last = float(rows - 1)
+    inner = np.nextafter(last, 0.0)
+    c0, c1 = columns[0], columns[1]
+    c2, c3 = columns[min(2, degree)], columns[min(3, degree)]
     for r in range(len(x)):
-        u = (x[r] - low) * scale
-        clipped = u if u > -1.0 else -1.0
-        clipped = clipped if clipped < top else top
-        row = int(clipped + 1.0)
-        row -= row > cells and u <= top
-        t = (u - max(row - 1, 0)) * h
-        value = powers[row, degree]
-        for j in range(degree - 1, -1, -1):
-            value = value * t + powers[row, j]
-        out[r] = value
+        u = (x[r] - low) * scale + 1.0
+        inside = u if u > 0.0 else 0.0
+        row = np.uint32(np.uint32(np.int32(inside if inside < inner else inner)) + np.uint32(u > last))
+        t = u - row
+        if degree == 3:
+            out[r] = c0[row] + t * (c1[row] + t * (c2[row] + t * c3[row]))
+        else:
+            value = columns[degree, row]
+            for j in range(degree - 1, -1, -1):
+                value = value * t + columns[j, row]
+            out[r] = value
 
 
 @njit(nogil=True)
@@ -384,12 +379,10 @@ def _evaluate(knots, coefficients, order, x, derivative, out):
         return
     powers = _pieces(knots, coefficients, order, derivative)
     points = knots[order : len(knots) - order]
-    if not _is_uniform(points):
-        _general(points, powers, x, out)
-    elif powers.shape[1] == 4:
-        _cubic(points, powers, x, out)
-    else:
+    if _is_uniform(points):
         _uniform(points, powers, x, out)
+    else:
+        _general(points, powers, x, out)
 
 
 @njit(nogil=True)

@@ -9,7 +9,6 @@ A draw shows a window of the function's own axis (half-width, centre) that a par
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import math
 import resource
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
 from joblib import Parallel, delayed
 from scipy.optimize import curve_fit
 from scipy.stats import t as student
@@ -264,25 +264,6 @@ print(json.dumps({"r2": out, "wall": time.perf_counter() - start, "cpu": time.pr
 """
 
 
-def pykan(folder: Path) -> str | None:
-    """Return a Python that can import pykan 0.2.8: this one, or one in a fresh environment; None if offline."""  # noqa: E501
-    if importlib.util.find_spec("kan") is not None:
-        return sys.executable
-    home = folder / "pykan"
-    python = home / "bin" / "python"
-    try:
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, capture_output=True)
-        site = next(home.glob("lib/python*/site-packages"))
-        (site / "ours.pth").write_text("\n".join(p for p in sys.path if p.endswith("site-packages")))
-        for extra in (["--no-deps", "pykan==0.2.8"], ["tqdm", "pyyaml"]):
-            subprocess.run(
-                [str(python), "-m", "pip", "install", "-q", *extra], check=True, capture_output=True
-            )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return str(python)
-
-
 def scipy_fit(name: str, x: np.ndarray, y: np.ndarray) -> float:
     """Return R² of scipy.optimize.curve_fit from its default start."""
     f = Library.load("all")[name]
@@ -303,7 +284,7 @@ def part_peers(options: argparse.Namespace) -> bool:
     y = np.tanh(3 * x + 0.4) + 0.3 * x
     peer: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        python = options.pykan or pykan(Path(folder))
+        python = peers.pykan(folder, options.pykan)
         if python:
             arrays = {f"{v}{k}": case[i] for k, case in enumerate(cases) for v, i in (("x", 2), ("y", 3))}
             np.savez(Path(folder) / "data.npz", x=x, y=y, **arrays)

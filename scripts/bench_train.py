@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import peers
 
 from kansym.session import KAN
 
@@ -44,7 +45,7 @@ def four_function(X: np.ndarray) -> np.ndarray:
     return np.exp(0.5 * (np.sin(s[:, 0] + s[:, 1]) + np.sin(s[:, 2] + s[:, 3])))
 
 
-def race(shape: list[int], f: Callable, seeds: range, peers: str, wanted: float, steps: int) -> None:
+def race(shape: list[int], f: Callable, seeds: range, python: str, wanted: float, steps: int) -> None:
     """Print, by seed, pykan's test RMSE and time, and our time to reach that RMSE."""
     print(
         f"\n{shape}, 1000 rows, G=5; pykan: {steps} LBFGS steps\n\n| seed | pykan RMSE "
@@ -59,7 +60,7 @@ def race(shape: list[int], f: Callable, seeds: range, peers: str, wanted: float,
         with tempfile.NamedTemporaryFile(suffix=".npz") as file:
             np.savez(file, train_input=X, train_label=y[:, None], test_input=Xt, test_label=yt[:, None])
             file.flush()
-            command = [peers, "-c", PEER, json.dumps([shape, seed, steps]), file.name]
+            command = [python, "-c", PEER, json.dumps([shape, seed, steps]), file.name]
             out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         theirs, rmse = json.loads(out.split("RESULT")[1])
         model, found = KAN(shape, seed=seed), []
@@ -161,7 +162,7 @@ def main(argv: list[str]) -> int:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(prog="benchmark.py train", description=__doc__)
     parser.add_argument("parts", nargs="*", default=["memory", "extension", "walk", "race"])
-    parser.add_argument("--peers", default="/work/peers/bin/python", help="Python that has pykan 0.2.8")
+    parser.add_argument("--pykan", default="", help="a Python that imports pykan 0.2.8")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=200, help="pykan's LBFGS steps")
     given = parser.parse_args(argv)
@@ -176,6 +177,11 @@ def main(argv: list[str]) -> int:
     if "walk" in given.parts:
         walk(range(10))
     if "race" in given.parts:
-        race([2, 5, 1], walk_function, range(given.seeds), given.peers, 100, given.steps)
-        race([4, 5, 5, 1], four_function, range(given.seeds), given.peers, 20, given.steps)
+        with tempfile.TemporaryDirectory() as folder:
+            python = peers.pykan(folder, given.pykan)
+            if python is None:
+                print("\npykan could not be installed; no race")
+                return 0
+            race([2, 5, 1], walk_function, range(given.seeds), python, 100, given.steps)
+            race([4, 5, 5, 1], four_function, range(given.seeds), python, 20, given.steps)
     return 0
