@@ -162,3 +162,11 @@ def test_difference_is_preferred_to_other_merges():
     data = table(lambda a, b, c: c * np.exp(-((a - b) ** 2)), [1, 1, 1], [3, 3, 3])
     first = merging.telling(merging.merges(problem(data), np.array([0, 0, 1.0])))[0]
     assert (first.i, first.j, first.operation.name) == (0, 1, "a-b")
+
+
+@pytest.mark.parametrize("size", [1e-149, 1e149])
+def test_columns_at_the_end_of_double_precision_do_no_harm(size):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(1, 2, 50)
+    data = SimpleNamespace(X=size * x[:, None], y=3 * x**2 + 1 / x, weights=None, names=["x"])
+    assert best(data) is not None
