@@ -14,8 +14,6 @@ from functools import lru_cache
 import numpy as np
 import sympy
 
-from kansym import noise
-
 Array = np.ndarray
 
 
@@ -170,7 +168,8 @@ def laws(h: Array, t: Array, w: Array, keep: int = 12, rows: int = 240) -> list[
             share *= column.back / spread
             if np.isfinite(share):
                 fine.append((share, column.price + _price(kind), column, kind))
-    fine.sort(key=lambda f: noise.rank(f[0], f[1], len(h)))
+    # ranking by log share plus price prefers the simple among near equals
+    fine.sort(key=lambda f: np.log10(max(f[0], 1e-26)) + 0.25 * f[1])
     negative = np.median(t) < 0
     return [Law(_writer(c, kind, size, negative), share, price) for share, price, c, kind in fine[:keep]]
 
@@ -210,13 +209,13 @@ def _plain(kind: _Kind, size: float) -> _Kind:
     """Return the kind with h in its own units instead of in units of its size."""
     assert kind.c is not None
     c = kind.c.copy()
-    with np.errstate(over="ignore"):  # numpy's infinity, where Python's float would raise
+    with np.errstate(all="ignore"):  # numpy's infinity, where Python's float would raise
         scale = np.float64(size) ** -kind.k
-    if kind.name == "power":
-        c[0] *= scale
-    elif kind.name == "log":
-        c[-1] -= c[0] * np.log(size)
-    return _Kind(kind.name, kind.k, kind.a * scale, c)
+        if kind.name == "power":
+            c[0] *= scale
+        elif kind.name == "log":
+            c[-1] -= c[0] * np.log(size)
+        return _Kind(kind.name, kind.k, kind.a * scale, c)
 
 
 def _columns_of(u: Array, t: Array, w: Array) -> list[_Column]:
@@ -268,15 +267,11 @@ _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh
             "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0}  # fmt: skip
 
 
-RATE = 2.5
-"""What a rate costs in symbols: a third measured constant beside c and d."""
-
-
 def _price(kind: _Kind) -> float:
     k = abs(kind.k)
     if kind.name == "power":
         return 0.5 * k + (0.0 if kind.k == 1 else 1.0)
-    return RATE + _SYMBOLS[kind.name] + (0.0 if kind.k == 1 else 1.5)
+    return _SYMBOLS[kind.name] + (0.0 if kind.k == 1 else 1.5)
 
 
 def _inner(u: Array) -> tuple[tuple[list[_Kind], Array], tuple[list[_Kind], Array]]:
