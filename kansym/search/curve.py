@@ -149,7 +149,7 @@ def laws(h: Array, t: Array, w: Array, keep: int = 12, rows: int = 240) -> list[
         h, t, w = h[pick], t[pick], w[pick]
     if np.ptp(h) == 0 or not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)):
         return []
-    size = float(np.sqrt(np.mean(h * h)))
+    size = np.sqrt(np.mean(h * h))  # numpy's float: powers of it overflow to infinity and do not raise
     u = h / size
     w = w / np.max(w)
     with np.errstate(all="ignore"):
@@ -174,7 +174,10 @@ def laws(h: Array, t: Array, w: Array, keep: int = 12, rows: int = 240) -> list[
     return [Law(_writer(c, kind, size, negative), share, price) for share, price, c, kind in fine[:keep]]
 
 
-def _writer(column: _Column, kind: _Kind, size: float, negative: bool) -> Callable[[sympy.Expr], sympy.Expr]:
+def _writer(
+    column: _Column, kind: _Kind, size: np.float64, negative: bool
+) -> Callable[[sympy.Expr], sympy.Expr]:
+    @np.errstate(all="ignore")
     def write(h: sympy.Expr) -> sympy.Expr:
         factor = column.unit * size**-column.gauge
         plain = _plain(kind, size)
@@ -189,8 +192,8 @@ def _writer(column: _Column, kind: _Kind, size: float, negative: bool) -> Callab
                 value = _express(replace(plain, c=c), h)
             else:
                 # K·(φ ± r)^e: a pure number beside φ is often recognised, a scaled one is not
-                top = float(np.hypot(*c[:-1])) if len(c) > 2 else abs(float(c[0]))
-                value = sympy.Float(sign * top**e) * outer.inverse(_express(replace(plain, c=c / top), h))
+                top = np.hypot(*c[:-1]) if len(c) > 2 else np.abs(c[0])
+                value = sympy.Float(float(sign * top**e)) * outer.inverse(_express(replace(plain, c=c / top), h))
         elif outer.name == "log":
             c = plain.c.copy()
             c[-1] += np.log(factor)
@@ -205,17 +208,15 @@ def _writer(column: _Column, kind: _Kind, size: float, negative: bool) -> Callab
 _EXPONENTS = {"t": 1, "1/t": -1, "t^2": 0.5, "1/t^2": -0.5, "sqrt": 2, "1/sqrt": -2}
 
 
-def _plain(kind: _Kind, size: float) -> _Kind:
+def _plain(kind: _Kind, size: np.float64) -> _Kind:
     """Return the kind with h in its own units instead of in units of its size."""
     assert kind.c is not None
     c = kind.c.copy()
-    with np.errstate(all="ignore"):  # numpy's infinity, where Python's float would raise
-        scale = np.float64(size) ** -kind.k
-        if kind.name == "power":
-            c[0] *= scale
-        elif kind.name == "log":
-            c[-1] -= c[0] * np.log(size)
-        return _Kind(kind.name, kind.k, kind.a * scale, c)
+    if kind.name == "power":
+        c[0] *= size**-kind.k
+    elif kind.name == "log":
+        c[-1] -= c[0] * np.log(size)
+    return _Kind(kind.name, kind.k, kind.a * size**-kind.k, c)
 
 
 def _columns_of(u: Array, t: Array, w: Array) -> list[_Column]:
