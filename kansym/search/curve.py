@@ -193,7 +193,8 @@ def _writer(
             else:
                 # K·(φ ± r)^e: a pure number beside φ is often recognised, a scaled one is not
                 top = np.hypot(*c[:-1]) if len(c) > 2 else np.abs(c[0])
-                value = sympy.Float(float(sign * top**e)) * outer.inverse(_express(replace(plain, c=c / top), h))
+                inner = _express(replace(plain, c=c / top), h)
+                value = sympy.Float(float(sign * top**e)) * outer.inverse(inner)
         elif outer.name == "log":
             c = plain.c.copy()
             c[-1] += np.log(factor)
