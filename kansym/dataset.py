@@ -211,6 +211,7 @@ def from_table(
     else:
         chosen = [n for n in names if n not in (target, sigma, group)]
     values: dict[str, np.ndarray] = {}
+    refused: list[str] = []
     for name in chosen:
         found, problem = numbers(table, name, notes)
         if found is not None:
@@ -218,9 +219,13 @@ def from_table(
         elif asked:
             raise InputError(f"Column {name!r} {problem}.")
         else:
-            notes.append(f"column {name!r} {str(problem).partition(';')[0]}: left out")
+            refused.append(f"column {name!r} {str(problem).partition(';')[0]}")
     if not values:
-        raise InputError(f"{table.source} has no input columns of numbers besides the target {target!r}.")
+        why = f": {refused[0]}" if refused else ""
+        raise InputError(
+            f"{table.source} has no input columns of numbers besides the target {target!r}{why}."
+        )
+    notes += [f"{reason}: left out" for reason in refused]
     y, problem = numbers(table, target, notes)
     if y is None:
         raise InputError(f"Target {target!r} {problem}.")

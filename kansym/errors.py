@@ -26,6 +26,8 @@ class UnknownNameError(InputError):
         near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
         if near:
             hint = "did you mean " + " or ".join(repr(n) for n in near) + "?"
+        elif not known:
+            hint = "there is none."
         elif len(known) <= 12:
             hint = "known: " + ", ".join(known) + "."
         else:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DELIMITERS = (",", ";", "\t", "|")
+_IN_CELLS = " .+-_\"'/()[]"  # what cells hold themselves: never a delimiter
 _SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 _HEAD_LINES = 200
@@ -110,7 +111,7 @@ def read_table(data: str | Path | pd.DataFrame | Table) -> Table:
         return data
     if isinstance(data, (str, Path)):
         path = Path(data).expanduser()
-        if not path.is_file():
+        if path.is_dir() or not path.exists():  # a pipe is as good as a file
             return _missing(path)
         return _with_card(_read_file(path), path)
     if hasattr(data, "columns") and hasattr(data, "iloc"):
@@ -170,13 +171,18 @@ def numbers(table: Table, name: str, notes: list[str]) -> tuple[np.ndarray | Non
             row = int(np.flatnonzero(words.to_numpy())[0])
             notes.append(
                 f"column {name!r} has {int(words.sum())} values that are no numbers "
-                f"(first {str(column.iloc[row])!r} in row {row + 1}): taken as missing"
+                f"(first {_short(column.iloc[row])} in row {row + 1}): taken as missing"
             )
         return found.to_numpy(dtype=float, na_value=np.nan), None
-    sample = [str(v) for v in column[present].head(5)]
-    if all(_is_date(v) for v in sample):
-        return None, f"holds dates ({sample[0]!r}); turn them into numbers such as days since the first"
-    return None, f"holds text ({sample[0]!r}), not numbers; choose another or leave it out"
+    sample = column[present].head(5).tolist()
+    if all(_is_date(str(v)) for v in sample):
+        return None, f"holds dates ({_short(sample[0])}); turn them into numbers such as days since the first"
+    return None, f"holds text ({_short(sample[0])}), not numbers; choose another or leave it out"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:39] + "…")
 
 
 def _number(value: Any) -> float:
@@ -237,7 +243,7 @@ def _read_file(path: Path) -> Table:
     except OSError as problem:
         raise InputError(f"File {str(path)!r} cannot be read: {problem.strerror}.") from None
     if raw[:4] == _PARQUET:
-        return _from_frame(_read_parquet(path), path.name)
+        return _from_frame(_read_parquet(raw, path.name), path.name)
     if raw[:2] == _GZIP:
         try:
             raw = gzip.decompress(raw)
@@ -250,18 +256,18 @@ def _read_file(path: Path) -> Table:
     return _read_text(raw, path.name)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(raw: bytes, source: str) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(io.BytesIO(raw))
     except ImportError:
         raise InputError(
-            f"Reading {path.name} needs pyarrow; install it with: pip install 'kansym[parquet]'."
+            f"Reading {source} needs pyarrow; install it with: pip install 'kansym[parquet]'."
         ) from None
     except Exception as problem:  # pyarrow has its own tree of errors
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise FormatError(f"File {path.name} cannot be read as Parquet: {first}") from None
+        raise FormatError(f"File {source} cannot be read as Parquet: {first}") from None
 
 
 def _read_text(raw: bytes, source: str) -> Table:
@@ -271,12 +277,19 @@ def _read_text(raw: bytes, source: str) -> Table:
     text, encoding = _decode(raw, source, notes)
     lines = _head(text)
     body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
+    said = re.fullmatch(r"sep=(.)", lines[body[0]].strip()) if body else None
+    body = body[1:] if said else body  # a spreadsheet's way to name its delimiter
     if not body:
         raise InputError(f"File {source} is empty; it needs a line of column names and rows of numbers.")
     comments = [
         line.lstrip().lstrip("#").strip() for line in lines[: body[0]] if line.lstrip().startswith("#")
     ]
-    delimiter = _delimiter([lines[i] for i in body])
+    delimiter = said[1] if said else _delimiter([lines[i] for i in body])
+    titles = _titles([lines[i] for i in body], delimiter)
+    if titles:
+        which = "line is a title" if titles == 1 else f"{titles} lines are titles"
+        notes.append(f"the first {which} ({_short(lines[body[0]])}): left out")
+        body = body[titles:]
     decimal = _decimal([lines[i] for i in body[1:]], delimiter)
     first = _fields(lines[body[0]], delimiter)
     if decimal == ",":
@@ -313,6 +326,8 @@ def _read_text(raw: bytes, source: str) -> Table:
                 **exact,
                 low_memory=False,
             )
+    except UnicodeDecodeError:
+        raise FormatError(f"File {source} ends within a letter of {encoding}; copy it again.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, csv.Error) as problem:
         said = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(problem))
         why = (
@@ -396,10 +411,11 @@ def _split_unit(name: str) -> tuple[str, str | None]:
 
 def _decode(raw: bytes, source: str, notes: list[str]) -> tuple[str, str]:
     """Return text for looking at and the encoding for pandas."""
-    if b"\0" in raw[:4096] and raw[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+    wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff") and raw[2:4] != b"\0\0"  # UTF-16, but not UTF-32
+    if b"\0" in raw and not wide:
         raise FormatError(f"File {source} is not text (it has zero bytes); give CSV, TSV or Parquet.")
     head = raw[: 1 << 20]
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if wide:
         return head[: len(head) // 2 * 2].decode("utf-16", errors="replace"), "utf-16"
     try:
         raw.decode("utf-8")
@@ -410,8 +426,7 @@ def _decode(raw: bytes, source: str, notes: list[str]) -> tuple[str, str]:
 
 
 def _head(text: str) -> list[str]:
-    lines = text.splitlines()[: _HEAD_LINES + 1]
-    return lines if len(lines) <= _HEAD_LINES else lines[:_HEAD_LINES]
+    return re.split(r"\r\n|\r|\n", text, maxsplit=_HEAD_LINES)[:_HEAD_LINES]
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
@@ -439,7 +454,18 @@ def _delimiter(lines: list[str]) -> str:
             break
     if score(best)[0] >= 0.5:
         return best
-    return " " if score(" ")[0] >= 0.5 else ","
+    if score(" ")[0] >= 0.5:
+        return " "
+    rare = sorted({c for c in lines[0] if not c.isalnum() and c not in _IN_CELLS})
+    found = [c for c in rare if score(c)[0] == 1.0]
+    return found[0] if len(found) == 1 and len(lines) > 1 else ","
+
+
+def _titles(lines: list[str], delimiter: str) -> int:
+    """Return how many lines above the column names are titles: one field where all other lines have more."""
+    counts = [len(_fields(line, delimiter)) for line in lines]
+    first = next((i for i, count in enumerate(counts) if count > 1), 0)
+    return first if first + 1 < len(counts) and len(set(counts[first:])) == 1 else 0
 
 
 def _decimal(lines: list[str], delimiter: str) -> str:

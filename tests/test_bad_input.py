@@ -1,4 +1,4 @@
-"""Each thing that can be wrong with a table: one clear line, or a repair that is said (issue 2's list)."""
+"""Each thing that can be wrong with a table: one clear line, or a repair that is said."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_column_of_text():
     assert data.names == ("a",) and data.columns == (0,)
     refused(text, r"Column 'name' holds text \('planet 0'\)", inputs=["name"])
     refused(text, r"Target 'name' holds text", target="name")
-    refused(text[["name", "y"]], "no input columns of numbers")
+    refused(text[["name", "y"]], "no input columns of numbers.*'name' holds text")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,12 @@ def test_an_empty_column_of_a_file(tmp_path):
     path = tmp_path / "t.csv"
     frame(b=np.nan).to_csv(path, index=False)
     refused(path, "12 of 12 rows have missing values.*'b'")
+
+
+def test_a_long_word_is_not_shown_whole():
+    column = [str(v) for v in X]
+    column[3] = "9" * 5000 + "x"
+    assert max(len(n) for n in from_table(frame(b=column)).notes) < 150
 
 
 def test_words_among_numbers():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
+import threading
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ def write(folder, text, name="t.csv", encoding="utf-8"):
     return path
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", " ", "  "])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", " ", "  ", ":", "~", "&"])
 def test_any_delimiter(tmp_path, delimiter):
     text = "\n".join(delimiter.join(row) for row in [["a", "b", "c"], ["1", "2.5", "-3e-2"], ["4", "5", "6"]])
     table = read_table(write(tmp_path, text))
@@ -114,6 +116,33 @@ def test_a_frame_is_never_changed():
     pd.testing.assert_frame_equal(frame, before)
 
 
+def test_titles_and_a_spreadsheets_first_line(tmp_path):
+    table = read_table(write(tmp_path, "My run, or so\nof May\n\na;b\n1,5;2\n3,5;4\n"))
+    assert table.frame["a"].tolist() == [1.5, 3.5]
+    assert "the first 2 lines are titles ('My run, or so'): left out" in table.notes
+    assert read_table(write(tmp_path, "sep=;\na;b\n1;2\n3;4\n")).names == ("a", "b")
+
+
+def test_old_and_new_ends_of_lines(tmp_path):
+    for end in ("\r\n", "\r", "\n"):
+        table = read_table(write(tmp_path, end.join(["a\u2028c,b", "1,2", "3,4"])))
+        assert table.names == ("a\u2028c", "b") and table.rows == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_pipe_is_a_file(tmp_path, kind):
+    raw = b"a,b\n1,2\n3,4\n"
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+        raw = pd.DataFrame({"a": [1, 3], "b": [2, 4]}).to_parquet()
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(raw,))
+    writer.start()
+    assert read_table(tmp_path / "pipe").names == ("a", "b")
+    writer.join()
+
+
 def test_quoted_names_with_delimiters(tmp_path):
     table = read_table(write(tmp_path, '"x, first",b\n1,2\n3,4\n'))
     assert table.names == ("x, first", "b")
@@ -131,6 +160,7 @@ def test_quoted_names_with_delimiters(tmp_path):
         ("a,b\n1,2\n1,2,3\n4,5\n", "line 3 has 3 values where 2"),
         ("a,b\n1,2,3\n1,2,3\n", "more values than the 2 column names"),
         ("a\0b", "not text"),
+        ("a,b\n" + "1,2\n" * 3000 + "\0,4\n", "not text"),
     ],
 )
 def test_what_is_no_table_is_refused_in_one_line(tmp_path, text, message):
@@ -139,7 +169,19 @@ def test_what_is_no_table_is_refused_in_one_line(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
+def test_other_encodings_are_refused_in_one_line(tmp_path):
+    for raw, message in [
+        ("a,b\n1,2\n".encode("utf-32"), "not text"),
+        ("a,b\n1,2\n".encode("utf-16") + b"3", "within a letter"),
+    ]:
+        (tmp_path / "t.csv").write_bytes(raw)
+        with pytest.raises(FormatError, match=message):
+            read_table(tmp_path / "t.csv")
+
+
 def test_what_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="there is none"):
+        read_table(tmp_path / "speed.csv")
     write(tmp_path, "a,b\n1,2\n", "speeds.csv")
     with pytest.raises(InputError, match=r"did you mean 'speeds\.csv'"):
         read_table(tmp_path / "speed.csv")
