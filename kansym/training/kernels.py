@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg.blas import dsyrk
 
 from kansym import spline
 from kansym.jit import njit
@@ -19,6 +18,7 @@ from kansym.training.layers import SPLINE, SYMBOLIC, Layer
 
 BASES = (None, "silu", "x")
 _ROWS = 128
+_ENTRIES = 1 << 18  # of J at once
 DENSE = 17.0
 """How many times faster an entry of J'J comes from BLAS than from adding local blocks (measured)."""
 
@@ -154,7 +154,7 @@ def normal_equations(
     gradient: np.ndarray,
     hessian: np.ndarray,
 ) -> None:
-    """Add the gradient (P,) and Gauss–Newton matrix (P, P; Fortran order, upper half) of a loss over rows X.
+    """Add the gradient (P,) and Gauss–Newton matrix (P, P) of a loss over rows X.
 
     slope (n, K) is d loss / d output, factor (n, F, K) a square root of the loss's second derivative by row,
     price (edges,) the derivative of the penalties by each edge's sum of |phi|, whose curvature is price over
@@ -164,18 +164,19 @@ def normal_equations(
     rows, factors, size = len(X), factor.shape[1], len(theta)
     touched = int((plan.on * (plan.shape[:, _WIDTH].max() + 1)).sum())
     if factors * size**2 > DENSE * touched**2:
-        _accumulate(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian.T, np.empty((0, 0)))
+        _accumulate(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian, np.empty((0, 0)))
+        mirror(hessian)
         return
-    step = max(_ROWS, (1 << 18) // (size * factors))
-    J = np.empty((min(step, rows) * factors, size))
+    step = -(-rows // -(-rows * factors * size // _ENTRIES))
+    J = np.empty((step * factors, size))
     for start in range(0, rows, step):
         part = slice(start, min(start + step, rows))
-        J[:] = 0.0
-        _accumulate(
-            plan, theta, X[part], slope[part], factor[part], price, magnitudes, gradient, hessian.T, J
-        )
         filled = J[: (part.stop - start) * factors]
-        dsyrk(1.0, filled.T, 1.0, hessian, lower=1, overwrite_c=1)
+        filled[:] = 0.0
+        _accumulate(
+            plan, theta, X[part], slope[part], factor[part], price, magnitudes, gradient, hessian, filled
+        )
+        hessian += filled.T @ filled  # BLAS `dsyrk`, by a way that lets other threads run
 
 
 @njit(nogil=True)
@@ -248,7 +249,7 @@ def _buffers(plan, rows, factors):
     )
 
 
-@njit(nogil=True)
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
 def _forward(plan, theta, X, buffers):
     acts, subs, value = buffers.acts, buffers.subs, buffers.value
     slopes, phi, cells = buffers.slopes, buffers.phi, buffers.cells
@@ -268,14 +269,15 @@ def _forward(plan, theta, X, buffers):
             t0 = shape[l, _TABLE] + i * grid * width * width
             at = shape[l, _VALUE] + i * (width + 1)
             uniform = plan.uniform[node + i]
+            low, high = (points[0], points[grid]) if width else (0.0, 1.0)
+            scale = grid / (high - low)
             for r in range(len(X)):
                 x = acts[r, node + i]
                 cell = 0
                 if width:
-                    low, high = points[0], points[grid]
                     inside = min(max(x, low), high)
                     if uniform:
-                        cell = min(int((inside - low) * (grid / (high - low))), grid - 1)
+                        cell = min(int((inside - low) * scale), grid - 1)
                     else:
                         top = grid
                         while top - cell > 1:
@@ -317,10 +319,15 @@ def _forward(plan, theta, X, buffers):
                     if plan.on[e]:
                         p = shape[l, _PARAMETER] + j * shape[l, _BLOCK] + i * (size + 1)
                         total, first = theta[p + size] * b, theta[p + size] * db
-                        for a in range(width):
-                            c = theta[p + cell + a]
-                            total += c * v[a]
-                            first += c * dv[a]
+                        c = p + cell
+                        if width == 4:
+                            c0, c1, c2, c3 = theta[c], theta[c + 1], theta[c + 2], theta[c + 3]
+                            total += c0 * v[0] + c1 * v[1] + c2 * v[2] + c3 * v[3]
+                            first += c0 * dv[0] + c1 * dv[1] + c2 * dv[2] + c3 * dv[3]
+                        else:
+                            for a in range(width):
+                                total += theta[c + a] * v[a]
+                                first += theta[c + a] * dv[a]
                         phi[r, e], slopes[r, e] = total, first
                     else:
                         phi[r, e], slopes[r, e] = 0.0, 0.0
@@ -386,7 +393,7 @@ def _backward(plan, factor, slope, price, buffers, rows):
                             up_g[i, f, r] += slopes[r, e] * g[s0 + j, f, r]
 
 
-@njit(nogil=True)
+@njit(nogil=True, fastmath={"contract"})
 def _gradient(plan, buffers, price, rows, gradient):
     value, phi, cells, q = buffers.value, buffers.phi, buffers.cells, buffers.q
     shape = plan.shape
@@ -399,12 +406,14 @@ def _gradient(plan, buffers, price, rows, gradient):
                 e = shape[l, _EDGE] + j * n + i
                 if plan.on[e]:
                     p, at = block + i * (size + 1), shape[l, _VALUE] + i * (width + 1)
+                    last = 0.0
                     for r in range(rows):
                         d = q[s, r] + price[e] * np.sign(phi[r, e])
                         c = p + cells[r, shape[l, _NODE] + i]
                         for a in range(width):
                             gradient[c + a] += d * value[r, at + a]
-                        gradient[p + size] += d * value[r, at + width]
+                        last += d * value[r, at + width]
+                    gradient[p + size] += last
             if shape[l, _BIAS]:
                 for r in range(rows):
                     gradient[block + n * (size + 1)] += q[s, r]

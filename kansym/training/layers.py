@@ -206,24 +206,22 @@ def free(layers: Sequence[Layer]) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def smoothing(layers: Sequence[Layer]) -> list[tuple[slice, np.ndarray]]:
-    """Return for every spline edge where its coefficients lie in theta and their difference Gram matrix.
+def smoothing(layers: Sequence[Layer]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for every layer of splines where its coefficients lie in theta (edges, C), and the Gram matrix
+    (C, C) of their differences.
 
     Fourth differences; sixth ones on fine grids, whose empty cells they continue more exactly (measured in
     docs/notes/training.md).
     """
     out, at = [], 0
     for layer in layers:
+        width = layer.size + 1
         if layer.size:
             d = spline.difference(layer.size, 4 if layer.grid < 40 else 6)
-            gram = d.T @ d
-        for _ in range(layer.sums):
-            for _ in range(layer.inputs):
-                if layer.size:
-                    out.append((slice(at, at + layer.size), gram))
-                at += layer.size + 1
-            at += 1
-        at += 4 * len(layer.symbolic)
+            sums = at + np.arange(layer.sums) * (layer.inputs * width + 1)
+            edges = (sums[:, None] + np.arange(layer.inputs) * width).ravel()
+            out.append((edges[:, None] + np.arange(layer.size), d.T @ d))
+        at += layer.sums * (layer.inputs * width + 1) + 4 * len(layer.symbolic)
     return out
 
 

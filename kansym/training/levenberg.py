@@ -49,7 +49,6 @@ def minimise(
     grow = theta.new_full((members,), 2.0)
     stale = torch.ones(members, dtype=torch.bool, device=theta.device)
     free = problem.free
-    every = bool(free.all())
     state = problem.state(theta)
     trace = Trace(state)
     memory = [state.objective]
@@ -67,10 +66,6 @@ def minimise(
                 break
             if bool(stale.any()):
                 g, h = problem.normal(state, stale)
-                g = torch.where(free, g, 0.0)
-                if not every:
-                    h *= free[:, :, None]
-                    h *= free[:, None, :]
                 if gradient is None or bool(stale.all()):
                     gradient, hessian = g, h
                 else:

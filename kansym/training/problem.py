@@ -23,6 +23,7 @@ from kansym.training.layers import Layer
 from kansym.training.penalty import Sparsity
 
 _BATCH = 1 << 16
+_CORES = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +87,13 @@ class Problem:
         return [kernels.plan(self.layers, e) for e in range(self.members)]
 
     @cached_property
-    def _smoothing(self) -> list[tuple[slice, Tensor]]:
-        return [(at, torch.from_numpy(gram).to(self.device)) for at, gram in layers.smoothing(self.layers)]
+    def _smoothing(self) -> list[tuple[Tensor, Tensor]]:
+        found = layers.smoothing(self.layers) if self.smoothness else []
+        return [(torch.from_numpy(a).to(self.device), torch.from_numpy(b).to(self.device)) for a, b in found]
+
+    @cached_property
+    def _fixed(self) -> Tensor:
+        return torch.nonzero(~self.free.all(0))[:, 0]
 
     @cached_property
     def compiled(self) -> bool:
@@ -101,6 +107,14 @@ class Problem:
     @cached_property
     def _rows(self) -> Tensor:
         return torch.from_numpy(self.X).to(self.device)
+
+    def on(self, X: np.ndarray, y: np.ndarray) -> Problem:
+        """Return the bare loss of the same networks on other rows, to be asked often."""
+        target = torch.from_numpy(np.ascontiguousarray(y)).to(self.device)
+        new = Problem(self.layers, X, target, self.loss, device=self.device)
+        if self.compiled:
+            new.__dict__["_plans"] = self._plans
+        return new
 
     def predict(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Return predictions (E, n, K) and mean absolute activations (E, edges)."""
@@ -137,16 +151,23 @@ class Problem:
         total = loss
         if self.sparsity.active:
             total = total + self.sparsity.value(magnitudes, self.edges)
-        if self.smoothness:
-            for at, gram in self._smoothing:
-                part = theta[:, at]
-                total = total + self.smoothness * (part @ gram * part).sum(1)
-        return State(theta, total, loss, magnitudes, prediction)
+        return State(theta, total + self._roughness(theta), loss, magnitudes, prediction)
+
+    def _roughness(self, theta: Tensor) -> Tensor:
+        """Return the smoothness penalty (E,)."""
+        total = theta.new_zeros(len(theta))
+        for at, gram in self._smoothing:
+            part = theta[:, at]
+            total = total + self.smoothness * (part @ gram * part).sum((1, 2))
+        return total
 
     def normal(self, state: State, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P) at a state; the members `wanted` only."""
+        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P) at a state; the members `wanted` only.
+
+        What may not change has zeros.
+        """
         if not self.compiled:
-            return self._smoothed(state.theta, *self._normal(state))
+            return self._completed(state.theta, *self._normal(state))
         size, n = state.theta.shape[1], len(self.X)
         gradient = np.zeros((self.members, size))
         hessian = np.zeros((self.members, size, size))
@@ -175,12 +196,11 @@ class Problem:
                         price[e],
                         u[e],
                         gradient[e],
-                        hessian[e].T,
+                        hessian[e],
                     )
 
             _each(one, self.members)
-        _each(lambda e: kernels.mirror(hessian[e]), self.members)
-        return self._smoothed(state.theta, torch.from_numpy(gradient), torch.from_numpy(hessian))
+        return self._completed(state.theta, torch.from_numpy(gradient), torch.from_numpy(hessian))
 
     @property
     def _chunk(self) -> int:
@@ -228,9 +248,7 @@ class Problem:
         if self.sparsity.active:
             u = self._network(theta, X)[1] if prediction_u is None else prediction_u
             value = value + self.sparsity.value(u, self.edges)
-        for at, gram in self._smoothing if self.smoothness else []:
-            value = value + self.smoothness * (theta[:, at] @ gram * theta[:, at]).sum(1)
-        return value
+        return value + self._roughness(theta)
 
     def _custom(self, theta: Tensor, X: Tensor, y: Tensor) -> Tensor:
         """Return a user's loss(network, X, y) for one member; network(points) gives (n, K)."""
@@ -263,11 +281,17 @@ class Problem:
             factor = torch.where(failed[:, None, None], torch.eye(factor.shape[1]).to(factor), factor)
         return -torch.cholesky_solve(gradient[..., None], factor)[..., 0], failed
 
-    def _smoothed(self, theta: Tensor, g: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        if self.smoothness:
-            for at, gram in self._smoothing:
-                g[:, at] += 2 * self.smoothness * theta[:, at] @ gram
-                h[:, at, at] += 2 * self.smoothness * gram
+    def _completed(self, theta: Tensor, g: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the smoothness penalty; put zeros where parameters may not change."""
+        for at, gram in self._smoothing:
+            g[:, at] += 2 * self.smoothness * theta[:, at] @ gram
+            h[:, at[:, :, None], at[:, None, :]] += 2 * self.smoothness * gram
+        fixed = self._fixed
+        if len(fixed):
+            free = self.free[:, fixed].to(g.dtype)
+            g[:, fixed] *= free
+            h[:, fixed] *= free[:, :, None]
+            h[:, :, fixed] *= free[:, None, :]
         return g, h
 
     def _weighted(self, rows: Tensor) -> Tensor:
@@ -276,7 +300,7 @@ class Problem:
 
 def _each(one: Callable[[int], Any], members: int) -> list[Any]:
     """Run one(e) for every member, in threads when there are several: compiled kernels hold no lock."""
-    workers = min(members, os.cpu_count() or 1)
+    workers = min(members, _CORES)
     if workers == 1:
         return [one(e) for e in range(members)]
     with ThreadPoolExecutor(workers) as pool:

@@ -44,6 +44,7 @@ class Training:
     smoothness: Any = 1e-11
     patience: int = 0
     anneal: float = 1e-2
+    cooling: float = 0.3
     tolerance: float = 1e-9
     target: float = 0.0
     damping: float = 1.0
@@ -166,10 +167,13 @@ class _Run:
             if done and done <= until:
                 stack = schedule.follow(stack, self.X, grids, self.gridding, only_if_needed=True)
             steps = min(s.update_every if updating else s.steps, s.steps - done)
-            stiff = max(smoothness, s.anneal * 0.3 ** (done / s.update_every)) if updating else smoothness
+            stiff = (
+                max(smoothness, s.anneal * s.cooling ** (done / s.update_every)) if updating else smoothness
+            )
             problem = self.problem(stack, stiff)
             theta = torch.from_numpy(lay.pack(stack)).to(s.device)
-            check = partial(self.check, stack, max(grids), smoothness)
+            held = None if self.held is None else problem.on(*self.held)
+            check = partial(self.check, stack, held, max(grids), smoothness)
             if s.optimizer == "lm":
                 trace = levenberg.minimise(
                     problem, theta, steps, s.tolerance, s.target, self.deadline, damping, check
@@ -189,7 +193,9 @@ class _Run:
             out.layers, out.held = self.best_layers, self.best_held
         return out
 
-    def check(self, stack: tuple[Layer, ...], grid: int, smoothness: float, state: State) -> bool:
+    def check(
+        self, stack: tuple[Layer, ...], held: Problem | None, grid: int, smoothness: float, state: State
+    ) -> bool:
         """Record one step; answer whether to stop."""
         row: dict[str, Any] = {
             "step": len(self.rows) + 1,
@@ -200,17 +206,17 @@ class _Run:
             "objective": float(state.objective.min()),
         }
         stop = False
-        if self.held is not None:
-            now = lay.unpack(stack, state.theta.cpu().numpy())
-            held = self.held_loss(now)
-            row["held_out"] = float(held.min())
-            if self.best_held is None:
-                self.best_held, self.best_layers = held, now
-            else:
-                better = held < self.best_held
-                self.waited = 0 if np.any(held < self.best_held * (1 - 1e-4)) else self.waited + 1
-                self.best_layers = lay.mix(self.best_layers, now, better)
-                self.best_held = np.minimum(held, self.best_held)
+        if held is not None:
+            found = held.fidelity(state.theta).cpu().numpy()
+            found = np.where(np.isfinite(found), found, np.inf)
+            row["held_out"] = float(found.min())
+            before = np.full(len(found), np.inf) if self.best_held is None else self.best_held
+            if self.best_held is None or np.any(found < before):
+                now = lay.unpack(stack, state.theta.cpu().numpy())
+                first = self.best_held is None
+                self.best_layers = now if first else lay.mix(self.best_layers, now, found < before)
+            self.waited = 0 if np.any(found < before * (1 - 1e-4)) else self.waited + 1
+            self.best_held = np.minimum(found, before)
             stop = bool(self.setting.patience) and self.waited >= self.setting.patience
         self.rows.append(row)
         if self.setting.callback is not None and self.setting.callback(row) is False:
@@ -218,12 +224,6 @@ class _Run:
         if self.setting.progress:
             print(f"\r{row['step']:5d}  grid {grid}  loss {row['loss']:.3e}", end="", flush=True)
         return stop
-
-    def held_loss(self, stack: tuple[Layer, ...]) -> np.ndarray:
-        X, y = self.held  # type: ignore[misc]
-        problem = Problem(stack, X, torch.from_numpy(np.ascontiguousarray(y)), self.loss)
-        value = problem.fidelity(torch.from_numpy(lay.pack(stack))).numpy()
-        return np.where(np.isfinite(value), value, np.inf)
 
 
 def _score(outcome: Outcome) -> float:
