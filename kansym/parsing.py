@@ -64,6 +64,23 @@ def format_expression(expression: sympy.Expr) -> str:
     return str(_Printer().doprint(expression))
 
 
+def names_in(text: str) -> tuple[list[str], list[str]]:
+    """Return the names of a formula that stand before a parenthesis and those that stand alone, in order.
+
+    Nothing is built; :func:`parse_expression` refuses what is no formula.
+
+    >>> names_in("f(x1)*sin(x2) + `a b`")
+    (['f', 'sin'], ['x1', 'x2', 'a b'])
+    """
+    called: list[str] = []
+    alone: list[str] = []
+    for found in _TOKEN.finditer(text):
+        if found.lastgroup in ("name", "quoted"):
+            before = text[found.end() :].lstrip().startswith("(") and found.lastgroup == "name"
+            (called if before else alone).append(found.group().strip("`"))
+    return list(dict.fromkeys(called)), list(dict.fromkeys(alone))
+
+
 def _heaviside(u: sympy.Expr, middle: sympy.Expr | None = None) -> sympy.Expr:
     return sympy.Heaviside(u, sympy.Rational(1, 2) if middle is None else middle)
 

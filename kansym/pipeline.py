@@ -27,6 +27,8 @@ from kansym.parsing import parse_expression, symbols
 from kansym.refine import Judged, Trial, exact, refine
 from kansym.run import Run
 from kansym.search.candidate import Candidate
+from kansym.search.template import Template
+from kansym.search.template import propose as fill
 from kansym.snapping import snap
 
 PRODUCERS = ("separable", "structure", "pade", "enumeration", "network")
@@ -55,7 +57,9 @@ class Options:
     `effort` scales the work limit of WORK units: below 1 it is a quicker look, above 1 it helps where the
     stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are
     formulas to start from. `library` is a preset's name, a TOML file or a Library; `only` and `exclude`
-    narrow it. `maxsize` bounds the complexity of what is shown. `selection` is a rule of `pareto`.
+    narrow it. `template` is a formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose
+    form every law must have (see `search.template`). `maxsize` bounds the complexity of what is shown.
+    `selection` is a rule of `pareto`.
     """
 
     library: str | Library = "default"
@@ -69,6 +73,7 @@ class Options:
     maxsize: int = 60
     selection: str = "description"
     guesses: tuple[str, ...] = ()
+    template: str | None = None
     kan: bool = True
 
     def functions(self) -> Library:
@@ -125,7 +130,10 @@ def discover(
 def search(dataset: Dataset, options: Options, progress: Callable[[Progress], None] | None = None) -> Run:
     """Run every stage on a dataset and return the result."""
     library = options.functions()
-    dataset = dataset.screened(seed=options.seed)
+    template = (
+        None if options.template is None else Template.parse(options.template, dataset.names, dataset.target)
+    )
+    dataset = dataset.select(template.columns) if template else dataset.screened(seed=options.seed)
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
     trial = Trial.of(dataset, library, options.seed)
     archive = Archive(trial, options.maxsize)
@@ -136,7 +144,7 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
 
     try:
         with watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
-            reason = _explore(dataset, trial, archive, options, budget)
+            reason = _explore(trial, archive, options, template, budget)
     except KeyboardInterrupt:
         # the watchdog's interrupt and a person's look alike; the clock tells them apart
         budget.cancelled = not budget.exhausted
@@ -149,7 +157,9 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     return finish(reason)
 
 
-def _explore(dataset: Dataset, trial: Trial, archive: Archive, options: Options, budget: Budget) -> str:
+def _explore(
+    trial: Trial, archive: Archive, options: Options, template: Template | None, budget: Budget
+) -> str:
     """Feed every producer's candidates through refine; return why it ended."""
     with shielded():  # however short the time, there is an answer, and the same one every time
         for formula, source in _first(trial.dataset, options):
@@ -158,7 +168,7 @@ def _explore(dataset: Dataset, trial: Trial, archive: Archive, options: Options,
     if budget.exhausted:
         return budget.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
-    for name, candidates in _proposals(rows, trial, options, budget):
+    for name, candidates in _proposals(rows, trial, options, template, budget):
         budget.tell(name, *_best_of(archive))
         for candidate in candidates:
             if candidate.graph is not None:
@@ -189,12 +199,16 @@ def _within_errors(law: Judged, trial: Trial) -> bool:
 
 
 def _proposals(
-    rows: Dataset, trial: Trial, options: Options, budget: Budget
+    rows: Dataset, trial: Trial, options: Options, template: Template | None, budget: Budget
 ) -> Iterator[tuple[str, Iterator[Candidate]]]:
     """Yield each producer's candidates in turn; with several jobs the later ones search ahead meanwhile.
 
-    The candidates and their order are the same for any number of jobs.
+    The candidates and their order are the same for any number of jobs. A template has its own producer,
+    and no other may propose beside it.
     """
+    if template is not None:
+        yield "template", fill(rows, template, budget, trial.library, options.seed)
+        return
     names = [name for name in PRODUCERS if name != "network" or options.kan]
     if options.jobs == 1:
         for name in names:
@@ -242,7 +256,8 @@ def _first(dataset: Dataset, options: Options) -> Iterator[tuple[sympy.Expr, str
     for text in options.guesses:
         yield parse_expression(text, dataset.names), "guess"
     yield sympy.Float(float(np.average(dataset.y, weights=dataset.weights))), "constant"
-    yield from _lines(dataset, columns)
+    if options.template is None:
+        yield from _lines(dataset, columns)
 
 
 def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[sympy.Expr, str]]:

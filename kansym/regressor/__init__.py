@@ -50,6 +50,8 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
     model_selection : "best" (largest score among losses up to 1.5 times the least), "accuracy",
         "score", or "description" (shortest description); it may be changed after the fit.
     guesses : formulas to start from.
+    template : the form that every law must have, with unknown functions and constants:
+        "y = f(x0)*g(x1) + h" or "sigmoid(f(a - b, c))".
     select_k_features : search with the k most telling columns only.
     denoise : smooth y by a Gaussian process before the search.
     warm_start : start the next fit from the laws of the last.
@@ -79,6 +81,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         maxsize: int = 60,
         model_selection: str = "best",
         guesses: Any = None,
+        template: str | None = None,
         select_k_features: int | None = None,
         denoise: bool = False,
         warm_start: bool = False,
@@ -96,6 +99,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         self.maxsize = maxsize
         self.model_selection = model_selection
         self.guesses = guesses
+        self.template = template
         self.select_k_features = select_k_features
         self.denoise = denoise
         self.warm_start = warm_start

@@ -36,6 +36,7 @@ _OWN_OPTIONS = {
     "library": "library",
     "maxsize": "maxsize",
     "guesses": "guesses",
+    "template": "template",
     "seed": "random_state",
     "jobs": "n_jobs",
     "selection": "model_selection",
@@ -110,6 +111,7 @@ class FittedFront(BaseEstimator):
             jobs=self.n_jobs or 1,
             maxsize=int(self.maxsize),
             guesses=(*asked, *guesses),
+            template=getattr(self, "template", None),
             **settings,
         )
 
