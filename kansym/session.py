@@ -5,7 +5,7 @@ Nothing here changes a state; a button gives a new one, a session remembers whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +20,7 @@ from kansym.graph import Graph, Symbolic
 from kansym.library import Library
 from kansym.parsing import parse_expression, symbols
 from kansym.polish import Rows
-from kansym.snapping import Settings, snap
+from kansym.snapping import Settings, exchange, snap
 
 FORMAT = "kansym-session-1"
 
@@ -47,6 +47,7 @@ class KAN(network.KAN):
     ) -> Self:
         """Return the network with its curves replaced by library functions, one at a time with refit.
 
+        Straight lines and squares are tried first, then the library's plain functions, then all of it.
         A fifth of the rows judge: where the symbolic network is worse on them than this one by more than a
         factor `tolerance` in RMS error, this one is returned unchanged. `library` may be a list of names.
         """
@@ -59,9 +60,13 @@ class KAN(network.KAN):
         order = np.random.default_rng(self.seed).permutation(len(rows))
         held, train = order[: len(rows) // 5], order[len(rows) // 5 :]
         given = Rows(rows[train], target[train], None, symbols(self.names))
-        found = snap(self.to_graph(), given, shelf, settings)
         judge = Rows(rows[held], target[held], None, symbols(self.names))
-        for state in found:
+        graph = self.as_splines().to_graph()
+        for part in _rungs(shelf):
+            found = snap(graph, given, part, settings)
+            if not found:
+                continue
+            state = exchange(found[0], given, part, settings)
             new = self.from_graph(state.graph)
             new.names, new.outputs, new.seed = self.names, self.outputs, self.seed
             new._sample = new._rows(rows)
@@ -95,7 +100,7 @@ class KAN(network.KAN):
 
     def plot(self, X: Any = None) -> Any:
         """Return a figure of the network with its curves; opacity tells what an edge matters on rows X."""
-        return plotting.network(self.to_graph(), None if X is None else network._array(X, "X"))
+        return plotting.network(self.as_splines().to_graph(), None if X is None else network._array(X, "X"))
 
 
 def _tidy(graph: Graph, small: float) -> Graph:
@@ -130,6 +135,18 @@ def _shelf(library: str | Path | Library | Sequence[str]) -> Library:
     if isinstance(library, str | Path):
         return Library.load(library)
     return Library.load("default").only(library)
+
+
+def _rungs(library: Library) -> Iterator[Library]:
+    """Yield lines and squares, the plain functions (complexity up to 2), and the whole library."""
+    square = [n for n in ("x", "x^2") if n in library]
+    plain = [f.name for f in library.values() if f.complexity <= 2]
+    sizes = {len(library)}
+    for names in (square, plain):
+        if len(names) not in sizes and names:
+            sizes.add(len(names))
+            yield library.only(names)
+    yield library
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ never changes a graph: every step returns new ones, so undoing costs nothing.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,13 @@ from kansym.polish import Rows
 
 FLAT = 1e-9
 """An edge whose activation varies less than this share of the output's spread carries a constant."""
+
+CLOSE = 0.9
+"""Share of a symbolic curve's variance that a simpler function must explain to be tried in its place."""
+
+EXCHANGE_STEPS = 20
+EXCHANGES = 3
+"""Steps of the refit after an exchange, and rounds through all curves; few graphs get here."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,41 @@ def snap(
             return []
         beam = _best(grown, rows, settings.beam)
     return beam
+
+
+def exchange(
+    state: Snapped, rows: Rows, library: Library, settings: Settings | None = None, output: int = 0
+) -> Snapped:
+    """Return a symbolic graph with simpler functions in place of those that imitate them.
+
+    While curves are splines, cosh(x/10) may fit one a little better than x^2. Once every curve is symbolic
+    the true function shows, because the refit becomes exact: each curve is tried with functions no larger
+    and the exchange is kept where the price (misfit and functions) falls.
+    """
+    settings = settings or Settings()
+    rows = _fewer(rows, settings.rows)
+    best = state
+    for _ in range(EXCHANGES):
+        before = best
+        for edge in best.graph.edges():
+            assert isinstance(edge.curve, Symbolic)
+            now = edge.curve.function
+            size = now.complexity
+            simpler = Library(tuple(f for f in library.values() if f.complexity <= size and f != now))
+            if not len(simpler):
+                continue
+            for m in _matches(*activations(best.graph, rows.X)[edge.id], rows, simpler, settings.choices):
+                if m.r2 < CLOSE:
+                    continue
+                graph, loss = refit(best.graph.with_curve(edge, m.curve), rows, EXCHANGE_STEPS, output)
+                new = Snapped(graph, loss, best.cost + m.function.complexity - size, best.steps)
+                if _price(new, rows) < _price(best, rows) - 1.0:
+                    step = Step(_label(edge), m.function.name, float(m.r2), loss, True, "exchanged")
+                    best = replace(new, steps=(*best.steps, step))
+                    break
+        if best is before:
+            break
+    return best
 
 
 def _fewer(rows: Rows, most: int) -> Rows:
@@ -135,12 +177,7 @@ def _snap_edge(
 
 def _best(states: list[Snapped], rows: Rows, width: int) -> list[Snapped]:
     """Return the states of least loss at the price of their functions, no two alike."""
-    n = len(rows.y)
-
-    def price(s: Snapped) -> float:
-        return 0.5 * n * math.log(max(s.loss, rows.floor)) + 1.6 * s.cost
-
-    ranked = sorted(states, key=price)
+    ranked = sorted(states, key=lambda s: _price(s, rows))
     seen: set[tuple] = set()
     kept = []
     for s in ranked:
@@ -151,6 +188,13 @@ def _best(states: list[Snapped], rows: Rows, width: int) -> list[Snapped]:
             seen.add(signature)
             kept.append(s)
     return kept[:width]
+
+
+def _price(state: Snapped, rows: Rows) -> float:
+    """Return the description length in nats that orders states: misfit and functions."""
+    if not math.isfinite(state.loss):
+        return math.inf
+    return 0.5 * len(rows.y) * math.log(max(state.loss, rows.floor)) + 1.6 * state.cost
 
 
 def refit(graph: Graph, rows: Rows, steps: int, output: int = 0) -> tuple[Graph, float]:

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from kansym import library
-from kansym.errors import InputError
 from kansym.training.layers import SPLINE, Layer, pack
 
 
@@ -282,15 +281,17 @@ def base(name: str) -> Callable[[Tensor], Tensor]:
 
 @cache
 def torch_function(function: library.Function) -> Callable[..., Tensor]:
-    """Return f(x, p) on tensors, from the function's SymPy expression; InputError where torch has none."""
+    """Return f(x, p) on tensors, from the function's SymPy expression.
+
+    What torch cannot print, a Bessel function say, goes through NumPy, with its slope for the gradient: once
+    differentiable, on the CPU.
+    """
     x, p = library.X, library.P
     try:
         compiled = sympy.lambdify((x, p), function.expression, modules=[_EXTRA, "torch"])
         probe = compiled(torch.tensor([0.5], dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64))
     except Exception:
-        raise InputError(
-            f"Function {function.name!r} has no torch form; train its network's graph with `refit` instead."
-        ) from None
+        return lambda x, p=None: _Numpy.apply(x, function, p)
     if not isinstance(probe, Tensor):
         return lambda x, p=None: torch.full_like(x, float(probe))
     return lambda x, p=None: compiled(
@@ -298,9 +299,25 @@ def torch_function(function: library.Function) -> Callable[..., Tensor]:
     )
 
 
+class _Numpy(torch.autograd.Function):
+    """Evaluate a library function, and its slope for the gradient, in NumPy."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, function: library.Function, p: float | None) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.function, ctx.p = function, p
+        return torch.from_numpy(np.asarray(function(x.detach().cpu().numpy(), p))).to(x)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, up: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        slope = ctx.function.derivative_values(x.cpu().numpy(), ctx.p)
+        return up * torch.from_numpy(np.asarray(slope)).to(up), None, None
+
+
 _EXTRA: dict[str, Any] = {
     "erf": torch.erf,
-    "besselj": lambda n, x: {0: torch.special.bessel_j0, 1: torch.special.bessel_j1}[int(n)](x),
     "loggamma": torch.lgamma,
     "Heaviside": lambda x, *_: torch.heaviside(x, torch.tensor(0.5, dtype=x.dtype)),
     "sec": lambda x: 1 / torch.cos(x),
