@@ -27,6 +27,7 @@ from kansym.parsing import parse_expression, symbols
 from kansym.refine import Judged, Trial, exact, refine
 from kansym.run import Run
 from kansym.search.candidate import Candidate
+from kansym.search.shared import propose as share
 from kansym.search.template import Template
 from kansym.search.template import propose as fill
 from kansym.snapping import snap
@@ -58,8 +59,9 @@ class Options:
     stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are
     formulas to start from. `library` is a preset's name, a TOML file or a Library; `only` and `exclude`
     narrow it. `template` is a formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose
-    form every law must have (see `search.template`). `maxsize` bounds the complexity of what is shown.
-    `selection` is a rule of `pareto`.
+    form every law must have (see `search.template`). `categories` are one-hot columns: the law has
+    constants of its own for each (see `search.shared`), which do not count in `maxsize`. `maxsize` bounds
+    the complexity of what is shown. `selection` is a rule of `pareto`.
     """
 
     library: str | Library = "default"
@@ -74,7 +76,13 @@ class Options:
     selection: str = "description"
     guesses: tuple[str, ...] = ()
     template: str | None = None
+    categories: tuple[str, ...] = ()
     kan: bool = True
+
+    @property
+    def limit(self) -> int:
+        """Return the largest complexity that is kept: two constants for every category are free."""
+        return self.maxsize + 8 * len(self.categories)
 
     def functions(self) -> Library:
         """Return the library that these options describe; raises for unknown names."""
@@ -136,7 +144,7 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     dataset = dataset.select(template.columns) if template else dataset.screened(seed=options.seed)
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
     trial = Trial.of(dataset, library, options.seed)
-    archive = Archive(trial, options.maxsize)
+    archive = Archive(trial, options.limit)
 
     def finish(reason: str) -> Run:
         with np.errstate(all="ignore"):
@@ -175,7 +183,7 @@ def _explore(
                 archive.add_graph(candidate.graph, candidate.source)
             for formula in _formulas(candidate, trial):
                 promising = archive.shortest + 0.02 * len(trial.train.y) + 60
-                for law in refine(formula, trial, candidate.source, promising, options.maxsize):
+                for law in refine(formula, trial, candidate.source, promising, options.limit):
                     if archive.add(law):
                         budget.tell(name, *_best_of(archive))
                 if archive.leader is not None and exact(archive.leader, trial):
@@ -209,6 +217,11 @@ def _proposals(
     if template is not None:
         yield "template", fill(rows, template, budget, trial.library, options.seed)
         return
+    if options.categories:
+        offered = list(share(rows, options.categories, budget, trial.library, options.seed))
+        yield "categories", iter(offered)
+        if offered:
+            return
     names = [name for name in PRODUCERS if name != "network" or options.kan]
     if options.jobs == 1:
         for name in names:

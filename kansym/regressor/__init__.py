@@ -52,6 +52,8 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
     guesses : formulas to start from.
     template : the form that every law must have, with unknown functions and constants:
         "y = f(x0)*g(x1) + h" or "sigmoid(f(a - b, c))".
+    category_constants : the law has constants of its own for each level of the one categorical column
+        (default: levels are inputs of 0 and 1 like any other).
     select_k_features : search with the k most telling columns only.
     denoise : smooth y by a Gaussian process before the search.
     warm_start : start the next fit from the laws of the last.
@@ -82,6 +84,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         model_selection: str = "best",
         guesses: Any = None,
         template: str | None = None,
+        category_constants: bool = False,
         select_k_features: int | None = None,
         denoise: bool = False,
         warm_start: bool = False,
@@ -100,6 +103,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         self.model_selection = model_selection
         self.guesses = guesses
         self.template = template
+        self.category_constants = category_constants
         self.select_k_features = select_k_features
         self.denoise = denoise
         self.warm_start = warm_start
@@ -144,6 +148,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         targets = y[:, None] if y.ndim == 1 else y
         titles = _titles(y if hasattr(y, "name") else self._y_names, targets.shape[1], names)
         units = _units(names, X_units, y_units, titles)
+        categories = self._encoding.single() if self.category_constants else ()
         held = None if validation_data is None else self._validation_rows(validation_data, variable_names)
 
         self._datasets: list[Dataset | None] = []
@@ -169,7 +174,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
                     if law.expression is not None
                 )
             )
-            options = self._options(names, _readable(starts, names))
+            options = replace(self._options(names, _readable(starts, names)), categories=categories)
             target = denoised(values, targets[:, j]) if self.denoise else targets[:, j]
             rows, target, row_weights, row_groups = canonical(values, target, w, groups)
             dataset = dataset_of(

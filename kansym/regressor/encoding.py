@@ -42,6 +42,16 @@ class Encoding:
             out += [f"{name}={level}" for level in self.levels[i]] if i in self.levels else [name]
         return tuple(out)
 
+    def single(self) -> tuple[str, ...]:
+        """Return the numeric columns of the one categorical column; raises InputError for none or several."""
+        if len(self.levels) != 1:
+            raise InputError(
+                f"category_constants needs exactly one categorical column, and there are {len(self.levels)}; "
+                "give it as category, or turn category_constants off."
+            )
+        ((i, levels),) = self.levels.items()
+        return tuple(f"{self.names[i]}={level}" for level in levels)
+
     def apply(self, X: Any) -> Any:
         """Return the table in numbers; raises InputError for a level that was not there in the fit."""
         if not self.levels:

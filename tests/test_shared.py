@@ -1,0 +1,53 @@
+"""One law with constants of its own for every category."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import sympy
+
+from kansym.errors import InputError
+from kansym.regressor import KansymRegressor
+
+rng = np.random.default_rng(1)
+AMPLITUDE = {"A": 2.0, "B": 3.7, "C": 0.6}
+T = rng.uniform(0, 3, 150)
+KIND = rng.choice(list(AMPLITUDE), 150)
+Y = np.array([AMPLITUDE[k] for k in KIND]) * np.exp(-0.8 * T) + 1.5
+TABLE = pd.DataFrame({"t": T, "kind": pd.Categorical(KIND)})
+
+
+def check(expression, tolerance):
+    t = next(s for s in expression.free_symbols if s.name == "t")
+    for kind, amplitude in AMPLITUDE.items():
+        marks = {s: int(s.name == f"kind={kind}") for s in expression.free_symbols if s is not t}
+        law = expression.subs(marks)
+        for point in (0.5, 2.0):
+            truth = amplitude * np.exp(-0.8 * point) + 1.5
+            assert float(law.subs(t, point)) == pytest.approx(truth, abs=tolerance)
+
+
+def test_amplitudes_differ_and_the_rest_is_shared():
+    model = KansymRegressor(category_constants=True).fit(TABLE, Y)
+    assert model.run_.best.source == "constants per category" and model.run_.best.exact
+    check(model.sympy(), 1e-9)
+    expected = {sympy.Symbol(n, real=True) for n in ("t", "kind=A", "kind=B", "kind=C")}
+    assert model.sympy().free_symbols == expected
+    np.testing.assert_allclose(model.predict(TABLE), Y)
+
+
+def test_with_noise_and_the_category_given_apart():
+    y = Y + 0.01 * rng.normal(size=150)
+    model = KansymRegressor(category_constants=True, model_selection="description")
+    model.fit(TABLE[["t"]], y, category=KIND)
+    law = model.sympy()
+    names = {s: sympy.Symbol(s.name.replace("category", "kind"), real=True) for s in law.free_symbols}
+    check(law.xreplace(names), 0.03)
+
+
+def test_it_needs_one_categorical_column():
+    with pytest.raises(InputError, match="exactly one categorical column, and there are 0"):
+        KansymRegressor(category_constants=True).fit(TABLE[["t"]], Y)
+    with pytest.raises(InputError, match="there are 2"):
+        KansymRegressor(category_constants=True).fit(TABLE, Y, category=KIND)
