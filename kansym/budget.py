@@ -114,7 +114,7 @@ def watchdog(budget: Budget) -> Iterator[None]:
     over, gate = threading.Event(), threading.Lock()
 
     def bark(after: float) -> None:
-        while not over.wait(after):
+        while not over.wait(min(after, threading.TIMEOUT_MAX)):
             with gate:  # so that none comes after the block has been left
                 if over.is_set():
                     return

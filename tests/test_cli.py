@@ -225,6 +225,8 @@ def test_datasets(tmp_path, monkeypatch):
 def test_library():
     assert "default" in run("library", "list").stdout
     assert "complexity" in run("library", "show", "trig").stdout
+    one = run("library", "show", "arcsin").stdout
+    assert "domain: [-1, 1]" in one and one == run("library", "show", "--function", "asin").stdout
 
 
 def test_match_ranks_functions():

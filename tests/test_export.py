@@ -17,6 +17,7 @@ import scipy.special
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from latex import Latex
 
 from kansym import export
 from kansym.errors import InputError, UnknownNameError
@@ -628,77 +629,6 @@ def test_latex_is_well_formed() -> None:
     assert export.to_latex(1.23456e-9 * a, ["a"], digits=3) == r"1.23 \cdot 10^{-9} a"
     assert export.to_latex(symbols(["pi"])[0] + sympy.pi, ["pi"]) == r"\mathrm{pi} + \pi"
     assert export.to_latex(symbols(["Δt"])[0], ["Δt"]) == r"\mathrm{\Delta t}"
-
-
-class Latex:
-    """Evaluate the part of LaTeX that the exporter writes for elementary formulas."""
-
-    token = re.compile(r"\s*(\\(?:left|right|cdot)\b\s*|\\[a-z]+|\d+\.?\d*|.)")
-
-    def __init__(self, text: str, values: dict[str, float]) -> None:
-        self.tokens = [
-            t.strip() for t in self.token.findall(text) if t.strip() not in (r"\left", r"\right", "")
-        ]
-        self.at, self.values = 0, values
-
-    def peek(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
-
-    def take(self) -> str:
-        self.at += 1
-        return self.tokens[self.at - 1]
-
-    def sum(self) -> float:
-        value = -self.product() if self.peek() == "-" and self.take() else self.product()
-        while self.peek() in ("+", "-"):
-            value = value + self.product() if self.take() == "+" else value - self.product()
-        return value
-
-    def product(self) -> float:
-        value = self.power()
-        while self.peek() not in ("", "+", "-", "}", ")", "|"):
-            if self.peek() == r"\cdot":
-                self.take()
-            value *= self.power()
-        return value
-
-    def power(self) -> float:
-        value = self.atom()
-        if self.peek() == "^":
-            self.take()
-            value = value ** self.atom()
-        return value
-
-    def group(self, close: str) -> float:
-        value = self.sum()
-        assert self.take() == close
-        return value
-
-    def atom(self) -> float:
-        t = self.take()
-        if t in ("{", "(", "|"):
-            return self.group({"{": "}", "(": ")", "|": "|"}[t])
-        if t == r"\frac":
-            return self.atom() / self.atom()
-        if t == r"\sqrt":
-            if self.peek() == "[":
-                degree = [self.take(), self.take(), self.take()][1]
-                return self.atom() ** (1 / float(degree))
-            return math.sqrt(self.atom())
-        if t == r"\pi":
-            return math.pi
-        if t == "e":
-            return math.e
-        if t[0].isdigit():
-            return float(t)
-        if t in self.values:
-            return self.values[t]
-        name = t[1:]
-        power = 1.0
-        if self.peek() == "^":
-            self.take()
-            power = self.atom()
-        return getattr(math, name)(self.atom()) ** power
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,11 @@ def test_the_watchdog_breaks_a_deaf_step_and_no_later_one() -> None:
     time.sleep(0.05)
 
 
+def test_the_watchdog_waits_for_ever_without_complaint() -> None:
+    with watchdog(Budget(seconds=float("inf"))):
+        time.sleep(0.05)
+
+
 def test_compilation_survives_alarms() -> None:
     # an alarm every few milliseconds while numba compiles without a cache: it must raise, and never crash
     code = """

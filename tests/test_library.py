@@ -9,8 +9,9 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from latex import Latex
 
-from kansym import kernels, library
+from kansym import export, kernels, library
 from kansym.errors import FormatError, InputError, UnknownNameError
 from kansym.library import Function, Library
 
@@ -65,8 +66,38 @@ def test_compiled_form_is_the_numpy_form(f):
     assert (np.isfinite(v[last]) == finite).all()
     for ours, theirs in ((v[last], value), (d[last], slope), (e[last], by_p)):
         good = finite & np.isfinite(theirs)
-        # terms may cancel in a slope, so the yardstick is the size of the parts
-        assert (np.abs(ours - theirs)[good] <= 1e-11 * (np.abs(theirs[good]) + 1e-3)).all()
+        assert (np.abs(ours - theirs)[good] <= 1e-12 * np.abs(theirs[good]) + 1e-300).all()
+
+
+@pytest.mark.parametrize("f", ALL, ids=ids)
+def test_latex_says_the_same(f):
+    x = points(f)[:20]
+    x = x[x != 0]
+    found = np.array([Latex(f.latex, {"x": v, "p": 1.7}).sum() for v in x.tolist()])
+    want = f(x, 1.7)
+    scale = np.abs(want) + np.abs(f.derivative_values(x, 1.7) * x) * 1e-2  # printed forms may cancel
+    assert (np.abs(found - want) <= 1e-12 * scale + 1e-300).all()
+
+
+NOT_IN_TORCH = {"Ai", "Bi", "ellipk", "ellipe", "lambertw", "Si", "Ci", "dilog"}
+
+
+@pytest.mark.parametrize("f", ALL, ids=ids)
+def test_torch_form_is_the_numpy_form(f):
+    import torch
+
+    if f.name in NOT_IN_TORCH:
+        with pytest.raises(InputError, match="has no counterpart in torch"):
+            export.to_torch(f.expression, ["x", "p"])
+        return
+    x = points(f)[:30]
+    law = export.to_torch(f.expression, ["x", "p"])
+    found = law(torch.tensor(np.column_stack([x, np.full(len(x), 1.7)]))).detach().numpy()
+    want = f(x, 1.7)
+    scale = np.abs(want) + np.abs(f.derivative_values(x, 1.7) * x) * 1e-2
+    # torch computes its Bessel functions J and Y to nine places only
+    slack = 1e-9 if f.expression.has(sympy.besselj, sympy.bessely) else 1e-300
+    assert (np.abs(found - want) <= 1e-12 * scale + slack).all()
 
 
 @pytest.mark.parametrize("f", ALL, ids=ids)

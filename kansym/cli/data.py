@@ -28,13 +28,15 @@ def library_list() -> None:
 
 
 @library.command("show", epilog="Example: kansym library show physics")
-@click.argument("name", default="default", metavar="[NAME|FILE]")
+@click.argument("name", default="default", metavar="[NAME|FILE|FUNCTION]")
 @click.option("--function", metavar="F", help="Show everything about one function.")
 @_JSON
 def library_show(name: str, function: str | None, as_json: bool) -> None:
-    """Show every function of a set or of a TOML file."""
-    from kansym.library import Library
+    """Show every function of a set or of a TOML file, or everything about one function."""
+    from kansym.library import Library, presets
 
+    if function is None and name not in presets() and name in Library.load("all"):
+        name, function = "all", name
     functions = Library.load(name)
     if function is not None:
         functions = (functions if function in functions else Library.load("all")).only([function])
