@@ -12,6 +12,7 @@ from sympy.printing.str import StrPrinter
 from kansym import library
 from kansym.errors import InputError
 from kansym.graph import Edge, Graph, Spline, Symbolic
+from kansym.latex import Latex
 from kansym.parsing import quote
 from kansym.parsing import symbols as column_symbols
 
@@ -247,7 +248,7 @@ def rounded(expression: sympy.Expr, digits: int) -> sympy.Expr:
 
 def latex(expression: sympy.Expr, digits: int = 4) -> str:
     """Return the expression in LaTeX with constants of `digits` significant digits."""
-    return str(sympy.latex(rounded(expression, digits)))
+    return str(Latex(digits).doprint(expression))
 
 
 Check = Callable[[sympy.Expr], bool]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +64,10 @@ class Law:
     @property
     def latex(self) -> str:
         """Return the formula in LaTeX."""
-        return r"\\text{not symbolic}" if self.expression is None else expressions.latex(self.expression)
+        return r"\text{not symbolic}" if self.expression is None else expressions.latex(self.expression)
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex}$"
 
     def predict(self, X: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Return the law's values (n,) on rows X (n, columns); NaN where it is undefined."""
@@ -171,6 +175,27 @@ class Run:
         if X.ndim != 2 or X.shape[1] != len(self.names):
             raise InputError(f"X has shape {X.shape}; the law takes {len(self.names)} columns: {self.names}.")
         return self.front[self.chosen if index is None else index].predict(X, self.names)
+
+    def _repr_latex_(self) -> str:
+        target = sympy.Symbol(str(self.data["target"]), real=True)
+        return f"${expressions.latex(target)} = {self.best.latex}$"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the chosen law and the front as a table, every text escaped."""
+        target = html.escape(str(self.data["target"]))
+        head = "".join(f"<th>{word}</th>" for word in ("", "complexity", "loss", "held-out", "score"))
+        lines = []
+        for i, law in enumerate(self.front):
+            cells = (str(law.complexity), *(f"{v:.3g}" for v in (law.loss, law.heldout_loss, law.score)))
+            row = "".join(f"<td>{cell}</td>" for cell in ("▶" if i == self.chosen else "", *cells))
+            row += f'<td style="text-align:left"><code>{html.escape(law.equation)}</code></td>'
+            lines.append(f'<tr style="font-weight:{"bold" if i == self.chosen else "normal"}">{row}</tr>')
+        return (
+            f"<p><code>{target} = {html.escape(self.best.equation)}</code><br>"
+            f"{html.escape(self.trust)} Stopped: {html.escape(self.stop_reason)}.</p>"
+            f'<table><thead><tr>{head}<th style="text-align:left">equation</th></tr></thead>'
+            f"<tbody>{''.join(lines)}</tbody></table>"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: the whole report, and what from_dict needs."""

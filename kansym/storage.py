@@ -12,6 +12,23 @@ from typing import Any
 from kansym.errors import FormatError, InputError
 
 
+def writable(folder: str | Path) -> Path:
+    """Make a folder, so that a long search does not end at one that cannot be written; return it.
+
+    Raises InputError where it cannot be made or written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(
+            f"Folder {str(folder)!r} cannot be made: {problem.strerror}; choose another."
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"Folder {str(folder)!r} cannot be written; choose another.")
+    return folder
+
+
 def write_text(path: str | Path, content: str) -> Path:
     """Write a text file so that a crash leaves the old one or the new one, never half of it."""
     path = Path(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 import signal
 
 import numpy as np
@@ -168,6 +169,53 @@ def test_same_result_every_time(exact: KansymRegressor) -> None:
     assert again.equations_["equation"].tolist() == exact.equations_["equation"].tolist()
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"time_limit": "3"}, "time_limit is '3'; give seconds"),
+        ({"time_limit": -1}, "time_limit is -1"),
+        ({"maxsize": 2.5}, "maxsize is 2.5"),
+        ({"effort": 0}, "effort is 0"),
+        ({"select_k_features": "a"}, "select_k_features is 'a'"),
+        ({"n_jobs": "a"}, "-1 for all processors"),
+        ({"settings": 5}, "settings is 5; give a dict"),
+        ({"guesses": 5}, "guesses is 5"),
+        ({"random_state": -1}, "random_state is -1"),
+        ({"verbosity": "loud"}, "verbosity is 'loud'"),
+        ({"binary_operators": ["&"]}, "No binary operator is named '&'"),
+        ({"output_directory": "/proc/nowhere"}, "cannot be made"),
+    ],
+)
+def test_a_bad_parameter_is_refused_in_one_line(parameters, message) -> None:
+    with pytest.raises(InputError, match=message) as refusal:
+        KansymRegressor(**parameters).fit(X, Y)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_misspelt_parameter_is_told_at_once() -> None:
+    with pytest.raises(TypeError, match="did you mean 'time_limit'"):
+        KansymRegressor(timelimit=3)
+    with pytest.raises(TypeError, match="called 'time_limit' here; from_pysr_params takes both"):
+        KansymRegressor(timeout_in_seconds=3)
+
+
+def test_a_row_is_a_whole_number(noisy: KansymRegressor) -> None:
+    for index in (1.5, "a", True):
+        with pytest.raises(InputError, match="index is"):
+            noisy.predict(X, index)
+
+
+def test_a_notebook_shows_the_front(noisy: KansymRegressor) -> None:
+    html = noisy._repr_html_()
+    assert noisy._repr_mimebundle_() == {"text/plain": repr(noisy), "text/html": html}
+    rows = re.findall(r'<tr style="font-weight:(\w+)">', html)
+    assert len(rows) == len(noisy.equations_) and rows.count("bold") == 1
+    assert "sk-" in KansymRegressor()._repr_html_()
+    odd = KansymRegressor(time_limit=0.0).fit(X, Y, variable_names=["<b>", "a$b"])
+    assert "<b>" not in odd._repr_html_() and "&lt;b&gt;" in odd._repr_html_()
+    assert odd.run_._repr_latex_().count("$") - odd.run_._repr_latex_().count(r"\$") == 2
+
+
 def test_pandas_names_are_kept_and_any_name_is_legal(tmp_path) -> None:
     names = ["x 1", "lambda"]
     frame = pd.DataFrame(X, columns=names)
@@ -211,7 +259,7 @@ def test_encoding_reads_numbers_in_object_columns() -> None:
     assert encoding.apply(frame).tolist() == [[1, 1, 0], [2.5, 0, 1]]
 
 
-def test_several_outputs() -> None:
+def test_several_outputs(tmp_path) -> None:
     targets = np.column_stack([Y, X[:, 0] ** 2])
     model = KansymRegressor(**SURE).fit(X, targets)
     assert isinstance(model.equations_, list) and len(model.equations_) == 2
@@ -221,6 +269,9 @@ def test_several_outputs() -> None:
     assert repr(model).count(">>>>") == 2
     with pytest.raises(InputError, match="2 outputs"):
         _ = model.run_
+    with pytest.raises(InputError, match="say whose page"):
+        model.report(tmp_path / "page.html")
+    assert "What makes" in model.report(tmp_path / "page.html", output=1).read_text()
     with pytest.raises(InputError, match="give one each"):
         model.predict(X, index=[0])
 

@@ -245,15 +245,6 @@ def _unit(text: str) -> tuple[str, str]:
 
 def writable(folder: Path) -> None:
     """Make a folder now, so that a long search does not end at one that cannot be written."""
-    import os
+    from kansym import storage
 
-    from kansym.errors import InputError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise InputError(
-            f"Folder {str(folder)!r} cannot be made: {problem.strerror}; choose another."
-        ) from None
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"Folder {str(folder)!r} cannot be written; choose another.")
+    storage.writable(folder)

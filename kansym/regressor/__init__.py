@@ -21,7 +21,7 @@ import pandas as pd
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
-from kansym import export
+from kansym import export, storage
 from kansym.dataset import Dataset
 from kansym.errors import InputError, UnknownNameError
 from kansym.library import Library, X
@@ -139,6 +139,8 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
             raise InputError(
                 "Both weights and sample_weight are given, which mean the same; give one of them."
             )
+        if self.output_directory is not None:
+            storage.writable(self.output_directory)
         w = sample_weight if weights is None else weights
         previous = list(getattr(self, "runs_", ())) if self.warm_start else []
         values, y = self._table(X, y, variable_names, category)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import sympy
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 import kansym
@@ -22,6 +22,7 @@ from kansym.errors import FormatError, InputError, UnknownNameError
 from kansym.library import Library
 from kansym.parsing import parse_expression
 from kansym.pipeline import Options
+from kansym.regressor import checks
 from kansym.regressor.encoding import Encoding
 from kansym.regressor.pysr import checked_rule, latex_rows, operators, read_hall_of_fame
 from kansym.regressor.rows import constant_run
@@ -65,6 +66,11 @@ class FittedFront(BaseEstimator):
 
     runs_: list[Run]
 
+    def __new__(cls, *_: Any, **parameters: Any) -> Any:
+        """Return a new estimator; raises TypeError for a name that is no parameter, with the likeliest."""
+        checks.check_names(cls, parameters)
+        return super().__new__(cls)
+
     # PySR's name for it; SRBench sets whichever it finds
     @property
     def timeout_in_seconds(self) -> float | None:
@@ -77,6 +83,7 @@ class FittedFront(BaseEstimator):
 
     def _options(self, names: Sequence[str], guesses: Sequence[str] = ()) -> Options:
         """Return the pipeline's options; raises for parameters that no search can use."""
+        checks.check(self.get_params(deep=False))
         settings = dict(self.settings or {})
         for name in settings:
             if name in _OWN_OPTIONS:
@@ -87,11 +94,6 @@ class FittedFront(BaseEstimator):
                 raise UnknownNameError(
                     "setting", name, [f.name for f in fields(Options) if f.name not in _OWN_OPTIONS]
                 )
-        checked_rule(self.model_selection)
-        if self.time_limit is not None and not self.time_limit >= 0:
-            raise InputError(f"time_limit is {self.time_limit!r}; give seconds, or None for no limit.")
-        if not isinstance(self.maxsize, int | np.integer) or self.maxsize < 1:
-            raise InputError(f"maxsize is {self.maxsize!r}; give a whole number of at least 1.")
         seed = self.random_state
         if seed is None:
             seed = 0
@@ -100,8 +102,6 @@ class FittedFront(BaseEstimator):
         asked = [self.guesses] if isinstance(self.guesses, str) else list(self.guesses or ())
         for text in asked:
             parse_expression(text, names)
-        if not isinstance(self.effort, int | float | np.number) or not self.effort > 0:
-            raise InputError(f"effort is {self.effort!r}; give a number above 0, 1 for the usual effort.")
         return replace(
             Options(),
             library=operators(self.unary_operators, self.library),
@@ -193,6 +193,8 @@ class FittedFront(BaseEstimator):
                 )
             index = index[output]
         if index is not None:
+            if not isinstance(index, int | np.integer) or isinstance(index, bool):
+                raise InputError(f"index is {index!r}; give a row of equations_ as a whole number.")
             if not -len(run.front) <= index < len(run.front):
                 raise InputError(
                     f"Row {index} is not in the front, which has rows 0 to {len(run.front) - 1}."
@@ -303,14 +305,30 @@ class FittedFront(BaseEstimator):
                 outside |= (column < low) | (column > high)
         return outside
 
-    def report(self, path: str | Path) -> Path:
-        """Write the result as one self-contained HTML page and return its path."""
+    def report(self, path: str | Path, output: int | None = None) -> Path:
+        """Write the result as one self-contained HTML page and return its path.
+
+        With several outputs, `output` says whose page it is.
+        """
         from kansym import report
 
-        run = self.run_
-        chosen = replace(run, chosen=self._pick(0))
-        dataset = getattr(self, "_datasets", [None])[0]
-        return report.write_html(report.summarise(chosen, dataset), path)
+        check_is_fitted(self)
+        if output is None and len(self.runs_) > 1:
+            raise InputError(f"There are {len(self.runs_)} outputs; say whose page: report(path, output=0).")
+        if not isinstance(output or 0, int) or not 0 <= (output or 0) < len(self.runs_):
+            raise InputError(f"output is {output!r}; the outputs are 0 to {len(self.runs_) - 1}.")
+        run = replace(self.runs_[output or 0], chosen=self._pick(output or 0))
+        dataset = getattr(self, "_datasets", [None] * len(self.runs_))[output or 0]
+        return report.write_html(report.summarise(run, dataset), path)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the law and the front, or scikit-learn's picture before a fit."""
+        if not hasattr(self, "runs_"):
+            return str(estimator_html_repr(self))
+        return "".join(replace(run, chosen=self._pick(i))._repr_html_() for i, run in enumerate(self.runs_))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def _repr_latex_(self) -> str | None:
         if not hasattr(self, "runs_"):

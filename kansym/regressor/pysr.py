@@ -141,9 +141,8 @@ def allowed(run: Run, binary: Any, unary: Any) -> Run:
         return run
     kept = []
     known = {"+", "-", "*", "/", "^"}
-    pairs = set([binary] if isinstance(binary, str) else binary) if binary is not None else known
-    aliases = {"plus": "+", "sub": "-", "mult": "*", "mul": "*", "div": "/", "pow": "^", "**": "^"}
-    pairs = {aliases.get(p, p) for p in pairs}
+    asked = checked_binary(binary)
+    pairs = known if asked is None else asked
     single: set[str] | None = None
     if unary is not None:
         single = {
@@ -179,6 +178,24 @@ def allowed(run: Run, binary: Any, unary: Any) -> Run:
     front = tuple(replace(law, score=s) for law, s in zip(kept, scores, strict=True))
     chosen = pareto.choose([law.loss for law in front], scores, [law.length for law in front], "description")
     return replace(run, front=front, chosen=chosen)
+
+
+BINARY = {
+    **{sign: sign for sign in ("+", "-", "*", "/", "^", "max", "min")},
+    **{"plus": "+", "sub": "-", "mult": "*", "mul": "*", "div": "/", "pow": "^", "**": "^"},
+}
+"""PySR's binary operators that formulas here can hold, with what each means."""
+
+
+def checked_binary(operators: Any) -> set[str] | None:
+    """Return the signs that a list of binary operators means; raises UnknownNameError for others."""
+    if operators is None:
+        return None
+    asked = [operators] if isinstance(operators, str) else list(operators)
+    for operator in asked:
+        if operator not in BINARY:
+            raise UnknownNameError("binary operator", str(operator), BINARY)
+    return {BINARY[operator] for operator in asked}
 
 
 def checked_rule(rule: Any) -> str:
