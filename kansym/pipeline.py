@@ -27,6 +27,7 @@ from kansym.parsing import parse_expression, symbols
 from kansym.refine import Judged, Trial, exact, refine
 from kansym.run import Run
 from kansym.search.candidate import Candidate
+from kansym.search.hypothesis import Hypotheses
 from kansym.search.shared import propose as share
 from kansym.search.template import Template
 from kansym.search.template import propose as fill
@@ -59,7 +60,8 @@ class Options:
     stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are
     formulas to start from. `library` is a preset's name, a TOML file or a Library; `only` and `exclude`
     narrow it. `template` is a formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose
-    form every law must have (see `search.template`). `categories` are one-hot columns: the law has
+    form every law must have (see `search.template`); `hypotheses` say less, "x1 - x2", "linear: x3",
+    "last: exp", "only: sin" (see `search.hypothesis`). `categories` are one-hot columns: the law has
     constants of its own for each (see `search.shared`), which do not count in `maxsize`. `maxsize` bounds
     the complexity of what is shown. `selection` is a rule of `pareto`.
     """
@@ -76,6 +78,7 @@ class Options:
     selection: str = "description"
     guesses: tuple[str, ...] = ()
     template: str | None = None
+    hypotheses: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     kan: bool = True
 
@@ -137,6 +140,7 @@ def discover(
 
 def search(dataset: Dataset, options: Options, progress: Callable[[Progress], None] | None = None) -> Run:
     """Run every stage on a dataset and return the result."""
+    options = _assuming(options, dataset)
     library = options.functions()
     template = (
         None if options.template is None else Template.parse(options.template, dataset.names, dataset.target)
@@ -165,6 +169,17 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     return finish(reason)
 
 
+def _assuming(options: Options, dataset: Dataset) -> Options:
+    """Return the options with a person's hypotheses written as a template and a choice of functions."""
+    if not options.hypotheses:
+        return options
+    texts = [options.hypotheses] if isinstance(options.hypotheses, str) else list(options.hypotheses)
+    asked = Hypotheses.parse(texts if options.template is None else [options.template, *texts], dataset.names)
+    return replace(
+        options, hypotheses=tuple(texts), template=asked.template, only=(*options.only, *asked.only)
+    )
+
+
 def _explore(
     trial: Trial, archive: Archive, options: Options, template: Template | None, budget: Budget
 ) -> str:
@@ -182,6 +197,8 @@ def _explore(
             if candidate.graph is not None:
                 archive.add_graph(candidate.graph, candidate.source)
             for formula in _formulas(candidate, trial):
+                if options.only and not trial.library.spans(formula, template and template.expression):
+                    continue
                 promising = archive.shortest + 0.02 * len(trial.train.y) + 60
                 for law in refine(formula, trial, candidate.source, promising, options.limit):
                     if archive.add(law):

@@ -115,6 +115,14 @@ def library_options(command: Any) -> Any:
     "--guess", "guesses", metavar="FORMULA", multiple=True, help="A formula to start from; may be repeated."
 )
 @click.option(
+    "--hypothesis",
+    "hypotheses",
+    metavar="TEXT",
+    multiple=True,
+    help="What you assume, repeatable: 'x1 - x2', 'linear: x3', 'last: exp', 'only: sin, exp', "
+    "or a form such as 'y = f(x1)*g(x2) + h'.",
+)
+@click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result."
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to use.")
@@ -161,6 +169,7 @@ def discover(
             maxsize=options["maxsize"],
             selection=options["selection"],
             guesses=options["guesses"],
+            hypotheses=options["hypotheses"],
             seed=options["seed"],
             jobs=options["jobs"],
             device=options["device"],
