@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from kansym import pruning, tracing
+from kansym import pruning, spline, tracing
 from kansym.affine import fit_affine
-from kansym.errors import FormatError, InputError
+from kansym.errors import FormatError, InputError, UnknownNameError
 from kansym.graph import Graph, Symbolic
 from kansym.library import Function, get
 from kansym.matching import Match, match
@@ -28,6 +28,8 @@ from kansym.training import reshape, schedule, tensors
 from kansym.training.layers import Layer
 from kansym.training.trainer import Training, train
 
+EDGES = ("spline", "radial")
+
 NodeSpec = int | tuple[int, int | Sequence[int]] | list[Any]
 
 
@@ -36,7 +38,9 @@ class KAN:
 
     `shape` [n0, ..., nL]; an entry (s, p) or (s, [a, b, ...]) has s sums and product nodes, p of two factors
     or of the given arities. `grid` cells (0: no spline) and `order` for all layers or one per layer; `base` a
-    library function's name or None, likewise. Every random number comes from `seed`.
+    library function's name or None, likewise. `edges` "radial" puts Gaussians in the splines' place; with
+    `heads` the edges of a layer share that many curves, each with a base weight of its own (section 6).
+    Every random number comes from `seed`.
     """
 
     def __init__(
@@ -48,9 +52,13 @@ class KAN:
         seed: int = 0,
         *,
         noise: float = 0.3,
+        edges: str = "spline",
+        heads: int | Sequence[int | None] | None = None,
         names: Sequence[str] | None = None,
         outputs: Sequence[str] | None = None,
     ) -> None:
+        if edges not in EDGES:
+            raise UnknownNameError("edges", edges, EDGES)
         groups = [_groups(s) for s in shape]
         if len(groups) < 2:
             raise InputError(f"shape={shape!r} has no layer; give at least [inputs, outputs].")
@@ -67,13 +75,19 @@ class KAN:
             strict=True,
         )
         self.layers: tuple[Layer, ...] = tuple(
-            lay.make_layer(len(a), b, g, k, f, [rng], noise) for a, b, g, k, f in settings
+            replace(lay.make_layer(len(a), b, g, k, f, [rng], noise), kind=edges)
+            for a, b, g, k, f in settings
+        )
+        self.layers = tuple(
+            _share(layer, number, l)
+            for l, (layer, number) in enumerate(zip(self.layers, _each(heads, depth, "heads"), strict=True))
         )
         self.names = tuple(names or (f"x{i}" for i in range(len(groups[0]))))
         last = len(groups[-1])
         self.outputs = tuple(outputs or (["y"] if last == 1 else [f"y{k}" for k in range(last)]))
         self.scaling = Scaling.none(len(groups[0]), last)
         self.fitted = False
+        self.local = False
         self.history = pd.DataFrame()
         self.stop_reason = ""
         self.seed = seed
@@ -95,6 +109,62 @@ class KAN:
             if layer.size:
                 state = layer.state * np.eye(layer.inputs, dtype=np.int8)
                 new = new._replace(l, replace(layer, state=state))
+        return new
+
+    @classmethod
+    def mlp(cls, shape: Sequence[int], activation: str = "silu", seed: int = 0, **options: Any) -> Self:
+        """Return a multilayer perceptron: lines with biases on edges, one fixed activation on hidden nodes.
+
+        The baseline to compare with; it trains, predicts and saves as every network does. Every hidden level
+        becomes two, as in :meth:`lan`.
+        """
+        levels = [shape[0], *(n for n in shape[1:-1] for _ in range(2)), shape[-1]]
+        bases = ["x" if l % 2 == 0 else activation for l in range(len(levels) - 1)]
+        new = cls(levels, 0, base=bases, seed=seed, **options)
+        layers = list(new.layers)
+        for l, layer in enumerate(layers):
+            if l % 2 == 0:
+                bias = np.random.default_rng((seed, l)).normal(size=layer.bias.shape)
+                layers[l] = replace(layer, bias_free=True, bias=bias if l + 1 < len(layers) else layer.bias)
+                continue
+            eye = np.eye(layer.inputs, dtype=np.int8)
+            ones = np.ones_like(layer.weights)
+            layers[l] = replace(
+                layer, state=layer.state * eye, weights=ones, locked=np.ones_like(layer.locked)
+            )
+        return new._with(tuple(layers))
+
+    def as_splines(self, grid: int = 20) -> Self:
+        """Return the network with splines of `grid` cells, or as many as there are, for radial edges."""
+        return self._with(tuple(reshape.as_splines(layer, grid) for layer in self.layers))
+
+    @classmethod
+    def continual(
+        cls,
+        ranges: Sequence[tuple[float, float]],
+        inner: Sequence[NodeSpec] = (),
+        grid: int = 50,
+        order: int = 3,
+        seed: int = 0,
+        outputs: int = 1,
+        **options: Any,
+    ) -> Self:
+        """Return a network that learns data in turns: what it does not see again stays as it is (3.5).
+
+        Splines alone, starting at 0, on a grid over the inputs' `ranges` that never moves: a row changes only
+        the order + 1 coefficients of each spline that are not 0 there. `fit` then neither moves grids nor
+        smooths, as both would change curves away from the rows. This keeps one layer whole; with `inner`
+        levels rows far apart can share an inner value, so some is forgotten. Raises InputError for ranges.
+        """
+        for low, high in ranges:
+            if not (np.isfinite([low, high]).all() and low < high):
+                raise InputError(f"Range ({low}, {high}) is empty or not finite; give (low, high).")
+        new = cls([len(ranges), *inner, outputs], grid, order, None, seed, **options)
+        first = new.layers[0]
+        knots = np.stack([spline.uniform_knots(low, high, grid, order) for low, high in ranges])[None]
+        still = first.coefficients if inner else np.zeros_like(first.coefficients)
+        new = new._replace(0, replace(first, knots=knots, coefficients=still))
+        new.fitted = new.local = True
         return new
 
     def _check_names(self) -> None:
@@ -141,6 +211,12 @@ class KAN:
         `steps` of `optimizer` ("lm", "lbfgs", "adam") at each of `grids` (default: the present ones). The
         objective is loss + lamb·(mu1·L1 + mu2·entropy), (2.20). Raises InputError for bad data.
         """
+        if self.local:
+            if grids or lamb:
+                raise InputError(
+                    "A continual network keeps its grid and takes no sparsity; leave grids and lamb out."
+                )
+            update_grid, smoothness = False, 0.0
         setting = Training(
             steps=steps,
             grids=tuple(grids or ()),
@@ -202,7 +278,10 @@ class KAN:
         return pruning.activity(self.layers, self._seen(X))
 
     def prune(self, nodes: float | None = 1e-2, edges: float | None = 1e-2, X: Any = None) -> Self:
-        """Return the network without nodes of score (2.21) and edges of size at most these thresholds."""
+        """Return the network without nodes of score (2.21) and edges of size at most these thresholds.
+
+        See kansym.pruning.prune for what a size is.
+        """
         return self._with(pruning.prune(self.layers, self.activity(X), nodes, edges))
 
     def prune_inputs(self, threshold: float = 1e-2, X: Any = None) -> Self:
@@ -229,11 +308,20 @@ class KAN:
         """Return the library functions that fit edge (l, i, j) best, best first; the network stays as it is.
 
         The curve is taken to be known as well as the network knows its targets: in units of its spread, to
-        the error of the last fit.
+        the error of the last fit. A spline of C coefficients says only C things, however many rows it is read
+        at: where it keeps further from all functions than that, what is left counts as error of C values.
         """
         x, y = self._edge(l, i, j, X)
-        noise = self.error * float(y.std()) if self.error else None
-        return match(x, y, library=library, top=top, noise=noise)
+        if not self.error:
+            return match(x, y, library=library, top=top)
+        noise = self.error * float(y.std())
+        found = match(x, y, library=library, top=top, noise=noise)
+        layer = self.layers[l]
+        if layer.size and layer.state[0, j, i] == lay.SPLINE:
+            common = min(m.rmse for m in found) * max(len(x) / layer.size, 1.0) ** 0.5
+            if common > noise:
+                found = match(x, y, library=library, top=top, noise=common)
+        return found
 
     def fix_symbolic(
         self,
@@ -326,7 +414,9 @@ class KAN:
             "outputs": list(self.outputs),
             "scaling": asdict(self.scaling),
             "fitted": self.fitted,
+            "local": self.local,
             "seed": self.seed,
+            "error": self.error,
         }
 
     @classmethod
@@ -342,9 +432,24 @@ class KAN:
             )
             new.scaling = Scaling(**{k: tuple(v) for k, v in data["scaling"].items()})
             new.fitted, new.seed = bool(data["fitted"]), int(data["seed"])
+            new.local = bool(data.get("local", False))
+            new.error = float(data.get("error", 0.0))
         except (KeyError, TypeError) as problem:
             raise FormatError(f"The network lacks or garbles {problem}; save it again.") from None
         return new
+
+    def scaled_to(self, X: Any, y: Any) -> Self:
+        """Return the network that sees inputs and targets with mean 0 and standard deviation 1 on these rows.
+
+        Values and formulas are still in the user's units. For columns of very different or very large size.
+        """
+        rows, target = _array(X, "X"), _array(y, "y")
+
+        def spread(v: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+            scale = np.where(v.std(0) > 0, v.std(0), 1.0)
+            return tuple(v.mean(0).tolist()), tuple(scale.tolist())
+
+        return self.with_scaling(Scaling(*spread(rows), *spread(target.reshape(len(target), -1))))
 
     def with_scaling(self, scaling: Scaling) -> Self:
         """Return the network with other shifts and scales around the same layers."""
@@ -450,6 +555,16 @@ def _groups(spec: NodeSpec) -> tuple[int, ...]:
     if any(a < 2 for a in arities) or sums < 0 or sums + len(arities) == 0:
         raise InputError(f"Level {spec!r}: give (sums, products) or (sums, [arity of 2 or more, ...]).")
     return (1,) * int(sums) + tuple(int(a) for a in arities)
+
+
+def _share(layer: Layer, heads: int | None, l: int) -> Layer:
+    """Return the layer whose edges share `heads` curves, dealt out evenly, and alike for all seeds."""
+    if heads is None:
+        return layer
+    if heads < 1:
+        raise InputError(f"heads={heads} leaves layer {l} no curve; give 1 or more, or None.")
+    dealt = np.random.default_rng(l).permutation(layer.sums * layer.inputs) % heads
+    return replace(layer, heads=dealt.reshape(layer.sums, layer.inputs)).tied()
 
 
 def _each(value: Any, depth: int, name: str) -> list[Any]:

@@ -45,15 +45,15 @@ def prune(
     stack: Sequence[Layer], found: Activity, nodes: float | None = 1e-2, edges: float | None = 1e-2
 ) -> tuple[Layer, ...]:
     """Return the layers without nodes whose score, incoming or outgoing, is at most `nodes` (2.21), and
-    without edges of mean |phi| at most `edges`.
+    without edges of size at most `edges`.
 
-    Both are in units of the layer's largest edge, since a network can shrink a layer and stretch the
-    next one's grids at no cost, and sparsity makes it do so. The mean of what is dropped moves into the
-    bias of the sum that loses it. Inputs and outputs stay.
+    An edge's size here is the spread of its values: their mean is but a bias, and moves into the bias of the
+    sum that loses the edge. Sizes are in units of the layer's largest, since a network can shrink a layer
+    and stretch the next one's grids at no cost, and sparsity makes it do so. Inputs and outputs stay.
     Raises InputError when a level would lose all its nodes.
     """
     out = list(stack)
-    size = [s / max(float(s.max()), 1e-300) for s in found.size]
+    size = [s / max(float(s.max()), 1e-300) for s in found.spread]
     for l, layer in enumerate(out):
         on = layer.state[0] != OFF
         if edges is not None:

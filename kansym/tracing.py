@@ -14,6 +14,7 @@ import numpy as np
 from kansym import library, spline
 from kansym.errors import InputError
 from kansym.graph import Curve, Edge, Graph, Spline, Symbolic
+from kansym.training import radial
 from kansym.training.layers import OFF, SPLINE, SYMBOLIC, Layer
 
 
@@ -83,13 +84,13 @@ def to_graph(
                 constant = float(layer.bias[member, j])
                 if arity == 1:
                     bias[name] = constant
-                    edges += [Edge(below[i], name, 0, c) for i, c in curves]
+                    edges += _joined(below, name, curves)
                 elif len(curves) == 1 and constant == 0.0:
                     edges.append(Edge(below[curves[0][0]], name, part, curves[0][1]))
                 else:
                     factor = _fresh(f"{name}_{part}", taken)
                     nodes[factor], bias[factor] = "sum", constant
-                    edges += [Edge(below[i], factor, 0, c) for i, c in curves]
+                    edges += _joined(below, factor, curves)
                     edges.append(Edge(factor, name, 0, Symbolic(line)))
         below = above
     ends = []
@@ -222,6 +223,16 @@ def _fresh(name: str, taken: set[str]) -> str:
     return name
 
 
+def _joined(below: Sequence[str], name: str, curves: Sequence[tuple[int, Curve]]) -> list[Edge]:
+    """Return an edge for every curve, numbered where one node sends several."""
+    sent: dict[int, int] = {}
+    out = []
+    for i, curve in curves:
+        out.append(Edge(below[i], name, sent.get(i, 0), curve))
+        sent[i] = sent.get(i, 0) + 1
+    return out
+
+
 def _curves(layer: Layer, e: int, j: int) -> list[tuple[int, Curve]]:
     out: list[tuple[int, Curve]] = []
     for i in range(layer.inputs):
@@ -234,6 +245,13 @@ def _curves(layer: Layer, e: int, j: int) -> list[tuple[int, Curve]]:
             if layer.base == "x":
                 out.append((i, Symbolic(library.get("x"), c=float(layer.weights[e, j, i]))))
             elif layer.base is not None:
+                out.append((i, Symbolic(library.get(layer.base), c=float(layer.weights[e, j, i]))))
+        elif layer.kind == "radial":
+            middle, width = radial.places(layer.knots[e, i], layer.order)
+            bell, a = library.get("gaussian"), 1.0 / float(width[0])
+            for centre, c in zip(middle, layer.coefficients[e, j, i], strict=True):
+                out.append((i, Symbolic(bell, a, -a * float(centre), float(c))))
+            if layer.base is not None:
                 out.append((i, Symbolic(library.get(layer.base), c=float(layer.weights[e, j, i]))))
         else:
             weight = float(layer.weights[e, j, i]) if layer.base is not None else 0.0

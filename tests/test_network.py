@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kansym.errors import DomainError, InputError, UnknownNameError
 from kansym.evaluate import evaluate
+from kansym.export import to_numpy
 from kansym.graph import Graph
 from kansym.session import KAN
 from kansym.tracing import Scaling
@@ -31,6 +32,8 @@ def _random(levels, seed: int, symbolic: float, off: float, scaled: bool) -> tup
         order=int(rng.integers(1, 5)),
         seed=seed,
         base=rng.choice(["silu", "x", "tanh"]),
+        edges=str(rng.choice(["spline", "radial"])),
+        heads=rng.choice([None, 2]),
     )
     X = rng.uniform(-1, 1, (50, 2))
     for l, layer in enumerate(model.layers):
@@ -77,6 +80,9 @@ def test_symbolic_network_formula_and_recompiled_network_agree(levels, seed: int
     formula = model.symbolic_formula()
     values = sympy.lambdify(sympy.symbols("x0 x1"), formula, "numpy")(*X.T)
     assert np.allclose(values, want, rtol=1e-8, atol=1e-9 * max(1, np.abs(want).max()))
+    space: dict = {}
+    exec(to_numpy(formula, ["x0", "x1"]), space)  # our own text, as a user runs it
+    assert np.allclose(space["law"](*X.T), want, rtol=1e-8, atol=1e-9 * max(1, np.abs(want).max()))
     again = KAN.from_graph(model.to_graph())
     assert np.allclose(again.predict(X), want, rtol=1e-9, atol=1e-10 * max(1, np.abs(want).max()))
 
@@ -193,3 +199,33 @@ def test_a_lan_has_activations_on_nodes_and_lines_on_edges() -> None:
     assert model.shape == [2, 3, 3, 1] and model.parameters == 2 * 3 + 3 * 8 + 3
     assert np.sqrt(np.mean((model.predict(X) - y) ** 2)) < 1e-3
     assert np.allclose(evaluate(model.to_graph(), X)[:, 0], model.predict(X), atol=1e-12)
+
+
+def test_a_continual_network_keeps_what_it_does_not_see_again():
+    model = KAN.continual([(0.0, 1.0)], grid=20)
+    assert np.all(model.predict(np.linspace(0, 1, 5)) == 0.0)
+    x = np.linspace(0, 1, 400)
+    y = np.sin(12 * x)
+    left, right = x < 0.5, x >= 0.5
+    model.fit(x[left], y[left], steps=20)
+    before = model.predict(x)
+    assert np.abs(before - y)[left].max() < 1e-3
+    model.fit(x[right], y[right], steps=20)
+    after = model.predict(x)
+    far = x < 0.5 - 3 / 20  # a spline of order 3 that is not 0 beyond 0.5 reaches three cells back
+    assert np.array_equal(before[far], after[far])
+    assert np.abs(after - y).max() < 1e-2
+    again = KAN.from_dict(model.to_dict())
+    assert again.local and np.array_equal(again.predict(x), after)
+    ordinary = KAN([1, 1], grid=20, base=None, seed=0)
+    ordinary.fit(x[left], y[left], steps=20).fit(x[right], y[right], steps=20)
+    assert np.abs(ordinary.predict(x) - y)[far].max() > 0.1
+
+
+def test_what_a_continual_network_refuses():
+    with pytest.raises(InputError, match="empty or not finite"):
+        KAN.continual([(1.0, 1.0)])
+    model = KAN.continual([(0.0, 1.0)])
+    for options in ({"grids": [5, 10]}, {"lamb": 1e-3}):
+        with pytest.raises(InputError, match="keeps its grid"):
+            model.fit(np.linspace(0, 1, 10), np.zeros(10), **options)

@@ -32,6 +32,17 @@ def test_a_constant_edge_moves_into_the_bias() -> None:
     assert np.allclose(small.predict(X), want, atol=1e-12)
 
 
+def test_a_constant_on_an_edge_does_not_make_the_others_small() -> None:
+    X = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    model = KAN([2, 1], seed=0, grid=4)
+    model = model.fix_symbolic(0, 0, 0, "sin", 1.0, 0.0, 1.0, 1000.0, X=X)
+    model = model.fix_symbolic(0, 1, 0, "x", 1.0, 0.0, 1.0, -1000.0, X=X)
+    tiny = model.fix_symbolic(0, 1, 0, "x", 1.0, 0.0, 1e-3, -1000.0, X=X)
+    assert model.prune(X=X).layers[0].state.all()
+    assert not tiny.prune(X=X).layers[0].state.all()
+    assert np.allclose(tiny.prune(X=X).predict(X), tiny.predict(X), atol=2e-3)
+
+
 def test_thresholds_are_in_units_of_the_layer_so_that_scale_does_not_matter() -> None:
     X = np.random.default_rng(0).uniform(-1, 1, (300, 2))
     y = np.exp(np.sin(np.pi * X[:, 0]) + X[:, 1] ** 2)

@@ -25,7 +25,7 @@ def minimise(
 
     A step to a value that is not finite is undone and ends the run.
     """
-    x = theta.to(problem.device).clone().requires_grad_(True)
+    x = theta.to(problem.device, problem.dtype).clone().requires_grad_(True)
     generator = torch.Generator().manual_seed(setting.seed)
     rows = len(problem.X)
     batch = min(setting.batch or rows, rows)

@@ -16,7 +16,7 @@ from kansym import spline
 from kansym.jit import njit
 from kansym.training.layers import SPLINE, SYMBOLIC, Layer
 
-BASES = (None, "silu", "x")
+BASES = (None, "silu", "x", "tanh")
 _ROWS = 128
 _ENTRIES = 1 << 18  # of J at once
 DENSE = 17.0
@@ -68,8 +68,11 @@ class Buffers(NamedTuple):
 
 
 def supported(layers: Sequence[Layer]) -> bool:
-    """Tell whether these layers have only what this room knows: spline edges with silu, x or no base."""
-    return all(layer.base in BASES and not np.any(layer.state == SYMBOLIC) for layer in layers)
+    """Tell whether these layers have only what this room knows: splines, and base functions of BASES."""
+    return all(
+        layer.base in BASES and layer.kind == "spline" and not np.any(layer.state == SYMBOLIC)
+        for layer in layers
+    )
 
 
 def plan(layers: Sequence[Layer], member: int = 0) -> Plan:
@@ -311,6 +314,9 @@ def _forward(plan, theta, X, buffers):
                     b, db = x * s, s * (1.0 + x * (1.0 - s))
                 elif base == 2:
                     b, db = x, 1.0
+                elif base == 3:
+                    b = np.tanh(x)
+                    db = 1.0 - b * b
                 for a in range(width):
                     value[r, at + a] = v[a]
                 value[r, at + width] = b

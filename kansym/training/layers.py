@@ -16,6 +16,7 @@ from kansym import spline
 from kansym.errors import InputError
 from kansym.graph import Symbolic
 from kansym.library import Function
+from kansym.training import radial
 
 OFF, SPLINE, SYMBOLIC = 0, 1, 2
 
@@ -27,7 +28,9 @@ class Layer:
     knots (E, n, C + order + 1), coefficients (E, m, n, C), weights (E, m, n) of the base function,
     bias (E, m), state (E, m, n) of OFF, SPLINE, SYMBOLIC, locked (m, n). `groups` gives each node's
     arity: 1 adds its edges, p > 1 multiplies p such sums. grid 0 leaves only the base function. Symbolic
-    curves sit in `symbolic` by (sum, input) and replace the spline of every member.
+    curves sit in `symbolic` by (sum, input) and replace the spline of every member. `kind` says what the
+    coefficients multiply: B-splines ("spline") or Gaussians ("radial"). Edges with the same number in
+    `heads` (m, n) share their coefficients; all inputs then have one grid.
     """
 
     knots: np.ndarray
@@ -41,6 +44,8 @@ class Layer:
     base: str | None = "silu"
     bias_free: bool = False
     symbolic: Mapping[tuple[int, int], Symbolic] = field(default_factory=dict)
+    kind: str = "spline"
+    heads: np.ndarray | None = None
 
     @property
     def members(self) -> int:
@@ -103,6 +108,7 @@ class Layer:
             locked=self.locked[s][:, i].copy(),
             groups=tuple(groups),
             symbolic=symbolic,
+            heads=None if self.heads is None else self.heads[s][:, i].copy(),
         )
 
     def regrid(self, knots: np.ndarray) -> Layer:
@@ -113,8 +119,37 @@ class Layer:
             for i in range(self.inputs):
                 if self.size:
                     old = self.coefficients[e, :, i]
-                    new[e, :, i] = spline.refit(self.knots[e, i], old, self.order, knots[e, i])
+                    refit = spline.refit if self.kind == "spline" else radial.refit
+                    new[e, :, i] = refit(self.knots[e, i], old, self.order, knots[e, i])
         return replace(self, knots=knots, coefficients=new)
+
+    def curve(self, e: int, i: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the coefficients (C,) that come closest to y (n,) at x (n,) on input i of member e."""
+        if self.kind == "spline":
+            return spline.fit(self.knots[e, i], self.order, x, y)
+        return radial.fit(self.knots[e, i], self.order, x, y[None])[0]
+
+    def leaders(self, e: int) -> np.ndarray:
+        """Return for every edge (m, n) the number of the edge whose coefficients it shares, itself if none.
+
+        Only free splines share; the first of a head leads.
+        """
+        own = np.arange(self.sums * self.inputs)
+        if self.heads is None:
+            return own.reshape(self.sums, self.inputs)
+        free = ((self.state[e] == SPLINE) & ~self.locked).ravel()
+        first: dict[int, int] = {}
+        for edge in own[free]:
+            own[edge] = first.setdefault(int(self.heads.flat[edge]), int(edge))
+        return own.reshape(self.sums, self.inputs)
+
+    def tied(self) -> Layer:
+        """Return the layer with the coefficients of each head's first edge on all its edges."""
+        if self.heads is None:
+            return self
+        flat = self.coefficients.reshape(self.members, -1, self.size)
+        new = np.stack([flat[e][self.leaders(e)] for e in range(self.members)])
+        return replace(self, coefficients=new)
 
 
 def make_layer(
@@ -168,6 +203,7 @@ def pack(layers: Sequence[Layer]) -> np.ndarray:
 def unpack(layers: Sequence[Layer], theta: np.ndarray) -> tuple[Layer, ...]:
     """Return the layers with the parameters of `theta` (E, P)."""
     out, at = [], 0
+    theta = np.asarray(theta, float)
     for layer in layers:
         width = layer.inputs * (layer.size + 1) + 1
         block = theta[:, at : at + layer.sums * width].reshape(layer.members, layer.sums, width)
@@ -197,6 +233,10 @@ def free(layers: Sequence[Layer]) -> np.ndarray:
         on = (layer.state == SPLINE) & ~layer.locked
         edges = np.broadcast_to(on[..., None], (*on.shape, layer.size + 1)).copy()
         edges[..., -1] &= layer.base is not None
+        if layer.heads is not None:
+            own = np.arange(layer.sums * layer.inputs).reshape(layer.sums, layer.inputs)
+            for e in range(layer.members):
+                edges[e, layer.leaders(e) != own, :-1] = False
         rows = edges.reshape(layer.members, layer.sums, -1)
         last = np.full((layer.members, layer.sums, 1), layer.bias_free)
         parts.append(np.concatenate([rows, last], axis=2).reshape(layer.members, -1))
@@ -204,6 +244,34 @@ def free(layers: Sequence[Layer]) -> np.ndarray:
             loose = [k not in curve.function.redundant and not layer.locked[j, i] for k in "abcd"]
             parts.append(np.broadcast_to(loose, (layer.members, 4)))
     return np.concatenate(parts, axis=1)
+
+
+def letters(layers: Sequence[Layer]) -> np.ndarray:
+    """Return which parameters are an a, b, c or d of a symbolic edge (P,)."""
+    parts = []
+    for layer in layers:
+        parts.append(np.zeros(layer.sums * (layer.inputs * (layer.size + 1) + 1), bool))
+        parts.append(np.ones(4 * len(layer.symbolic), bool))
+    return np.concatenate(parts)
+
+
+def ties(layers: Sequence[Layer]) -> np.ndarray | None:
+    """Return whose value each parameter takes (E, P), or None where every edge has its own."""
+    if all(layer.heads is None for layer in layers):
+        return None
+    size = pack(layers).shape[1]
+    out = np.tile(np.arange(size), (layers[0].members, 1))
+    at = 0
+    for layer in layers:
+        width = layer.size + 1
+        block = layer.inputs * width + 1
+        edge = np.arange(layer.sums * layer.inputs)
+        starts = at + (edge // layer.inputs) * block + (edge % layer.inputs) * width
+        for e in range(layer.members):
+            for own, leader in zip(starts, starts[layer.leaders(e).ravel()], strict=True):
+                out[e, own : own + layer.size] = leader + np.arange(layer.size)
+        at += layer.sums * block + 4 * len(layer.symbolic)
+    return out
 
 
 def smoothing(layers: Sequence[Layer]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -251,6 +319,8 @@ def to_dict(layer: Layer) -> dict[str, Any]:
         "order": layer.order,
         "base": layer.base,
         "bias_free": layer.bias_free,
+        "kind": layer.kind,
+        "heads": None if layer.heads is None else layer.heads.tolist(),
         "symbolic": [
             {"sum": j, "input": i, "function": c.function.to_dict(), **{k: getattr(c, k) for k in "abcdp"}}
             for (j, i), c in layer.symbolic.items()
@@ -270,4 +340,6 @@ def from_dict(data: Mapping[str, Any]) -> Layer:
         for s in data["symbolic"]
     }
     rest = {k: data[k] for k in ("order", "base", "bias_free")}
-    return Layer(**arrays, **rest, groups=tuple(data["groups"]), symbolic=symbolic)
+    heads = None if data.get("heads") is None else np.array(data["heads"], int)
+    kind = data.get("kind", "spline")
+    return Layer(**arrays, **rest, groups=tuple(data["groups"]), symbolic=symbolic, kind=kind, heads=heads)

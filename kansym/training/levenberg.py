@@ -44,7 +44,7 @@ def minimise(
     when every loss is at most `target`, at the monotonic time `deadline`, or when check(state)
     asks for it. KeyboardInterrupt ends it as "interrupted" with the best so far.
     """
-    members = problem.members
+    members, tiny = problem.members, torch.finfo(theta.dtype).tiny
     mu = torch.as_tensor(damping, dtype=theta.dtype, device=theta.device).expand(members).clone()
     grow = theta.new_full((members,), 2.0)
     stale = torch.ones(members, dtype=torch.bool, device=theta.device)
@@ -72,13 +72,16 @@ def minimise(
                     gradient = torch.where(stale[:, None], g, gradient)
                     hessian = torch.where(stale[:, None, None], h, hessian)
                 diagonal = hessian.diagonal(dim1=1, dim2=2)
-                top = diagonal.amax(1, keepdim=True).clamp_min(1e-300)
-                scale = torch.where(free, torch.maximum(diagonal, 1e-8 * top), 1.0)
+                # Coefficients no row touches get a floor; letters have units of their own (c of exp may be
+                # 1e-30) and none.
+                top = torch.where(problem.letters, 0.0, diagonal).amax(1, keepdim=True)
+                floor = torch.where(problem.letters, 0.0, 1e-8 * top).clamp_min(tiny**0.5)
+                scale = torch.where(free, torch.maximum(diagonal, floor), 1.0)
             extra = torch.where(free, mu[:, None] * scale, 1.0)
             delta, failed = problem.solve(hessian, extra, gradient)
             trial = problem.state(state.theta + delta)
             expected = 0.5 * (delta * (extra * delta * free - gradient)).sum(1)
-            ratio = (state.objective - trial.objective) / expected.clamp_min(1e-300)
+            ratio = (state.objective - trial.objective) / expected.clamp_min(tiny)
             good = torch.isfinite(trial.objective) & (trial.objective < state.objective) & ~failed
             state = state.mix(trial, good)
             shrink = (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 1.0)

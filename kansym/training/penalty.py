@@ -26,7 +26,7 @@ class Sparsity:
         """Return the penalty (E,) of mean absolute activations (E, edges), `layers` edges in each layer."""
         total = torch.zeros_like(magnitudes[:, 0])
         for u in magnitudes.split(list(layers), dim=1):
-            size = u.sum(1, keepdim=True).clamp_min(1e-300)
+            size = u.sum(1, keepdim=True).clamp_min(torch.finfo(u.dtype).tiny)
             entropy = -torch.special.xlogy(u / size, u / size).sum(1)
             total = total + self.mu1 * u.sum(1) + self.mu2 * entropy
         return total * torch.as_tensor(self.strength, dtype=total.dtype, device=total.device)
@@ -35,7 +35,7 @@ class Sparsity:
         """Return the derivative (E, edges) by every magnitude: lambda (mu1 - mu2 (log p + S)/|Phi|)."""
         parts = []
         for u in magnitudes.split(list(layers), dim=1):
-            size = u.sum(1, keepdim=True).clamp_min(1e-300)
+            size = u.sum(1, keepdim=True).clamp_min(torch.finfo(u.dtype).tiny)
             p = u / size
             entropy = -torch.special.xlogy(p, p).sum(1, keepdim=True)
             parts.append(self.mu1 - self.mu2 * (p.clamp_min(1e-12).log() + entropy) / size)

@@ -66,6 +66,7 @@ class Problem:
     smoothness: float = 0.0
     batch: int = _BATCH
     device: str = "cpu"
+    dtype: torch.dtype = torch.float64
 
     @property
     def members(self) -> int:
@@ -83,13 +84,30 @@ class Problem:
         return torch.from_numpy(layers.free(self.layers)).to(self.device)
 
     @cached_property
+    def letters(self) -> Tensor:
+        """Return which parameters belong to symbolic edges (P,)."""
+        return torch.from_numpy(layers.letters(self.layers)).to(self.device)
+
+    @cached_property
     def _plans(self) -> list[kernels.Plan]:
         return [kernels.plan(self.layers, e) for e in range(self.members)]
 
     @cached_property
     def _smoothing(self) -> list[tuple[Tensor, Tensor]]:
         found = layers.smoothing(self.layers) if self.smoothness else []
-        return [(torch.from_numpy(a).to(self.device), torch.from_numpy(b).to(self.device)) for a, b in found]
+        return [
+            (torch.from_numpy(a).to(self.device), torch.from_numpy(b).to(self.device, self.dtype))
+            for a, b in found
+        ]
+
+    @cached_property
+    def _ties(self) -> Tensor | None:
+        found = layers.ties(self.layers)
+        return None if found is None else torch.from_numpy(found).to(self.device)
+
+    def tied(self, theta: Tensor) -> Tensor:
+        """Return the parameters (E, P) with those that share a value set to it."""
+        return theta if self._ties is None else theta.gather(1, self._ties)
 
     @cached_property
     def _fixed(self) -> Tensor:
@@ -98,20 +116,20 @@ class Problem:
     @cached_property
     def compiled(self) -> bool:
         """Tell whether `kernels` can do this, on the CPU; else `tensors` does it, anywhere."""
-        return self.device == "cpu" and kernels.supported(self.layers)
+        return self.device == "cpu" and self.dtype == torch.float64 and kernels.supported(self.layers)
 
     @cached_property
     def _network(self) -> tensors.Network:
-        return tensors.Network(self.layers, self.device)
+        return tensors.Network(self.layers, self.device, self.dtype)
 
     @cached_property
     def _rows(self) -> Tensor:
-        return torch.from_numpy(self.X).to(self.device)
+        return torch.from_numpy(self.X).to(self.device, self.dtype)
 
     def on(self, X: np.ndarray, y: np.ndarray) -> Problem:
         """Return the bare loss of the same networks on other rows, to be asked often."""
-        target = torch.from_numpy(np.ascontiguousarray(y)).to(self.device)
-        new = Problem(self.layers, X, target, self.loss, device=self.device)
+        target = torch.from_numpy(np.ascontiguousarray(y)).to(self.device, self.dtype)
+        new = Problem(self.layers, X, target, self.loss, device=self.device, dtype=self.dtype)
         if self.compiled:
             new.__dict__["_plans"] = self._plans
         return new
@@ -142,6 +160,7 @@ class Problem:
 
     def state(self, theta: Tensor) -> State:
         """Return objective, loss, magnitudes and predictions at theta (E, P)."""
+        theta = self.tied(theta)
         if not hasattr(self.loss, "rows"):
             with torch.enable_grad():
                 value = self.differentiable(theta, slice(None)).detach()
@@ -237,6 +256,7 @@ class Problem:
 
     def differentiable(self, theta: Tensor, part: Tensor | slice) -> Tensor:
         """Return the objective (E,) of some rows as a tensor that remembers its gradient."""
+        theta = self.tied(theta)
         X, y = self._rows[part], self.y[part]
         if not hasattr(self.loss, "rows"):
             value = self._custom(theta, X, y)
@@ -282,10 +302,15 @@ class Problem:
         return -torch.cholesky_solve(gradient[..., None], factor)[..., 0], failed
 
     def _completed(self, theta: Tensor, g: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the smoothness penalty; put zeros where parameters may not change."""
+        """Add the smoothness penalty; sum over what shares a value; put zeros where nothing may change."""
         for at, gram in self._smoothing:
             g[:, at] += 2 * self.smoothness * theta[:, at] @ gram
             h[:, at[:, :, None], at[:, None, :]] += 2 * self.smoothness * gram
+        if self._ties is not None:
+            index = self._ties
+            g = torch.zeros_like(g).scatter_add(1, index, g)
+            h = torch.zeros_like(h).scatter_add(1, index[:, :, None].expand_as(h), h)
+            h = torch.zeros_like(h).scatter_add(2, index[:, None, :].expand_as(h), h)
         fixed = self._fixed
         if len(fixed):
             free = self.free[:, fixed].to(g.dtype)

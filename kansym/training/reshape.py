@@ -10,6 +10,7 @@ import numpy as np
 from kansym import spline
 from kansym.errors import DomainError
 from kansym.graph import Symbolic
+from kansym.training import radial
 from kansym.training.layers import OFF, SPLINE, SYMBOLIC, Layer, make_layer
 
 
@@ -47,8 +48,14 @@ def set_spline(layer: Layer, j: int, i: int, x: np.ndarray) -> Layer:
             if curve is None
             else curve.c * curve.function(curve.a * grid + curve.b, curve.p) + curve.d
         )
-        coefficients[e, j, i] = spline.fit(knots, layer.order, grid, y)
-    return replace(layer, state=state, coefficients=coefficients, weights=weights, symbolic=symbolic)
+        coefficients[e, j, i] = layer.curve(e, i, grid, y)
+    heads = layer.heads
+    if heads is not None:
+        heads = heads.copy()
+        heads[j, i] = heads.max() + 1
+    return replace(
+        layer, state=state, coefficients=coefficients, weights=weights, symbolic=symbolic, heads=heads
+    )
 
 
 def widen(stack: Sequence[Layer], level: int, extra: int, rng: np.random.Generator) -> tuple[Layer, ...]:
@@ -66,6 +73,7 @@ def widen(stack: Sequence[Layer], level: int, extra: int, rng: np.random.Generat
         state=np.concatenate([below.state, new.state], 1),
         locked=np.concatenate([below.locked, new.locked], 0),
         groups=(*below.groups, *new.groups),
+        heads=_more_heads(below.heads, extra, 0),
     )
     more = make_layer(extra, [1] * above.sums, above.grid, above.order, above.base, rngs, 0.0)
     more = replace(more, weights=np.zeros_like(more.weights))
@@ -76,8 +84,18 @@ def widen(stack: Sequence[Layer], level: int, extra: int, rng: np.random.Generat
         weights=np.concatenate([above.weights, more.weights], 2),
         state=np.concatenate([above.state, more.state], 2),
         locked=np.concatenate([above.locked, more.locked], 1),
+        heads=_more_heads(above.heads, extra, 1),
     )
     return tuple(out)
+
+
+def _more_heads(heads: np.ndarray | None, extra: int, axis: int) -> np.ndarray | None:
+    """Return the heads with `extra` more sums (axis 0) or inputs (axis 1), that share with no edge."""
+    if heads is None:
+        return None
+    shape = (extra, heads.shape[1]) if axis == 0 else (heads.shape[0], extra)
+    new = int(heads.max()) + 1 + np.arange(shape[0] * shape[1]).reshape(shape)
+    return np.concatenate([heads, new], axis)
 
 
 def deepen(stack: Sequence[Layer], level: int, x: np.ndarray) -> tuple[Layer, ...]:
@@ -105,8 +123,25 @@ def perturb(stack: Sequence[Layer], size: float, rng: np.random.Generator) -> tu
     for layer in stack:
         free = ((layer.state == SPLINE) & ~layer.locked)[..., None]
         noise = rng.normal(size=layer.coefficients.shape) * size
-        out.append(replace(layer, coefficients=layer.coefficients + noise * free))
+        out.append(replace(layer, coefficients=layer.coefficients + noise * free).tied())
     return tuple(out)
+
+
+def as_splines(layer: Layer, grid: int) -> Layer:
+    """Return the layer with splines of at least `grid` cells in place of radial curves, close to them."""
+    if layer.kind == "spline" or not layer.size:
+        return replace(layer, kind="spline")
+    k = layer.order
+    ends = layer.knots[:, :, k], layer.knots[:, :, -k - 1]
+    points = np.linspace(*ends, max(grid, layer.grid) + 1, axis=2)
+    knots = np.apply_along_axis(spline.extend, 2, points, k)
+    coefficients = np.empty((*layer.state.shape, knots.shape[2] - k - 1))
+    for e in range(layer.members):
+        for i in range(layer.inputs):
+            x = np.linspace(ends[0][e, i], ends[1][e, i], 8 * points.shape[2])
+            y = layer.coefficients[e, :, i] @ radial.basis(layer.knots[e, i], k, x).T
+            coefficients[e, :, i] = spline.fit(knots[e, i], k, x, y)
+    return replace(layer, knots=knots, coefficients=coefficients, kind="spline")
 
 
 def switch_off(layer: Layer, j: int, i: int) -> Layer:

@@ -54,7 +54,11 @@ def _follow_one(
         for i in range(layer.inputs):
             old = layer.knots[e, i]
             x = values[e][:, i]
-            used = np.any(layer.state[e, :, i] == SPLINE)
+            used = bool(np.any(layer.state[e, :, i] == SPLINE))
+            if layer.heads is not None:  # shared curves need one grid for all inputs
+                read = np.any(layer.state[e] == SPLINE, axis=0)
+                used = bool(read.any())
+                x = values[e][:, read].ravel() if used else x
             low, high = float(x.min()), float(x.max())
             keeps = grid == layer.grid and (
                 not used

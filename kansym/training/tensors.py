@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from kansym import library
+from kansym.training import radial
 from kansym.training.layers import SPLINE, Layer, pack
 
 
@@ -110,7 +111,9 @@ class _Layer:
         """Return phi (E, n, m, inputs) at x (E, n, inputs)."""
         coefficients, weights = self.split(theta)
         total = x.new_zeros(()).expand(*x.shape[:2], self.sums, self.inputs)
-        if self.size:
+        if self.size and self.layer.kind == "radial":
+            total = torch.einsum("enic,ejic->enji", self.gaussians(x), coefficients)
+        elif self.size:
             cell, value = _Basis.apply(x, self.knots, self.order, 0)
             total = torch.einsum("enia,enjia->enji", value, _local(coefficients, cell, self.order))
         if self.layer.base is not None:
@@ -124,6 +127,11 @@ class _Layer:
                 parts[j * self.inputs + i] = c * f(a * x[..., i] + b, p) + d
             total = torch.stack(parts, -1).reshape(total.shape)
         return total
+
+    def gaussians(self, x: Tensor) -> Tensor:
+        """Return the radial basis (E, n, inputs, C) at x (E, n, inputs)."""
+        middle, width = radial.places(self.knots, self.order)
+        return torch.exp(-(((x[..., None] - middle[:, None]) / width[:, None]) ** 2))
 
     def slopes(self, theta: Tensor, x: Tensor) -> Tensor:
         """Return phi' (E, n, m, inputs)."""
@@ -173,7 +181,9 @@ class _Layer:
     def own(self, x: Tensor) -> Tensor:
         """Return what multiplies each parameter of an edge, (E, n, inputs, C + 1): basis values and base."""
         own = x.new_zeros(*x.shape[:2], self.inputs, self.size + 1)
-        if self.size:
+        if self.size and self.layer.kind == "radial":
+            own[..., :-1] = self.gaussians(x.detach())
+        elif self.size:
             cell, value = _Basis.apply(x.detach(), self.knots, self.order, 0)
             place = cell[..., None] + torch.arange(self.order + 1, device=x.device)
             own.scatter_(-1, place, value)

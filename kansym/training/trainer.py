@@ -23,6 +23,7 @@ from kansym.training.penalty import Sparsity
 from kansym.training.problem import Problem, State
 
 OPTIMISERS = ("lm", "lbfgs", "adam")
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Training:
     callback: Callable[[dict[str, Any]], Any] | None = None
     progress: bool = False
     device: str = "cpu"
+    dtype: str = "float64"
     rate: float = 1e-2
     batch: int | None = None
     seed: int = 0
@@ -87,6 +89,8 @@ def train(
     """
     if setting.optimizer not in OPTIMISERS:
         raise UnknownNameError("optimizer", setting.optimizer, OPTIMISERS)
+    if setting.dtype not in DTYPES:
+        raise UnknownNameError("dtype", setting.dtype, DTYPES)
     if setting.steps < 1:
         raise InputError(f"steps={setting.steps} trains nothing; give 1 or more.")
     with threadpool_limits(1):  # threads that fight over small matrices cost more than they bring
@@ -120,15 +124,17 @@ class _Run:
 
     def problem(self, stack: tuple[Layer, ...], smoothness: float) -> Problem:
         s = self.setting
+        kind = DTYPES[s.dtype]
         return Problem(
             stack,
             self.X,
-            torch.from_numpy(self.y).to(s.device),
+            torch.from_numpy(self.y).to(s.device, kind),
             self.loss,
-            weights=None if self.weights is None else self.weights.to(s.device),
+            weights=None if self.weights is None else self.weights.to(s.device, kind),
             sparsity=Sparsity(s.lamb, s.mu1, s.mu2),
             smoothness=smoothness,
             device=s.device,
+            dtype=kind,
         )
 
     def stages(self, stack: tuple[Layer, ...], fresh: bool) -> Outcome:
@@ -171,7 +177,7 @@ class _Run:
                 max(smoothness, s.anneal * s.cooling ** (done / s.update_every)) if updating else smoothness
             )
             problem = self.problem(stack, stiff)
-            theta = torch.from_numpy(lay.pack(stack)).to(s.device)
+            theta = torch.from_numpy(lay.pack(stack)).to(problem.device, problem.dtype)
             held = None if self.held is None else problem.on(*self.held)
             check = partial(self.check, stack, held, max(grids), smoothness)
             if s.optimizer == "lm":
