@@ -14,6 +14,8 @@ from functools import lru_cache
 import numpy as np
 import sympy
 
+from kansym import noise
+
 Array = np.ndarray
 
 
@@ -141,14 +143,20 @@ class _Column:
         return replace(self, G=self.G[rows], weight=v / v.sum())
 
 
-def laws(h: Array, t: Array, w: Array, keep: int = 12, rows: int = 240) -> list[Law]:
+def laws(h: Array, t: Array, w: Array, keep: int = 20, rows: int = 240) -> list[Law]:
     """Return the best named curves for t(h), simplest first among equals; w are root weights of t."""
-    if len(h) > rows:
-        order = np.argsort(h, kind="stable")
-        pick = np.unique(order[np.linspace(0, len(h) - 1, rows).round().astype(int)])
-        h, t, w = h[pick], t[pick], w[pick]
     if np.ptp(h) == 0 or not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)):
         return []
+    n = len(h)
+    order = np.argsort(h, kind="stable")
+    h, t, w = h[order], t[order], w[order]
+    scatter = 0.0
+    if n >= 2 * BINS and _noisy(h, t, w):
+        h, t, w, scatter = _binned(h, t, w)
+    if not scatter and n > rows:
+        pick = np.unique(np.linspace(0, n - 1, rows).round().astype(int))
+        h, t, w = h[pick], t[pick], w[pick]
+        n = len(h)
     size = np.sqrt(np.mean(h * h))  # numpy's float: powers of it overflow to infinity and do not raise
     u = h / size
     w = w / np.max(w)
@@ -157,21 +165,58 @@ def laws(h: Array, t: Array, w: Array, keep: int = 12, rows: int = 240) -> list[
         if not columns:
             return []
         singles, pairs = _inner(u)
-        rough = _rough(columns, singles, pairs)
+        rough = _rough(columns, singles, pairs, scatter, n)
         spread = float(np.sum(w * w * (t - np.average(t, weights=w * w)) ** 2)) + 1e-300
         fine = []
         few = slice(None, None, max(1, len(u) // 80))
         thin = {id(c): c.take(few) for _, c, _ in rough}
         sharper = [(*_refine(thin[id(c)], u[few], kind, 3), c) for _, c, kind in rough]
-        for share, kind, column in sorted(sharper, key=lambda s: s[0] * s[2].back)[:16]:
+
+        def judged(share: float, column: _Column, kind: _Kind) -> tuple[float, float]:
+            return share * column.back / spread * (1 - scatter) + scatter, column.price + _price(kind)
+
+        thinned = n if scatter else len(u[few])
+        sharper.sort(key=lambda s: noise.rank(*judged(s[0], s[2], s[1]), thinned))
+        for _, kind, column in sharper[:24]:
             share, kind = _refine(column, u, kind, 12)
-            share *= column.back / spread
             if np.isfinite(share):
-                fine.append((share, column.price + _price(kind), column, kind))
-    # ranking by log share plus price prefers the simple among near equals
-    fine.sort(key=lambda f: np.log10(max(f[0], 1e-26)) + 0.25 * f[1])
+                fine.append((*judged(share, column, kind), column, kind))
+    fine.sort(key=lambda f: noise.rank(f[0], f[1], n))
     negative = np.median(t) < 0
     return [Law(_writer(c, kind, size, negative), share, price) for share, price, c, kind in fine[:keep]]
+
+
+def _binned(h: Array, t: Array, w: Array) -> tuple[Array, Array, Array, float]:
+    """Return the means of BINS bins of sorted h with root weights, and the share of t that scatters in them.
+
+    Transforms of noisy values are biased, and undefined where noise changes the sign; transforms of means
+    suffer far less. Each bin's trend is taken out of its scatter.
+    """
+    starts = np.unique(np.linspace(0, len(h), BINS + 1).astype(int)[:-1])
+    v = w * w
+    weight = np.add.reduceat(v, starts)
+    middle, level = np.add.reduceat(v * h, starts) / weight, np.add.reduceat(v * t, starts) / weight
+    size = np.diff(np.append(starts, len(h)))
+    dh, dt = h - np.repeat(middle, size), t - np.repeat(level, size)
+    across, along = np.add.reduceat(v * dh * dt, starts), np.add.reduceat(v * dh * dh, starts)
+    left = np.add.reduceat(v * dt * dt, starts) - across**2 / (along + 1e-300)
+    # two numbers a bin are fitted
+    scatter = float(np.sum(np.maximum(left, 0.0))) * len(h) / max(len(h) - 2 * len(starts), 1)
+    total = float(np.sum(v * (t - np.average(t, weights=v)) ** 2)) + 1e-300
+    return middle, level, np.sqrt(weight), scatter / total
+
+
+def _noisy(h: Array, t: Array, w: Array) -> bool:
+    """Tell whether neighbours in sorted h differ by noise rather than by the curve's bend.
+
+    A row's distance from the line through its neighbours is of the other sign than the next row's when it
+    is noise, of the same when the curve bends; below SHARP of t's spread it does not matter.
+    """
+    gap = h[2:] - h[:-2]
+    a = np.where(gap > 0, (h[2:] - h[1:-1]) / np.where(gap > 0, gap, 1.0), 0.5)
+    r = w[1:-1] * (t[1:-1] - a * t[:-2] - (1 - a) * t[2:])
+    total = float(np.mean(w * w * (t - np.average(t, weights=w * w)) ** 2))
+    return bool(r[1:] @ r[:-1] < 0 and np.mean(r * r) > noise.SHARP * total)
 
 
 def _writer(
@@ -269,11 +314,18 @@ _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh
             "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0}  # fmt: skip
 
 
+BINS = 80
+"""Bins that a noisy curve is averaged in before it is transformed."""
+
+RATE = 2.5
+"""What a rate costs in symbols: a third measured constant beside c and d."""
+
+
 def _price(kind: _Kind) -> float:
     k = abs(kind.k)
     if kind.name == "power":
         return 0.5 * k + (0.0 if kind.k == 1 else 1.0)
-    return _SYMBOLS[kind.name] + (0.0 if kind.k == 1 else 1.5)
+    return RATE + _SYMBOLS[kind.name] + (0.0 if kind.k == 1 else 1.5)
 
 
 def _inner(u: Array) -> tuple[tuple[list[_Kind], Array], tuple[list[_Kind], Array]]:
@@ -328,9 +380,13 @@ def _inner(u: Array) -> tuple[tuple[list[_Kind], Array], tuple[list[_Kind], Arra
 
 
 def _rough(
-    columns: list[_Column], singles: tuple[list[_Kind], Array], pairs: tuple[list[_Kind], Array]
+    columns: list[_Column],
+    singles: tuple[list[_Kind], Array],
+    pairs: tuple[list[_Kind], Array],
+    scatter: float,
+    n: int,
 ) -> list[tuple[float, _Column, _Kind]]:
-    """Return the most promising combinations, by the share on the grid of rates."""
+    """Return the most promising combinations, by the share of n rows on the grid of rates."""
     V = np.array([c.weight for c in columns])
     G = np.array([c.G for c in columns])
     G = G - np.sum(V * G, axis=1, keepdims=True)
@@ -345,7 +401,7 @@ def _rough(
             continue
         group = np.array([_GROUPS[n.name] for n in names])
         price = np.array([_price(n) for n in names])[None] + np.array([c.price for c in columns])[:, None]
-        rank = np.log10(np.clip(block, 1e-20, None) * best / best[0]) + 0.2 * price
+        rank = noise.rank(block * best / best[0] * (1 - scatter) + scatter, price, n)
         rank[~np.isfinite(rank)] = np.inf
         for kind in np.unique(group):
             at = np.flatnonzero(group == kind)
