@@ -7,6 +7,7 @@ residuals at the noise level plus the cost of the formula (Rissanen, Automatica 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,21 @@ def misfit_length(
         return 0.5 * rows * loss / sigma2
     unbiased = max(loss, floor) * rows / (rows - constants)
     return 0.5 * rows * math.log(max(unbiased, np.finfo(float).tiny))
+
+
+SHARP = 1e-6
+"""Residual share above which noise, not the reach of a basis, is taken to limit a fit."""
+
+
+def rank(share: Any, price: Any, rows: int) -> Any:
+    """Return the order of fits by residual share and price in symbols (numbers or arrays), least first.
+
+    Description length where noise limits them, else small and simple first: below SHARP the share shows how
+    well a basis approximates the curve, not how true the fit is.
+    """
+    share = np.maximum(share, 1e-26)
+    misfit = 0.5 * rows * np.log(np.maximum(share, SHARP))
+    return misfit + np.where(share < SHARP, 4 * np.log10((share + 1e-13) / SHARP), 0.0) + NODE_PRICE * price
 
 
 def number_length(value: float, error: float) -> float:

@@ -43,6 +43,10 @@ SMALL_NUMBER = 4.0
 """Nats of an exact number that the price of its symbol covers: up to 3, or 1/2."""
 
 
+OVERFIT = 3.0
+"""Standard errors by which held-out rows must be worse to be a sign of overfit."""
+
+
 @dataclass(frozen=True, eq=False)
 class Trial:
     """Hold the rows that candidates are fitted to and judged on, and the ruler they are judged by.
@@ -97,13 +101,31 @@ class Trial:
         mean = np.average(y, weights=w)
         return float(np.mean((1.0 if w is None else w) * (y - mean) ** 2))
 
+    @property
+    def rows(self) -> int:
+        """Return how many rows judge: those fitted and those held out."""
+        return len(self.train.y) + (0 if self.heldout is None else len(self.heldout.y))
+
+    def pooled(self, loss: float, heldout: float) -> float:
+        """Return the loss that all rows show; the held-out one where it is a sign of overfit.
+
+        Held-out rows are few, so that their mean alone would rank formulas by chance. It counts alone
+        when it exceeds the fitted rows' by more than three standard errors of the ratio of two such means.
+        """
+        if self.heldout is None:
+            return max(loss, min(heldout, 4 * loss))
+        n, m = len(self.train.y), len(self.heldout.y)
+        if not heldout <= loss * (1 + OVERFIT * math.sqrt(2 / n + 2 / m)):
+            return max(loss, min(heldout, 4 * loss))
+        return (n * loss + m * heldout) / (n + m)
+
     def length(self, polished: Polished, loss: float) -> float:
-        """Return the description length in nats of a fitted formula with this loss on the training rows.
+        """Return the description length in nats of a fitted formula with this loss on all rows.
 
         The residuals' nats, NODE_PRICE for each symbol, and for each free constant what writing it to its
         standard error takes (Rissanen's code; at least log(n)/2); large exact numbers cost likewise.
         """
-        n = len(self.train.y)
+        n = self.rows
         misfit = noise.misfit_length(loss, n, len(polished.theta), self.train.floor, self.sigma2)
         least = 0.5 * math.log(max(n, 2))
         numbers = sum(max(least, noise.number_length(c.value, c.stderr)) for c in polished.free)
@@ -155,7 +177,7 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
     else:
         heldout = trial.heldout.loss(program.value(trial.heldout.X, polished.theta))
     size = expressions.complexity(polished.expression)
-    length = trial.length(polished, max(loss, min(heldout, 4 * loss)))
+    length = trial.length(polished, trial.pooled(loss, heldout))
     return Judged(polished, unrounded, size, loss, heldout, length, source)
 
 

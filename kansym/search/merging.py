@@ -143,9 +143,9 @@ def loss(problem: Problem) -> float:
     return best
 
 
-def unexplained(problem: Problem, r: np.ndarray, rows: np.ndarray) -> float:
-    """Return the p-value of the F-test that residuals r on some rows are noise to every low polynomial."""
-    A, _ = _polynomials(_scaled(problem.Z[rows]), max(len(rows) // 6, 4))
+def unexplained(Z: np.ndarray, r: np.ndarray) -> float:
+    """Return the p-value of the F-test that residuals r (n,) are noise to low polynomials in Z (n, d)."""
+    A, _ = _polynomials(_scaled(Z), max(len(r) // 6, 4))
     Q, _ = np.linalg.qr(A)
     power = float(r @ r)
     seen = float(np.sum((Q.T @ r) ** 2))

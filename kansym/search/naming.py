@@ -11,10 +11,15 @@ from functools import partial
 import numpy as np
 import sympy
 
+from kansym import noise
 from kansym.search import curve, ridge, terms
 from kansym.search.problem import Problem
 
 Array = np.ndarray
+
+
+CLIMBED = 3
+"""Noisy forms from which better exponents are searched for."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,11 @@ class Form:
     def price(self) -> float:
         """Return the symbols that the exponents cost."""
         return float(
-            sum(0.5 + min(abs(e), 3) / 2 + (0 if (2 * e) % 1 == 0 else 2) for e in (*self.p, *self.q) if e)
+            sum(
+                0.5 + min(abs(e), 3) / 2 + (0 if e % 1 == 0 else 1 if (2 * e) % 1 == 0 else 2)
+                for e in (*self.p, *self.q)
+                if e
+            )
         )
 
 
@@ -48,58 +57,72 @@ def forms(
 
     `logs` marks the columns of one sign, `S` are the coordinates of h, each in `units` of its own.
     """
-    found: dict[tuple, Form] = {}
     y, w = problem.y[problem.fit], problem.w[problem.fit]
+    n = len(y)
     logarithms = np.log(np.abs(problem.Z[problem.fit]) + 1e-300)
     logarithms[:, ~logs] = 0.0
+    degrees = (min(4, degree), degree, max(degree, min(18, n // 6)))
+    found: dict[tuple, Form] = {}
+
+    def add(p: Array, q: Array) -> Form:
+        key = (tuple(p), tuple(q), family)
+        if key not in found:
+            factor = np.exp(np.clip(logarithms @ p, -60, 60))
+            h = argument(problem, Form(*key, 0.0), problem.fit) if np.any(q) else None
+            if h is None:
+                share = corrected(ridge.residual_share(factor, None, y, w, 0), 1, n)
+            elif np.all(np.isfinite(h)):
+                if family == "log" and (h > 0).all():
+                    h = np.log(h)
+                share = min(corrected(ridge.residual_share(factor, h, y, w, k), k + 1, n) for k in degrees)
+            else:
+                share = np.inf
+            found[key] = Form(*key, share if np.isfinite(share) else np.inf)
+        return found[key]
+
+    def rank(f: Form) -> float:
+        return float(noise.rank(f.share, 2 * f.price, n))
+
     for fit in fits:
         for p, q in (
             rounded(fit, logs if S.shape[1] == len(logs) else None)
             if family == "log"
             else weights(fit, units)
         ):
-            full = np.zeros(problem.width)
+            full, full_q = np.zeros(problem.width), np.zeros(problem.width)
             full[logs] = p
-            full_q = np.zeros(problem.width)
-            if S.shape[1] == problem.width:
-                full_q[:] = q
-            else:
-                full_q[logs] = q
-            key = (tuple(full), tuple(full_q), family)
-            if key in found:
-                continue
-            form = Form(*key, 0.0)
-            factor = np.exp(np.clip(logarithms @ full, -60, 60))
-            h = argument(problem, form, problem.fit) if np.any(full_q) else None
-            if h is None:
-                share = corrected(ridge.residual_share(factor, None, y, w, 0), 1, len(y))
-            elif np.all(np.isfinite(h)):
-                if family == "log" and (h > 0).all():
-                    h = np.log(h)
-                share = min(
-                    corrected(ridge.residual_share(factor, h, y, w, k), k + 1, len(y))
-                    for k in (min(4, degree), degree, max(degree, min(18, len(y) // 6)))
-                )
-            else:
-                continue
-            if np.isfinite(share):
-                found[key] = Form(*key, share)
-    return sorted(found.values(), key=lambda f: rank(f.share, 2 * f.price, len(y)))[:6]
+            full_q[logs if S.shape[1] < problem.width else slice(None)] = q
+            add(full, full_q)
+    for form in sorted(found.values(), key=rank)[:CLIMBED]:
+        # noise blurs the exponents, and rounding each by itself forgets that they are correlated
+        while form.share > noise.SHARP:
+            steps = [add(*near) for near in _neighbours(form, logs)]
+            best = min(steps, key=rank, default=form)
+            if rank(best) >= rank(form):
+                break
+            form = best
+    return sorted((f for f in found.values() if np.isfinite(f.share)), key=rank)[:6]
+
+
+def _neighbours(form: Form, logs: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield the exponents that differ by a half or one in one place, or by a power of h moved into m."""
+    p, q = np.array(form.p), np.array(form.q)
+    one = np.eye(len(p))
+    for step in (-1.0, -0.5, 0.5, 1.0):
+        for j in np.flatnonzero(logs):
+            yield p + step * one[j], q
+            if form.family == "log":
+                if step % 1 == 0 or np.any(q % 1):
+                    yield p, q + step * one[j]
+                if q[j]:
+                    yield p + step * q * logs, q - q[j] * one[j]
+        if form.family == "log" and np.any(q):
+            yield p + step * q * logs, q
 
 
 def corrected(share: float, parameters: int, n: int) -> float:
     """Return a residual share corrected for fitted parameters (generalised cross-validation)."""
     return share / max(1 - parameters / n, 0.05) ** 2
-
-
-def rank(share: float, price: float, n: int) -> float:
-    """Return the order of fits: description length where noise limits them, else small and simple first.
-
-    Below 1e-6 the share shows how well polynomials approximate the curve, not how true the fit is.
-    """
-    if share > 1e-6:
-        return 0.5 * n * float(np.log(share)) + 1.6 * price
-    return 0.5 * n * float(np.log(1e-6)) + 4 * float(np.log10((share + 1e-13) / 1e-6)) + 1.6 * price
 
 
 def argument(problem: Problem, form: Form, rows: Array) -> Array:
@@ -267,7 +290,7 @@ def several(
         share = floor + sum(o[0] for o in choice)
         price = size + sum(o[1] for o in choice)
         found.append(Proposal(share, price, partial(_sum, [o[2] for o in choice], monomials)))
-    return sorted(found, key=lambda f: np.log10(f.share + 1e-12) + 0.2 * f.price)[:12]
+    return sorted(found, key=lambda f: noise.rank(f.share, f.price, len(y)))[:12]
 
 
 def _sum(curves: list[Callable[[], sympy.Expr]], monomials: list[sympy.Expr]) -> sympy.Expr:
@@ -315,7 +338,8 @@ def weights(fit: ridge.Ridge, units: Array) -> Iterator[tuple[Array, Array]]:
     q = np.where(small, 0.0, fit.q / units)
     q = q / q[i]
     whole = np.where(np.abs(q - np.round(q)) < 0.02, np.round(q), q)
-    for r in (whole, q):
+    rough = [np.round(q)] if fit.share > noise.SHARP and np.abs(q - np.round(q)).max() < 0.2 else []
+    for r in (*rough, whole, q):
         yield nice(fit.p), r
         for j in np.flatnonzero(np.abs(fit.p) < 0.3):
             less = nice(fit.p)

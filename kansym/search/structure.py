@@ -17,13 +17,18 @@ from typing import Any
 import numpy as np
 import sympy
 
+from kansym import noise
 from kansym.budget import Budget
+from kansym.expression import complexity
 from kansym.polish import Rows, polish
 from kansym.program import Program
 from kansym.search import curve, merging, naming, ridge, terms
 from kansym.search.candidate import Candidate
 from kansym.search.naming import Form
 from kansym.search.problem import Problem, problem
+
+NOISE = 1e-3
+"""Residuals are noise when chance alone explains as much of them as often as this."""
 
 EXACT = 1e-20
 """Held-out residual share below which a formula is proved and the search ends."""
@@ -35,8 +40,14 @@ FIT_ROWS = 300
 LAST = 12
 """So many fits are named when none was sharp."""
 
-MOST = 6
+MOST = 8
 """Formulas fitted for one fit."""
+
+MOST_IN_NOISE = 20
+"""As many where noise limits the fit, so that several curves look alike."""
+
+SHOWN, SHOWN_IN_NOISE = 3, 6
+"""Formulas handed on for one fit."""
 
 SHARP = 1e-6
 """A fit that leaves less than this share of y is named at once."""
@@ -61,7 +72,7 @@ class Fit:
     @property
     def rank(self) -> float:
         """Return the order in which fits are named: small residuals first, simple ones among equals."""
-        return naming.rank(self.share, self.price, len(self.problem.fit))
+        return noise.rank(self.share, self.price, len(self.problem.fit))
 
 
 def propose(
@@ -148,7 +159,7 @@ class Search:
             return False
         program = Program.compile(leader.expression, root.formulas)
         r = (program.value(root.Z[rows]) - root.y[rows]) * root.w[rows]
-        return merging.unexplained(root, r, rows) > 1e-3
+        return merging.unexplained(root.Z[rows], r) > NOISE
 
     def steps(self) -> Iterator[list[Fit]]:
         """Yield the fits of one model class after another, the cheap and common ones first."""
@@ -190,15 +201,17 @@ class Search:
         if not proposals:
             return
         best = min(p.share for p in proposals)
-        likely = [p for p in proposals if p.share <= max(100 * best, 1e-9)][:MOST]
+        noisy = best > noise.SHARP
+        likely = [p for p in proposals if p.share <= max(100 * best, 1e-9)]
         found = []
-        for proposal in likely:
-            candidate = self.measure(fit.problem.finish(proposal.write()), fit.source)
-            if candidate is not None:
-                found.append(candidate)
-                if candidate.score < EXACT:
+        for proposal in likely[: MOST_IN_NOISE if noisy else MOST]:
+            measured = self.measure(fit.problem.finish(proposal.write()), fit.source)
+            if measured is not None:
+                found.append(measured)
+                if measured[1].score < EXACT:
                     break
-        for candidate in sorted(found, key=lambda c: c.score)[:3]:
+        found.sort(key=lambda m: m[0])
+        for _, candidate in found[: SHOWN_IN_NOISE if noisy else SHOWN]:
             if candidate.score < self.best:
                 self.best, self.leader = candidate.score, candidate
             yield candidate
@@ -242,8 +255,8 @@ class Search:
         out[logs] = np.clip(fit.p, -8, 8)
         return out
 
-    def measure(self, formula: sympy.Expr, source: str) -> Candidate | None:
-        """Return the formula with its constants fitted and its share on the test rows."""
+    def measure(self, formula: sympy.Expr, source: str) -> tuple[float, Candidate] | None:
+        """Return the formula with its constants fitted, and its rank (description length) before it."""
         key = str(formula.xreplace({f: sympy.Float(f"{float(f):.2g}") for f in formula.atoms(sympy.Float)}))
         if key in self.seen or self.budget.exhausted:
             return None
@@ -259,7 +272,9 @@ class Search:
         share = self.test.loss(values) / self.power
         if not np.isfinite(share):
             return None
-        return Candidate(share, source, fitted.expression)
+        rows, constants = len(self.fit.y), len(fitted.theta)
+        price = complexity(fitted.expression) + 0.5 * constants * np.log(rows) / noise.NODE_PRICE
+        return noise.rank(fitted.loss / self.power, price, rows), Candidate(share, source, fitted.expression)
 
     def single(self, p: Problem, family: str) -> list[Fit]:
         """Fit y = m·f(h), h a monomial ("log") or a weighted sum of columns or of their squares."""
