@@ -63,11 +63,17 @@ class Archive:
         if shortest:
             self._note("better law", law)
         elif lead is not None and len(self.history) < LONGEST_HISTORY:
-            more = law.length - lead.length
-            self._note(
-                "refused", law, f"needs {more:.3g} nats more than {expressions.text(lead.expression, 4)}"
-            )
+            reason = self._refusal(law, lead)
+            if reason:
+                self._note("refused", law, reason)
         return shortest
+
+    def _refusal(self, law: Judged, lead: Judged) -> str:
+        """Return why a formula does not lead; nothing for the leader come back, which is no news."""
+        more, ours = law.length - lead.length, expressions.text(lead.expression, 4)
+        if expressions.text(law.expression, 4) == ours:
+            return ""
+        return f"describes the data in {more:.3g} nats more than {ours}"
 
     def _note(self, event: str, law: Judged, reason: str = "") -> None:
         step = {

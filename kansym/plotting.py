@@ -124,17 +124,22 @@ def predicted(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
 
 @_styled
 def residuals(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
-    """Draw measured minus predicted against every input."""
+    """Draw measured minus predicted against every input, in standard errors where these are known."""
     data = dataset.select(run.names)
     rest = data.y - run.predict(data.X, index)
+    errors = data.weights is not None and data.absolute
+    if data.weights is not None and data.absolute:
+        rest = rest * np.sqrt(data.weights)
     first = occurring(run)
     shown = [*first, *(n for n in run.names if n not in first)]
     figure, axes = _figure(3.4, 3.0, len(shown))
     for ax, name in zip(axes, shown, strict=False):
+        if errors:
+            ax.axhspan(-2, 2, color=GRID, alpha=0.5, lw=0)
         ax.axhline(0, color=INK, lw=0.8)
         ax.plot(data.column(name), rest, "o", ms=_size(data.rows), alpha=0.6, color=ACCENT, mew=0)
         ax.set_xlabel(name)
-    axes[0].set_ylabel(f"{data.target}: measured − predicted")
+    axes[0].set_ylabel("residual, in standard errors" if errors else f"{data.target}: measured − predicted")
     return figure
 
 
@@ -278,10 +283,10 @@ def layout(graph: Graph) -> Plan:
     return Plan(place, curves)
 
 
-def network_svg(graph: Graph, X: np.ndarray | None = None) -> str:
-    """Return the network as one SVG element with a title, every name escaped."""
+def network_svg(graph: Graph, X: np.ndarray | None = None, target: str = "") -> str:
+    """Return the network as one SVG element with a title, every name escaped, `target` on its output."""
     plan = layout(graph)
-    scale, pad = 104.0, 36.0
+    scale, pad = 116.0, 40.0
     halves = {n: _half(graph, n) for n in plan.nodes}
     side = max(scale / 2, *halves.values()) + 6
     width, height = (plan.width - 1) * scale + 2 * side, (plan.height - 1) * scale * 0.62 + 2 * pad
@@ -289,21 +294,21 @@ def network_svg(graph: Graph, X: np.ndarray | None = None) -> str:
     def at(point: tuple[float, float]) -> tuple[float, float]:
         return side + point[0] * scale, height - pad - point[1] * scale * 0.62
 
-    parts = []
+    wires, parts = [], []
     for drawn in _drawn(graph, X, plan):
         (x0, y0), (x1, y1), (cx, cy) = at(drawn.start), at(drawn.end), at(drawn.centre)
-        shade = max(drawn.opacity, 0.12)
-        parts.append(
+        shade = max(drawn.opacity, 0.25)
+        wires.append(
             f'<path class="wire" opacity="{shade:.3f}" d="M{x0:.1f} {y0:.1f}L{cx:.1f} {cy + 18:.1f}'
             f'M{cx:.1f} {cy - 18:.1f}L{x1:.1f} {y1:.1f}"/>'
-            f'<rect class="box" x="{cx - 26:.1f}" y="{cy - 18:.1f}" width="52" height="36" rx="3"/>'
         )
+        parts.append(f'<rect class="box" x="{cx - 26:.1f}" y="{cy - 18:.1f}" width="52" height="36" rx="3"/>')
         kind = "symbolic" if drawn.label else "spline"
         parts.append(f'<path class="{kind}" opacity="{shade:.3f}" d="{_path(drawn.x, drawn.y, cx, cy)}"/>')
         if drawn.label:
             parts.append(
-                f'<text class="label" x="{cx:.1f}" y="{cy + 30:.1f}">'
-                f"{html.escape(_short(drawn.label, 20))}</text>"
+                f'<text class="label" x="{cx + 30:.1f}" y="{cy + 4:.1f}">'
+                f"{html.escape(_short(drawn.label, 9))}<title>{html.escape(drawn.label)}</title></text>"
             )
     for node, place in plan.nodes.items():
         x, y = at(place)
@@ -314,10 +319,16 @@ def network_svg(graph: Graph, X: np.ndarray | None = None) -> str:
             f'width="{2 * half:.1f}" height="24" rx="12"/>'
             f'<text class="name" x="{x:.1f}" y="{y + 4.5:.1f}">{html.escape(text)}</text>'
         )
-    title = f"Network from {', '.join(graph.inputs)} to the output, a curve on each edge"
+    if target and graph.outputs[0] in plan.nodes:
+        x, y = at(plan.nodes[graph.outputs[0]])
+        parts.append(
+            f'<text class="name target" x="{x:.1f}" y="{y - 19:.1f}">{html.escape(_short(target, 24))}</text>'
+        )
+    title = f"Network from {', '.join(graph.inputs)} to {target or 'the output'}, a curve on each edge"
     return (
         f'<svg class="network" role="img" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'style="max-width:{width:.0f}px"><title>{html.escape(title)}</title>{"".join(parts)}</svg>'
+        f'style="max-width:{width:.0f}px"><title>{html.escape(title)}</title>'
+        f"{''.join([*wires, *parts])}</svg>"
     )
 
 

@@ -145,16 +145,19 @@ def page(data: Mapping[str, Any]) -> str:
         loader=jinja2.PackageLoader("kansym", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["figures"] = _figures
+    environment.filters["measured"] = _measured
     rows = [{**row, "code": code(run, i), "index": i} for i, row in enumerate(data["front"])]
     graphs = {**run.graphs, "the chosen law": run.graph}
     networks = [
-        {"name": name, "svg": network_svg(graph, _sample(data, graph))}
+        {"name": name, "svg": network_svg(graph, _sample(data, graph), run.data["target"])}
         for name, graph in graphs.items()
         if graph is not None
     ]
     return environment.get_template("report.html").render(
         run={"pictures": None, **data},
         rows=rows,
+        steps=[s for s in run.history if s.get("event") != "refused"],
+        refusals=[s for s in run.history if s.get("event") == "refused"],
         occurring=occurring(run)[:PANELS],
         panels=[*occurring(run), *(n for n in run.names if n not in occurring(run))][:PANELS],
         networks=networks,
@@ -277,13 +280,22 @@ def _embedded(data: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _figures(value: Any, digits: int = 4) -> str:
+def _measured(value: float, error: Any) -> str:
+    """Return a value with two more digits than its standard error leaves sure, where that is known."""
+    if isinstance(error, str) or not error or not value:
+        return _figures(value, 7)
+    sure = math.ceil(math.log10(abs(value) / error)) + 2
+    return _figures(value, min(max(sure, 3), 15), zeros=True)
+
+
+def _figures(value: Any, digits: int = 4, zeros: bool = False) -> str:
     """Return a number as people write it; texts such as "inf" stay."""
     if value is None:
         return "–"
     if isinstance(value, str):
         return {"inf": "∞", "-inf": "−∞", "nan": "–"}.get(value, value)
-    text = f"{value:.{digits}g}"
+    text = f"{value:#.{digits}g}" if zeros else f"{value:.{digits}g}"
+    text = text.removesuffix(".")
     found = re.fullmatch(r"(-?[\d.]+)e([+-]\d+)", text)
     if not found:
         return text.replace("-", "−")

@@ -206,7 +206,7 @@ def _is_date(text: str) -> bool:
 
 def _missing(path: Path) -> Table:
     """Return the shipped table of that name, or raise what a person needs to find the file."""
-    if path.is_dir():
+    if path.is_dir() and str(path) not in shipped_cards():
         raise InputError(f"{str(path)!r} is a folder; give one file in it.")
     plain = path.parent == Path(".")
     names = list(shipped_cards())

@@ -52,7 +52,17 @@ def example(names: tuple[str, str] = NAMES, target: str = "y", rows: int = 60) -
         1e-3,
         "every producer has finished",
         1.5,
-        history=({"event": "better law", "equation": "0.7", "complexity": 1},),
+        history=(
+            {"event": "better law", "equation": "0.7", "complexity": 1, "source": "constant"},
+            {
+                "event": "refused",
+                "equation": "1.1*" + "*".join(["sin(`x 1`)"] * 20),
+                "complexity": 41,
+                "source": "test",
+                "heldout_share": 3e-5,
+                "reason": "describes the data in 12.5 nats more than " + "*".join(["exp(Δt)"] * 30),
+            },
+        ),
         trust="It holds.",
         graphs={"before snapping": to_graph(laws[3].expression, names)},
     )

@@ -226,6 +226,42 @@ def test_a_phone_does_not_scroll_sideways(browser, tmp_path):
 
 
 @pytest.mark.browser
+def test_residuals_are_in_standard_errors_where_these_are_known(browser, tmp_path):
+    run, data = example()
+    weighted = replace(data, weights=np.full(data.rows, 1e6), absolute=True)
+    for dataset, band in ((data, 0), (weighted, 1)):
+        page = report.write_html(report.summarise(run, dataset), tmp_path / "page.html")
+        browser.get(page.as_uri())
+        panel = browser.find_element("css selector", ".residual")
+        assert len(panel.find_elements("css selector", ".shade")) == band
+        assert ("residual / standard error" in panel.get_attribute("textContent")) == bool(band)
+    assert browser.find_element("css selector", ".network .target").get_attribute("textContent") == "y"
+
+
+def test_refusals_stand_apart_with_their_reasons():
+    run, data = example()
+    page = report.page(report.summarise(run, data))
+    steps, refused = page.split("1 refused, with the reason for each")
+    assert "12.5 nats" not in steps and "12.5 nats" in refused
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (0.5279898617, 6e-6, "0.5279899"),
+        (3.000121094, 0.00045, "3.00012"),
+        (-1.00033, 0.00082, "−1.00033"),
+        (100.0, 25.0, "100"),
+        (2.0, "inf", "2"),
+        (12345678.9, 2000.0, "1.23457·10⁷"),
+        (0.0, 0.1, "0"),
+    ],
+)
+def test_constants_show_what_their_errors_leave(value, error, shown):
+    assert report._measured(value, error) == shown
+
+
+@pytest.mark.browser
 def test_every_picture_has_words(browser, tmp_path):
     run, data = example()
     browser.get(report.write_html(report.summarise(run, data), tmp_path / "page.html").as_uri())

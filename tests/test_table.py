@@ -199,6 +199,8 @@ def test_a_shipped_name_is_a_table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     table = read_table("planets")
     assert table.rows == 8 and table.card is not None and table.card.target == "period"
+    (tmp_path / "balmer").mkdir()  # a run's folder, say
+    assert read_table("balmer").rows == 7
     write(tmp_path, "a,b\n1,2\n3,4\n", "planets")
     assert read_table("planets").names == ("a", "b"), "a file of that name comes first"
 

@@ -15,8 +15,8 @@
   function show(value) {
     if (value === 0) return "0";
     const size = Math.abs(value);
-    if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace("e+", "e").replace(".0e", "e");
-    return String(Number(value.toPrecision(4)));
+    const text = size >= 1e5 || size < 1e-3 ? value.toExponential(1).replace("e+", "e").replace(".0e", "e") : String(Number(value.toPrecision(4)));
+    return text.replaceAll("-", "−");
   }
 
   function ticks(low, high, wanted) {
@@ -36,8 +36,11 @@
     return marks.filter((m) => m >= low - 1e-9 && m <= high + 1e-9);
   }
 
+  // As wide as its place, so that letters keep their size on every screen.
+  const wide = (place) => Math.min(Math.max(place.clientWidth || 340, 260), 900);
+
   // A plot with its axes: returns the SVG and the two scales.
-  function plot(place, label, xs, ys, { width = 340, height = 260, log = false, names = ["", ""], whole = false } = {}) {
+  function plot(place, label, xs, ys, { width = wide(place), height = 270, log = false, names = ["", ""], whole = false } = {}) {
     const pad = { left: 58, right: 14, top: 10, bottom: 40 };
     const range = (values) => {
       const good = values.filter(fine);
@@ -96,7 +99,7 @@
     // An error of exactly 0 has no place on a logarithmic axis: it stands one decade below the rest.
     const ys = errors.map((e) => (!fine(e) ? null : log ? Math.log10(e > 0 ? e : floor / 10) : e));
     const p = plot(place, "Held-out error against complexity; each point is a formula that can be picked", xs, ys,
-      { width: Math.min(Math.max(place.clientWidth, 320), 900), height: 300, log, whole: true, names: ["complexity", "held-out error"] });
+      { height: 300, log, whole: true, names: ["complexity", "held-out error"] });
     p.svg.setAttribute("role", "group");
     line(p, xs, ys, "trace", () => true);
     run.front.forEach((law, i) => {
@@ -119,10 +122,12 @@
     const good = both.filter(fine), low = Math.min(...good), high = Math.max(...good);
     node("line", { class: "zero", x1: p.X(low), y1: p.Y(low), x2: p.X(high), y2: p.Y(high) }, p.svg);
     dots(p, measured, values, "dot");
-    const rest = measured.map((y, i) => (fine(values[i]) ? y - values[i] : null));
+    const sigma = data.sigma, unit = sigma ? "residual / standard error" : "measured − predicted";
+    const rest = measured.map((y, i) => (fine(values[i]) ? (y - values[i]) / (sigma ? sigma[i] : 1) : null));
     document.querySelectorAll(".residual").forEach((at) => {
       const name = at.dataset.column, xs = data.columns[name];
-      p = plot(at, `Measured minus predicted ${target} against ${name}`, xs, rest.concat([0]), { names: [name, "measured − predicted"] });
+      p = plot(at, `Measured minus predicted ${target}${sigma ? " in standard errors" : ""} against ${name}`, xs, rest.concat(sigma ? [-2.5, 2.5] : [0]), { names: [name, unit] });
+      if (sigma) p.svg.insertBefore(node("rect", { class: "shade", x: p.box.left, width: p.box.right - p.box.left, y: p.Y(2), height: p.Y(-2) - p.Y(2) }), p.svg.firstChild);
       node("line", { class: "zero", x1: p.box.left, x2: p.box.right, y1: p.Y(0), y2: p.Y(0) }, p.svg);
       dots(p, xs, rest, "dot");
     });
