@@ -18,7 +18,7 @@ from kansym.errors import InputError
 from kansym.network import KAN
 from kansym.training import schedule
 from kansym.training.layers import OFF, Layer
-from kansym.training.trainer import Training, train
+from kansym.training.trainer import Training, require, train
 
 
 class Ensemble:
@@ -70,8 +70,7 @@ class Ensemble:
         share or rows) go to `losses`. Other options are those of KAN.fit. Raises InputError for a device that
         is not there.
         """
-        if device != "cpu" and not torch.cuda.is_available():
-            raise InputError(f"device={device!r} needs CUDA, and torch finds none; use device='cpu'.")
+        require(device)
         like, loss = self.like, options.get("loss", "squared")
         rows = like._rows(X)
         target = like._targets(y, len(rows), loss)

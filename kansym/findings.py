@@ -16,11 +16,14 @@ from kansym.dataset import Dataset
 from kansym.errors import InputError
 from kansym.evaluate import evaluate, parameters
 from kansym.polish import Rows
-from kansym.refine import Judged, Trial, exact, normalised, with_all_rows
+from kansym.refine import NEAR, Judged, Trial, exact, normalised, with_all_rows
 from kansym.run import ConstantReport, Law, Run
 
 FRONT_ROWS = 100_000
 """Rows that the front is fitted and compared on; the chosen law is then refitted on every row."""
+
+WORTH_A_ROW = 0.99
+"""A larger formula gets a row of the front when it leaves less than this share of what smaller ones leave."""
 
 RIVAL_NATS = 6.0
 """Formulas within this many nats of the chosen one are its rivals: the data hardly prefer either."""
@@ -41,7 +44,8 @@ def conclude(
     trial = archive.trial
     kept = _front(list(archive.best.values()), trial.train.floor)
     # out of time, only the leader is worth the seconds
-    for law in kept if not budget.exhausted else [law for law in kept if law is archive.leader]:
+    reach = archive.shortest + (0.0 if budget.exhausted else NEAR)
+    for law in [law for law in kept if law.length <= reach]:
         archive.add(normalised(law, trial))
     kept = _front(list(archive.best.values()), trial.train.floor)
     shown = dataset.subsample(FRONT_ROWS)
@@ -102,7 +106,9 @@ def _front(laws: list[Judged], floor: float) -> list[Judged]:
     ]
     kept: list[Judged] = []
     for law in pareto.front(honest, lambda law: law.complexity, lambda law: law.loss, floor):
-        if law is leader or all(max(law.heldout, floor) < max(other.heldout, floor) for other in kept):
+        better = all(max(law.heldout, floor) < max(other.heldout, floor) for other in kept)
+        worth = all(max(law.loss, floor) < WORTH_A_ROW * max(other.loss, floor) for other in kept)
+        if law is leader or (better and worth):
             kept.append(law)
     return kept
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,12 +29,13 @@ from kansym.refine import Judged, Trial, exact, refine
 from kansym.run import Run
 from kansym.search.candidate import Candidate
 from kansym.search.hypothesis import Hypotheses
+from kansym.search.merging import unexplained
 from kansym.search.shared import propose as share
 from kansym.search.template import Template
 from kansym.search.template import propose as fill
 from kansym.snapping import snap
 
-PRODUCERS = ("separable", "structure", "pade", "enumeration", "network")
+PRODUCERS = ("structure", "separable", "pade", "enumeration", "network")
 """The producers, rooms of `search`, in the order in which they are tried: cheap and exact ones first."""
 
 WORK = 5000.0
@@ -47,6 +49,9 @@ MOST_LINEAR = 6
 
 MOST_CURVES = 10
 """Graphs with more spline curves are kept as smooth fits and not snapped: every curve costs seconds."""
+
+NOISE = 1e-3
+"""A formula whose residuals chance explains at least this often needs no network beside it."""
 
 WORTH_SNAPPING = 0.02
 """Residual share above which a graph's curves are too far off to be recognised."""
@@ -86,6 +91,18 @@ class Options:
     def limit(self) -> int:
         """Return the largest complexity that is kept: two constants for every category are free."""
         return self.maxsize + 8 * len(self.categories)
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can take; raises InputError."""
+        for name in ("time_limit", "effort"):
+            value = getattr(self, name)
+            if value is not None and not (value >= 0 and (math.isfinite(value) or name == "time_limit")):
+                raise InputError(f"{name} is {value}; it must be a number from 0 up.")
+        if self.maxsize < 1 or self.jobs == 0:
+            which = "maxsize" if self.maxsize < 1 else "jobs"
+            raise InputError(f"{which} is {getattr(self, which)}; it must be at least 1.")
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
+            raise InputError(f"Device {self.device!r} is not known; choose cpu, cuda or cuda:N.")
 
     def functions(self) -> Library:
         """Return the library that these options describe; raises for unknown names."""
@@ -142,6 +159,9 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     """Run every stage on a dataset and return the result."""
     options = _assuming(options, dataset)
     library = options.functions()
+    if options.device != "cpu":  # ask before the search, not at its end
+        with shielded():
+            importlib.import_module("kansym.training.trainer").require(options.device)
     template = (
         None if options.template is None else Template.parse(options.template, dataset.names, dataset.target)
     )
@@ -191,7 +211,10 @@ def _explore(
     if budget.exhausted:
         return budget.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
+    tried: set[str] = set()
     for name, candidates in _proposals(rows, trial, options, template, budget):
+        if name == "network" and _only_noise_left(archive):
+            continue
         budget.tell(name, *_best_of(archive))
         for candidate in candidates:
             if candidate.graph is not None:
@@ -199,8 +222,12 @@ def _explore(
             for formula in _formulas(candidate, trial):
                 if options.only and not trial.library.spans(formula, template and template.expression):
                     continue
-                promising = archive.shortest + 0.02 * len(trial.train.y) + 60
-                for law in refine(formula, trial, candidate.source, promising, options.limit):
+                if (text := expressions.text(formula, 3)) in tried:
+                    continue
+                tried.add(text)
+                shortest = archive.shortest
+                promising = shortest + 0.02 * len(trial.train.y) + 60
+                for law in refine(formula, trial, candidate.source, promising, options.limit, shortest):
                     if archive.add(law):
                         budget.tell(name, *_best_of(archive))
                 if archive.leader is not None and exact(archive.leader, trial):
@@ -210,6 +237,17 @@ def _explore(
             if budget.exhausted:
                 return budget.reason
     return "every producer has finished"
+
+
+def _only_noise_left(archive: Archive) -> bool:
+    """Tell whether the best formula leaves nothing that a smooth fit could explain (F-test)."""
+    law, rows = archive.leader, archive.trial.small
+    if law is None or len(rows.y) < 100:
+        return False
+    r = law.polished.program.value(rows.X, law.polished.theta) - rows.y
+    if rows.weights is not None:
+        r = r * np.sqrt(rows.weights)
+    return bool(np.all(np.isfinite(r))) and unexplained(rows.X, r) > NOISE
 
 
 def _within_errors(law: Judged, trial: Trial) -> bool:
@@ -242,11 +280,11 @@ def _proposals(
     names = [name for name in PRODUCERS if name != "network" or options.kan]
     if options.jobs == 1:
         for name in names:
-            yield name, _propose(name, rows, trial.library, options.seed, budget)
+            yield name, _propose(name, rows, trial.library, options, budget)
         return
     from joblib import Parallel, delayed
 
-    tasks = (delayed(_collect)(n, rows, trial.library, options.seed, budget.left) for n in names)
+    tasks = (delayed(_collect)(n, rows, trial.library, options, budget.left) for n in names)
     found = Parallel(n_jobs=options.jobs, return_as="generator")(tasks)
     try:
         for name, candidates in zip(names, found, strict=True):
@@ -255,15 +293,20 @@ def _proposals(
         found.close()
 
 
-def _propose(name: str, rows: Dataset, library: Library, seed: int, budget: Budget) -> Iterator[Candidate]:
+def _propose(
+    name: str, rows: Dataset, library: Library, options: Options, budget: Budget
+) -> Iterator[Candidate]:
     with shielded():
         producer = importlib.import_module(f"kansym.search.{name}")
-    yield from producer.propose(rows, noise=None, budget=budget, library=library, seed=seed)
+    extra = {"device": options.device} if name == "network" else {}
+    yield from producer.propose(rows, noise=None, budget=budget, library=library, seed=options.seed, **extra)
 
 
-def _collect(name: str, rows: Dataset, library: Library, seed: int, seconds: float | None) -> list[Candidate]:
+def _collect(
+    name: str, rows: Dataset, library: Library, options: Options, seconds: float | None
+) -> list[Candidate]:
     with np.errstate(all="ignore"):
-        return list(_propose(name, rows, library, seed, Budget(seconds=seconds)))
+        return list(_propose(name, rows, library, options, Budget(seconds=seconds)))
 
 
 def _formulas(candidate: Candidate, trial: Trial) -> Iterator[sympy.Expr]:

@@ -43,6 +43,9 @@ SMALL_NUMBER = 4.0
 """Nats of an exact number that the price of its symbol covers: up to 3, or 1/2."""
 
 
+NEAR = 15.0
+"""Nats behind the shortest description within which a formula is worth the work on its constants."""
+
 OVERFIT = 3.0
 """Standard errors by which held-out rows must be worse to be a sign of overfit."""
 
@@ -201,12 +204,18 @@ def leave_one_out(polished: Polished, rows: Rows) -> float:
 
 
 def refine(
-    expression: sympy.Expr, trial: Trial, source: str, promising: float = math.inf, maxsize: int = 60
+    expression: sympy.Expr,
+    trial: Trial,
+    source: str,
+    promising: float = math.inf,
+    maxsize: int = 60,
+    shortest: float = math.inf,
 ) -> Iterator[Judged]:
     """Yield the law that a formula becomes: fitted, then with nice constants, then simplified.
 
     Gives up before the fit when the formula is twice as large as may be shown (constants may still vanish
-    from it), and after the first fit when its description length exceeds `promising`.
+    from it), and after the first fit when its description length exceeds `promising`. Its constants are made
+    nice only where that could bring it near the `shortest` description so far.
     """
     if expressions.complexity(expression) > 2 * maxsize:
         return
@@ -224,6 +233,8 @@ def refine(
     yield first
     if len(fitted.theta) > MOST_CONSTANTS and not exact(first, trial):
         return
+    if first.length - _savings(fitted) > shortest + NEAR:
+        return
     settled = settle(fitted, trial.small)
     settled = shortened(settled, trial)
     again = settle(settled, trial.small)
@@ -233,6 +244,11 @@ def refine(
             # what a thousand rows allow, all of them may contradict
             again = settle(shortened(fitted, trial), trial.train)
     yield judge(again, fitted, trial, source)
+
+
+def _savings(polished: Polished) -> float:
+    """Return the nats that nice constants may save: every number, and the symbols that go with it."""
+    return sum(noise.number_length(c.value, c.stderr) + 2 * noise.NODE_PRICE for c in polished.free)
 
 
 def shortened(polished: Polished, trial: Trial) -> Polished:

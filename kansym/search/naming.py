@@ -158,7 +158,7 @@ def monomial(problem: Problem, exponents: tuple[float, ...] | Array) -> sympy.Ex
             exact = Fraction(float(e)).limit_denominator(6)
             near = abs(float(exact) - e) < 1e-12
             exponent = sympy.Rational(exact.numerator, exact.denominator) if near else sympy.Float(float(e))
-            base = formula if column[0] > 0 or exponent.is_Integer else -formula
+            base = formula if np.median(column) > 0 or exponent.is_Integer else -formula
             out = out * base**exponent
     return out
 

@@ -36,6 +36,7 @@ def propose(
     budget: Budget | None = None,
     library: Library | None = None,
     seed: int = 0,
+    device: str = "cpu",
 ) -> Iterator[Candidate]:
     """Yield trained graphs of a dataset with X (n, d), y (n,) and names, the simplest shape first."""
     budget = budget or Budget()
@@ -50,12 +51,12 @@ def propose(
         grids = [g for g in GRIDS if edges * (g[-1] + 3) <= len(fit) / 3]
         starts = 1 if len(shape) == 2 else RESTARTS
         tries = [(grids[0], seed + i) for i in range(starts)] if grids else []
-        found = [(c, s) for g, s in tries if (c := _train(dataset, shape, g, fit, held, s, budget))]
+        found = [(c, s) for g, s in tries if (c := _train(dataset, shape, g, fit, held, s, budget, device))]
         if not found:
             continue
         best, chosen = min(found, key=lambda pair: pair[0].score)
         for finer in grids[1:]:
-            better = _train(dataset, shape, finer, fit, held, chosen, budget)
+            better = _train(dataset, shape, finer, fit, held, chosen, budget, device)
             if better is None or better.score >= best.score:
                 break  # a finer grid follows the noise or starves
             best = better
@@ -77,6 +78,7 @@ def _train(
     held: np.ndarray,
     seed: int,
     budget: Budget,
+    device: str,
 ) -> Candidate | None:
     """Return one trained network as a candidate, scored on held-out rows; None where training failed."""
     if budget.exhausted:
@@ -100,6 +102,7 @@ def _train(
             weights=None if w is None else w[fit] / w[fit].mean(),
             validation=(X[held], y[held]),
             time_limit=budget.left,
+            device=device,
         )
         values = network.predict(X[held])
         graph = network.to_graph()

@@ -70,6 +70,12 @@ class Outcome:
     held: np.ndarray | None = None
 
 
+def require(device: str) -> None:
+    """Raise InputError where torch cannot use a device."""
+    if device != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"device={device!r} needs CUDA, and torch finds none; use device='cpu'.")
+
+
 _FINAL = ("interrupted", "time limit", "target", "asked")
 
 
@@ -91,6 +97,7 @@ def train(
         raise UnknownNameError("optimizer", setting.optimizer, OPTIMISERS)
     if setting.dtype not in DTYPES:
         raise UnknownNameError("dtype", setting.dtype, DTYPES)
+    require(setting.device)
     if setting.steps < 1:
         raise InputError(f"steps={setting.steps} trains nothing; give 1 or more.")
     with threadpool_limits(1):  # threads that fight over small matrices cost more than they bring
