@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 POINTS = 400  # rows drawn in pictures
 SLICE_POINTS = 81
 PANELS = 12  # pictures per section
+LONG = 60  # characters of a sum that stands on one line
 MODEL_FORMAT = 1
 
 _GREEK = {
@@ -184,12 +185,25 @@ def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], dig
     # SymPy writes names into the markup as they are, so stand-ins of plain letters go through it instead.
     letters = {s: _stand_in(i) for i, s in enumerate(sorted(expression.free_symbols, key=str))}
     shown = rounded(expression, digits).xreplace({s: sympy.Symbol(n, real=True) for s, n in letters.items()})
-    body = printed(shown, printer="presentation")
-    for plain, better in _SIGNS:
-        body = body.replace(plain, better)
-    for symbol, name in letters.items():
-        body = body.replace(f"<mi>{name}</mi>", _name(str(symbol)))
-    return f'<math display="block"><mrow>{_name(target)}<mo>=</mo>{body}</mrow></math>'
+
+    def markup(part: sympy.Expr) -> str:
+        body = printed(part, printer="presentation")
+        for plain, better in _SIGNS:
+            body = body.replace(plain, better)
+        for symbol, name in letters.items():
+            body = body.replace(f"<mi>{name}</mi>", _name(str(symbol)))
+        return body
+
+    left = f"{_name(target)}<mo>=</mo>"
+    if not shown.is_Add or len(str(expression)) <= LONG:
+        return f'<math display="block"><mrow>{left}{markup(shown)}</mrow></math>'
+    # browsers do not break formulas, so a long sum gets a line for each term
+    first, *rest = shown.as_ordered_terms()
+    lines = [f"<mtr><mtd><mrow>{left}{markup(first)}</mrow></mtd></mtr>"]
+    for term in rest:
+        sign, size = ("−", -term) if term.could_extract_minus_sign() else ("+", term)
+        lines.append(f'<mtr><mtd><mspace width="2em"/><mo>{sign}</mo>{markup(size)}</mtd></mtr>')
+    return f'<math display="block"><mtable class="lines">{"".join(lines)}</mtable></math>'
 
 
 def code(run: Run, index: int) -> dict[str, str]:

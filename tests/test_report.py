@@ -114,6 +114,15 @@ def test_names_in_mathml(name, shown):
     assert shown in report.mathml(sympy.Symbol(name, real=True) ** 2, "y", [name])
 
 
+def test_a_long_sum_gets_a_line_for_each_term():
+    x = sympy.Symbol("x", real=True)
+    terms = [sympy.Float(1.25) * sympy.sin((k + 2) * x) for k in range(4)]
+    text = report.mathml(sympy.Add(*terms) - 7 * sympy.exp(-(x**2)), "y", ["x"])
+    assert text.count("<mtr>") == 5 and text.count("<mo>=</mo>") == 1
+    assert text.count("<mo>+</mo>") + text.count("<mo>−</mo>") >= 4
+    assert "<mtr>" not in report.mathml(terms[0] + 1, "y", ["x"])
+
+
 def test_the_page_is_self_contained_and_escaped():
     run, data = example(NASTY, target="<i>t</i>")
     page = report.page(report.summarise(run, data))
