@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", choices=names(), metavar="NAME", help=", ".join(names()))
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--quick", action="store_true", help="the reduced row that the tests run (default)")
-    kind.add_argument("--full", action="store_true", help="the whole row; writes docs/paper/NAME.md")
+    kind.add_argument(
+        "--full", action="store_true", help="the whole row; writes docs/paper/NAME.md and its figures"
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda, where a row trains networks")
     options = parser.parse_args(arguments)
     if options.device != "cpu":
@@ -57,13 +59,17 @@ def main(arguments: list[str] | None = None) -> int:
     sys.path.insert(0, str(FOLDER))
     row = importlib.import_module(f"repro_{options.name}")
     started = time.monotonic()
-    lines, held = row.run(full=options.full, device=options.device)
+    lines, held, *drawn = row.run(full=options.full, device=options.device)  # a row may draw figures, too
+    figures = drawn[0] if drawn else []
     seconds = time.monotonic() - started
     where = f"{machine(options.device)}; {seconds:.0f} s in all; targets {'held' if held else 'MISSED'}."
-    page = "\n".join([f"# {row.TITLE}", "", *lines, "", where, ""])
+    links = [f"![{row.TITLE}]({options.name}{k or ''}.png)" for k in range(len(figures) * options.full)]
+    page = "\n".join([f"# {row.TITLE}", "", *lines, "", *links, *([""] if links else []), where, ""])
     print(page)
     if options.full:
         PAGES.mkdir(parents=True, exist_ok=True)
+        for k, figure in enumerate(figures):
+            figure.savefig(PAGES / f"{options.name}{k or ''}.png", dpi=100)
         made = f"\nMade by `python scripts/reproduce.py {options.name} --full`.\n"
         (PAGES / f"{options.name}.md").write_text(page + made, encoding="utf-8")
     return 0 if held else 1
