@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import sympy
 
+from kansym import dimensions
 from kansym import expression as expressions
 from kansym.archive import Archive
 from kansym.budget import Budget, Progress, watchdog
 from kansym.dataset import Dataset, from_arrays, from_table
+from kansym.dimensions import Reduction
 from kansym.errors import InputError
 from kansym.findings import conclude
 from kansym.graph import Graph, Spline
@@ -37,6 +39,9 @@ from kansym.snapping import snap
 
 PRODUCERS = ("structure", "separable", "pade", "enumeration", "network")
 """The producers, rooms of `search`, in the order in which they are tried: cheap and exact ones first."""
+
+LAST = ("network", *(f"{name}, columns" for name in PRODUCERS))
+"""What is spared where the best formula leaves nothing but noise."""
 
 WORK = 5000.0
 """Units of work (see `budget`) of a search at effort 1; most end by themselves before."""
@@ -67,8 +72,10 @@ class Options:
     narrow it. `template` is a formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose
     form every law must have (see `search.template`); `hypotheses` say less, "x1 - x2", "linear: x3",
     "last: exp", "only: sin" (see `search.hypothesis`). `categories` are one-hot columns: the law has
-    constants of its own for each (see `search.shared`), which do not count in `maxsize`. `maxsize` bounds
-    the complexity of what is shown. `selection` is a rule of `pareto`.
+    constants of its own for each (see `search.shared`), which do not count in `maxsize`. Where some
+    product of inputs has the target's unit, every formula offered respects the units; `unit_constants` lets
+    numbers have units of their own. `maxsize` bounds the complexity of what is shown. `selection` is a rule
+    of `pareto`.
     """
 
     library: str | Library = "default"
@@ -85,6 +92,7 @@ class Options:
     template: str | None = None
     hypotheses: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    unit_constants: bool = False
     kan: bool = True
 
     @property
@@ -166,8 +174,10 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
         None if options.template is None else Template.parse(options.template, dataset.names, dataset.target)
     )
     dataset = dataset.select(template.columns) if template else dataset.screened(seed=options.seed)
+    if dataset.units is not None and not options.unit_constants:
+        dataset = replace(dataset, notes=(*dataset.notes, _word_on_units(dataset)))
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
-    trial = Trial.of(dataset, library, options.seed)
+    trial = Trial.of(dataset, library, options.seed, options.unit_constants)
     archive = Archive(trial, options.limit)
 
     def finish(reason: str) -> Run:
@@ -213,7 +223,7 @@ def _explore(
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
     tried: set[str] = set()
     for name, candidates in _proposals(rows, trial, options, template, budget):
-        if name == "network" and _only_noise_left(archive):
+        if name in LAST and _only_noise_left(archive):
             continue
         budget.tell(name, *_best_of(archive))
         for candidate in candidates:
@@ -237,6 +247,12 @@ def _explore(
             if budget.exhausted:
                 return budget.reason
     return "every producer has finished"
+
+
+def _word_on_units(dataset: Dataset) -> str:
+    if dimensions.product(dataset) is None:
+        return "no product of inputs has the target's unit: numbers in a law need units, so none is excluded"
+    return "only formulas that respect the units are offered"
 
 
 def _only_noise_left(archive: Archive) -> bool:
@@ -278,26 +294,39 @@ def _proposals(
         if offered:
             return
     names = [name for name in PRODUCERS if name != "network" or options.kan]
+    tasks: list[tuple[str, Dataset, Reduction | None]] = [(name, rows, None) for name in names]
+    if trial.dimensions is not None and (reduction := dimensions.reduced(rows)) is not None:
+        # fewer columns make every search faster and surer; the table as it stands comes after, where needed
+        small = [(name, reduction.dataset, reduction) for name in names if name != "network"]
+        tasks = [*small, *((f"{name}, columns" if name != "network" else name, d, r) for name, d, r in tasks)]
     if options.jobs == 1:
-        for name in names:
-            yield name, _propose(name, rows, trial.library, options, budget)
+        for name, part, reduction in tasks:
+            yield name, _restored(_propose(name, part, trial.library, options, budget), reduction)
         return
     from joblib import Parallel, delayed
 
-    tasks = (delayed(_collect)(n, rows, trial.library, options, budget.left) for n in names)
-    found = Parallel(n_jobs=options.jobs, return_as="generator")(tasks)
+    work = (delayed(_collect)(n, part, trial.library, options, budget.left) for n, part, _ in tasks)
+    found = Parallel(n_jobs=options.jobs, return_as="generator")(work)
     try:
-        for name, candidates in zip(names, found, strict=True):
-            yield name, iter(candidates)
+        for (name, _, reduction), candidates in zip(tasks, found, strict=True):
+            yield name, _restored(iter(candidates), reduction)
     finally:
         found.close()
+
+
+def _restored(candidates: Iterator[Candidate], reduction: Reduction | None) -> Iterator[Candidate]:
+    """Yield candidates in the table's own columns."""
+    for candidate in candidates:
+        if reduction is not None and candidate.expression is not None:
+            candidate = replace(candidate, expression=reduction.back(candidate.expression))
+        yield candidate
 
 
 def _propose(
     name: str, rows: Dataset, library: Library, options: Options, budget: Budget
 ) -> Iterator[Candidate]:
     with shielded():
-        producer = importlib.import_module(f"kansym.search.{name}")
+        producer = importlib.import_module(f"kansym.search.{name.partition(',')[0]}")
     extra = {"device": options.device} if name == "network" else {}
     yield from producer.propose(rows, noise=None, budget=budget, library=library, seed=options.seed, **extra)
 
@@ -330,6 +359,8 @@ def _first(dataset: Dataset, options: Options) -> Iterator[tuple[sympy.Expr, str
         yield parse_expression(text, dataset.names), "guess"
     yield sympy.Float(float(np.average(dataset.y, weights=dataset.weights))), "constant"
     if options.template is None:
+        if (scale := dimensions.product(dataset)) is not None:
+            yield sympy.Float(1.0) * scale, "units"
         yield from _lines(dataset, columns)
 
 

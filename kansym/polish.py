@@ -24,6 +24,9 @@ STEPS = 60
 
 REFIT_STEPS = 25
 
+DUST = 1e-12
+"""A constant this small may be round-off, whatever its standard error says: 0 is tried."""
+
 TRIALS = 6
 """Nice values tried for one constant: the likeliest by the linearised fit; more never paid."""
 
@@ -231,9 +234,11 @@ def _candidates(value: float, error: float) -> list[constants.Nice]:
     if math.isinf(error):
         return [constants.Nice(sympy.S.Zero, 0.0, 0.7), *units]
     error = max(error, 1e-11 * abs(value))
+    if abs(value) < DUST:
+        units.append(constants.Nice(sympy.S.Zero, 0.0, 0.7))
     longest = noise.number_length(value, error) + 4 * noise.NODE_PRICE
     found = constants.near(value, error, longest, TRIALS)
-    found += [n for n in units if abs(n.value - value) <= constants.REACH * error]
+    found += [n for n in units if abs(n.value - value) <= max(constants.REACH * error, DUST)]
     cost = {n.exact: n.price + 0.5 * ((n.value - value) / error) ** 2 for n in reversed(found)}
     return sorted({n.exact: n for n in found}.values(), key=lambda nice: cost[nice.exact])
 

@@ -16,6 +16,8 @@ import sympy
 from kansym import constants, noise
 from kansym import expression as expressions
 from kansym.dataset import Dataset
+from kansym.dimensions import EXACT as EXACT_UNITS
+from kansym.dimensions import Dimensions
 from kansym.errors import KansymError
 from kansym.library import Library
 from kansym.parsing import symbols
@@ -43,6 +45,9 @@ SMALL_NUMBER = 4.0
 """Nats of an exact number that the price of its symbol covers: up to 3, or 1/2."""
 
 
+BLURRED = 0.3
+"""Exponents that are still measured numbers may break units by this much before they are made nice."""
+
 NEAR = 15.0
 """Nats behind the shortest description within which a formula is worth the work on its constants."""
 
@@ -64,17 +69,22 @@ class Trial:
     names: tuple[str, ...]
     positive: tuple[sympy.Symbol, ...]
     library: Library
+    dimensions: Dimensions | None = None
 
     @staticmethod
-    def of(dataset: Dataset, library: Library, seed: int) -> Trial:
-        """Return the trial of a dataset: a fifth held out (by group where given), none of a tiny table."""
+    def of(dataset: Dataset, library: Library, seed: int, unit_constants: bool = False) -> Trial:
+        """Return the trial of a dataset: a fifth held out (by group where given), none of a tiny table.
+
+        Formulas must respect the columns' units, unless `unit_constants` lets numbers have their own.
+        """
+        dimensions = None if unit_constants else Dimensions.of(dataset)
         columns = symbols(dataset.names)
         units = dataset.rows if dataset.groups is None else len(np.unique(dataset.groups))
         positive = tuple(s for i, s in enumerate(columns) if np.all(dataset.X[:, i] > 0))
         sigma2 = 1.0 if dataset.absolute else None
         if units <= TINY_TABLE:
             rows = Rows(dataset.X, dataset.y, dataset.weights, columns, sigma2)
-            return Trial(dataset, rows, None, sigma2, dataset.names, positive, library)
+            return Trial(dataset, rows, None, sigma2, dataset.names, positive, library, dimensions)
         train, held = dataset.split(0.2, seed)
         train, held = train.subsample(JUDGED_ROWS, seed), held.subsample(JUDGED_ROWS, seed)
         return Trial(
@@ -85,7 +95,12 @@ class Trial:
             dataset.names,
             positive,
             library,
+            dimensions,
         )
+
+    def allows(self, formula: sympy.Expr, tolerance: float = EXACT_UNITS) -> bool:
+        """Tell whether a formula respects the units, exponents within `tolerance`; without units all do."""
+        return self.dimensions is None or self.dimensions.allow(formula, tolerance)
 
     @cached_property
     def small(self) -> Rows:
@@ -217,7 +232,7 @@ def refine(
     from it), and after the first fit when its description length exceeds `promising`. Its constants are made
     nice only where that could bring it near the `shortest` description so far.
     """
-    if expressions.complexity(expression) > 2 * maxsize:
+    if expressions.complexity(expression) > 2 * maxsize or not trial.allows(expression, BLURRED):
         return
     try:
         fitted = polish(expression, trial.small)
@@ -230,7 +245,8 @@ def refine(
     if trial.small is not trial.train:
         fitted = polish(fitted.expression, trial.train, 20) or fitted
     first = judge(fitted, fitted, trial, source)
-    yield first
+    if trial.allows(first.expression):
+        yield first
     if len(fitted.theta) > MOST_CONSTANTS and not exact(first, trial):
         return
     if first.length - _savings(fitted) > shortest + NEAR:
@@ -243,7 +259,8 @@ def refine(
         if worsening(fitted, again, trial.train) > MAX_WORSENING:
             # what a thousand rows allow, all of them may contradict
             again = settle(shortened(fitted, trial), trial.train)
-    yield judge(again, fitted, trial, source)
+    if trial.allows(again.expression):
+        yield judge(again, fitted, trial, source)
 
 
 def _savings(polished: Polished) -> float:
@@ -282,7 +299,7 @@ def normalised(law: Judged, trial: Trial) -> Judged:
             continue
         settled = shortened(settle(fitted, trial.small), trial)
         other = judge(settled, law.unrounded, trial, law.source)
-        if other.length < best.length:
+        if other.length < best.length and trial.allows(other.expression):
             best = other
     return best if best is law else normalised(best, trial)
 
