@@ -281,6 +281,7 @@ def simplify(expression: sympy.Expr, same: Check, positive: Iterable[sympy.Symbo
 def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
     """Yield rewritings that are cheap for SymPy; the expensive ones only on small trees."""
     yield e
+    yield squares(e)
     split = sympy.expand_power_exp(e)
     yield split
     logs = sympy.expand_log(e, force=True)
@@ -300,6 +301,30 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
             yield sympy.factor(e)
             yield sympy.trigsimp(e)
             yield sympy.radsimp(e)
+
+
+def squares(e: sympy.Expr) -> sympy.Expr:
+    """Return the expression with c·a² ± 2c·a·b + c·b² written as c·(a ± b)² wherever c is exact.
+
+    >>> x, y = sympy.symbols("x y", real=True)
+    >>> squares(1 / (x**2 - 2 * x * y + y**2 + 1))
+    1/((x - y)**2 + 1)
+    """
+
+    def fold(total: sympy.Expr) -> sympy.Expr:
+        size = {rest: factor for factor, rest in (t.as_coeff_Mul() for t in total.args)}
+        for product, double in list(size.items()):
+            if not product.is_Mul or len(product.args) != 2 or product not in size:
+                continue
+            a, b = product.args
+            c = size.get(a**2, sympy.S.Zero)
+            if c != 0 and c.is_Rational and size.get(b**2) == c and abs(double) == 2 * abs(c):
+                for gone in (product, a**2, b**2):
+                    del size[gone]
+                size[(a + b if double * c > 0 else a - b) ** 2] = c
+        return sympy.Add(*(c * rest for rest, c in size.items()))
+
+    return e.replace(lambda t: t.is_Add, fold)
 
 
 def gauges(expression: sympy.Expr) -> list[sympy.Expr]:

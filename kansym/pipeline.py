@@ -296,9 +296,15 @@ def _proposals(
     names = [name for name in PRODUCERS if name != "network" or options.kan]
     tasks: list[tuple[str, Dataset, Reduction | None]] = [(name, rows, None) for name in names]
     if trial.dimensions is not None and (reduction := dimensions.reduced(rows)) is not None:
-        # fewer columns make every search faster and surer; the table as it stands comes after, where needed
-        small = [(name, reduction.dataset, reduction) for name in names if name != "network"]
-        tasks = [*small, *((f"{name}, columns" if name != "network" else name, d, r) for name, d, r in tasks)]
+        # fewer columns make a search faster and surer; the table as it stands comes after, where needed: sums
+        # of squares of differences, say, are easier seen there
+        tasks = [
+            (title, reduction.dataset, reduction) if small else (title, rows, None)
+            for name in names
+            for title, small in (
+                [(name, True), (f"{name}, columns", False)] if name != "network" else [(name, False)]
+            )
+        ]
     if options.jobs == 1:
         for name, part, reduction in tasks:
             yield name, _restored(_propose(name, part, trial.library, options, budget), reduction)
