@@ -111,7 +111,7 @@ class Data:
         return _periodogram(*self.some)
 
     @cached_property
-    def exponentials(self) -> tuple[tuple[float, float, float], ...]:
+    def exponentials(self) -> np.ndarray:
         """Return rate, rising and falling parts of mixtures of exponentials, best first."""
         return _mixtures(*self.coarse)
 
@@ -275,27 +275,20 @@ def polish(
 
 def _distinct(starts: np.ndarray, rss: np.ndarray, count: int) -> np.ndarray:
     """Return the indices of the best refined starts, leaving out those that ran to the same place."""
-    chosen: list[int] = []
-    for i in np.argsort(rss):
-        if not math.isfinite(rss[i]):
-            break
-        near = 1e-3 * np.abs(starts[i]) + 1e-6
-        if not any((np.abs(starts[i] - starts[j]) <= near).all() for j in chosen):
-            chosen.append(int(i))
-        if len(chosen) == count:
-            break
-    return np.array(chosen, int)
+    order = np.argsort(rss)
+    return kernels.distinct(starts, order[np.isfinite(rss[order])], count)
 
 
 def _starts(form: Shapes, data: Data, count: int = STARTS) -> np.ndarray:
     w, wy = data.at_nodes
-    score = np.empty(len(form.cells), np.float32)
+    if not len(form.cells):
+        return form.cells
+    score, peak = np.empty(len(form.cells), np.float32), np.empty(len(form.cells), bool)
     kernels.correlate(form.table, w, wy, score)
-    peak = (score[form.neighbours] <= score[:, None]).all(1) & (score > 0)
+    best = kernels.summits(score, form.neighbours, peak)
     index = np.flatnonzero(peak)
     index = index[np.argsort(-score[index], kind="stable")][:count]
-    best = np.argsort(-score, kind="stable")[:2]
-    return form.cells[np.unique(np.concatenate([index, best]))] if len(score) else form.cells
+    return form.cells[np.unique(np.append(index, best))]
 
 
 def _waves(f: Function, data: Data) -> tuple[np.ndarray, np.ndarray]:
@@ -342,38 +335,40 @@ def _periodogram(t: np.ndarray, y: np.ndarray, w: np.ndarray) -> np.ndarray:
     return np.column_stack([rates, parts])[order]
 
 
-def _mixture(t: np.ndarray, y: np.ndarray, w: np.ndarray, rate: float) -> tuple[float, float, float]:
-    """Return the residual sum, rising and falling parts of the best 1, exp(rate·t), exp(-rate·t) mixture."""
+def _mixture(t: np.ndarray, y: np.ndarray, w: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Return residual sum, rising and falling parts of the best 1, exp(r·t), exp(-r·t) mixture per rate r."""
     root = np.sqrt(w)
-    A = np.column_stack([np.ones_like(t), np.exp(rate * (t - 1)), np.exp(-rate * (t + 1))]) * root[:, None]
-    q, r = np.linalg.qr(A)
-    z = q.T @ (y * root)
-    rest = y * root - q @ z
-    with np.errstate(all="ignore"):
-        up_down = np.linalg.solve(r, z) if abs(np.diag(r)).min() > 0 else np.zeros(3)
-    return float(rest @ rest), float(up_down[1]), float(up_down[2])
+    r = rates[:, None]
+    A = np.stack([np.ones((len(rates), len(t))), np.exp(r * (t - 1)), np.exp(-r * (t + 1))], 2)
+    q, R = np.linalg.qr(A * root[:, None])
+    z = q.transpose(0, 2, 1) @ (y * root)
+    rest = y * root - (q @ z[:, :, None])[:, :, 0]
+    regular = np.abs(np.diagonal(R, axis1=1, axis2=2)).min(1) > 0
+    parts = np.linalg.solve(np.where(regular[:, None, None], R, np.eye(3)), z[:, :, None])[:, 1:, 0]
+    return np.column_stack([(rest * rest).sum(1), np.where(regular[:, None], parts, 0.0)])
 
 
-def _mixtures(t: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[tuple[float, float, float], ...]:
+def _mixtures(t: np.ndarray, y: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Return rate, rising and falling parts of mixtures of exponentials, best first."""
     grid = np.geomspace(0.03, 300.0, 24)
-    trials = [_mixture(t, y, w, rate) for rate in grid]
-    k = int(np.argmin([trial[0] for trial in trials]))
+    trials = _mixture(t, y, w, grid)
+    k = int(np.argmin(trials[:, 0]))
     found = minimize_scalar(
-        lambda z: _mixture(t, y, w, math.exp(z))[0],
+        lambda z: _mixture(t, y, w, np.exp([z]))[0, 0],
         bounds=(math.log(grid[max(k - 1, 0)]), math.log(grid[min(k + 1, len(grid) - 1)])),
         method="bounded",
-        options={"xatol": 1e-9, "maxiter": 40},
+        options={"xatol": 1e-6, "maxiter": 40},
     )
-    best = math.exp(found.x)
-    rows = [(best, *_mixture(t, y, w, best)), *((r, *z) for r, z in zip(grid, trials, strict=True))]
-    rows.sort(key=lambda row: row[1])
-    return tuple((float(rate), up, down) for rate, _, up, down in rows)
+    best = np.exp([found.x])
+    rates, trials = np.append(best, grid), np.concatenate([_mixture(t, y, w, best), trials])
+    order = np.argsort(trials[:, 0], kind="stable")
+    return np.column_stack([rates, trials[:, 1:]])[order]
 
 
 def _hyperbolic(f: Function, data: Data) -> np.ndarray:
     """Starts for sinh and cosh: the best mixtures of exponentials where their signs fit, and a few places."""
     even = f.reflection == (1.0, 0.0)
-    best = data.exponentials[0][0]
+    best = float(data.exponentials[0, 0])
     starts = [
         (rate, 0.5 * math.log(abs(up / down)), 1.0)
         for rate, up, down in data.exponentials

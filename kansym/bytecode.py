@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class Program:
     right: np.ndarray
     numbers: np.ndarray
 
-    @property
+    @cached_property
     def is_elementary(self) -> bool:
         """Tell whether compiled code can run it."""
         return bool((self.operations < FIRST_SPECIAL).all())

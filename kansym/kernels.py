@@ -349,6 +349,47 @@ def correlate(shapes, w, wy, out):
 
 
 @kernel
+def summits(score, neighbours, out):
+    """Mark in `out` the entries above 0 that no neighbour exceeds; return the places of the best two."""
+    first = 0
+    second = 0
+    for i in range(score.shape[0]):
+        out[i] = score[i] > 0
+        for k in range(neighbours.shape[1]):
+            if score[neighbours[i, k]] > score[i]:
+                out[i] = False
+                break
+        if score[i] > score[first]:
+            second = first
+            first = i
+        elif i != first and (second == first or score[i] > score[second]):
+            second = i
+    return first, second
+
+
+@kernel
+def distinct(starts, order, count):
+    """Return the first `count` of `order` whose starts differ from all earlier ones by more than 1e-3."""
+    chosen = np.empty(count, np.int64)
+    found = 0
+    for i in order:
+        new = True
+        for k in range(found):
+            near = True
+            for m in range(starts.shape[1]):
+                if abs(starts[i, m] - starts[chosen[k], m]) > 1e-3 * abs(starts[i, m]) + 1e-6:
+                    near = False
+            if near:
+                new = False
+        if new:
+            chosen[found] = i
+            found += 1
+            if found == count:
+                break
+    return chosen[:found]
+
+
+@kernel
 def _assess(f, y, w, n):
     """Return c, d and the weighted residual sum of the best c·f + d; a residual of inf when f fails."""
     sw = 0.0
