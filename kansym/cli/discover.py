@@ -85,6 +85,13 @@ def library_options(command: Any) -> Any:
 )
 @click.argument("data", metavar="DATA", shell_complete=tables)
 @table_options
+@click.option(
+    "--task",
+    type=click.Choice(["fit", "classify"]),
+    default="fit",
+    show_default=True,
+    help="classify: the target holds labels; find the boundary between them as a formula g = 0.",
+)
 @library_options
 @click.option(
     "--time",
@@ -123,6 +130,9 @@ def library_options(command: Any) -> Any:
     "or a form such as 'y = f(x1)*g(x2) + h'.",
 )
 @click.option(
+    "--unit-constants", is_flag=True, help="Let numbers in a law have units, so that units exclude nothing."
+)
+@click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result."
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to use.")
@@ -152,6 +162,13 @@ def discover(
     Prints the front of formulas from simplest to most accurate, the chosen one marked with >>>>, and how
     well it does on rows it never saw. Ctrl-C stops the search and prints the best so far.
     """
+    if options["task"] == "classify":
+        from kansym.cli.classify import classify
+
+        notes = classify(data, options, time_limit, out, report, as_json)
+        if not quiet:
+            _say(notes)
+        return 0
     dataset = read(data, options)
     if out is not None:
         writable(out)
@@ -169,6 +186,7 @@ def discover(
             maxsize=options["maxsize"],
             selection=options["selection"],
             guesses=options["guesses"],
+            unit_constants=options["unit_constants"],
             hypotheses=options["hypotheses"],
             seed=options["seed"],
             jobs=options["jobs"],
