@@ -277,7 +277,7 @@ def _read_text(raw: bytes, source: str) -> Table:
     text, encoding = _decode(raw, source, notes)
     lines = _head(text)
     body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
-    said = re.fullmatch(r"sep=(.)", lines[body[0]].strip()) if body else None
+    said = re.fullmatch(r"sep=([ -~\t])", lines[body[0]].strip()) if body else None
     body = body[1:] if said else body  # a spreadsheet's way to name its delimiter
     if not body:
         raise InputError(f"File {source} is empty; it needs a line of column names and rows of numbers.")
@@ -456,7 +456,7 @@ def _delimiter(lines: list[str]) -> str:
         return best
     if score(" ")[0] >= 0.5:
         return " "
-    rare = sorted({c for c in lines[0] if not c.isalnum() and c not in _IN_CELLS})
+    rare = sorted({c for c in lines[0] if "!" <= c <= "~" and not c.isalnum() and c not in _IN_CELLS})
     found = [c for c in rare if score(c)[0] == 1.0]
     return found[0] if len(found) == 1 and len(lines) > 1 else ","
 

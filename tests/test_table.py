@@ -123,6 +123,11 @@ def test_titles_and_a_spreadsheets_first_line(tmp_path):
     assert read_table(write(tmp_path, "sep=;\na;b\n1;2\n3;4\n")).names == ("a", "b")
 
 
+def test_letters_and_signs_beyond_ascii_part_no_columns(tmp_path):
+    assert read_table(write(tmp_path, "aéb\n1é2\n3é4\n")).names == ("aéb",)
+    assert read_table(write(tmp_path, "a\x0bb\n1\x0b2\n3\x0b4\n")).rows == 2
+
+
 def test_old_and_new_ends_of_lines(tmp_path):
     for end in ("\r\n", "\r", "\n"):
         table = read_table(write(tmp_path, end.join(["a\u2028c,b", "1,2", "3,4"])))
