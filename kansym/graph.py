@@ -6,6 +6,7 @@ This room is for the shape of a computation and for what its edges carry. It doe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from kansym import storage
 from kansym.errors import FormatError, InputError
 from kansym.library import Function
 
@@ -206,7 +208,9 @@ class Graph:
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Graph:
         """Return the graph that :meth:`to_dict` described; raises FormatError on other content."""
-        try:
+        with storage.reading("The graph", "save it again with this version"):
+            if not data["outputs"]:
+                raise ValueError("outputs, of which there are none")
             nodes = {n["name"]: n["kind"] for n in data["nodes"]}
             bias = {n["name"]: float(n["bias"]) for n in data["nodes"]}
             edges = [
@@ -214,10 +218,6 @@ class Graph:
                 for e in data["edges"]
             ]
             return Graph.build(data["inputs"], data["outputs"], nodes, edges, bias)
-        except (KeyError, TypeError) as problem:
-            raise FormatError(
-                f"The graph lacks or garbles {problem}; save it again with this version."
-            ) from None
 
 
 def _curve_to_dict(curve: Curve) -> dict[str, Any]:
@@ -239,15 +239,19 @@ def _curve_to_dict(curve: Curve) -> dict[str, Any]:
 
 def _curve_from_dict(data: Mapping[str, Any]) -> Curve:
     if data["kind"] == "spline":
-        return Spline(
-            np.asarray(data["knots"], float),
-            np.asarray(data["coefficients"], float),
-            int(data["order"]),
-            data["base"],
-            float(data["base_weight"]),
-        )
+        knots, coefficients = np.asarray(data["knots"], float), np.asarray(data["coefficients"], float)
+        order = int(data["order"])
+        if len(knots) != len(coefficients) + order + 1 or not np.isfinite(knots).all():
+            raise ValueError(f"a spline of {len(knots)} knots and {len(coefficients)} coefficients")
+        return Spline(knots, coefficients, order, data["base"], _finite(data["base_weight"]))
     if data["kind"] == "symbolic":
-        return Symbolic(
-            Function.from_dict(data["function"]), **{k: data[k] for k in ("a", "b", "c", "d", "p")}
-        )
+        numbers = {k: _finite(data[k]) for k in ("a", "b", "c", "d")}
+        power = None if data["p"] is None else _finite(data["p"])
+        return Symbolic(Function.from_dict(data["function"]), **numbers, p=power)
     raise FormatError(f"A curve has kind {data['kind']!r}; this version knows 'spline' and 'symbolic'.")
+
+
+def _finite(value: Any) -> float:
+    if not math.isfinite(float(value)):
+        raise ValueError(f"a constant, which is {value}")
+    return float(value)

@@ -129,7 +129,10 @@ def load_model(path: str | Path) -> tuple[Graph, str]:
             f"{path} has model format {data.get('format')!r} (kansym {data.get('version', 'unknown')}); "
             f"kansym {kansym.__version__} reads format {MODEL_FORMAT}. Run discover again."
         )
-    return Graph.from_dict(data.get("graph") or {}), str(data.get("target", "y"))
+    target = data.get("target", "y")
+    if not isinstance(target, str):
+        raise FormatError(f"{path} has no name for its target but {target!r}; run discover again.")
+    return Graph.from_dict(data.get("graph") or {}), target
 
 
 def write_html(data: Mapping[str, Any], path: str | Path) -> Path:
@@ -139,30 +142,44 @@ def write_html(data: Mapping[str, Any], path: str | Path) -> Path:
 
 def page(data: Mapping[str, Any]) -> str:
     """Return one self-contained HTML page from the dict of `summarise`."""
+    run = Run.from_dict({**data, "chosen": data["chosen"]["index"]})
+    with storage.reading("The result", "run discover again"):
+        return _rendered(run, data)
+
+
+def _rendered(run: Run, data: Mapping[str, Any]) -> str:
     import jinja2
 
-    run = Run.from_dict({**data, "chosen": data["chosen"]["index"]})
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kansym", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["figures"] = _figures
     environment.filters["measured"] = _measured
-    rows = [{**row, "code": code(run, i), "index": i} for i, row in enumerate(data["front"])]
+    # the only markup on the page is made here, from parsed formulas: a file's own is never trusted
+    rows = [
+        {
+            **row,
+            "code": code(run, i),
+            "index": i,
+            "mathml": mathml(law.expression, run.data["target"], run.names),
+        }
+        for i, (law, row) in enumerate(zip(run.front, data["front"], strict=True))
+    ]
     graphs = {**run.graphs, "the chosen law": run.graph}
     networks = [
         {"name": name, "svg": network_svg(graph, _sample(data, graph), run.data["target"])}
         for name, graph in graphs.items()
         if graph is not None
     ]
-    return environment.get_template("report.html").render(
-        run={"pictures": None, **data},
-        rows=rows,
-        steps=[s for s in run.history if s.get("event") != "refused"],
-        refusals=[s for s in run.history if s.get("event") == "refused"],
-        occurring=occurring(run)[:PANELS],
-        panels=[*occurring(run), *(n for n in run.names if n not in occurring(run))][:PANELS],
-        networks=networks,
-        embedded=_embedded(
+    values = {
+        "run": {"pictures": None, **data, "history": list(run.history)},
+        "rows": rows,
+        "steps": [s for s in run.history if s.get("event") != "refused"],
+        "refusals": [s for s in run.history if s.get("event") == "refused"],
+        "occurring": occurring(run)[:PANELS],
+        "panels": [*occurring(run), *(n for n in run.names if n not in occurring(run))][:PANELS],
+        "networks": networks,
+        "embedded": _embedded(
             {
                 "front": _chart(run),
                 "pictures": data.get("pictures"),
@@ -170,7 +187,11 @@ def page(data: Mapping[str, Any]) -> str:
                 "ranges": run.data["ranges"],
             }
         ),
-    )
+    }
+    try:
+        return environment.get_template("report.html").render(values)
+    except jinja2.UndefinedError as problem:
+        raise FormatError(f"The result lacks a part: {problem}; run discover again.") from None
 
 
 def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], digits: int = 5) -> str:

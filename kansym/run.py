@@ -13,6 +13,7 @@ import sympy
 
 import kansym
 from kansym import expression as expressions
+from kansym import storage
 from kansym.errors import FormatError, InputError
 from kansym.evaluate import evaluate
 from kansym.graph import Graph
@@ -224,12 +225,26 @@ class Run:
                 f"The result has format {data.get('format')!r} (kansym {data.get('version', 'unknown')}); "
                 f"kansym {kansym.__version__} reads format {FORMAT}. Run discover again."
             )
-        try:
-            names = data["data"]["names"]
+        with storage.reading("The result", "run discover again"):
+            facts = dict(data["data"])
+            names = facts["names"]
+            if (
+                not isinstance(names, list)
+                or len(set(names)) < len(names)
+                or not all(isinstance(n, str) for n in (*names, facts["target"]))
+            ):
+                raise ValueError("the columns' names")
+            facts["ranges"] = {
+                n: [float(v) for v in (low, high)] for n, (low, high) in facts["ranges"].items()
+            }
+            front = tuple(Law.from_dict(law, names) for law in data["front"])
+            chosen = int(data["chosen"])
+            if not 0 <= chosen < len(front) or not all(isinstance(s, Mapping) for s in data["history"]):
+                raise ValueError("the front's chosen row or the history")
             return Run(
-                tuple(Law.from_dict(law, names) for law in data["front"]),
-                int(data["chosen"]),
-                dict(data["data"]),
+                front,
+                chosen,
+                facts,
                 dict(data["options"]),
                 float(data["noise"]),
                 str(data["stop_reason"]),
@@ -240,8 +255,6 @@ class Run:
                 str(data["trust"]),
                 {name: Graph.from_dict(g) for name, g in data["graphs"].items()},
             )
-        except (KeyError, TypeError) as problem:
-            raise FormatError(f"The result lacks or garbles {problem}; run discover again.") from None
 
 
 def _finite(value: float) -> float | str:

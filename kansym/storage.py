@@ -5,11 +5,27 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kansym.errors import FormatError, InputError
+from kansym.errors import FormatError, InputError, KansymError
+
+
+@contextmanager
+def reading(what: str, remedy: str) -> Iterator[None]:
+    """Turn what goes wrong while plain data become objects into a FormatError of one line.
+
+    A file may hold anything: a missing key, a text for a number, a list for a table.
+    """
+    try:
+        yield
+    except KansymError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+        told = " ".join(str(problem).split())
+        raise FormatError(f"{what} lacks or garbles {told}; {remedy}.") from None
 
 
 def writable(folder: str | Path) -> Path:

@@ -317,6 +317,81 @@ def test_a_model_file_executes_nothing(code, tmp_path, monkeypatch):
     assert not (tmp_path / "hacked").exists()
 
 
+def edited(summary, path, value):
+    """Return the summary with one value, found by its path, replaced."""
+    content = json.loads(json.dumps(summary))
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["front"], []),
+        (["front"], "text"),
+        (["front", 0], {}),
+        (["front", 0, "sympy"], "__import__('os').system('touch hacked')"),
+        (["front", 0, "sympy"], "9**9**9"),
+        (["front", 0, "loss"], "abc"),
+        (["front", 2, "constants"], [{"name": "a", "value": "x", "stderr": 1, "rounded": None}]),
+        (["chosen", "index"], 99),
+        (["chosen", "index"], "a"),
+        (["chosen"], None),
+        (["data"], "text"),
+        (["data", "names"], None),
+        (["data", "names"], ["x", "x"]),
+        (["data", "target"], 5),
+        (["data", "ranges"], {"x 1": "ab"}),
+        (["history"], [1]),
+        (["graphs"], [1]),
+        (["graphs"], {"a": {}}),
+        (["noise"], "loud"),
+        (["pictures"], {"a": 1}),
+        (["data", "rows"], {}),
+    ],
+)
+def test_garbled_results_are_refused_in_one_line(path, value, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run, data = example()
+    storage.write_json(tmp_path / "result.json", edited(report.summarise(run, data), path, value))
+    if path == ["data", "rows"]:  # what is missing altogether
+        content = storage.read_json(tmp_path / "result.json")
+        del content["data"]["rows"]
+        storage.write_json(tmp_path / "result.json", content)
+    with pytest.raises((InputError, FormatError)) as refusal:
+        report.page(report.load(tmp_path)[1])
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_markup_in_a_result_file_is_not_trusted(tmp_path):
+    run, data = example()
+    evil = edited(report.summarise(run, data), ["front", 2, "mathml"], "<script>alert(1)</script>")
+    storage.write_json(tmp_path / "result.json", evil)
+    assert "alert(1)" not in report.page(report.load(tmp_path)[1])
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["edges", 0, "curve", "a"], "x"),
+        (["edges", 0, "curve", "a"], "inf"),
+        (["edges", 0, "key"], "x"),
+        (["edges", 0, "curve", "kind"], "spline"),
+        (["nodes", 0, "bias"], "x"),
+        (["outputs"], []),
+    ],
+)
+def test_garbled_graphs_are_refused_in_one_line(path, value):
+    run, _ = example()
+    with pytest.raises(FormatError) as refusal:
+        Graph.from_dict(edited(run.graph.to_dict(), path, value))
+    assert "\n" not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     "graph", [None, {}, {"nodes": 3}, [], "text", {"nodes": [], "edges": [], "inputs": 5, "outputs": []}]
 )

@@ -77,7 +77,7 @@ def predict(model: Path, data: str, row: int | None, out: Path | None) -> None:
     "language",
     required=True,
     metavar="LANGUAGE",
-    help="latex, python, numpy, torch, jax, c, excel, sympy, mathematica, json, ...",
+    help="latex, python, numpy, torch, jax, c, excel, sympy, mathematica, text, json; onnx with --out.",
 )
 @_ROW
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write here.")
@@ -88,6 +88,9 @@ def export(model: Path, language: str, row: int | None, out: Path | None) -> Non
 
     run, _ = report.load(model)
     _check_row(run, row)
+    if language == "onnx":
+        click.echo(str(exports.write_onnx(run, out, row)), err=True)
+        return
     text = exports.export(run, language, row).rstrip("\n")
     if out is None:
         click.echo(text)

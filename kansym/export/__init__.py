@@ -4,12 +4,11 @@ Whatever a column is called becomes a legal name there; a function that a target
 Constants are written with every bit unless `digits` says otherwise. Nothing here fits or decides.
 """
 
-
-
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sympy
@@ -51,6 +50,7 @@ __all__ = [
     "to_text",
     "to_torch",
     "torch_code",
+    "write_onnx",
 ]  # fmt: skip
 
 
@@ -156,11 +156,26 @@ def export(run: Run, target: str, index: int | None = None, **options: Any) -> s
     target cannot say. For an ONNX model's bytes see :func:`to_onnx`.
     """
     if target not in TARGETS:
-        raise UnknownNameError("export target", target, TARGETS)
+        raise UnknownNameError("export target", target, [*TARGETS, "onnx"])
     law = run.best if index is None else run.front[index]
     if law.expression is None:
         raise InputError("This law is not symbolic (it holds spline curves), so it has no formula to export.")
     return TARGETS[target](law.expression, run.names, Facts.of(run, index), **options)
+
+
+def write_onnx(run: Run, path: str | Path | None, index: int | None = None) -> Path:
+    """Write one law of a run (the chosen one by default) as an ONNX model; raises InputError without onnx."""
+    law = run.best if index is None else run.front[index]
+    if path is None:
+        raise InputError("An ONNX model is no text; say where it goes, --out law.onnx for instance.")
+    if law.expression is None:
+        raise InputError("This law is not symbolic (it holds spline curves), so it has no formula to export.")
+    model = to_onnx(law.expression, run.names, Facts.of(run, index))
+    try:
+        Path(path).write_bytes(model.SerializeToString())
+    except OSError as problem:
+        raise InputError(f"Cannot write {path}: {problem.strerror}; choose another place.") from None
+    return Path(path)
 
 
 def _known(expression: sympy.Expr, names: Sequence[str]) -> None:

@@ -412,7 +412,7 @@ class FittedFront(BaseEstimator):
             )
         if data.get("class") != cls.__name__:
             raise FormatError(f"{path} holds a {data.get('class')}, not a {cls.__name__}.")
-        try:
+        with storage.reading(str(path), "fit again"):
             model = cls()
             known = model.get_params(deep=False)
             model.set_params(**{k: _unplain(k, v) for k, v in data["parameters"].items() if k in known})
@@ -429,8 +429,6 @@ class FittedFront(BaseEstimator):
                 model.classes_ = np.array(data["classes"])
                 model._shares = np.array(data["shares"])
             model.runs_ = [Run.from_dict(run) for run in data["runs"]]
-        except (KeyError, TypeError, AttributeError) as problem:
-            raise FormatError(f"{path} lacks or garbles {problem}; fit again.") from None
         return model
 
     @classmethod
