@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from kansym.cli import main
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")), DOCS / "paper" / "anderson-walk.md"]
 BLOCK = re.compile(r"^```(console|python|toml|csv)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -1,43 +1,65 @@
 """The boundary between two classes as a formula g = 0: a sparse sum of products of simple functions.
 
-Terms come from a pool: functions of one column, and products of two such of different columns. They are
-chosen by beam search, each step ranked by Rao's score test of all terms at once, and refitted by logistic
-regression; the front trades likelihood against size.
+Terms come from a pool: functions of one column, and products of two such of different columns. Points on
+the border (`border`) tell which few terms can vanish there together (`implicit`); logistic regression and a
+line search fit the best sets to all rows, and the shortest description of the labels is chosen.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
-from scipy.special import expit
+from scipy.special import gammaln
 
-from kansym import noise
-from kansym.errors import InputError
+from kansym import constants, noise
+from kansym.errors import InputError, UnknownNameError
 from kansym.expression import complexity, number, text
 from kansym.parsing import symbols
+from kansym.program import Program
+from kansym.search.border import border
+from kansym.search.hypothesis import Hypotheses
+from kansym.search.implicit import implicit
+from kansym.search.logistic import covariance, logistic, sharpened
 
-BEAM = 16
-OFFERED = 6
-SIMPLE_AMONG = 50
-SLACK = 0.003
-ROUNDS = 3
-EXCHANGED = 8
-MISLABELLED = 0.005
-"""Share of labels that may be wrong at any distance, so that no far row bends the boundary."""
+Array = Callable[[np.ndarray], np.ndarray]
+Maker = Callable[[sympy.Symbol], sympy.Expr]
 
-RIDGE = 1e-4
+JUDGED = 40
+"""Sets of each size that are fitted to all rows."""
+
+MOST_TERMS = 400
+"""Terms of the pool that are combined; with more columns, those that tell the classes apart best."""
+
+ROOTED = 5
+"""Boundaries of the shortest descriptions that are tried as a difference of squares."""
+
+SQUARE = 0.1
+"""Relative difference of b² and 4ac up to which a·u² + b·u·v + c·v² is tried as a square."""
+
+NEARER = (1.0, 0.4, 0.4)
+"""Share of the rows, the nearest to the boundary, that each further fit keeps."""
+
+NICE = 0.004
+"""Relative standard error that is assumed of a coefficient when a nice number is looked for near it."""
+
+FEWEST_ROWS = 100
+FLAT = 0.02
+
+FEWEST_POINTS = 8
+"""With fewer points on the border, the terms that tell most alone are combined."""
 
 
 @dataclass(frozen=True)
 class Boundary:
     """Hold one boundary: g > 0 on the second class; `g` is scaled so that its least coefficient is ±1.
 
-    `loss` is the mean cross-entropy, `accuracy` the share of rows on the right side.
+    `loss` is the mean cross-entropy, `accuracy` the share of rows on the right side, `length` the nats
+    that the wrong rows, the terms and their coefficients need.
     """
 
     g: sympy.Expr
@@ -47,6 +69,7 @@ class Boundary:
     loss: float
     accuracy: float
     complexity: int
+    length: float
 
     @property
     def text(self) -> str:
@@ -55,198 +78,238 @@ class Boundary:
 
 
 def boundaries(
-    X: np.ndarray, labels: np.ndarray, names: Sequence[str], most: int = 4, beam: int = BEAM
+    X: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    most: int = 4,
+    hypotheses: str | Sequence[str] = (),
 ) -> list[Boundary]:
-    """Return boundaries with 1 to `most` terms: the simplest as good as any first, then by accuracy.
+    """Return boundaries with 1 to `most` terms: the shortest description first, then by accuracy.
 
-    As good as any: within SLACK or one standard error of the best accuracy (Breiman's rule). A logit is not
-    linear in the distance to the boundary, so likelihood alone would reward terms that only bend it.
-    X (n, d) finite; labels (n,) of two kinds. Raises InputError for other labels.
+    X (n, d) finite; labels (n,) of two kinds; `hypotheses` as in `hypothesis`: formulas of columns, linear
+    columns, and which functions. Raises InputError for other labels or hypotheses.
     """
+    assumed = Hypotheses.parse(hypotheses, names)
+    if assumed.form or assumed.last:
+        what = assumed.form or f"last: {assumed.last}"
+        raise InputError(
+            f"Hypothesis {what!r} has no meaning for a boundary, whose last function is a sigmoid; give "
+            "formulas of columns, 'linear: x', or 'only: x^2'."
+        )
+    columns = (*assumed.arguments, *symbols(assumed.linear))
+    Z = np.column_stack([Program.compile(c, symbols(names), [], []).value(X) for c in columns])
+    stand_ins = [c.name if c.is_Symbol else f"\0{i}" for i, c in enumerate(columns)]
+    back = dict(zip(symbols(stand_ins), columns, strict=True))
+    return [
+        replace(b, g=b.g.xreplace(back), terms=tuple(t.xreplace(back) for t in b.terms))
+        for b in _boundaries(Z, labels, stand_ins, most, assumed)
+    ]
+
+
+def _boundaries(
+    X: np.ndarray, labels: np.ndarray, names: Sequence[str], most: int, assumed: Hypotheses
+) -> list[Boundary]:
     kinds = np.unique(labels)
     if len(kinds) != 2:
         raise InputError(f"The labels have {len(kinds)} values; a boundary needs two classes.")
-    y = (labels == kinds[1]).astype(float)
-    forms, F = _pool(X, names)
-    scale = np.sqrt(np.mean(F * F, axis=0))
-    F = F / scale
-    sizes = [complexity(f) for f in forms]
-    states: list[tuple[tuple[int, ...], np.ndarray]] = [((), np.zeros(0))]
-    found: dict[tuple[int, ...], Boundary] = {}
-    for _ in range(most):
-        grown: dict[tuple[int, ...], np.ndarray] = {}
-        for chosen, beta in states:
-            ranked = _telling(F, y, chosen, beta)
-            # many terms are nearly alike on the rows: the simple ones among the telling get a chance
-            plain = sorted(ranked[:SIMPLE_AMONG].tolist(), key=sizes.__getitem__)[:OFFERED]
-            for k in dict.fromkeys((*ranked[:OFFERED].tolist(), *plain)):
-                key = tuple(sorted((*chosen, int(k))))
-                if key not in grown:
-                    loss, grown[key] = _logistic(F[:, key], y)
-                    found[key] = _judged(
-                        F[:, key], y, grown[key], scale[list(key)], [forms[k] for k in key], loss
-                    )
-        # half the beam for likelihood, half for what is right and simple
-        close = sorted(grown, key=lambda key: (found[key].loss, key))[: beam // 2]
-        plain = sorted(
-            grown,
-            key=lambda key: (
-                len(y) * (1 - found[key].accuracy) + noise.NODE_PRICE * found[key].complexity,
-                key,
-            ),
-        )[: beam // 2]
-        states = [(key, grown[key]) for key in dict.fromkeys((*close, *plain))]
-        if len(states[0][0]) == 1 and (0,) not in dict(states):
-            states.append(((0,), _logistic(F[:, :1], y)[1]))  # a threshold: a constant and one more term
-    for _ in range(ROUNDS):
-        # exchange: drop one term of a good set, or put a simpler one in its place
-        best = max(b.accuracy for b in found.values())
-        close = [key for key in found if found[key].accuracy > best - 2 * SLACK and len(key) > 1]
-        for key in sorted(close, key=lambda k: (found[k].complexity, k))[:EXCHANGED]:
-            for left in itertools.combinations(key, len(key) - 1):
-                ranked = _telling(F, y, left, _logistic(F[:, left], y)[1])
-                plain = sorted(ranked[:SIMPLE_AMONG].tolist(), key=sizes.__getitem__)[:OFFERED]
-                for other in (left, *(tuple(sorted((*left, int(k)))) for k in plain)):
-                    if other not in found:
-                        loss, beta = _logistic(F[:, other], y)
-                        found[other] = _judged(
-                            F[:, other], y, beta, scale[list(other)], [forms[i] for i in other], loss
-                        )
-    top = max(b.accuracy for b in found.values())
-    slack = max(SLACK, math.sqrt(max(top * (1 - top), 0.0) / len(y)))
-    by_accuracy = sorted(found.values(), key=lambda b: (-b.accuracy, b.complexity))
-    good = [b for b in by_accuracy if b.accuracy >= top - slack]
-    first = min(good, key=lambda b: (b.complexity, b.loss))
-    return [first, *(b for b in by_accuracy if b is not first)]
+    positive = labels == kinds[1]
+    pool = [t for t in _pool(X, names, assumed) if np.all(np.isfinite(t.value(X)))]
+    F = np.column_stack([t.value(X) for t in pool])
+    F = F / np.sqrt(np.mean(F * F, axis=0))
+    keep = _telling(F, positive, MOST_TERMS)
+    pool, F = [pool[k] for k in keep], F[:, keep]
+    spans = X.std(0)
+    found = [_judged([pool[k] for k in s], X, positive, spans) for s in _sets(pool, F, X, positive, most)]
+    for b in sorted(found, key=lambda b: b.length)[:ROOTED]:
+        found += [_judged(terms, X, positive, spans) for terms in _rooted(b, X, names)]
+    found.sort(key=lambda b: (-b.accuracy, b.complexity, b.loss))
+    first = min(found, key=lambda b: (b.length, b.loss))
+    return [first, *(b for b in found if b is not first)]
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """One column's function: how it is written, its values and its slope."""
+
+    column: int
+    form: sympy.Expr
+    value: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Term:
+    """A product of factors of different columns; none at all is the constant 1."""
+
+    factors: tuple[_Factor, ...] = ()
+
+    @property
+    def form(self) -> sympy.Expr:
+        return sympy.Mul(*(f.form for f in self.factors))
+
+    def value(self, X: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return math.prod((f.value(X[:, f.column]) for f in self.factors), start=np.ones(len(X)))
+
+    def gradient(self, X: np.ndarray) -> np.ndarray:
+        out = np.zeros(X.shape)
+        for f in self.factors:
+            others = _Term(tuple(g for g in self.factors if g is not f))
+            out[:, f.column] = f.slope(X[:, f.column]) * others.value(X)
+        return out
+
+
+def _pool(X: np.ndarray, names: Sequence[str], assumed: Hypotheses) -> list[_Term]:
+    single = [
+        _factors(i, s, x, ("x",) if s.name in assumed.linear else assumed.only)
+        for i, (s, x) in enumerate(zip(symbols(names), X.T, strict=True))
+    ]
+    terms = [_Term(), *(_Term((f,)) for mine in single for f in mine)]
+    mixed = [mine for mine, name in zip(single, names, strict=True) if name not in assumed.linear]
+    for a, b in itertools.combinations(mixed, 2):
+        terms += [_Term(pair) for pair in itertools.product(a, b)]
+    return terms
+
+
+FACTORS: dict[str, tuple[Maker, Array, Array]] = {
+    "x": (lambda s: s, lambda x: x, np.ones_like),
+    "x^2": (lambda s: s**2, np.square, lambda x: 2 * x),
+    "x^4": (lambda s: s**4, lambda x: x**4, lambda x: 4 * x**3),
+    "abs": (sympy.Abs, np.abs, np.sign),
+    "exp": (sympy.exp, np.exp, np.exp),
+    "exp(-x)": (lambda s: sympy.exp(-s), lambda x: np.exp(-x), lambda x: -np.exp(-x)),
+    "cosh": (sympy.cosh, np.cosh, np.sinh),
+    "sinh": (sympy.sinh, np.sinh, np.cosh),
+    "1/x": (lambda s: 1 / s, lambda x: 1 / x, lambda x: -1 / x**2),
+    "log": (sympy.log, np.log, lambda x: 1 / x),
+    "sqrt": (sympy.sqrt, np.sqrt, lambda x: 0.5 / np.sqrt(x)),
+}
+"""How each function of one column is written, its values, and its slope."""
+
+
+def _factors(i: int, s: sympy.Symbol, x: np.ndarray, only: Sequence[str]) -> list[_Factor]:
+    """Return the functions of one column that its range and a person allow."""
+    names = ["x", "x^2", "x^4"]
+    if x.min() < 0 < x.max():
+        names.append("abs")
+    if np.abs(x).max() < 20:
+        names += ["exp", "exp(-x)", "cosh", "sinh"]
+    if x.min() > 1e-3 * np.abs(x).max():
+        names += ["1/x", "log", "sqrt"]
+    for name in only:
+        if name not in FACTORS:
+            raise UnknownNameError("function of a boundary", name, FACTORS)
+    chosen = [n for n in names if not only or n == "x" or n in only]
+    return [_Factor(i, make(s), value, slope) for make, value, slope in (FACTORS[n] for n in chosen)]
+
+
+def _telling(F: np.ndarray, positive: np.ndarray, most: int) -> np.ndarray:
+    """Return at most so many terms: the constant, and those with the largest score statistics alone."""
+    if F.shape[1] <= most:
+        return np.arange(F.shape[1])
+    centred = F - F.mean(0)
+    score = ((positive - positive.mean()) @ centred) ** 2 / (np.sum(centred**2, axis=0) + 1e-12)
+    score[0] = np.inf
+    return np.sort(np.argsort(-score, kind="stable")[:most])
+
+
+def _sets(
+    pool: list[_Term], F: np.ndarray, X: np.ndarray, positive: np.ndarray, most: int
+) -> list[tuple[int, ...]]:
+    """Return the sets of terms that are worth a fit: single ones, and those that vanish on the border."""
+    sets: list[tuple[int, ...]] = [(k,) for k in np.flatnonzero(F.min(0) * F.max(0) < 0).tolist() or [0]]
+    found = border(X, positive)
+    if len(found.points) < FEWEST_POINTS:
+        best = _telling(F, positive, 12)
+        return sets + [s for q in range(2, most + 1) for s in itertools.combinations(best.tolist(), q)]
+    P = found.points
+    prices = np.array([complexity(t.form) for t in pool], float)
+    G = np.stack([t.gradient(P) * found.scale for t in pool], axis=1)
+    fits = implicit(np.column_stack([t.value(P) for t in pool]), G, prices, most, JUDGED)
+    return sets + [f.terms for f in fits]
+
+
+@dataclass(frozen=True)
+class _Formula:
+    """A term given by its formula alone."""
+
+    form: sympy.Expr
+    columns: tuple[sympy.Symbol, ...]
+
+    def value(self, X: np.ndarray) -> np.ndarray:
+        return Program.compile(self.form, self.columns, [], []).value(X)
+
+    def gradient(self, X: np.ndarray) -> np.ndarray:
+        return Program.compile(self.form, self.columns, [], []).gradient(X)[1]
+
+
+def _rooted(b: Boundary, X: np.ndarray, names: Sequence[str]) -> Iterator[Sequence[_Formula]]:
+    """Yield |w - k| and r where the boundary is a multiple of (w - k)² - r²: one zero set, a term less."""
+    columns = symbols(names)
+    if len(b.terms) != 4:
+        return
+    sure = {s: sympy.Symbol(s.name, positive=True) for s, x in zip(columns, X.T, strict=True) if x.min() > 0}
+    back = {v: k for k, v in sure.items()}
+    for i, j, k in itertools.permutations(range(4), 3):
+        (first, a), (cross, m), (last, c) = ((b.terms[q], b.coefficients[q]) for q in (i, j, k))
+        (rest, d) = next((b.terms[q], b.coefficients[q]) for q in range(4) if q not in (i, j, k))
+        w = sympy.sqrt((first / last).xreplace(sure))
+        w = w.replace(sympy.Abs, lambda u: u) if (cross / last).xreplace(sure) != w else w
+        if (cross / last).xreplace(sure) != w or a * c <= 0 or abs(m * m / (4 * a * c) - 1) > SQUARE:
+            continue
+        r = sympy.sqrt((rest / last).xreplace(sure)).xreplace(back)
+        if a * d >= 0 or complexity(w) > complexity(1 / w):
+            continue
+        for at in dict.fromkeys((-m / (2 * a), math.copysign(math.sqrt(c / a), -m * a))):
+            nice = constants.near(at, SQUARE / 4 * abs(at), longest=3.0)
+            for value in (*(n.exact for n in nice[:1]), number(at)):
+                inside = sympy.Abs(w.xreplace(back) - value)
+                yield _Formula(inside, columns), _Formula(r, columns)
 
 
 def _judged(
-    A: np.ndarray, y: np.ndarray, beta: np.ndarray, scale: np.ndarray, forms: list[sympy.Expr], loss: float
+    terms: Sequence[_Term | _Formula], X: np.ndarray, positive: np.ndarray, spans: np.ndarray
 ) -> Boundary:
-    beta = _sharpened(A, y > 0.5, beta)
+    """Fit one set of terms to all rows and measure it."""
+    A = np.column_stack([t.value(X) for t in terms])
+    scale = np.sqrt(np.mean(A * A, axis=0))
+    A = A / scale
+    G = np.stack([t.gradient(X) * spans / c for t, c in zip(terms, scale, strict=True)], axis=1)
+    loss, beta = logistic(A, positive.astype(float))
+    trials, rows = [beta], np.arange(len(A))
+    for share in NEARER:
+        # a logit in the distance |g|/|grad g| is equally steep everywhere, and only near rows matter
+        slope = np.linalg.norm(np.einsum("nkd,k->nd", G[rows], beta), axis=1)
+        slope = slope / max(float(slope.mean()), 1e-300) + FLAT
+        away = np.abs(A[rows] @ beta) / slope
+        near = away <= np.quantile(away, max(share, min(1.0, FEWEST_ROWS / len(rows))))
+        rows, slope = rows[near], slope[near]
+        beta = logistic(A[rows] / slope[:, None], positive[rows].astype(float))[1]
+        trials.append(beta)
+    trials = [sharpened(A, positive, b) for b in trials]
+    beta = min(trials, key=lambda b: int(np.sum((A @ b > 0) != positive)))
     raw = beta / scale
-    errors = np.sqrt(np.diag(_covariance(A, beta))) / scale
     unit = float(np.abs(raw).min()) or 1.0
-    g = sympy.Add(*(number(float(c / unit)) * f for c, f in zip(raw, forms, strict=True)))
-    right = float(np.mean((A @ beta > 0) == (y > 0.5)))
-    return Boundary(g, tuple(raw / unit), tuple(forms), tuple(errors / unit), loss, right, complexity(g))
+    raw, errors = raw / unit, np.sqrt(np.diag(covariance(A, beta))) / scale / unit
+    free = 0.5 * math.log(len(positive)) * (len(terms) - 1)
+    choices = [(raw, free)]
+    nice = [constants.near(v, NICE * abs(v), longest=free / max(len(terms) - 1, 1)) for v in raw.tolist()]
+    if len(terms) > 1 and all(nice):
+        choices.append((np.array([float(n[0].exact) for n in nice]), sum(n[0].price for n in nice)))
+    fits = [_described(terms, X, positive, c, price) for c, price in choices]
+    g, size, wrong, length, c = min(fits, key=lambda f: f[3])
+    accuracy = 1 - wrong / len(positive)
+    forms = tuple(t.form for t in terms)
+    return Boundary(g, tuple(c.tolist()), forms, tuple(errors.tolist()), loss, accuracy, size, length)
 
 
-def _pool(X: np.ndarray, names: Sequence[str]) -> tuple[list[sympy.Expr], np.ndarray]:
-    columns = symbols(names)
-    single: list[list[tuple[sympy.Expr, np.ndarray]]] = []
-    for s, x in zip(columns, X.T, strict=True):
-        mine = [(s, x), (s**2, x**2), (s**4, x**4)]
-        if x.min() < 0 < x.max():
-            mine.append((sympy.Abs(s), np.abs(x)))
-        if np.abs(x).max() < 20:
-            mine += [(sympy.exp(s), np.exp(x)), (sympy.exp(-s), np.exp(-x)), (sympy.cosh(s), np.cosh(x))]
-            mine += [(sympy.sinh(s), np.sinh(x))]
-        if x.min() > 1e-3 * np.abs(x).max():
-            mine += [(1 / s, 1 / x), (sympy.log(s), np.log(x)), (sympy.sqrt(s), np.sqrt(x))]
-        single.append(mine)
-    forms: list[sympy.Expr] = [sympy.S.One]
-    values = [np.ones(len(X))]
-    for mine in single:
-        for e, v in mine:
-            forms.append(e)
-            values.append(v)
-    for a, b in itertools.combinations(single, 2):
-        for (e, v), (f, w) in itertools.product(a, b):
-            forms.append(e * f)
-            values.append(v * w)
-    F = np.column_stack(values)
-    keep = np.all(np.isfinite(F), axis=0) & (F.std(0) + (np.arange(F.shape[1]) == 0) > 0)
-    return [f for f, k in zip(forms, keep, strict=True) if k], F[:, keep]
-
-
-def _telling(F: np.ndarray, y: np.ndarray, chosen: tuple[int, ...], beta: np.ndarray) -> np.ndarray:
-    """Return all terms by falling score statistic (U'V⁻¹U, given those chosen), the chosen ones left out."""
-    p = expit(F[:, chosen] @ beta) if chosen else np.full(len(y), 0.5)
-    w = p * (1 - p) + 1e-9
-    U = F.T @ (y - p)
-    V = w @ (F * F)
-    if chosen:
-        A = F[:, chosen]
-        C = F.T @ (A * w[:, None])
-        V = V - np.sum(
-            C * np.linalg.solve((A * w[:, None]).T @ A + 1e-9 * np.eye(len(chosen)), C.T).T, axis=1
-        )
-    score = U * U / np.maximum(V, 1e-9 * len(y))
-    score[list(chosen)] = -1
-    return np.argsort(-score, kind="stable")
-
-
-def _logistic(A: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return mean cross-entropy and coefficients; p = e + (1 - 2e)·sigmoid(A beta), Fisher scoring."""
-    beta = np.zeros(A.shape[1])
-    n = len(y)
-    spread = 1 - 2 * MISLABELLED
-
-    def value(b: np.ndarray) -> float:
-        p = MISLABELLED + spread * expit(A @ b)
-        return float(-np.mean(np.where(y > 0.5, np.log(p), np.log(1 - p))) + 0.5 * RIDGE / n * b @ b)
-
-    now = value(beta)
-    for _ in range(40):
-        q = expit(A @ beta)
-        p = MISLABELLED + spread * q
-        slope = spread * q * (1 - q)
-        w = slope**2 / (p * (1 - p)) + 1e-12
-        H = (A * w[:, None]).T @ A + RIDGE * np.eye(len(beta))
-        step = np.linalg.solve(H, A.T @ (slope * (y - p) / (p * (1 - p))) - RIDGE * beta)
-        size = 1.0
-        while size > 1e-4 and not value(beta + size * step) < now:
-            size /= 2
-        if size <= 1e-4:
-            break
-        beta = beta + size * step
-        before, now = now, value(beta)
-        if before - now < 1e-8 * before:
-            break
-    return now, beta
-
-
-def _sharpened(A: np.ndarray, positive: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    """Return coefficients after two sweeps of exact line searches for the fewest rows on the wrong side.
-
-    The logit's slope differs on the two sides of a boundary, which moves the likelihood's zero off it.
-    """
-    if len(beta) < 2:
-        return beta
-    beta = beta.copy()
-    z = A @ beta
-    fixed = int(np.argmax(np.abs(beta)))  # a common factor means nothing
-    for _ in range(2):
-        for j in range(len(beta)):
-            if j == fixed:
-                continue
-            f = A[:, j]
-            rest = z - beta[j] * f
-            use = np.abs(f) > 1e-12
-            cut = -rest[use] / f[use]
-            # raising the coefficient past the cut puts the row on the side of f's sign
-            gain = np.where((f[use] > 0) == positive[use], 1, -1)
-            # rows of one system share a value: only between distinct cuts is there a choice
-            cut, inverse = np.unique(cut, return_inverse=True)
-            if len(cut) < 3:
-                continue
-            right = np.cumsum(np.bincount(inverse, weights=gain))[:-1]
-            cut = (cut[1:] + cut[:-1]) / 2
-            window = 15 if len(cut) > len(A) // 2 else 1
-            near = np.abs(cut - beta[j]) <= 0.5 * abs(beta[j])
-            if np.sum(near) < 3:
-                continue
-            smooth = np.convolve(right, np.ones(window) / window, mode="same")
-            top = smooth[near].max()
-            level = cut[near][smooth[near] >= top - 1.0]
-            if top > np.interp(beta[j], cut, smooth) + 0.5:
-                beta[j] = float(np.median(level))
-                z = rest + beta[j] * f
-    return beta
-
-
-def _covariance(A: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    p = expit(A @ beta)
-    w = p * (1 - p) + 1e-12
-    return np.linalg.pinv((A * w[:, None]).T @ A + RIDGE * np.eye(len(beta)))
+def _described(
+    terms: Sequence[_Term | _Formula], X: np.ndarray, positive: np.ndarray, c: np.ndarray, price: float
+) -> tuple[sympy.Expr, int, int, float, np.ndarray]:
+    """Return g with coefficients c, its complexity, its wrong rows, and the nats that describe the labels."""
+    values = np.column_stack([t.value(X) for t in terms]) @ c
+    g = sympy.Add(*(number(float(v)) * t.form for v, t in zip(c, terms, strict=True)))
+    n, wrong = len(positive), int(np.sum((values > 0) != positive))
+    size = complexity(g)
+    labels = float(gammaln(n + 1) - gammaln(wrong + 1) - gammaln(n - wrong + 1))
+    return g, size, wrong, labels + noise.NODE_PRICE * size + price, c

@@ -1,0 +1,114 @@
+"""Sparse sums of given terms that vanish on given points: g = sum of c_k t_k with g = 0 there.
+
+The distance of a point to g = 0 is |g| / |grad g| to first order, so a set of terms is as good as its
+largest eigenvalue of A⁻¹B is large, A the mean of t t', B that of grad t · grad t (Taubin, IEEE PAMI 13,
+1991). The trace of A⁻¹B is close to that eigenvalue where a set fits, and comes cheaply for all sets that
+add one term to another set; the best are then ranked by their distances themselves (Sampson).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kansym import noise
+
+WIDTH = 60_000
+"""Sets of one size that are all grown by one term."""
+
+NARROW = 4000
+"""Sets of three and more terms that are grown, and sets of each size whose distances are measured."""
+
+CHUNK = 1000
+FAR = 0.2
+"""Distances count up to this, in standard deviations: a set may fail on a few points and still rank."""
+
+JITTER = 1e-8
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Hold a set of terms and the root mean square distance of the points to its zero set."""
+
+    terms: tuple[int, ...]
+    distance: float
+
+
+def implicit(T: np.ndarray, G: np.ndarray, prices: np.ndarray, most: int, count: int) -> list[Fit]:
+    """Return for each size from 2 to `most` the `count` best sets of terms, the best ones first.
+
+    T (n, k) are the terms' values on the points, G (n, k, d) their gradients, and `prices` (k,) their
+    complexities: one symbol must earn `noise.NODE_PRICE` nats of n·log(distance).
+    """
+    T, G = _levelled(T, G)
+    n, k = T.shape
+    A = T.T @ T / n + JITTER * np.eye(k)
+    B = np.einsum("nkd,nld->kl", G, G, optimize=True) / n
+    cost = noise.NODE_PRICE * (prices + 2.0)
+    sets = np.arange(k)[:, None]
+    found: list[Fit] = []
+    for size in range(2, min(most, k) + 1):
+        sets = _grown(sets, A, B, cost, n, WIDTH if size == 2 else NARROW)
+        close = [(_distance(T, G, A, B, s), s) for s in sets[:NARROW]] if len(sets) else []
+        close.sort(key=lambda f: n * np.log(f[0]) + cost[f[1]].sum())
+        found += [Fit(tuple(int(i) for i in s), float(d)) for d, s in close[:count]]
+    return found
+
+
+def _levelled(T: np.ndarray, G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return terms scaled to unit size, and points so that the typical gradient is the same at each."""
+    r = np.sqrt(np.mean(T * T, axis=0))
+    T, G = T / r, G / r[:, None]
+    size = np.exp(np.mean(np.log(np.sqrt(np.sum(G * G, axis=2) + T * T) + 1e-3), axis=1))
+    T, G = T / size[:, None], G / size[:, None, None]
+    r = np.sqrt(np.mean(T * T, axis=0))
+    return T / r, G / r[:, None]
+
+
+def _grown(
+    sets: np.ndarray, A: np.ndarray, B: np.ndarray, cost: np.ndarray, n: int, width: int
+) -> np.ndarray:
+    """Return the best sets with one term more, by the trace of A⁻¹B updated for the new term (Schur)."""
+    k = len(A)
+    keys, values = [], []
+    for at in range(0, len(sets), CHUNK):
+        s = sets[at : at + CHUNK]
+        own, slopes = A[s[:, :, None], s[:, None, :]], B[s[:, :, None], s[:, None, :]]
+        a, b = A[s], B[s]
+        v = np.linalg.solve(own, a)
+        schur = A.diagonal() - np.sum(a * v, axis=1)
+        gain = np.sum(v * np.matmul(slopes, v), axis=1) - 2 * np.sum(v * b, axis=1) + B.diagonal()
+        trace = np.trace(np.linalg.solve(own, slopes), axis1=1, axis2=2)
+        trace = trace[:, None] + gain / np.maximum(schur, JITTER)
+        length = -0.5 * n * np.log(np.maximum(trace, 1e-12)) + cost[s].sum(1)[:, None] + cost
+        np.put_along_axis(length, s, np.inf, axis=1)
+        flat = length.ravel()
+        best = np.argpartition(flat, min(width, len(flat) - 1))[:width]
+        best = best[np.isfinite(flat[best])]
+        keys.append(np.sort(np.column_stack([s[best // k], best % k]), axis=1))
+        values.append(flat[best])
+    every, at_first = np.unique(np.concatenate(keys), axis=0, return_index=True)
+    return every[np.argsort(np.concatenate(values)[at_first], kind="stable")[:width]]
+
+
+def _distance(T: np.ndarray, G: np.ndarray, A: np.ndarray, B: np.ndarray, s: np.ndarray) -> float:
+    """Return the root mean square distance of the points to the zero set of the best coefficients."""
+    at = np.ix_(s, s)
+    c = _leading(A[at], B[at])
+    slope = np.einsum("nkd,k->nd", G[:, s], c)
+    w = np.sum(slope * slope, axis=1)
+    w = 1 / (w + 1e-3 * w.mean() + 1e-300)
+    t, g = T[:, s], G[:, s]
+    own = (t * w[:, None]).T @ t
+    c = _leading(
+        own + 1e-9 * np.trace(own) * np.eye(len(s)), np.einsum("nkd,nld,n->kl", g, g, w, optimize=True)
+    )
+    slope = np.einsum("nkd,k->nd", g, c)
+    away = np.abs(t @ c) / np.sqrt(np.sum(slope * slope, axis=1) + 1e-300)
+    return float(np.sqrt(np.mean(np.minimum(away, FAR) ** 2))) + 1e-9
+
+
+def _leading(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eig(np.linalg.solve(A, B))
+    return np.asarray(vectors[:, np.argmax(values.real)].real)
