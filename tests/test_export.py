@@ -142,7 +142,7 @@ def call_torch(code: str, X: np.ndarray) -> np.ndarray:
 
 
 def call_jax(code: str, X: np.ndarray) -> np.ndarray:
-    jax = pytest.importorskip("jax")
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
     jax.config.update("jax_enable_x64", True)
     space: dict = {}
     exec(code, space)
