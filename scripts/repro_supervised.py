@@ -103,7 +103,12 @@ def trimmed(network: KAN, rows: Rows, grids: list[int]) -> KAN:
     error = rows.error(network)
     while True:
         for weakest in _weakest(network, rows.X):
-            smaller = network.prune(nodes=weakest, edges=None).copy()
+            try:
+                smaller = network.prune(nodes=weakest, edges=None).copy()
+            except KansymError:
+                continue
+            if smaller.shape == network.shape:
+                continue
             smaller.fit(rows.X, rows.y, grids=grids, steps=60)
             now = rows.error(smaller)
             if now < max(2 * error, RIGHT / 2):
@@ -115,7 +120,7 @@ def trimmed(network: KAN, rows: Rows, grids: list[int]) -> KAN:
 
 def _weakest(network: KAN, X: np.ndarray) -> list[float]:
     """Return the least node score (2.21) of every level that has more than one node, rising."""
-    size = [s / s.max() for s in network.activity(X).size]
+    size = [s / s.max() for s in network.activity(X).spread]
     scores = [np.minimum(a.max(1), b.max(0)) for a, b in itertools.pairwise(size)]
     return sorted(float(s.min()) * (1 + 1e-9) for s in scores if len(s) > 1)
 
