@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.linalg
@@ -76,6 +77,11 @@ class Equation:
         """Return `inside` in SymPy, over `slots`."""
         return parse_expression(self.inside, self.slots)
 
+    @cached_property
+    def program(self) -> Program:
+        """Return `inside` compiled, over `slots`."""
+        return Program.compile(self.expression, symbols(self.slots))
+
     @property
     def order(self) -> int:
         """Return the highest derivative in the equation."""
@@ -136,8 +142,7 @@ class Solution:
         """Return what the equation leaves (n,) at points X."""
         X = np.asarray(X, float)
         u, du, d2u = _fields(self, X)
-        program = Program.compile(self.equation.expression, symbols(self.equation.slots))
-        return program.value(np.column_stack([X, u, du, d2u]))
+        return self.equation.program.value(np.column_stack([X, u, du, d2u]))
 
     def to_graph(self) -> Graph:
         """Return the network as a graph with spline curves."""
@@ -182,8 +187,9 @@ def solve(equation: Equation, settings: Settings | None = None, **options: objec
     s = replace(settings or Settings(), **options)  # type: ignore[arg-type]
     if s.order < 3:
         raise InputError(f"order is {s.order}; second derivatives need splines of order 3 or more.")
+    if not s.grids:
+        raise InputError("No grid is given, so there is nothing to fit; give for instance grids=(4, 8).")
     rng = np.random.default_rng(s.seed)
-    d = len(equation.variables)
     inside = _inside(equation, s.points, rng)
     border, value = _border(equation, s.border)
     solution: Solution | None = None
@@ -192,7 +198,7 @@ def solve(equation: Equation, settings: Settings | None = None, **options: objec
             _start(equation, s, grid, rng) if solution is None else _finer(solution, grid, inside, border)
         )
         solution = _fit(solution, inside, border, value, s)
-    assert solution is not None and d
+    assert solution is not None
     return solution
 
 
@@ -369,12 +375,23 @@ def _fields(solution: Solution, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     return f[0].sum(1), du, d2u
 
 
-def _jacobian(solution: Solution, X: np.ndarray, inside: bool) -> tuple[np.ndarray, np.ndarray]:
+def _bases(solution: Solution, X: np.ndarray) -> list[list[np.ndarray]]:
+    """Return the inner splines' basis (n, m) and its two derivatives at fixed points, for each variable."""
+    return [
+        [design(knots, solution.order, X[:, i], r) for r in range(3)]
+        for i, knots in enumerate(solution.knots)
+    ]
+
+
+def _jacobian(
+    solution: Solution, X: np.ndarray, inside: bool, bases: list[list[np.ndarray]] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return residuals (n,) and their derivatives (n, parameters) by every coefficient."""
     eq, k, n = solution.equation, solution.order, len(X)
     d = len(eq.variables)
-    h, p, q = (_hidden(solution, X, r) for r in range(3))
-    B = [[design(knots, k, X[:, i], r) for r in range(3)] for i, knots in enumerate(solution.knots)]
+    B = _bases(solution, X) if bases is None else bases
+    h, p, q = (np.stack([B[i][r] @ solution.inner[:, i].T for i in range(d)], axis=2) for r in range(3))
+    h = h.sum(2)
     D = [[design(knots, k, h[:, j], r) for r in range(3)] for j, knots in enumerate(solution.knots_outer)]
     f = [[D[j][r] @ c for r in range(3)] for j, c in enumerate(solution.outer)]
     third = [
@@ -388,8 +405,7 @@ def _jacobian(solution: Solution, X: np.ndarray, inside: bool) -> tuple[np.ndarr
             [sum(f[j][2] * p[:, j, i] ** 2 + f[j][1] * q[:, j, i] for j in range(len(f))) for i in range(d)],
             1,
         )
-        program = Program.compile(eq.expression, symbols(eq.slots))
-        r, G = program.gradient(np.column_stack([X, u, du, d2u]))
+        r, G = eq.program.gradient(np.column_stack([X, u, du, d2u]))
         gu, g1, g2 = G[:, d], G[:, d + 1 : 2 * d + 1], G[:, 2 * d + 1 :]
     else:
         r, gu, g1, g2 = u, np.ones(n), np.zeros((n, d)), np.zeros((n, d))
@@ -417,9 +433,11 @@ def _fit(
     a, b = math.sqrt(s.weight / len(inside)), 1 / math.sqrt(len(border))
     grid = solution.outer.shape[1] - solution.order
 
+    within, along = _bases(solution, inside), _bases(solution, border)
+
     def system(one: Solution) -> tuple[np.ndarray, np.ndarray]:
-        r, J = _jacobian(one, inside, True)
-        e, K = _jacobian(one, border, False)
+        r, J = _jacobian(one, inside, True, within)
+        e, K = _jacobian(one, border, False, along)
         return np.concatenate([a * r, b * (e - value)]), np.vstack([a * J, b * K])
 
     r, J = system(solution)

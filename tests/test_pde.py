@@ -80,3 +80,9 @@ def test_bad_equations_are_refused(changes, word):
     given = {"variables": ("x",), "box": ((0.0, 1.0),), "inside": "u_xx", "faces": {("x", 0): "0"}} | changes
     with pytest.raises(InputError, match=word):
         pde.Equation(**given)
+
+
+@pytest.mark.parametrize("options, word", [({"grids": ()}, "No grid"), ({"order": 2}, "order 3 or more")])
+def test_bad_settings_are_refused(options, word):
+    with pytest.raises(InputError, match=word):
+        pde.solve(OSCILLATOR, **options)
