@@ -113,8 +113,8 @@ def labelled(
     """
     table = data if isinstance(data, Table) else read_table(data)
     card = table.card
-    target = target or (card.target if card is not None else table.names[-1])
-    asked = inputs or (card.inputs if card is not None else ())
+    target = target or (card.target if card is not None and card.target else table.names[-1])
+    asked = tuple(inputs or (card.inputs if card is not None and card.inputs else ()))
     for kind, name in [
         ("target", target),
         *(("input", n) for n in asked),
@@ -151,7 +151,7 @@ def labelled(
             f"{len(labels)} complete rows are too few to tell classes; give {FEWEST_ROWS} or more."
         )
     if len(kinds) == 1:
-        raise InputError(f"Target {target!r} is {str(kinds[0])!r} in every row; classes need two labels or more.")
+        raise InputError(f"Target {target!r} is {str(kinds[0])!r} in every row; classes need two labels.")
     if len(kinds) > MOST_CLASSES:
         raise InputError(
             f"Target {target!r} has {len(kinds)} different values, more than {MOST_CLASSES} classes; "
@@ -191,7 +191,7 @@ def classify(
     is a sum of up to four products of plain functions. Raises as :func:`labelled` does.
     """
     given = data if isinstance(data, Labelled) else labelled(data, target, inputs, group)
-    held = _held_out(given, seed)
+    held = held_out(given, seed)
     kinds = np.unique(given.labels)
     X, labels = given.X[~held], given.labels[~held]
     if len(np.unique(labels)) < len(kinds):
@@ -257,8 +257,8 @@ def _several(
     return told
 
 
-def _held_out(given: Labelled, seed: int) -> np.ndarray:
-    """Return which rows are held out (n,): a fifth of them, or of their groups."""
+def held_out(given: Labelled, seed: int, share: float = HELD_OUT) -> np.ndarray:
+    """Return which rows are held out (n,): a share of them, or of their groups."""
     of = (
         np.arange(len(given.labels))
         if given.groups is None
@@ -267,5 +267,5 @@ def _held_out(given: Labelled, seed: int) -> np.ndarray:
     units = int(of.max()) + 1
     if units < 2:
         raise InputError("All rows are in one group, so none can be held out; choose another group column.")
-    chosen = np.random.default_rng(seed).permutation(units)[: max(1, round(HELD_OUT * units))]
+    chosen = np.random.default_rng(seed).permutation(units)[: max(1, round(share * units))]
     return np.isin(of, chosen)

@@ -286,10 +286,14 @@ class KAN:
 
     def prune_inputs(self, threshold: float = 1e-2, X: Any = None) -> Self:
         """Return the network that reads only inputs of attribution above `threshold`."""
-        found = self.activity(X)
-        score = pruning.attribution(self.layers, found)[1][0]
-        kept = [int(i) for i in np.flatnonzero(score > threshold * score.max())]
-        new = self._with(pruning.keep_inputs(self.layers, kept, found))
+        score = self.attribution(X)[1][0]
+        return self.keep_inputs([int(i) for i in np.flatnonzero(score > threshold * score.max())], X)
+
+    def keep_inputs(self, kept: Sequence[int], X: Any = None) -> Self:
+        """Return the network that reads only these inputs, by number; the others' mean contribution stays."""
+        if not len(kept) or not set(kept) <= set(range(len(self.names))):
+            raise InputError(f"Inputs {list(kept)} cannot be kept; choose from 0..{len(self.names) - 1}.")
+        new = self._with(pruning.keep_inputs(self.layers, kept, self.activity(X)))
         new.names = tuple(self.names[i] for i in kept)
         s = self.scaling
         new.scaling = Scaling(

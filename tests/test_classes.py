@@ -57,7 +57,7 @@ def test_labels_may_be_truth_values_or_numbers_and_gaps_are_said():
 def test_whole_groups_are_held_out():
     data = rows(n=60).assign(group=np.repeat(np.arange(10), 6))
     given = classes.labelled(data, "kind", group="group")
-    held = classes._held_out(given, 0)
+    held = classes.held_out(given, 0)
     assert given.names == ("a", "b") and held.sum() == 12
     assert all(held[given.groups == g].all() or not held[given.groups == g].any() for g in range(10))
 

@@ -107,6 +107,16 @@ def match(data: str, top: int, noise: float | None, as_json: bool, **options: An
 )
 @click.option("--time", "time_limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--task",
+    type=click.Choice(["fit", "classify"]),
+    default="fit",
+    show_default=True,
+    help="classify: the target holds labels; the last layer has one node for each.",
+)
+@click.option(
+    "--attribution", is_flag=True, help="Show each input's score, and how good the network is without it."
+)
 @_OUT
 @_JSON
 def fit(
@@ -125,51 +135,90 @@ def fit(
 
     from kansym.errors import InputError
 
-    dataset = read(data, options)
+    classify = options["task"] == "classify"
+    names_, target, kinds, train, held = (_classes if classify else _numbers)(data, options, heldout, seed)
     sizes, cells = _integers(shape, "--shape"), _integers(grids, "--grids")
-    if len(sizes) < 2 or sizes[0] != len(dataset.names) or sizes[-1] != 1:
+    last = len(kinds) if classify else 1
+    if len(sizes) < 2 or sizes[0] != len(names_) or sizes[-1] != last:
         raise InputError(
-            f"Shape {shape} must start with the {len(dataset.names)} inputs and end with 1, "
-            f"such as {len(dataset.names)},5,1."
+            f"Shape {shape} must start with the {len(names_)} inputs and end with {last}"
+            f"{' classes' if classify else ''}, such as {len(names_)},5,{last}."
         )
     if out is not None:
         writable(out)
+    from kansym.attribution import attribution, lines, measured
     from kansym.network import KAN
 
-    train, held = dataset.split(heldout, seed) if heldout > 0 else (dataset, None)
-    network = KAN(sizes, grid=cells[0], order=order, seed=seed, names=dataset.names, outputs=[dataset.target])
+    loss = "cross_entropy" if classify else "squared"
+    outputs = kinds if classify else [target]
+    network = KAN(sizes, grid=cells[0], order=order, seed=seed, names=names_, outputs=outputs)
     network.fit(
-        train.X, train.y, grids=cells, weights=train.weights,
+        *train[:2], grids=cells, weights=train[2], loss=loss,
         **{k: options[k] for k in ("steps", "optimizer", "lamb", "time_limit")},
     )  # fmt: skip
-
-    def rms(part: Any) -> float:
-        return float(np.sqrt(np.average((network.predict(part.X) - part.y) ** 2, weights=part.weights)))
-
+    measure = "accuracy" if classify else "rmse"
     facts = {
-        "shape": sizes, "grids": cells, "parameters": network.parameters, "rows": train.rows,
-        "rmse": rms(train), "heldout_rows": 0 if held is None else held.rows,
-        "heldout_rmse": None if held is None else rms(held),
-        "spread": float(dataset.y.std()), "steps": len(network.history), "stop_reason": network.stop_reason,
+        "shape": sizes, "grids": cells, "parameters": network.parameters, "rows": len(train[1]),
+        measure: measured(network, *train, loss=loss), "heldout_rows": 0 if held is None else len(held[1]),
+        f"heldout_{measure}": None if held is None else measured(network, *held, loss=loss),
+        "steps": len(network.history), "stop_reason": network.stop_reason,
     }  # fmt: skip
+    if classify:
+        facts["classes"] = kinds
+    else:
+        facts["spread"] = float(np.concatenate([train[1], *([] if held is None else [held[1]])]).std())
+    table = attribution(network, train, held, loss=loss) if options["attribution"] else None
+    if table is not None:
+        facts["attribution"] = table.to_dict()
     if as_json:
         click.echo(json.dumps(facts))
     else:
+        word = "right on" if classify else "root mean square error on"
         click.echo(
             f"KAN {sizes}, {network.parameters} parameters, {facts['steps']} steps: {network.stop_reason}"
         )
-        click.echo(f"root mean square error on {train.rows} rows: {facts['rmse']:.3g}")
+        click.echo(f"{word} {len(train[1])} rows: {facts[measure]:.3g}")
         if held is not None:
-            click.echo(
-                f"on {held.rows} held-out rows: {facts['heldout_rmse']:.3g} (spread {facts['spread']:.3g})"
-            )
+            spread = "" if classify else f" (spread {facts['spread']:.3g})"
+            click.echo(f"on {len(held[1])} held-out rows: {facts[f'heldout_{measure}']:.3g}{spread}")
+        if table is not None:
+            click.echo("\n" + "\n".join(lines(table)))
     if out is not None:
         from kansym import plotting, report
 
         graph = network.to_graph()
-        files = [report.write_graph(graph, dataset.target, out / "model.json")]
-        files.append(plotting.save(plotting.network(graph, dataset.X), out / "network.png"))
+        files = [report.write_graph(graph, target, out / "model.json")]
+        files.append(plotting.save(plotting.network(graph, train[0]), out / "network.png"))
         click.echo("wrote " + ", ".join(map(str, files)), err=True)
+
+
+def _numbers(data: str, options: dict[str, Any], heldout: float, seed: int) -> tuple[Any, ...]:
+    """Return names, target, no classes, and rows (X, y, weights) to train on and held out, or None."""
+    dataset = read(data, options)
+    train, held = dataset.split(heldout, seed) if heldout > 0 else (dataset, None)
+    kept = None if held is None else (held.X, held.y, held.weights)
+    return dataset.names, dataset.target, None, (train.X, train.y, train.weights), kept
+
+
+def _classes(data: str, options: dict[str, Any], heldout: float, seed: int) -> tuple[Any, ...]:
+    """Return the same for a table of labels, whose y are numbers of classes."""
+    import numpy as np
+
+    from kansym import classes
+    from kansym.errors import InputError
+    from kansym.table import read_table
+
+    for name in ("sigma", "relative_error", "units"):
+        if options[name]:
+            word = name.replace("_", "-")
+            raise InputError(f"--{word} has no meaning with --task classify; leave it out.")
+    table = read_table(data)
+    inputs = names(options["inputs"], table.names)
+    given = classes.labelled(table, options["target"], inputs or None, options["group"])
+    kinds, codes = np.unique(given.labels, return_inverse=True)
+    away = classes.held_out(given, seed, heldout) if heldout > 0 else np.zeros(len(codes), bool)
+    held = (given.X[away], codes[away], None) if away.any() else None
+    return given.names, given.target, list(map(str, kinds)), (given.X[~away], codes[~away], None), held
 
 
 @click.command(
