@@ -63,8 +63,9 @@ def run(full: bool, device: str) -> tuple[list[str], bool]:
     lines = [
         f"{ROWS} rows, u and v uniform on [-0.9, 0.9], {ROWS} fresh rows for the error (a share of "
         f"the target's spread; below {EXACT:g} it is round-off). KAN: [2, 5, 1], grid 5, lambda 0.01, seeds "
-        f"{list(seeds)}; {there} of {len(seeds)} end at [2, 1, 1]. A row is on the front when no simpler one is as good; "
-        "an exact form is shown beside another exact one, because the choice between them is a person's.",
+        f"{list(seeds)}; {there} of {len(seeds)} end at [2, 1, 1]. A row is on the front when no simpler one "
+        "is as good; an exact form is shown beside another exact one, because the choice between them is "
+        "a person's.",
         "",
         "| complexity | error | from | formula | on the front |",
         "|---|---|---|---|---|",
