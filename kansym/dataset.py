@@ -352,9 +352,10 @@ def _finish(
     keep = _telling(X, names, notes)
     X, names = X[:, keep], tuple(names[i] for i in keep)
     columns = tuple(columns[i] for i in keep)
-    if len(y) < len(names) + 2:
+    least = min(len(names), SCREEN_ABOVE) + 2  # more inputs are screened before a search
+    if len(y) < least:
         raise InputError(
-            f"{len(y)} rows cannot tell {len(names)} inputs apart; give at least {len(names) + 2} rows, "
+            f"{len(y)} rows cannot tell {len(names)} inputs apart; give at least {least} rows, "
             "or choose fewer with inputs."
         )
     absolute = errors is not None or relative_error is not None

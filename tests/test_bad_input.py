@@ -190,6 +190,8 @@ def test_three_hundred_columns():
     screened = from_table(wide).screened()
     assert {"0", "1"} <= set(screened.names)
     assert "300 inputs screened" in screened.notes[-1]
+    assert len(from_table(wide.head(120)).screened().names) == 40, "fewer rows than columns are enough"
+    refused(wide.head(41), "41 rows cannot tell 300 inputs apart; give at least 42")
 
 
 def test_a_million_rows(tmp_path):
