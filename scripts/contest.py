@@ -170,8 +170,7 @@ def pykan(
     cannot be had.
     """
     recipe: dict[str, Any] = {"grids": list(grids), "steps": steps, "seed": 0}
-    known = json.loads(cache.read_text(encoding="utf-8")) if cache.exists() else {}
-    kept = known.setdefault(row, {})
+    kept = _read(cache).get(row, {})
     keys = {}
     for name, arrays in data.items():
         digest = hashlib.sha256(json.dumps([recipe, list(shapes[name])]).encode())
@@ -181,6 +180,8 @@ def pykan(
     missing = [n for n in data if kept.get(n, {}).get("key") != keys[n]]
     if missing:
         for name, fits in _run_pykan({n: data[n] for n in missing}, shapes, recipe):
+            known = _read(cache)  # again: another row may have written meanwhile
+            kept = known.setdefault(row, {})
             kept[name] = {"key": keys[name], "fits": fits}
             cache.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     out = {}
@@ -195,6 +196,11 @@ def pykan(
                 if r is not None
             ]
     return out
+
+
+def _read(cache: Path) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8")) if cache.exists() else {}
+    return known
 
 
 def _run_pykan(
