@@ -298,13 +298,9 @@ def _proposals(
     if trial.dimensions is not None and (reduction := dimensions.reduced(rows)) is not None:
         # fewer columns make a search faster and surer; the table as it stands comes after, where needed: sums
         # of squares of differences, say, are easier seen there
-        tasks = [
-            (title, reduction.dataset, reduction) if small else (title, rows, None)
-            for name in names
-            for title, small in (
-                [(name, True), (f"{name}, columns", False)] if name != "network" else [(name, False)]
-            )
-        ]
+        small = [(name, reduction.dataset, reduction) for name in names if name != "network"]
+        whole = [(name if name == "network" else f"{name}, columns", rows, None) for name in names]
+        tasks = [*small[:2], whole[0], *small[2:], *whole[1:]]
     if options.jobs == 1:
         for name, part, reduction in tasks:
             yield name, _restored(_propose(name, part, trial.library, options, budget), reduction)
