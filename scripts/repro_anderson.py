@@ -39,38 +39,44 @@ def distance(found: Boundary, law: tuple[str, ...], names: list[str]) -> float:
     """
     if len(found.terms) != len(law):
         return float("inf")
+    inside = {f: sympy.Integer(round(float(f))) for t in found.terms for f in t.atoms(sympy.Float)}
+    within = max(
+        (abs(float(f) / float(n) - 1) if n else float("inf") for f, n in inside.items()), default=0.0
+    )
+    terms = [t.xreplace(inside) for t in found.terms]
     best = float("inf")
     known = [parse_expression(t, names) for t in law]
-    for factor in (found.terms[0] / k for k in known):
+    for factor in (terms[0] / k for k in known):
         ratios = []
         for k in known:
             same = [
-                sympy.simplify(c * t / (factor * k))
-                for t, c in zip(found.terms, found.coefficients, strict=True)
+                sympy.simplify(c * t / (factor * k)) for t, c in zip(terms, found.coefficients, strict=True)
             ]
             ratios.append(next((float(r) for r in same if r.is_number), None))
         if None not in ratios:
             a = np.array(ratios, float)
             best = min(best, float(np.max(np.abs(a / np.median(a) - 1))))
-    return best
+    return max(best, within)
 
 
 def run(full: bool, device: str) -> tuple[list[str], bool]:
     """Return the row's page and whether its targets held."""
-    models = anderson.MODELS if full else ("mosaic2", "gaam", "maam")
+    # the quick row is the law that takes most to tell from its rivals
+    models = anderson.MODELS if full else ("maam",)
     count = 200 if full else 80
     lines = [
-        f"{count} training Hamiltonians (seed 1) and {count // 2} test ones (seed 2), 40 eigenstates each; "
-        "rings of 1597 sites, kappa times as many for mosaic models. g is what was found: states are "
-        "extended where g > 0. The rules of the search were settled on tables of other seeds (5 and 11).",
+        f"{count} training Hamiltonians (seed 101) and {count // 2} test ones (seed 102), 40 eigenstates "
+        "each; rings of 1597 sites, kappa times as many for mosaic models. g is what was found: states are "
+        "extended where g > 0. The rules of the search were settled on tables of other seeds (1, 2, 5, 11 "
+        "and 21).",
         "",
         "| model | g | form | constants off by | test accuracy | analytic edge | majority | CPU s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     held = True
     for model in models:
-        train = anderson.states(model, count, seed=1)
-        test = anderson.states(model, count // 2, seed=2)
+        train = anderson.states(model, count, seed=101)
+        test = anderson.states(model, count // 2, seed=102)
         names, X = anderson.inputs(train)
         started = time.process_time()
         best = boundaries(X, train["extended"], names)[0]

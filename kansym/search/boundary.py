@@ -29,6 +29,9 @@ from kansym.search.logistic import covariance, logistic, sharpened
 Array = Callable[[np.ndarray], np.ndarray]
 Maker = Callable[[sympy.Symbol], sympy.Expr]
 
+TIE = 6.0
+"""Nats between two descriptions that the labels hardly tell apart, as between a law and its rivals."""
+
 JUDGED = 40
 """Sets of each size that are fitted to all rows."""
 
@@ -84,7 +87,8 @@ def boundaries(
     most: int = 4,
     hypotheses: str | Sequence[str] = (),
 ) -> list[Boundary]:
-    """Return boundaries with 1 to `most` terms: the shortest description first, then by accuracy.
+    """Return boundaries with 1 to `most` terms: the shortest description (of those that tie, the
+    smallest formula) first, then by accuracy.
 
     X (n, d) finite; labels (n,) of two kinds; `hypotheses` as in `hypothesis`: formulas of columns, linear
     columns, and which functions. Raises InputError for other labels or hypotheses.
@@ -123,7 +127,11 @@ def _boundaries(
     for b in sorted(found, key=lambda b: b.length)[:ROOTED]:
         found += [_judged(terms, X, positive, spans) for terms in _rooted(b, X, names)]
     found.sort(key=lambda b: (-b.accuracy, b.complexity, b.loss))
-    first = min(found, key=lambda b: (b.length, b.loss))
+    shortest = min(b.length for b in found)
+    # a few wrong rows are chance: among descriptions that the labels hardly tell apart, the smallest formula
+    first = min(
+        (b for b in found if b.length < shortest + TIE), key=lambda b: (b.complexity, b.length, b.loss)
+    )
     return [first, *(b for b in found if b is not first)]
 
 
