@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kansym.affine import fit_affine
 from kansym.errors import DomainError, InputError
 from kansym.library import Function, Library, X, get
+from kansym.shapes import kind_of
 
 DEFAULT = list(Library.load("default").values())
 SPECIAL = [f for f in Library.load("special").values() if not f.program.is_elementary]
@@ -85,6 +86,14 @@ def test_does_not_see_units(name, log_scale, shift, mirror, seed):
     scale = 10**log_scale * (-1 if mirror else 1)
     fit = fit_affine(scale * (x + shift), 7 * y - 2, f)
     assert fit.relative_rmse < 1e-9
+
+
+def test_waves_and_hyperbolic_functions_are_known_by_their_sums():
+    lib = Library.load("all").add("two waves", "sin(x) + 2*cos(x)").add("rise and fall", "exp(x) + 3*exp(-x)")
+    lib = lib.add("any wave", "sin(x)*p")
+    kinds = {name: kind_of(f) for name, f in lib.items()}
+    assert {n for n, kind in kinds.items() if kind == "wave"} == {"sin", "cos", "two waves"}
+    assert {n for n, kind in kinds.items() if kind == "hyperbolic"} == {"sinh", "cosh", "rise and fall"}
 
 
 def test_canonical_forms():
