@@ -25,6 +25,9 @@ FLAT = 1e-9
 CLOSE = 0.9
 """Share of a symbolic curve's variance that a simpler function must explain to be tried in its place."""
 
+LIKE = (0.99, 0.9999)
+"""Shares of variance that tell which functions are like a curve when all curves are exchanged together."""
+
 EXCHANGE_STEPS = 20
 EXCHANGES = 3
 """Steps of the refit after an exchange, and rounds through all curves; few graphs get here."""
@@ -89,12 +92,13 @@ def exchange(
     """Return a symbolic graph with simpler functions in place of those that imitate them.
 
     While curves are splines, cosh(x/10) may fit one a little better than x^2. Once every curve is symbolic
-    the true function shows, because the refit becomes exact: each curve is tried with functions no larger
-    and the exchange is kept where the price (misfit and functions) falls.
+    the true function shows, because the refit becomes exact: first all curves together are tried as the
+    simplest functions that are like them, then each alone with functions no larger; an exchange is kept
+    where the price (misfit and functions) falls.
     """
     settings = settings or Settings()
     rows = _fewer(rows, settings.rows)
-    best = state
+    best = _together(state, rows, library, output)
     for _ in range(EXCHANGES):
         before = best
         for edge in best.graph.edges():
@@ -115,6 +119,31 @@ def exchange(
                     break
         if best is before:
             break
+    return best
+
+
+def _together(state: Snapped, rows: Rows, library: Library, output: int) -> Snapped:
+    """Return the state with every curve as the simplest function that is like it, if that is worth it."""
+    acts = activations(state.graph, rows.X)
+    found = {e.id: _matches(*acts[e.id], rows, library, len(library)) for e in state.graph.edges()}
+    best = state
+    for like in LIKE:
+        graph, steps = state.graph, list(state.steps)
+        for edge in state.graph.edges():
+            assert isinstance(edge.curve, Symbolic)
+            size = edge.curve.function.complexity
+            choices = [m for m in found[edge.id] if m.r2 >= like and m.function.complexity < size]
+            if choices:
+                m = min(choices, key=lambda m: (m.function.complexity, -m.r2))
+                graph = graph.with_curve(edge, m.curve)
+                steps.append(Step(_label(edge), m.function.name, float(m.r2), state.loss, True, "exchanged"))
+        if len(steps) == len(state.steps):
+            continue
+        graph, loss = refit(graph, rows, 2 * EXCHANGE_STEPS, output)
+        cost = sum(e.curve.function.complexity for e in graph.edges() if isinstance(e.curve, Symbolic))
+        new = Snapped(graph, loss, float(cost), tuple(steps))
+        if _price(new, rows) < _price(best, rows) - 1.0:
+            best = new
     return best
 
 

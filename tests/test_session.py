@@ -128,6 +128,21 @@ def test_a_function_that_imitates_a_simpler_one_is_exchanged() -> None:
     assert exchange(found, rows, Library.load("default").only(["x", "x^2"])) is found
 
 
+def test_functions_that_imitate_simpler_ones_together_are_exchanged_together() -> None:
+    X, _ = _rows(0)
+    y = np.sqrt((X[:, 0] - X[:, 1]) ** 2 + 1.0)
+    model = KAN([2, 1, 1, 1], seed=0)
+    model = model.fix_symbolic(0, 0, 0, "exp", 3e-4, 0.0, 3333.0, -3333.0, X=X)
+    model = model.fix_symbolic(0, 1, 0, "exp", -1e-3, 0.0, 1000.0, -1000.0, X=X)
+    model = model.fix_symbolic(1, 0, 0, "cosh", 0.02, 0.0, 5000.0, -4999.0, X=X)
+    model = model.fix_symbolic(2, 0, 0, "sqrt", 1.0, X=X)
+    rows = Rows(X, y, None, symbols(model.names))
+    start = Snapped(model.to_graph(), rows.loss(model.predict(X)), 9.0)
+    found = exchange(start, rows, Library.load("default"))
+    assert sorted(s.function for s in found.steps) == ["x", "x", "x^2"]
+    assert found.loss < 1e-25 < start.loss
+
+
 def test_plot_returns_a_figure() -> None:
     X, _ = _rows(0)
     figure = KAN([2, 2, 1], seed=0).plot(X)
