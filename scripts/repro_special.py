@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from contest import KEPT, METHOD, Fit, Problem, chosen, front, kan, lowest, mlp, pykan, special15, write
+from contest import (
+    KEPT,
+    METHOD,
+    Fit,
+    Problem,
+    chosen,
+    front,
+    kan,
+    lowest,
+    mlp,
+    plain,
+    pykan,
+    special15,
+    write,
+)
 from matplotlib.figure import Figure
 
 TITLE = "Special functions (3.2)"
@@ -68,7 +82,7 @@ def run(full: bool, device: str) -> tuple[list[str], bool, list[Figure]]:
 def _told(p: Problem, net: Fit, fits: list[Fit], rival: Fit | None, perceptron: Fit) -> str:
     small = [f for f in sorted(fits, key=lambda f: f.parameters) if f.rmse < 1e-2]
     other = f"{rival.rmse:.1e} | {rival.rmse / net.rmse:.1f}" if rival else "- | -"
-    seconds = sum(max(f.seconds for f in fits if f.shape == s) for s in {f.shape for f in fits})
+    seconds = sum(f.seconds for f in fits)
     cells = [
         f"{p.name}, `{p.formula}`",
         p.ranges,
@@ -94,9 +108,9 @@ def figure(fronts: dict[str, list[Fit]], peer: dict[str, list[Fit]]) -> Figure:
         ax.set_axis_off()
     for ax, (name, fits) in zip(axes, fronts.items(), strict=False):
         for label, points, style in (("kansym", fits, "o-"), ("pykan", peer.get(name, []), "s--")):
-            ax.loglog([f.parameters for f in points], [f.rmse for f in points], style, label=label, ms=4)
+            ax.plot([f.parameters for f in points], [f.rmse for f in points], style, label=label, ms=4)
         ax.set_title(name, fontsize=8)
-        ax.grid(alpha=0.3)
+        plain(ax)
     axes[0].legend(fontsize=8)
     drawing.supxlabel("parameters")
     drawing.supylabel("test RMSE / standard deviation")
