@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym import dimensions
+from kansym import dimensions, noise
 from kansym import expression as expressions
 from kansym.archive import Archive
 from kansym.budget import Budget, Progress, watchdog
@@ -54,6 +54,9 @@ MOST_LINEAR = 6
 
 MOST_CURVES = 10
 """Graphs with more spline curves are kept as smooth fits and not snapped: every curve costs seconds."""
+
+BRIEF = 16.0
+"""Nats of a formula (some ten symbols, no measured number) below which, with only noise left, a search ends."""
 
 NOISE = 1e-3
 """A formula whose residuals chance explains at least this often needs no network beside it."""
@@ -246,7 +249,19 @@ def _explore(
                 return "nothing left to explain beyond the measurement errors"
             if budget.exhausted:
                 return budget.reason
+        if _brief(archive) and _only_noise_left(archive):
+            return "a short formula leaves nothing but noise"
     return "every producer has finished"
+
+
+def _brief(archive: Archive) -> bool:
+    """Tell whether the best formula is so short that none could describe the data in much fewer nats."""
+    law, trial = archive.leader, archive.trial
+    if law is None:
+        return False
+    k = len(law.polished.theta)
+    misfit = trial.pooled(law.loss, law.heldout)
+    return law.length - noise.misfit_length(misfit, trial.rows, k, trial.train.floor, trial.sigma2) <= BRIEF
 
 
 def _word_on_units(dataset: Dataset) -> str:

@@ -143,7 +143,7 @@ class _Column:
         return replace(self, G=self.G[rows], weight=v / v.sum())
 
 
-def laws(h: Array, t: Array, w: Array, keep: int = 20, rows: int = 240) -> list[Law]:
+def laws(h: Array, t: Array, w: Array, keep: int = 24, rows: int = 240) -> list[Law]:
     """Return the best named curves for t(h), simplest first among equals; w are root weights of t."""
     if np.ptp(h) == 0 or not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)):
         return []
@@ -166,6 +166,7 @@ def laws(h: Array, t: Array, w: Array, keep: int = 20, rows: int = 240) -> list[
             return []
         singles, pairs = _inner(u)
         rough = _rough(columns, singles, pairs, scatter, n)
+        rough += _whole(columns, u, size, scatter, n)
         spread = float(np.sum(w * w * (t - np.average(t, weights=w * w)) ** 2)) + 1e-300
         fine = []
         few = slice(None, None, max(1, len(u) // 80))
@@ -177,7 +178,7 @@ def laws(h: Array, t: Array, w: Array, keep: int = 20, rows: int = 240) -> list[
 
         thinned = n if scatter else len(u[few])
         sharper.sort(key=lambda s: noise.rank(*judged(s[0], s[2], s[1]), thinned))
-        for _, kind, column in sharper[:24]:
+        for _, kind, column in sharper[: 32 if scatter else 24]:
             share, kind = _refine(column, u, kind, 12)
             if np.isfinite(share):
                 fine.append((*judged(share, column, kind), column, kind))
@@ -233,7 +234,12 @@ def _writer(
         if outer.name in _EXPONENTS:
             e = _EXPONENTS[outer.name]
             c = plain.c * factor ** (1 / e)
-            if e == 1:
+            if plain.name == "one":
+                # c·φ keeps one sign on the rows, so that its power is real
+                positive = sympy.Integer(1) if c[0] > 0 else sympy.Integer(-1)
+                inner = positive * (1 + sympy.Integer(round(plain.a)) * power(h, plain.k))
+                value = sympy.Float(float(sign * np.abs(c[0]) ** e)) * inner ** sympy.Rational(e)
+            elif e == 1:
                 value = _express(replace(plain, c=c), h)
             else:
                 # K·(φ ± r)^e: a pure number beside φ is often recognised, a scaled one is not
@@ -313,6 +319,9 @@ class _Kind:
 _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh": 2.5, "atan": 2.5,
             "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0}  # fmt: skip
 
+FREE = 2.0
+"""What a measured constant costs in symbols, about log(n)/2 nats."""
+
 
 BINS = 80
 """Bins that a noisy curve is averaged in before it is transformed."""
@@ -323,8 +332,8 @@ RATE = 2.5
 
 def _price(kind: _Kind) -> float:
     k = abs(kind.k)
-    if kind.name == "power":
-        return 0.5 * k + (0.0 if kind.k == 1 else 1.0)
+    if kind.name in ("power", "one"):
+        return 0.5 * k + (0.0 if kind.k == 1 else 1.0) - (FREE if kind.name == "one" else 0.0)
     return RATE + _SYMBOLS[kind.name] + (0.0 if kind.k == 1 else 1.5)
 
 
@@ -420,6 +429,32 @@ def _rough(
     return list({(id(c), id(k)): (s, c, k) for s, c, k in found}.values())
 
 
+def _whole(
+    columns: list[_Column], u: Array, size: np.float64, scatter: float, n: int
+) -> list[tuple[float, _Column, _Kind]]:
+    """Return the best of the curves c·(1 ± h^k), whose only free number is c.
+
+    Where a group of columns is dimensionless such curves are common, 1/sqrt(1 - v²/c²) for one, and in noise
+    the free constant of c·h^k + d costs more than it earns.
+    """
+    powers = [k for k in INNER_POWERS if (u > 0).all() or k == int(k)]
+    kinds = [_Kind("one", k, sign * size**k) for k in powers for sign in (1.0, -1.0)]
+    columns = [c for c in columns if c.outer.name in _EXPONENTS]
+    found = []
+    for column in columns:
+        square = float(column.weight @ column.G**2)
+        spread = square - float(column.weight @ column.G) ** 2
+        for kind in kinds:
+            (x,) = _values(kind, u, kind.a)
+            left = square - float(column.weight @ (column.G * x)) ** 2 / float(column.weight @ (x * x))
+            share = left / spread
+            if np.isfinite(share) and (x > 0).all() | (x < 0).all():
+                full = share * column.back / columns[0].back * (1 - scatter) + scatter
+                found.append((float(noise.rank(full, column.price + _price(kind), n)), share, column, kind))
+    found.sort(key=lambda f: f[0])
+    return [(share, column, kind) for _, share, column, kind in found[:16]]
+
+
 _GROUPS = {"power": 0, "log": 0, "exp": 1, "tanh": 2, "cosh": 3, "sinh": 4, "atan": 5, "log1p": 6,
            "inv1p": 7, "sin": 8}  # fmt: skip
 
@@ -446,6 +481,8 @@ def _values(kind: _Kind, u: Array, a: float) -> list[Array]:
     match kind.name:
         case "power":
             return [x]
+        case "one":
+            return [1 + z]
         case "log":
             return [np.log(u)]
         case "exp":
@@ -483,7 +520,8 @@ def _slopes(kind: _Kind, u: Array, a: float) -> list[Array]:
 
 def _share(column: _Column, u: Array, kind: _Kind, a: float) -> tuple[float, Array, float]:
     """Return the share, the linear coefficients, and the Gauss-Newton step in log a."""
-    A = np.column_stack([*_values(kind, u, a), np.ones(len(u))])
+    level = [] if kind.name == "one" else [np.ones(len(u))]
+    A = np.column_stack([*_values(kind, u, a), *level])
     none = np.inf, np.zeros(A.shape[1]), 0.0
     if not np.all(np.isfinite(A)):
         return none
@@ -502,7 +540,7 @@ def _share(column: _Column, u: Array, kind: _Kind, a: float) -> tuple[float, Arr
     except np.linalg.LinAlgError:
         return none
     step = 0.0
-    if kind.a:
+    if kind.a and level:
         J = np.column_stack(_slopes(kind, u, a)) @ c[:-1] * root
         J = J - Q @ (Q.T @ J)
         step = float(J @ r / (J @ J + 1e-300))
@@ -513,7 +551,7 @@ def _refine(column: _Column, u: Array, kind: _Kind, steps: int) -> tuple[float, 
     """Return the share and kind with its rate fitted: Gauss-Newton on log a, linear part projected out."""
     a = kind.a
     share, c, step = _share(column, u, kind, a)
-    for _ in range(steps if kind.a else 0):
+    for _ in range(steps if kind.a and kind.name != "one" else 0):
         for shrink in (1.0, 0.3, 0.1):
             trial = a * np.exp(np.clip(shrink * step, -0.3, 0.3))
             new = _share(column, u, kind, trial)

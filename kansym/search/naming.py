@@ -339,6 +339,8 @@ def weights(fit: ridge.Ridge, units: Array) -> Iterator[tuple[Array, Array]]:
     q = q / q[i]
     whole = np.where(np.abs(q - np.round(q)) < 0.02, np.round(q), q)
     rough = [np.round(q)] if fit.share > noise.SHARP and np.abs(q - np.round(q)).max() < 0.2 else []
+    if fit.share > noise.SHARP:
+        rough.append(np.where(np.abs(q) > 0.3, np.sign(q), 0.0))
     for r in (*rough, whole, q):
         yield nice(fit.p), r
         for j in np.flatnonzero(np.abs(fit.p) < 0.3):

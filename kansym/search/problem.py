@@ -23,7 +23,8 @@ class Problem:
 
     `finish` turns a formula for this target into one for the table's. `fit` and `test` index the rows
     that are fitted and the rows that judge; both are bounded, because the search needs hundreds of rows
-    and not millions.
+    and not millions. `unit` turns a share of this target's square that a fit leaves into a share of the
+    table's target's variance, so that fits of different transforms compare.
     """
 
     Z: np.ndarray
@@ -33,6 +34,7 @@ class Problem:
     fit: np.ndarray
     test: np.ndarray
     finish: Callable[[sympy.Expr], sympy.Expr] = lambda e: e
+    unit: float = 1.0
 
     @property
     def width(self) -> int:
@@ -66,7 +68,9 @@ class Problem:
             return before(outer.inverse(e) * factor)
 
         w = self.w / np.maximum(np.abs(slope), 1e-9 * np.median(np.abs(slope[rows])))
-        return replace(self, y=t, w=w / np.sqrt(np.mean(w[rows] ** 2)), finish=finish)
+        square = np.sum((self.w * self.y)[self.fit] ** 2)
+        unit = self.unit * float(np.sum((size * w * t)[self.fit] ** 2) / square)
+        return replace(self, y=t, w=w / np.sqrt(np.mean(w[rows] ** 2)), finish=finish, unit=unit)
 
     def merge(self, i: int, j: int, operation: Operation) -> Problem:
         """Return the problem with columns i and j replaced by one."""
@@ -107,4 +111,8 @@ def problem(dataset: Any, seed: int = 0, fit_rows: int = 700, test_rows: int = 3
     fit = np.sort(order[held : held + fit_rows])
     weights = getattr(dataset, "weights", None)
     w = np.ones(n) if weights is None else np.sqrt(np.asarray(weights, float))
-    return Problem(X, y, w / w.mean(), symbols(dataset.names), fit, test)
+    w = w / w.mean()
+    v, t = w[fit] ** 2, y[fit]
+    spread = np.sum(v * (t - np.average(t, weights=v)) ** 2)
+    unit = float(np.sum(v * t * t) / spread) if spread > 0 else 1.0
+    return Problem(X, y, w, symbols(dataset.names), fit, test, unit=unit)

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym import noise
+from kansym import constants, noise
 from kansym.budget import Budget
 from kansym.expression import complexity
-from kansym.polish import Rows, polish
+from kansym.polish import Constant, Rows, polish
 from kansym.program import Program
 from kansym.search import curve, merging, naming, ridge, terms
 from kansym.search.candidate import Candidate
@@ -37,16 +37,19 @@ FIT_ROWS = 300
 """Rows on which exponents are searched for; formulas are then fitted on more."""
 
 
+MOST_PARTED = 6
+"""Columns up to which every division of them among m and h is fitted in noise."""
+
 LAST = 12
 """So many fits are named when none was sharp."""
 
 MOST = 8
 """Formulas fitted for one fit."""
 
-MOST_IN_NOISE = 20
+MOST_IN_NOISE = 24
 """As many where noise limits the fit, so that several curves look alike."""
 
-SHOWN, SHOWN_IN_NOISE = 3, 6
+SHOWN, SHOWN_IN_NOISE = 3, 8
 """Formulas handed on for one fit."""
 
 SHARP = 1e-6
@@ -61,7 +64,10 @@ SQUARES = ("t^2", "1/t", "1/t^2", "sqrt")
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Hold a fitted structure whose curves have no names yet; `name()` proposes formulas for it."""
+    """Hold a fitted structure whose curves have no names yet; `name()` proposes formulas for it.
+
+    `share` is what it leaves of the variance of the table's target, to first order.
+    """
 
     share: float
     price: float
@@ -272,36 +278,41 @@ class Search:
         share = self.test.loss(values) / self.power
         if not np.isfinite(share):
             return None
-        rows, constants = len(self.fit.y), len(fitted.theta)
-        price = complexity(fitted.expression) + 0.5 * constants * np.log(rows) / noise.NODE_PRICE
+        rows = len(self.fit.y)
+        price = complexity(fitted.expression) + sum(_nats(c, rows) for c in fitted.free) / noise.NODE_PRICE
         return noise.rank(fitted.loss / self.power, price, rows), Candidate(share, source, fitted.expression)
 
     def single(self, p: Problem, family: str) -> list[Fit]:
         """Fit y = m·f(h), h a monomial ("log") or a weighted sum of columns or of their squares."""
         return [
-            Fit(form.share, form.price, f"ridge {family}", p, partial(naming.single, p, form))
+            Fit(form.share * p.unit, form.price, f"ridge {family}", p, partial(naming.single, p, form))
             for form in self.forms(p, family)
         ]
 
     def forms(self, p: Problem, family: str) -> list[Form]:
         """Return rounded exponent vectors of good ridge fits, best first."""
-        rows = p.fit[:FIT_ROWS]
-        Z, y, w = p.Z[rows], p.y[rows], p.w[rows]
-        y = y / np.linalg.norm(w * y)
         logs = p.one_signed()
-        L = _logs(Z[:, logs])
+        units = np.ones(p.width)
+        if family != "log":
+            units = np.mean(p.Z[p.fit[:FIT_ROWS]] ** 2, 0) ** (0.5 if family == "linear" else 1.0)
+
+        def view(rows: np.ndarray) -> tuple[np.ndarray, ...]:
+            Z, y, w = p.Z[rows], p.y[rows], p.w[rows]
+            L = _logs(Z[:, logs])
+            if family != "log":
+                return L, (Z if family == "linear" else Z * Z) / units, y / np.linalg.norm(w * y), w
+            S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
+            return L, S, y / np.linalg.norm(w * y), w
+
+        def signs(rows: np.ndarray) -> np.ndarray | None:
+            odd = family == "log" and not logs.all()
+            return np.prod(np.sign(p.Z[rows][:, ~logs]), axis=1) if odd else None
+
+        L, S, y, w = view(p.fit[:FIT_ROWS])
+        sign = signs(p.fit[:FIT_ROWS])
         degree = min(8, max(1, len(y) // 4))
         rough = _log_slopes(L, y)
         fits = []
-        sign = None
-        units = np.ones(p.width)
-        if family == "log":
-            S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
-            if not logs.all():
-                sign = np.prod(np.sign(Z[:, ~logs]), axis=1)
-        else:
-            units = np.mean(Z * Z, 0) ** (0.5 if family == "linear" else 1.0)
-            S = (Z if family == "linear" else Z * Z) / units
         for q in self.directions(S, family, ~logs):
             for p0 in (
                 (rough,) if family != "log" else (rough, rough + 0.3 * self.rng.normal(size=len(rough)))
@@ -314,8 +325,20 @@ class Search:
                 break
         fits.sort(key=lambda f: f.share)
         if fits and fits[0].share > 1e-7 and len(y) > 120:
-            more = [ridge.solve(L, S, y, w, f.p, f.q, 18, 30, 1e-13, sign=sign) for f in fits[:8] if len(f.q)]
-            fits = sorted(fits + more, key=lambda f: f.share)
+            near = fits[:8]
+            more = [ridge.solve(L, S, y, w, f.p, f.q, 18, 30, 1e-13, sign=sign) for f in near if len(f.q)]
+            judged = [(naming.corrected(f.share, degree, len(y)), f) for f in fits]
+            judged += [(naming.corrected(f.share, 18, len(y)), f) for f in more]
+            if len(p.fit) > FIT_ROWS and min(share for share, _ in judged) > SHARP:
+                # noise blurs exponents: the nearest ones are fitted again on every row
+                every, odd = view(p.fit), signs(p.fit)
+                for f in near:
+                    f = ridge.solve(*every, f.p, f.q, degree if len(f.q) else 0, 20, 1e-13, sign=odd)
+                    judged.append((naming.corrected(f.share, degree, len(p.fit)), f))
+                if family != "log":
+                    parted = self.parted(*every, logs, degree)
+                    judged += [(naming.corrected(f.share, degree, len(p.fit)), f) for f in parted]
+            fits = [f for _, f in sorted(judged, key=lambda j: j[0])]
         many = 8 if fits and fits[0].share > 1e-6 else 4
         return naming.forms(p, family, logs, S, units, fits[:many], degree)
 
@@ -340,6 +363,35 @@ class Search:
         for _ in range(8 if d > 2 else 2):
             q = np.asarray(self.rng.normal(size=d))
             yield q / np.linalg.norm(q)
+
+    def parted(
+        self, L: np.ndarray, S: np.ndarray, y: np.ndarray, w: np.ndarray, logs: np.ndarray, degree: int
+    ) -> list[ridge.Ridge]:
+        """Return the best fits in which every column is either in m or in the sum h, not in both.
+
+        Weights of h and exponents of m of the same column are hard to tell apart in noise.
+        """
+        d = S.shape[1]
+        of_m = np.flatnonzero(logs)
+        found: list[ridge.Ridge] = []
+        if d > MOST_PARTED:
+            return found
+        for k in range(2, d + 1):
+            for inside in itertools.combinations(range(d), k):
+                use = [i for i, column in enumerate(of_m) if column not in inside]
+                signs = {tuple(np.sign(f.q[list(inside)])) for f in found[:2] if np.all(f.q[list(inside)])}
+                for start in {(1.0,) * k, *signs}:
+                    q = np.array(start) / np.sqrt(k)
+                    part = L[:, use]
+                    fit = ridge.solve(part, S[:, inside], y, w, _log_slopes(part, y), q, degree, 20, 1e-13)
+                    p_full, q_full = np.zeros(len(of_m)), np.zeros(d)
+                    p_full[use], q_full[list(inside)] = fit.p, fit.q
+                    found.append(ridge.Ridge(p_full, q_full, fit.share))
+                found.sort(key=lambda f: f.share)
+                del found[4:]
+                if self.budget.exhausted:
+                    return found
+        return found
 
     def powers(self, p: Problem) -> list[Fit]:
         """Fit sums of two to four power laws."""
@@ -409,19 +461,37 @@ class Search:
                     fit = terms.solve(_logs(p.Z[rows][:, use]), B, y, w, fit.P, 30, 1e-13)
                     finer.append((fit.share, argument, use, fit))
                 fits = sorted(fits + finer, key=lambda f: f[0])
-            out += [
-                Fit(
-                    naming.corrected(share, fit.C.size + fit.P.size, len(y)),
-                    3.0 * count,
-                    source,
-                    p,
-                    partial(naming.several, p, argument, use, fit),
+            for _, argument, use, fit in fits[:3]:
+                share = _everywhere(p, argument, use, fit) * p.unit
+                out.append(
+                    Fit(share, 3.0 * count, source, p, partial(naming.several, p, argument, use, fit))
                 )
-                for share, argument, use, fit in fits[:3]
-            ]
             if fits and fits[0][0] < 1e-9:
                 break
         return out
+
+
+def _everywhere(p: Problem, argument: Any, use: np.ndarray, fit: terms.Terms) -> float:
+    """Return the share that exponents found on some rows leave of all that are fitted.
+
+    All fits are ranked on the same rows: the noise of one sample differs from another's by more than fits do.
+    """
+    rows = p.fit
+    _, B = naming.basis(p, argument, rows, fit.C.shape[1] - 1)
+    y, w = p.y[rows], p.w[rows]
+    again = terms.project(_logs(p.Z[rows][:, use]), B, y / np.linalg.norm(w * y), w, fit.P)
+    return naming.corrected(again.share, fit.C.size + fit.P.size, len(rows))
+
+
+def _nats(constant: Constant, rows: int) -> float:
+    """Return what a measured constant costs, or a nice number in its place; 0 and 1 take symbols along."""
+    measured = 0.5 * float(np.log(rows))
+    best = constants.near(constant.value, constant.stderr, most=1)
+    if not best:
+        return measured
+    off = (best[0].value - constant.value) / max(constant.stderr, 1e-300)
+    saved = 2 * noise.NODE_PRICE if abs(best[0].value) in (0.0, 1.0) else 0.0
+    return min(measured, best[0].price + 0.5 * off**2 - saved)
 
 
 def _arguments(p: Problem) -> Iterator[tuple[str, int, int]]:
