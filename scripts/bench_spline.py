@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
         knots, c = spline.extend(points, 3), rng.normal(size=23)
         truth = BSpline(knots, c, 3)
         ours, theirs = [], []
-        # in turns, so that noise of the machine hits both; seven calls a turn, so that each meets its own cache
+        # in turns, so that noise of the machine hits both; seven calls each, so that each meets its own cache
         for _ in range(-(-given.repeats // 7)):
             ours += times(lambda knots=knots, c=c: spline.evaluate(knots, c, 3, x), 7)
             theirs += times(lambda truth=truth: truth(x), 7)

@@ -16,6 +16,9 @@ import sympy
 from kansym.parsing import symbols
 from kansym.search.curve import Outer
 
+FLATTEST = 0.03
+"""A transform's slope counts as at least this share of its median."""
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -53,7 +56,8 @@ class Problem:
         """Return the problem for g(y), None where g is undefined; weights follow by the delta method."""
         rows = np.concatenate([self.fit, self.test])
         part = self.y[rows]
-        if not outer.allows(part):
+        # noise may carry a few values of a positive target below zero; their squares still mean what they say
+        if not outer.allows(part) and not (outer.name == "t^2" and np.quantile(part, 0.05) > 0):
             return None
         size = 1.0 if outer.scaled is False else float(np.sqrt(np.mean(part**2)))
         with np.errstate(all="ignore"):
@@ -67,7 +71,8 @@ class Problem:
         def finish(e: sympy.Expr) -> sympy.Expr:
             return before(outer.inverse(e) * factor)
 
-        w = self.w / np.maximum(np.abs(slope), 1e-9 * np.median(np.abs(slope[rows])))
+        # where a slope vanishes noise decides the transformed value: such a row must not outweigh the others
+        w = self.w / np.maximum(np.abs(slope), FLATTEST * np.median(np.abs(slope[rows])))
         square = np.sum((self.w * self.y)[self.fit] ** 2)
         unit = self.unit * float(np.sum((size * w * t)[self.fit] ** 2) / square)
         return replace(self, y=t, w=w / np.sqrt(np.mean(w[rows] ** 2)), finish=finish, unit=unit)

@@ -8,7 +8,9 @@ the curve: that is `curve`'s job.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,43 @@ class Ridge:
     p: np.ndarray
     q: np.ndarray
     share: float
+
+
+class View(NamedTuple):
+    """Hold what a fit sees of some rows, as `solve` takes it."""
+
+    L: np.ndarray
+    S: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    sign: np.ndarray | None
+
+    def solve(self, p: np.ndarray, q: np.ndarray, degree: int, steps: int) -> Ridge:
+        """Return the fit reached from (p, q) on these rows."""
+        return solve(self.L, self.S, self.y, self.w, p, q, degree, steps, 1e-13, sign=self.sign)
+
+
+def parted(view: View, logs: np.ndarray, degree: int, keep: int = 4) -> list[Ridge]:
+    """Return the best fits in which every column is either in m or in the sum h, not in both.
+
+    `logs` marks the columns that L has. In noise the weight that a column has in h and its exponent in m are
+    hard to tell apart; each division of the columns by itself is not.
+    """
+    d, of_m = view.S.shape[1], np.flatnonzero(logs)
+    found: list[Ridge] = []
+    for k in range(2, d + 1):
+        for inside in map(list, itertools.combinations(range(d), k)):
+            use = [i for i, column in enumerate(of_m) if column not in inside]
+            signs = {tuple(np.sign(f.q[inside])) for f in found[:2] if np.all(f.q[inside])}
+            for start in sorted({(1.0,) * k, *signs}):
+                part = view._replace(L=view.L[:, use], S=view.S[:, inside], sign=None)
+                fit = part.solve(np.zeros(len(use)), np.array(start) / np.sqrt(k), degree, 20)
+                p, q = np.zeros(len(of_m)), np.zeros(d)
+                p[use], q[inside] = fit.p, fit.q
+                found.append(Ridge(p, q, fit.share))
+            found.sort(key=lambda f: f.share)
+            del found[keep:]
+    return found
 
 
 def chebyshev(s: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:

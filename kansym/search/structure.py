@@ -22,7 +22,7 @@ from kansym.budget import Budget
 from kansym.expression import complexity
 from kansym.polish import Constant, Rows, polish
 from kansym.program import Program
-from kansym.search import curve, merging, naming, ridge, terms
+from kansym.search import curve, merging, naming, ridge, sums, terms
 from kansym.search.candidate import Candidate
 from kansym.search.naming import Form
 from kansym.search.problem import Problem, problem
@@ -36,6 +36,9 @@ EXACT = 1e-20
 FIT_ROWS = 300
 """Rows on which exponents are searched for; formulas are then fitted on more."""
 
+
+DICTIONARY_ROWS = 700
+"""Rows on which the terms of sums are chosen."""
 
 MOST_PARTED = 6
 """Columns up to which every division of them among m and h is fitted in noise."""
@@ -199,6 +202,8 @@ class Search:
         for p in squares:
             yield self.several(p, 2)
             yield self.several(p, 3)
+        for p in (root, *squares, *merged[:2]):
+            yield self.sums(p)
 
     def name(self, fit: Fit) -> Iterator[Candidate]:
         """Yield the formulas that a fit becomes, best first."""
@@ -296,20 +301,17 @@ class Search:
         if family != "log":
             units = np.mean(p.Z[p.fit[:FIT_ROWS]] ** 2, 0) ** (0.5 if family == "linear" else 1.0)
 
-        def view(rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        def view(rows: np.ndarray) -> ridge.View:
             Z, y, w = p.Z[rows], p.y[rows], p.w[rows]
-            L = _logs(Z[:, logs])
+            L, sign = _logs(Z[:, logs]), None
             if family != "log":
-                return L, (Z if family == "linear" else Z * Z) / units, y / np.linalg.norm(w * y), w
-            S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
-            return L, S, y / np.linalg.norm(w * y), w
+                S = (Z if family == "linear" else Z * Z) / units
+            else:
+                S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
+                sign = None if logs.all() else np.prod(np.sign(Z[:, ~logs]), axis=1)
+            return ridge.View(L, S, y / np.linalg.norm(w * y), w, sign)
 
-        def signs(rows: np.ndarray) -> np.ndarray | None:
-            odd = family == "log" and not logs.all()
-            return np.prod(np.sign(p.Z[rows][:, ~logs]), axis=1) if odd else None
-
-        L, S, y, w = view(p.fit[:FIT_ROWS])
-        sign = signs(p.fit[:FIT_ROWS])
+        L, S, y, w, sign = view(p.fit[:FIT_ROWS])
         degree = min(8, max(1, len(y) // 4))
         rough = _log_slopes(L, y)
         fits = []
@@ -331,13 +333,11 @@ class Search:
             judged += [(naming.corrected(f.share, 18, len(y)), f) for f in more]
             if len(p.fit) > FIT_ROWS and min(share for share, _ in judged) > SHARP:
                 # noise blurs exponents: the nearest ones are fitted again on every row
-                every, odd = view(p.fit), signs(p.fit)
-                for f in near:
-                    f = ridge.solve(*every, f.p, f.q, degree if len(f.q) else 0, 20, 1e-13, sign=odd)
-                    judged.append((naming.corrected(f.share, degree, len(p.fit)), f))
-                if family != "log":
-                    parted = self.parted(*every, logs, degree)
-                    judged += [(naming.corrected(f.share, degree, len(p.fit)), f) for f in parted]
+                every = view(p.fit)
+                again = [every.solve(f.p, f.q, degree if len(f.q) else 0, 20) for f in near]
+                if family != "log" and p.width <= MOST_PARTED:
+                    again += ridge.parted(every, logs, degree)
+                judged += [(naming.corrected(f.share, degree, len(p.fit)), f) for f in again]
             fits = [f for _, f in sorted(judged, key=lambda j: j[0])]
         many = 8 if fits and fits[0].share > 1e-6 else 4
         return naming.forms(p, family, logs, S, units, fits[:many], degree)
@@ -364,35 +364,6 @@ class Search:
             q = np.asarray(self.rng.normal(size=d))
             yield q / np.linalg.norm(q)
 
-    def parted(
-        self, L: np.ndarray, S: np.ndarray, y: np.ndarray, w: np.ndarray, logs: np.ndarray, degree: int
-    ) -> list[ridge.Ridge]:
-        """Return the best fits in which every column is either in m or in the sum h, not in both.
-
-        Weights of h and exponents of m of the same column are hard to tell apart in noise.
-        """
-        d = S.shape[1]
-        of_m = np.flatnonzero(logs)
-        found: list[ridge.Ridge] = []
-        if d > MOST_PARTED:
-            return found
-        for k in range(2, d + 1):
-            for inside in itertools.combinations(range(d), k):
-                use = [i for i, column in enumerate(of_m) if column not in inside]
-                signs = {tuple(np.sign(f.q[list(inside)])) for f in found[:2] if np.all(f.q[list(inside)])}
-                for start in {(1.0,) * k, *signs}:
-                    q = np.array(start) / np.sqrt(k)
-                    part = L[:, use]
-                    fit = ridge.solve(part, S[:, inside], y, w, _log_slopes(part, y), q, degree, 20, 1e-13)
-                    p_full, q_full = np.zeros(len(of_m)), np.zeros(d)
-                    p_full[use], q_full[list(inside)] = fit.p, fit.q
-                    found.append(ridge.Ridge(p_full, q_full, fit.share))
-                found.sort(key=lambda f: f.share)
-                del found[4:]
-                if self.budget.exhausted:
-                    return found
-        return found
-
     def powers(self, p: Problem) -> list[Fit]:
         """Fit sums of two to four power laws."""
         return self.shared(p, (2, 3, 4), [None], "powers", 6)
@@ -400,6 +371,20 @@ class Search:
     def several(self, p: Problem, count: int) -> list[Fit]:
         """Fit y = sum of m_k·f_k(h) over arguments h of one or two columns."""
         return self.shared(p, (count,), list(_arguments(p)), f"{count} terms", 3)
+
+    def sums(self, p: Problem) -> list[Fit]:
+        """Fit sums of a few products of plain curves, chosen from a dictionary."""
+        rows = p.fit[:DICTIONARY_ROWS]
+        return [
+            Fit(
+                naming.corrected(found.share, len(found.terms), len(rows)) * p.unit,
+                found.price,
+                "sum of products",
+                p,
+                partial(_written, found),
+            )
+            for found in sums.fit(p, rows)
+        ]
 
     def shared(
         self, p: Problem, counts: tuple[int, ...], arguments: list, source: str, tries: int
@@ -463,12 +448,14 @@ class Search:
                 fits = sorted(fits + finer, key=lambda f: f[0])
             for _, argument, use, fit in fits[:3]:
                 share = _everywhere(p, argument, use, fit) * p.unit
-                out.append(
-                    Fit(share, 3.0 * count, source, p, partial(naming.several, p, argument, use, fit))
-                )
+                out.append(Fit(share, 3.0 * count, source, p, partial(naming.several, p, argument, use, fit)))
             if fits and fits[0][0] < 1e-9:
                 break
         return out
+
+
+def _written(found: sums.Sum) -> list[naming.Proposal]:
+    return [naming.Proposal(found.share, found.price, partial(sympy.sympify, f)) for f in found.write()]
 
 
 def _everywhere(p: Problem, argument: Any, use: np.ndarray, fit: terms.Terms) -> float:
