@@ -262,13 +262,13 @@ def simplify(expression: sympy.Expr, same: Check, positive: Iterable[sympy.Symbo
     """
     swap = {s: sympy.Symbol(s.name, positive=True) for s in positive}
     back = {v: k for k, v in swap.items()}
-    best = expression
+    best = _exponentials(expression)
     size = complexity(best)
-    e = expression.xreplace(swap)
+    e = best.xreplace(swap)
     for _ in range(3):
         before = size
         for form in _forms(e):
-            candidate = form.xreplace(back)
+            candidate = _exponentials(form.xreplace(back))
             c = complexity(candidate)
             if c < size and same(candidate):
                 best, size = candidate, c
@@ -276,6 +276,15 @@ def simplify(expression: sympy.Expr, same: Check, positive: Iterable[sympy.Symbo
             break
         e = best.xreplace(swap)
     return best
+
+
+def _exponentials(e: sympy.Expr) -> sympy.Expr:
+    """Return the expression with powers of exponentials written as one: sqrt(exp(u)) counts less than exp(u/2),
+    but nobody writes it."""
+    return e.replace(
+        lambda p: p.is_Pow and isinstance(p.base, sympy.exp) and p.exp.is_Rational,
+        lambda p: sympy.exp(p.base.args[0] * p.exp),
+    )
 
 
 def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:

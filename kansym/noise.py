@@ -55,11 +55,20 @@ def rank(share: Any, price: Any, rows: int) -> Any:
     return misfit + np.where(share < SHARP, 4 * np.log10((share + 1e-13) / SHARP), 0.0) + NODE_PRICE * price
 
 
+ABSURD = 60.0
+"""Powers of ten beyond which a constant is no longer a matter of units; every further one costs a tenth of a nat.
+
+A formula on its way to a limit, 3e235·exp(-543·cosh(x/23)) for a Gaussian, has such constants.
+"""
+
+
 def number_length(value: float, error: float) -> float:
     """Return the nats for writing a number down to its standard error: about log(|value| / error)."""
+    tens = abs(math.log10(abs(value))) if value and math.isfinite(value) else 0.0
+    far = 0.1 * max(0.0, tens - ABSURD)
     if not math.isfinite(error):
-        return 1.5
-    return 1.5 + math.log1p(abs(value) / max(error, 1e-16 * abs(value), np.finfo(float).tiny))
+        return 1.5 + far
+    return 1.5 + far + math.log1p(abs(value) / max(error, 1e-16 * abs(value), np.finfo(float).tiny))
 
 
 def nearest_neighbour_noise(X: np.ndarray, y: np.ndarray, limit: int = 2000) -> float:

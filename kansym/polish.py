@@ -207,7 +207,8 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
     index = [p.name for p in polished.program.parameters].index(constant.name)
     error = constant.stderr
     template, parameters = polished.program.template, polished.program.parameters
-    before = complexity(template)
+    # with the values written in: a negative one has its sign to pay for, like the exact one that replaces it
+    before = complexity(polished.expression)
     for nice in _candidates(constant.value, error)[:TRIALS]:
         form = template.xreplace({parameters[index]: nice.exact})
         if form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
@@ -221,7 +222,7 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
         if trial is None:
             continue
         saved = noise.number_length(constant.value, error) - nice.price
-        saved += noise.NODE_PRICE * (before - complexity(form))
+        saved += noise.NODE_PRICE * (before - complexity(trial.expression))
         if worsening(polished, trial, rows) < min(saved, MAX_WORSENING):
             return trial
     return None

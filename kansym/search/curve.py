@@ -143,7 +143,7 @@ class _Column:
         return replace(self, G=self.G[rows], weight=v / v.sum())
 
 
-def laws(h: Array, t: Array, w: Array, keep: int = 24, rows: int = 240) -> list[Law]:
+def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[Law]:
     """Return the best named curves for t(h), simplest first among equals; w are root weights of t."""
     if np.ptp(h) == 0 or not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)):
         return []
@@ -178,7 +178,7 @@ def laws(h: Array, t: Array, w: Array, keep: int = 24, rows: int = 240) -> list[
 
         thinned = n if scatter else len(u[few])
         sharper.sort(key=lambda s: noise.rank(*judged(s[0], s[2], s[1]), thinned))
-        for _, kind, column in sharper[: 32 if scatter else 24]:
+        for _, kind, column in sharper[: 40 if scatter else 24]:
             share, kind = _refine(column, u, kind, 12)
             if np.isfinite(share):
                 fine.append((*judged(share, column, kind), column, kind))

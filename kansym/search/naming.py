@@ -22,6 +22,10 @@ CLIMBED = 3
 """Noisy forms from which better exponents are searched for."""
 
 
+GAUGES, FORMS = 3, 8
+"""Forms that are the same but for the gauge, and forms in all, that are named for one family of fits."""
+
+
 @dataclass(frozen=True)
 class Form:
     """Hold a rounded structure y = m·f(h): exponents p of m, q of h (weights in a sum), its share."""
@@ -101,7 +105,24 @@ def forms(
             if rank(best) >= rank(form):
                 break
             form = best
-    return sorted((f for f in found.values() if np.isfinite(f.share)), key=rank)[:6]
+    return _varied(sorted((f for f in found.values() if np.isfinite(f.share)), key=rank))
+
+
+def _varied(ranked: list[Form]) -> list[Form]:
+    """Return the best forms, at most GAUGES of those that only rescale h or move powers of it into m."""
+    kept: list[Form] = []
+    seen: dict[tuple, int] = {}
+    for form in ranked:
+        p, q = np.array(form.p), np.array(form.q)
+        if form.family == "log" and np.any(q):
+            first = int(np.flatnonzero(q)[0])
+            q = q / q[first]
+            p = p - p[first] * q
+        key = (*np.round(p, 6) + 0.0, *np.round(q, 6) + 0.0)
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] <= GAUGES:
+            kept.append(form)
+    return kept[:FORMS]
 
 
 def _neighbours(form: Form, logs: Array) -> Iterator[tuple[Array, Array]]:

@@ -49,11 +49,14 @@ LAST = 12
 MOST = 8
 """Formulas fitted for one fit."""
 
-MOST_IN_NOISE = 24
-"""As many where noise limits the fit, so that several curves look alike."""
+MOST_IN_NOISE, MOST_FIRST = 16, 36
+"""As many where noise limits the fit, so that several curves look alike; more for the likeliest fits."""
 
-SHOWN, SHOWN_IN_NOISE = 3, 8
-"""Formulas handed on for one fit."""
+SHOWN, SHOWN_IN_NOISE, SHOWN_FIRST = 3, 6, 16
+"""Formulas handed on for one fit; in noise, where many curves look alike, more for the likeliest fits."""
+
+FIRST = 3
+"""So many fits are the likeliest ones."""
 
 SHARP = 1e-6
 """A fit that leaves less than this share of y is named at once."""
@@ -114,6 +117,7 @@ class Search:
         self._tested: Candidate | None = None
         self._adequate = False
         self.seen: set[str] = set()
+        self.named = 0
 
     @property
     def done(self) -> bool:
@@ -214,15 +218,17 @@ class Search:
         best = min(p.share for p in proposals)
         noisy = best > noise.SHARP
         likely = [p for p in proposals if p.share <= max(100 * best, 1e-9)]
+        self.named += 1
+        first = self.named <= FIRST
         found = []
-        for proposal in likely[: MOST_IN_NOISE if noisy else MOST]:
+        for proposal in likely[: (MOST_FIRST if first else MOST_IN_NOISE) if noisy else MOST]:
             measured = self.measure(fit.problem.finish(proposal.write()), fit.source)
             if measured is not None:
                 found.append(measured)
                 if measured[1].score < EXACT:
                     break
         found.sort(key=lambda m: m[0])
-        for _, candidate in found[: SHOWN_IN_NOISE if noisy else SHOWN]:
+        for _, candidate in found[: (SHOWN_FIRST if first else SHOWN_IN_NOISE) if noisy else SHOWN]:
             if candidate.score < self.best:
                 self.best, self.leader = candidate.score, candidate
             yield candidate
