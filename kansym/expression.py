@@ -279,8 +279,7 @@ def simplify(expression: sympy.Expr, same: Check, positive: Iterable[sympy.Symbo
 
 
 def _exponentials(e: sympy.Expr) -> sympy.Expr:
-    """Return the expression with powers of exponentials written as one: sqrt(exp(u)) counts less than exp(u/2),
-    but nobody writes it."""
+    """Return the expression with powers of exponentials as one: sqrt(exp(u)) is shorter, but nobody's way."""
     return e.replace(
         lambda p: p.is_Pow and isinstance(p.base, sympy.exp) and p.exp.is_Rational,
         lambda p: sympy.exp(p.base.args[0] * p.exp),

@@ -56,7 +56,7 @@ def rank(share: Any, price: Any, rows: int) -> Any:
 
 
 ABSURD = 60.0
-"""Powers of ten beyond which a constant is no longer a matter of units; every further one costs a tenth of a nat.
+"""Powers of ten beyond which a constant is no matter of units; every further one costs a tenth of a nat.
 
 A formula on its way to a limit, 3e235·exp(-543·cosh(x/23)) for a Gaussian, has such constants.
 """

@@ -56,7 +56,7 @@ MOST_CURVES = 10
 """Graphs with more spline curves are kept as smooth fits and not snapped: every curve costs seconds."""
 
 BRIEF = 11.5
-"""Nats of a formula (say seven symbols, no measured number) up to which a search ends with only noise left."""
+"""Nats of a formula (seven symbols, no measured number) up to which a search ends with only noise left."""
 
 NOISE = 1e-3
 """A formula whose residuals chance explains at least this often needs no network beside it."""

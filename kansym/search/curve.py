@@ -237,7 +237,7 @@ def _writer(
             if plain.name == "one":
                 # c·φ keeps one sign on the rows, so that its power is real
                 positive = sympy.Integer(1) if c[0] > 0 else sympy.Integer(-1)
-                inner = positive * (1 + sympy.Integer(round(plain.a)) * power(h, plain.k))
+                inner = positive * (1 + sympy.Integer(1 if kind.a > 0 else -1) * power(h, plain.k))
                 value = sympy.Float(float(sign * np.abs(c[0]) ** e)) * inner ** sympy.Rational(e)
             elif e == 1:
                 value = _express(replace(plain, c=c), h)
@@ -438,17 +438,19 @@ def _whole(
     the free constant of c·h^k + d costs more than it earns.
     """
     powers = [k for k in INNER_POWERS if (u > 0).all() or k == int(k)]
+    powers = [k for k in powers if 1e-200 < size**k < 1e200]
     kinds = [_Kind("one", k, sign * size**k) for k in powers for sign in (1.0, -1.0)]
     columns = [c for c in columns if c.outer.name in _EXPONENTS]
     found = []
     for column in columns:
-        square = float(column.weight @ column.G**2)
-        spread = square - float(column.weight @ column.G) ** 2
+        square, level = column.weight @ column.G**2, column.weight @ column.G
+        spread = square - level * level
         for kind in kinds:
             (x,) = _values(kind, u, kind.a)
-            left = square - float(column.weight @ (column.G * x)) ** 2 / float(column.weight @ (x * x))
+            along = column.weight @ (column.G * x)
+            left = square - along * along / (column.weight @ (x * x))
             share = left / spread
-            if np.isfinite(share) and (x > 0).all() | (x < 0).all():
+            if np.isfinite(share) and ((x > 0).all() or (x < 0).all()):
                 full = share * column.back / columns[0].back * (1 - scatter) + scatter
                 found.append((float(noise.rank(full, column.price + _price(kind), n)), share, column, kind))
     found.sort(key=lambda f: f[0])

@@ -479,10 +479,11 @@ def _everywhere(p: Problem, argument: Any, use: np.ndarray, fit: terms.Terms) ->
 def _nats(constant: Constant, rows: int) -> float:
     """Return what a measured constant costs, or a nice number in its place; 0 and 1 take symbols along."""
     measured = 0.5 * float(np.log(rows))
-    best = constants.near(constant.value, constant.stderr, most=1)
+    error = max(constant.stderr, 1e-9 * abs(constant.value), 1e-300)
+    best = constants.near(constant.value, error, most=1)
     if not best:
         return measured
-    off = (best[0].value - constant.value) / max(constant.stderr, 1e-300)
+    off = (best[0].value - constant.value) / error
     saved = 2 * noise.NODE_PRICE if abs(best[0].value) in (0.0, 1.0) else 0.0
     return min(measured, best[0].price + 0.5 * off**2 - saved)
 
