@@ -209,8 +209,25 @@ def classify(
         float(np.unique(given.labels, return_counts=True)[1].max() / len(given.labels)),
         float(truth[~held].mean()),
         float(truth[held].mean()),
-        given.notes,
+        (
+            *given.notes,
+            *_without_effect(
+                kinds,
+                library=(library, "default"),
+                maxsize=(maxsize, 60),
+                effort=(effort, 1.0),
+                time=(time_limit, None),
+            ),
+        ),
     )
+
+
+def _without_effect(kinds: np.ndarray, **asked: tuple[Any, Any]) -> list[str]:
+    """Return a note on the options that a boundary between two classes does not use."""
+    changed = [name for name, (value, default) in asked.items() if value != default]
+    if len(kinds) > 2 or not changed:
+        return []
+    return [f"two classes are told apart by one boundary, which does not use {', '.join(changed)}"]
 
 
 Told = tuple[list[Formula], Callable[[np.ndarray], np.ndarray]]

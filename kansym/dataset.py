@@ -348,6 +348,8 @@ def _finish(
     """Drop rows that are not finite and columns that tell nothing; refuse what no search can use."""
     groups = None if groups is None else _labels(groups)
     X, y, weights, errors, groups = _finite_rows(X, y, names, target, weights, errors, groups, notes)
+    if groups is not None and len(groups) and np.all(groups == groups[0]):
+        raise InputError(f"All rows are in group {groups[0]!s}; holding out a group needs two of them.")
     _enough(X, y, names, target)
     keep = _telling(X, names, notes)
     X, names = X[:, keep], tuple(names[i] for i in keep)

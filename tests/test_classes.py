@@ -54,6 +54,14 @@ def test_labels_may_be_truth_values_or_numbers_and_gaps_are_said():
     assert any("'word' holds text" in n for n in given.notes)
 
 
+def test_options_that_a_boundary_does_not_use_are_named():
+    x = np.random.default_rng(0).uniform(-2, 2, (80, 2))
+    table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "kind": np.where(x.sum(1) > 0, "u", "v")})
+    assert not any("does not use" in n for n in classes.classify(table, "kind").notes)
+    asked = classes.classify(table, "kind", maxsize=9, time_limit=5.0)
+    assert any(n.endswith("does not use maxsize, time") for n in asked.notes)
+
+
 def test_whole_groups_are_held_out():
     data = rows(n=60).assign(group=np.repeat(np.arange(10), 6))
     given = classes.labelled(data, "kind", group="group")

@@ -97,6 +97,7 @@ def test_every_command_has_help_with_an_example(command):
         (["discover", "planets", "--library", "nolibrary"], "nolibrary"),
         (["discover", "planets", "--select", "prettiest"], "prettiest"),
         (["discover", "planets", "--only", "sinn"], "sinn"),
+        (["discover", "planets", "--only", ","], "holds no name"),
         (["discover", "planets", "--guess", "1+"], ""),
         (["discover", "planets", "--out", "/proc/nowhere"], "cannot be made"),
         (["match", "expsine"], "choose one with --inputs"),

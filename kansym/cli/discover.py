@@ -258,6 +258,8 @@ def names(values: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[str, ..
     parts: list[str] = []
     for value in values:
         parts += [value] if value in known else [p.strip() for p in value.split(",") if p.strip()]
+    if values and not parts:
+        raise click.BadParameter(f"{','.join(values)!r} holds no name; write names separated by commas.")
     return tuple(parts)
 
 
