@@ -350,23 +350,24 @@ class _Builder:
             left = left.left
         if isinstance(left, ast.BinOp) and not isinstance(left.op, ast.Pow):
             raise _Refused(f"the operator {type(left.op).__name__} is not allowed", self.at(left))
-        value = self.build(left, depth + 1)
+        # multiplied at once: one by one, 2*(a + b)/c would become (2*a + 2*b)/c, whose last bit differs
+        factors = [self.build(left, depth + 1)]
         terms: list[sympy.Expr] = []
         for op, side in reversed(right):
             other = self.build(side, depth + 1)
             if isinstance(op, ast.Add | ast.Sub):
-                terms.append(value)  # a sum so far; added up once at the end
-                value = -other if isinstance(op, ast.Sub) else other
+                terms.append(sympy.Mul(*factors))  # a sum so far; added up once at the end
+                factors = [-other if isinstance(op, ast.Sub) else other]
                 continue
             if terms:  # (sum) * other: what is on the left is complete
-                value, terms = sympy.Add(*terms, value), []
+                factors, terms = [sympy.Add(*terms, sympy.Mul(*factors))], []
             if isinstance(op, ast.Mult):
-                value = value * other
+                factors.append(other)
             elif other.is_zero:
                 raise _Refused("division by zero", self.at(side))
             else:
-                value = value / other
-        return sympy.Add(*terms, value)
+                factors.append(1 / other)
+        return sympy.Add(*terms, sympy.Mul(*factors))
 
     def number(self, node: ast.Constant) -> sympy.Expr:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import sympy
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from kansym.errors import DomainError, InputError, UnknownNameError
@@ -56,6 +56,7 @@ def _random(levels, seed: int, symbolic: float, off: float, scaled: bool) -> tup
 def test_network_graph_and_json_are_the_same_function(levels, seed: int, scaled: bool) -> None:
     model, X = _random(levels, seed, 0.3, 0.2, scaled)
     want = model.predict(X)
+    assume(np.abs(want).max() < 1e100)  # sums of what is near the largest double differ by their order
     scale = 1e-12 * max(1.0, np.abs(want).max())
     assert np.allclose(evaluate(model.to_graph(), X)[:, 0], want, rtol=1e-10, atol=scale)
     again = KAN.from_dict(json.loads(json.dumps(model.to_dict())))

@@ -156,13 +156,15 @@ def normal_equations(
     magnitudes: np.ndarray,
     gradient: np.ndarray,
     hessian: np.ndarray,
+    room: np.ndarray,
 ) -> None:
     """Add the gradient (P,) and Gauss–Newton matrix (P, P) of a loss over rows X.
 
     slope (n, K) is d loss / d output, factor (n, F, K) a square root of the loss's second derivative by row,
     price (edges,) the derivative of the penalties by each edge's sum of |phi|, whose curvature is price over
     max(|phi|, a share of the edge's magnitude): iteratively reweighted least squares. Small networks go
-    through a dense J of a few rows and BLAS, fine grids through local blocks, whichever costs less.
+    through a dense J of a few rows and BLAS, fine grids through local blocks, whichever costs less. `room` is
+    memory to work in, as much as :func:`entries` says.
     """
     rows, factors, size = len(X), factor.shape[1], len(theta)
     touched = int((plan.on * (plan.shape[:, _WIDTH].max() + 1)).sum())
@@ -170,8 +172,9 @@ def normal_equations(
         _accumulate(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian, np.empty((0, 0)))
         mirror(hessian)
         return
-    step = -(-rows // -(-rows * factors * size // _ENTRIES))
-    J = np.empty((step * factors, size))
+    step = _rows_at_once(rows, factors, size)
+    J = room[: step * factors * size].reshape(step * factors, size)
+    product = room[step * factors * size :].reshape(size, size)
     for start in range(0, rows, step):
         part = slice(start, min(start + step, rows))
         filled = J[: (part.stop - start) * factors]
@@ -179,7 +182,17 @@ def normal_equations(
         _accumulate(
             plan, theta, X[part], slope[part], factor[part], price, magnitudes, gradient, hessian, filled
         )
-        hessian += filled.T @ filled  # BLAS `dsyrk`, by a way that lets other threads run
+        np.matmul(filled.T, filled, out=product)  # BLAS `dsyrk`, by a way that lets other threads run
+        hessian += product
+
+
+def entries(rows: int, factors: int, size: int) -> int:
+    """Return how many numbers :func:`normal_equations` needs room for."""
+    return _rows_at_once(rows, factors, size) * factors * size + size**2
+
+
+def _rows_at_once(rows: int, factors: int, size: int) -> int:
+    return -(-rows // -(-rows * factors * size // _ENTRIES))
 
 
 @njit(nogil=True)

@@ -52,8 +52,7 @@ def minimise(
     state = problem.state(theta)
     trace = Trace(state)
     memory = [state.objective]
-    gradient: Any = None
-    hessian: Any = None
+    system: tuple[Tensor, Tensor] | None = None
     scale: Any = None
     trace.damping = damping
     try:
@@ -65,12 +64,7 @@ def minimise(
                 trace.reason = "target"
                 break
             if bool(stale.any()):
-                g, h = problem.normal(state, stale)
-                if gradient is None or bool(stale.all()):
-                    gradient, hessian = g, h
-                else:
-                    gradient = torch.where(stale[:, None], g, gradient)
-                    hessian = torch.where(stale[:, None, None], h, hessian)
+                gradient, hessian = system = problem.normal(state, stale, system)
                 diagonal = hessian.diagonal(dim1=1, dim2=2)
                 # Coefficients no row touches get a floor; letters have units of their own (c of exp may be
                 # 1e-30) and none.

@@ -7,8 +7,9 @@ computed (`kernels` in threads on the CPU, `tensors` anywhere) is not visible to
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -180,16 +181,28 @@ class Problem:
             total = total + self.smoothness * (part @ gram * part).sum((1, 2))
         return total
 
-    def normal(self, state: State, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P) at a state; the members `wanted` only.
+    def normal(
+        self, state: State, wanted: Tensor, before: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P) at a state, new for the members `wanted`.
 
-        What may not change has zeros.
+        The others keep what they have in `before`, which may be overwritten: 200 matrices fill 165 MB, and
+        asking the system for that at every step costs as much as filling it. What may not change has zeros.
         """
         if not self.compiled:
-            return self._completed(state.theta, *self._normal(state))
+            g, h = self._completed(state.theta, *self._normal(state))
+            if before is None or bool(wanted.all()):
+                return g, h
+            return (
+                torch.where(wanted[:, None], g, before[0]),
+                torch.where(wanted[:, None, None], h, before[1]),
+            )
         size, n = state.theta.shape[1], len(self.X)
-        gradient = np.zeros((self.members, size))
-        hessian = np.zeros((self.members, size, size))
+        fresh = before is None
+        if before is None:
+            zeros = np.zeros((self.members, size)), np.zeros((self.members, size, size))
+            before = torch.from_numpy(zeros[0]), torch.from_numpy(zeros[1])
+        gradient, hessian = before[0].numpy(), before[1].numpy()
         price = np.zeros(tuple(state.magnitudes.shape))
         if self.sparsity.active:
             price = self.sparsity.price(state.magnitudes, self.edges).numpy() / n
@@ -205,21 +218,47 @@ class Problem:
             slope, factor = (slope * w[..., None]).numpy(), (factor * w.sqrt()[..., None, None]).numpy()
 
             def one(e: int, part: slice = part, slope: Any = slope, factor: Any = factor) -> None:
-                if wanted[e]:
+                if not wanted[e]:
+                    return
+                if part.start == 0 and not fresh:
+                    gradient[e], hessian[e] = 0.0, 0.0
+                X = self.X[part]
+                with self._room(kernels.entries(len(X), factor.shape[2], size)) as room:
                     kernels.normal_equations(
                         self._plans[e],
                         theta[e],
-                        self.X[part],
+                        X,
                         slope[e],
                         factor[e],
                         price[e],
                         u[e],
                         gradient[e],
                         hessian[e],
+                        room,
                     )
 
             _each(one, self.members)
-        return self._completed(state.theta, torch.from_numpy(gradient), torch.from_numpy(hessian))
+        if bool(wanted.all()):
+            return self._completed(state.theta, *before)
+        at = torch.nonzero(wanted)[:, 0]
+        before[0][at], before[1][at] = self._completed(state.theta[at], before[0][at], before[1][at], at)
+        return before
+
+    @cached_property
+    def _spare(self) -> list[np.ndarray]:
+        return []
+
+    @contextmanager
+    def _room(self, entries: int) -> Iterator[np.ndarray]:
+        """Lend memory for `entries` numbers to one thread; it is kept for the next one."""
+        try:
+            room = self._spare.pop()
+        except IndexError:
+            room = np.empty(0)
+        if len(room) < entries:
+            room = np.empty(entries)
+        yield room[:entries]
+        self._spare.append(room)
 
     @property
     def _chunk(self) -> int:
@@ -285,11 +324,13 @@ class Problem:
             h, g, out = hessian.numpy(), gradient.numpy(), delta.numpy()
 
             def one(e: int) -> None:
-                damped = h[e].copy()
-                damped.ravel()[:: len(damped) + 1] += extra[e].numpy()
-                factor, info = dpotrf(damped.T, lower=0, clean=0, overwrite_a=1)
-                failed[e] = info != 0
-                out[e] = 0.0 if info else -dpotrs(factor, g[e], lower=0)[0]
+                with self._room(h[e].size) as room:
+                    damped = room.reshape(h[e].shape)
+                    damped[:] = h[e]
+                    room[:: len(damped) + 1] += extra[e].numpy()
+                    factor, info = dpotrf(damped.T, lower=0, clean=0, overwrite_a=1)
+                    failed[e] = info != 0
+                    out[e] = 0.0 if info else -dpotrs(factor, g[e], lower=0)[0]
 
             _each(one, self.members)
             return delta, failed
@@ -301,19 +342,21 @@ class Problem:
             factor = torch.where(failed[:, None, None], torch.eye(factor.shape[1]).to(factor), factor)
         return -torch.cholesky_solve(gradient[..., None], factor)[..., 0], failed
 
-    def _completed(self, theta: Tensor, g: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    def _completed(
+        self, theta: Tensor, g: Tensor, h: Tensor, members: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Add the smoothness penalty; sum over what shares a value; put zeros where nothing may change."""
         for at, gram in self._smoothing:
             g[:, at] += 2 * self.smoothness * theta[:, at] @ gram
             h[:, at[:, :, None], at[:, None, :]] += 2 * self.smoothness * gram
         if self._ties is not None:
-            index = self._ties
+            index = self._ties if members is None else self._ties[members]
             g = torch.zeros_like(g).scatter_add(1, index, g)
             h = torch.zeros_like(h).scatter_add(1, index[:, :, None].expand_as(h), h)
             h = torch.zeros_like(h).scatter_add(2, index[:, None, :].expand_as(h), h)
         fixed = self._fixed
         if len(fixed):
-            free = self.free[:, fixed].to(g.dtype)
+            free = (self.free if members is None else self.free[members])[:, fixed].to(g.dtype)
             g[:, fixed] *= free
             h[:, fixed] *= free[:, :, None]
             h[:, :, fixed] *= free[:, None, :]
