@@ -10,6 +10,7 @@ import shutil
 import stat
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -402,3 +403,23 @@ def test_garbled_models_are_refused(graph, tmp_path):
     storage.write_json(tmp_path / "model.json", {**content, "graph": graph})
     with pytest.raises((InputError, FormatError)):
         report.load_model(tmp_path / "model.json")
+
+
+def _luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    digits = "".join(2 * d for d in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_every_text_stands_out_from_what_is_behind_it(scheme):
+    """WCAG 2.2, 1.4.3: the lighter of two colours has at least 4.5 times the other's luminance."""
+    css = (Path(report.__file__).parent / "templates" / "report.css").read_text()
+    rule = re.findall(r":root\s*\{([^}]*)\}", css)[scheme]
+    colours = {name: _luminance(c) for name, c in re.findall(r"--(\w+): (#[0-9a-f]{3,6})", rule)}
+    on = "ink/paper ink/wash ink/pick ink/over ink/shade dim/paper dim/wash accent/paper accent/wash"
+    for pair in [*on.split(), "on/accent", "on/soft", "soft/paper"]:
+        dark, light = sorted(colours[name] for name in pair.split("/"))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, pair

@@ -25,6 +25,13 @@ def tables(context: click.Context, parameter: click.Parameter, incomplete: str) 
     return [*names, CompletionItem(incomplete, type="file")]
 
 
+def rules(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the names of the rules that choose a row."""
+    from kansym.pareto import RULES
+
+    return [rule for rule in RULES if rule.startswith(incomplete)]
+
+
 def table_options(command: Any) -> Any:
     """Add the options that say what in a table is what."""
     for option in reversed(
@@ -116,6 +123,7 @@ def library_options(command: Any) -> Any:
     default="description",
     show_default=True,
     metavar="RULE",
+    shell_complete=rules,
     help="Rule that chooses a row: description, best, accuracy or score.",
 )
 @click.option(
