@@ -8,11 +8,13 @@ the clock only cuts.
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,24 @@ def watchdog(budget: Budget) -> Iterator[None]:
             with gate:  # so that none comes after the block has been left
                 if over.is_set():
                     return
+                late.set()
                 _thread.interrupt_main()
             after = AGAIN
 
+    def deaf(number: int, frame: FrameType | None) -> None:
+        if late.is_set():  # not a person's Ctrl-C, which stays ignored
+            raise KeyboardInterrupt
+
+    late = threading.Event()
+    # a process that was started in the background ignores Ctrl-C, and our interrupt with it
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
+        signal.signal(signal.SIGINT, deaf)
     threading.Thread(target=bark, args=(budget.left + GRACE,), daemon=True).start()
     try:
         yield
     finally:
         with gate:
             over.set()
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -322,6 +322,10 @@ def test_completion_knows_the_shipped_tables():
     assert "plain,planets" in made.stdout and "file,pla" in made.stdout
 
 
+def _hears_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_real_ctrl_c_ends_a_real_search(tmp_path):
     started = subprocess.Popen(
         [
@@ -336,6 +340,7 @@ def test_a_real_ctrl_c_ends_a_real_search(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hears_interrupts,  # tests in the background ignore them, and so would their children
     )
     try:
         assert started.stderr is not None

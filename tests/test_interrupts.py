@@ -68,6 +68,20 @@ def test_the_watchdog_breaks_a_deaf_step_and_no_later_one() -> None:
     time.sleep(0.05)
 
 
+def test_the_watchdog_is_heard_where_ctrl_c_is_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt), watchdog(Budget(seconds=0.1)):
+            signal.raise_signal(signal.SIGINT)  # a person's, before the time is up: still ignored
+            while time.monotonic() < began + 20:
+                sum(range(1000))
+        assert time.monotonic() < began + 10
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_the_watchdog_waits_for_ever_without_complaint() -> None:
     with watchdog(Budget(seconds=float("inf"))):
         time.sleep(0.05)
