@@ -18,7 +18,7 @@ from kansym.training.layers import SPLINE, SYMBOLIC, Layer
 
 BASES = (None, "silu", "x", "tanh")
 _ROWS = 128
-_ENTRIES = 1 << 18  # of J at once
+_ENTRIES = 1 << 20  # of J at once
 DENSE = 17.0
 """How many times faster an entry of J'J comes from BLAS than from adding local blocks (measured)."""
 
