@@ -67,3 +67,11 @@ def test_columns_of_any_sign_raise_no_warning_and_use_no_roots():
     powers = [e for f in sums.factors(p, p.fit) for e in f.formula.atoms(sympy.Pow)]
     assert powers
     assert all(e.exp.is_Integer and e.exp > 0 for e in powers if e.base.is_Symbol)
+
+
+def test_thirty_columns_make_no_more_terms_than_the_limit():
+    X = np.random.default_rng(6).uniform(1, 3, (120, 30))
+    p = posed(X, X[:, 0] * X[:, 1] + X[:, 2], [f"x{i}" for i in range(30)])
+    offered = sums.factors(p, p.fit)
+    assert len(sums.products(offered, p.width)) <= sums.MOST_PRODUCTS
+    assert len(sums.fit(p, p.fit)[0].terms) == 2

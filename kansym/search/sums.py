@@ -32,6 +32,9 @@ PLAIN = 500
 MOST_PRODUCTS = 10_000
 """Terms of the dictionary; with many columns products have fewer factors."""
 
+MOST_PAIRED = 10
+"""Columns up to which waves of joined pairs are offered."""
+
 COEFFICIENT = 3.0
 """What a term costs in symbols beside its factors: a measured number and the plus sign."""
 
@@ -93,6 +96,7 @@ def fit(problem: Problem, rows: Array, keep: int = 3) -> list[Sum]:
     near = {t: None for s in first for t in s.terms}
     richer = [(*t, f) for t in near for f in found if all(f.columns.isdisjoint(g.columns) for g in t)]
     plain = [t for t in terms if len(t) < 2]
+    richer = sorted(richer, key=lambda t: sum(f.price for f in t))[: MOST_PRODUCTS - len(plain)]
     second = _fit(problem, rows, list(dict.fromkeys([*near, *plain, *richer])), EXPANDED // 2, 5)
     n = len(rows)
     best = {frozenset(s.terms): s for s in (*first, *second)}
@@ -137,7 +141,8 @@ def factors(problem: Problem, rows: Array) -> list[Factor]:
             for sign in (1, -1):
                 add(np.exp(sign * z), sympy.exp(sign * f), {i}, 2.0)
         _waves(add, z, f, {i}, 2.0)
-    for i, j in itertools.combinations(range(problem.width), 2):
+    pairs = itertools.combinations(range(problem.width), 2)
+    for i, j in pairs if problem.width <= MOST_PAIRED else ():
         a, b = Z[:, i], Z[:, j]
         for z, f in ((a * b, formulas[i] * formulas[j]), (a - b, formulas[i] - formulas[j])):
             _waves(add, z, f, {i, j}, 4.0)
@@ -172,7 +177,7 @@ def _products(found: list[Factor], most: int, dearest: float) -> list[Term] | No
                 f = found[k]
                 if price + f.price <= dearest and used.isdisjoint(f.columns):
                     grown.append(((*t, f), k + 1, used | f.columns, price + f.price))
-            if len(out) + len(grown) > MOST_PRODUCTS:
+            if len(out) + len(grown) > MOST_PRODUCTS:  # asked often: many columns would make millions
                 return None
         out += [g[0] for g in grown]
         last = grown
