@@ -53,6 +53,21 @@ def problems(suite: str) -> list[dict[str, Any]]:
     return out
 
 
+def scrambled(problem: dict[str, Any], up: bool) -> dict[str, Any]:
+    """Return the same law with its columns renamed, in reverse order, a million times as large or small.
+
+    The target is scaled the other way.
+    """
+    from kansym.parsing import symbols
+
+    scale = sympy.Integer(10) ** (6 if up else -6)
+    names = [f"v{k}" for k in range(len(problem["names"]))]
+    old, new = symbols(problem["names"][::-1]), symbols(names)
+    law = truth(problem).xreplace({a: b / scale for a, b in zip(old, new, strict=True)}) / scale
+    low, high = ([float(scale) * v for v in problem[k][::-1]] for k in ("low", "high"))
+    return {**problem, "truth": str(law), "names": names, "low": low, "high": high, "units": None}
+
+
 def _unit(text: str) -> str:
     powers = text.split()
     named = [f"{u}^{p}" for u, p in zip(FEYNMAN_UNITS, powers, strict=True) if p != "0"]
@@ -166,6 +181,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--units", action="store_true")
     parser.add_argument("--dummies", type=int, default=0)
+    parser.add_argument("--scramble", action="store_true", help="rename, reorder and rescale all columns")
     parser.add_argument("--rows", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
@@ -174,13 +190,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", type=Path, help="JSONL file (default: outputs/discover-....jsonl)")
     a = parser.parse_args(argv)
     options = {k: getattr(a, k) for k in ("suite", "noise", "units", "dummies", "rows", "seed", "time_limit")}
-    name = f"discover-{a.suite}-noise{a.noise:g}{'-units' if a.units else ''}-d{a.dummies}-s{a.seed}.jsonl"
+    name = f"discover-{a.suite}-noise{a.noise:g}{'-units' if a.units else ''}-d{a.dummies}-s{a.seed}{'-scrambled' * a.scramble}.jsonl"
     path = a.out or Path("outputs") / name
     path.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = [d for d in done if all(d.get(k) == v for k, v in options.items())]
     names = {d["id"] for d in done}
-    todo = [p for p in problems(a.suite) if p["id"] not in names and (not a.only or p["id"] in a.only)]
+    suite = problems(a.suite)
+    if a.scramble:
+        suite = [scrambled(p, k % 2 == 0) for k, p in enumerate(suite)]
+    todo = [p for p in suite if p["id"] not in names and (not a.only or p["id"] in a.only)]
     from joblib import Parallel, delayed
 
     results = Parallel(n_jobs=a.jobs, return_as="generator_unordered")(delayed(run)(p, options) for p in todo)
