@@ -145,9 +145,9 @@ class _Column:
 
 def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[Law]:
     """Return the best named curves for t(h), simplest first among equals; w are root weights of t."""
-    if np.ptp(h) == 0 or not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)):
+    if np.ptp(h) == 0 or not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)) or not np.max(w) > 0:
         return []
-    n = len(h)
+    n, w = len(h), w / np.max(w)
     order = np.argsort(h, kind="stable")
     h, t, w = h[order], t[order], w[order]
     scatter = 0.0

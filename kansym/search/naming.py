@@ -212,11 +212,20 @@ def single(problem: Problem, form: Form) -> list[Proposal]:
     if not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)):
         return []
     inner = inside(problem, form)
-    spread = float(np.sum((w * m * (t - np.average(t, weights=(w * m) ** 2))) ** 2)) / total
+    spread = float(np.sum((w * m * (t - _mean(t, w * m))) ** 2)) / total
+    if not np.isfinite(spread):
+        return []
     return [
         Proposal(law.share * spread, form.price + law.price, partial(_product, law, inner, outer))
         for law in curve.laws(h, t, w * m)
     ]
+
+
+def _mean(t: Array, w: Array) -> float:
+    """Return the mean of t with root weights w, whose squares may leave double precision; NaN without any."""
+    v = (w / np.max(np.abs(w))) ** 2
+    total = np.sum(v)
+    return float(np.sum(v * t) / total) if np.isfinite(total) and total > 0 else np.nan
 
 
 def _product(law: curve.Law, inner: sympy.Expr, outer: sympy.Expr) -> sympy.Expr:
@@ -295,7 +304,9 @@ def several(
     for k in range(len(P)):
         m = np.exp(L @ P[k])
         t = (B @ exact.C[k]) * scale
-        level = float(np.average(t, weights=(w * m) ** 2))
+        level = _mean(t, w * m)
+        if not np.isfinite(level):
+            return []
         spread = float(np.sum((w * m * (t - level)) ** 2)) / total
         named: list[tuple[float, float, Callable[[], sympy.Expr]]] = [
             (spread, 1.0, partial(sympy.Float, level))
