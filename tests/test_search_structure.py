@@ -9,8 +9,7 @@ import pytest
 import sympy
 
 from kansym.budget import Budget
-from kansym.dataset import from_arrays
-from kansym.search import curve, merging, ridge, structure, terms
+from kansym.search import curve, merging, naming, ridge, structure, terms
 from kansym.search.problem import problem
 
 PROVED = 1e-20
@@ -173,11 +172,10 @@ def test_curves_at_the_end_of_double_precision_do_no_harm(size):
     assert found and all(law.formula(sympy.Symbol("x")) is not None for law in found)
 
 
-@pytest.mark.parametrize("scale", [1e-6, 1e6])
-def test_an_inverse_sine_of_columns_in_odd_units_does_no_harm(scale):
-    """exp of a fitted power law leaves double precision here; the search must go on, not stop."""
-    rng = np.random.default_rng(0)
-    v = rng.uniform([0, 0.2], [1.2, 0.7], (400, 2)) / scale
-    y = scale * np.arcsin(scale * v[:, 1] * np.sin(scale * v[:, 0]))
-    found = structure.propose(from_arrays(v, y, ["a", "b"]), budget=Budget(work=200))
-    assert all(np.isfinite(c.score) for c in found)
+def test_weights_whose_squares_leave_double_precision_still_weigh():
+    h = np.linspace(1, 2, 200)
+    w = np.linspace(1, 2, 200)
+    near, far = (curve.laws(h, np.exp(3 * h), w * scale)[0] for scale in (1.0, 1e-200))
+    assert near.share == pytest.approx(far.share, abs=1e-20)
+    assert naming._mean(h, 1e-200 * w) == pytest.approx(naming._mean(h, w))
+    assert np.isnan(naming._mean(h, np.zeros(200)))

@@ -223,7 +223,8 @@ def single(problem: Problem, form: Form) -> list[Proposal]:
 
 def _mean(t: Array, w: Array) -> float:
     """Return the mean of t with root weights w, whose squares may leave double precision; NaN without any."""
-    v = (w / np.max(np.abs(w))) ** 2
+    top = np.max(np.abs(w))
+    v = (w / top) ** 2 if top > 0 else w
     total = np.sum(v)
     return float(np.sum(v * t) / total) if np.isfinite(total) and total > 0 else np.nan
 
