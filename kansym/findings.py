@@ -16,6 +16,7 @@ from kansym.dataset import Dataset
 from kansym.errors import InputError
 from kansym.evaluate import evaluate, parameters
 from kansym.polish import Rows
+from kansym.program import parametrise
 from kansym.refine import NEAR, Judged, Trial, exact, normalised, with_all_rows
 from kansym.run import ConstantReport, Law, Run
 
@@ -190,6 +191,10 @@ def _trust(law: Judged, trial: Trial, proved: bool) -> str:
     return f"{off}: do not rely on it."
 
 
+def _form(law: Judged) -> str:
+    return expressions.text(parametrise(law.expression)[0])
+
+
 def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) -> list[Law]:
     """Return formulas of nearly the leader's description length that part from it outside the data.
 
@@ -205,8 +210,10 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
     near = [
         law for law in (*archive.best.values(), *archive.others) if law.length < leader.length + RIVAL_NATS
     ]
+    # the same form with constants that differ within their errors is no other answer
+    forms = {_form(leader)}
     for law in sorted(near, key=lambda law: law.length):
-        if law.expression == leader.expression or any(law.expression == f.expression for f in found):
+        if (form := _form(law)) in forms:
             continue
         gap = np.abs(law.polished.program.value(points, law.polished.theta) - mine)
         gap[~np.isfinite(gap)] = -1.0
@@ -214,5 +221,6 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
         if gap[worst] > max(3 * noise, 1e-6 * spread) and len(found) < MOST_RIVALS:
             where = ", ".join(f"{n} = {v:.4g}" for n, v in zip(dataset.names, points[worst], strict=True))
             law_out = _law(law, 0.0, trial, _rows(dataset, trial))
+            forms.add(form)
             found.append(replace(law_out, note=f"differs from the chosen law by {gap[worst]:.3g} at {where}"))
     return found

@@ -1,12 +1,14 @@
 """The laws that come out of the shipped tables by default: the main job, end to end."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import sympy
 
 import kansym
+from kansym import findings
 from kansym.dataset import from_table
 from kansym.parsing import parse_expression, symbols
 from kansym.pipeline import Options, search
@@ -102,3 +104,11 @@ def test_a_law_with_noise_keeps_its_form_and_honest_errors():
     error = math.sqrt(np.mean((run.predict(X) - truth) ** 2)) / y.std()
     assert error < 0.006
     assert 0.015 < run.noise / y.std() < 0.025
+
+
+def test_a_form_with_other_constants_is_no_rival_of_itself():
+    def form(text):
+        return findings._form(SimpleNamespace(expression=parse_expression(text, ["a", "b"])))
+
+    assert form("6.248*sqrt(a/b)") == form("6.246*sqrt(a/b)")
+    assert form("6.248*sqrt(a/b)") != form("6.248*sqrt(a/b) + 0.1")
