@@ -65,7 +65,7 @@ def measure(case: str, size: int, noise: float) -> Row:
     X, clean = CASES[case][0](size, rng)
     y = clean + noise * np.sqrt(np.mean(clean**2)) * rng.normal(size=len(clean))
     started = time.process_time()
-    run = pipeline.discover(X, y, seed=0, time_limit=300)
+    run = pipeline.discover(X, y, seed=0, time_limit=60)
     seconds = time.process_time() - started
     off = np.sqrt(np.mean((run.predict(X[:1000]) - clean[:1000]) ** 2) / np.mean(clean**2))
     return case, size, noise, seconds, bool(off <= max(1e-9, noise / 5)), run.best.equation
