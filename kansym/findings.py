@@ -17,7 +17,7 @@ from kansym.errors import InputError
 from kansym.evaluate import evaluate, parameters
 from kansym.polish import Rows
 from kansym.program import parametrise
-from kansym.refine import NEAR, Judged, Trial, exact, normalised, with_all_rows
+from kansym.refine import MOST_CONSTANTS, NEAR, Judged, Trial, exact, normalised, with_all_rows
 from kansym.run import ConstantReport, Law, Run
 
 FRONT_ROWS = 100_000
@@ -25,6 +25,9 @@ FRONT_ROWS = 100_000
 
 WORTH_A_ROW = 0.99
 """A larger formula gets a row of the front when it leaves less than this share of what smaller ones leave."""
+
+FEW_CONSTANTS = 3
+"""Free constants up to which a formula gets its nicest form even when the time is up: each costs seconds."""
 
 RIVAL_NATS = 6.0
 """Formulas within this many nats of the chosen one are its rivals: the data hardly prefer either."""
@@ -44,10 +47,12 @@ def conclude(
     """
     trial = archive.trial
     kept = _front(list(archive.best.values()), trial.train.floor)
-    # out of time, only the leader is worth the seconds
+    # out of time, only the leader is worth the seconds, and only where they are few
     reach = archive.shortest + (0.0 if budget.exhausted else NEAR)
+    most = FEW_CONSTANTS if budget.exhausted else MOST_CONSTANTS
     for law in [law for law in kept if law.length <= reach]:
-        archive.add(normalised(law, trial))
+        if len(law.polished.theta) <= most:
+            archive.add(normalised(law, trial))
     kept = _front(list(archive.best.values()), trial.train.floor)
     shown = dataset.subsample(FRONT_ROWS)
     laws = [with_all_rows(law, shown, trial) for law in kept]

@@ -112,3 +112,14 @@ def test_a_form_with_other_constants_is_no_rival_of_itself():
 
     assert form("6.248*sqrt(a/b)") == form("6.246*sqrt(a/b)")
     assert form("6.248*sqrt(a/b)") != form("6.248*sqrt(a/b) + 0.1")
+
+
+def test_a_long_formula_gets_no_nicer_form_when_the_time_is_up(monkeypatch):
+    asked = []
+    monkeypatch.setattr(findings, "normalised", lambda law, trial: asked.append(law.polished) or law)
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 2, (200, 6))
+    y = X @ rng.uniform(1, 2, 6) + 0.01 * rng.normal(size=200)
+    run = kansym.discover(X, y, time_limit=0.0, seed=0)
+    assert len(run.best.constants) > findings.FEW_CONSTANTS
+    assert all(len(polished.theta) <= findings.FEW_CONSTANTS for polished in asked)
