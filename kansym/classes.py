@@ -6,6 +6,7 @@ which names the class (`classifier`). This room reads the labels and judges; it 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -211,20 +212,15 @@ def classify(
         float(truth[held].mean()),
         (
             *given.notes,
-            *_without_effect(
-                kinds,
-                library=(library, "default"),
-                maxsize=(maxsize, 60),
-                effort=(effort, 1.0),
-                time=(time_limit, None),
-            ),
+            *_without_effect(kinds, library=library, maxsize=maxsize, effort=effort, time_limit=time_limit),
         ),
     )
 
 
-def _without_effect(kinds: np.ndarray, **asked: tuple[Any, Any]) -> list[str]:
-    """Return a note on the options that a boundary between two classes does not use."""
-    changed = [name for name, (value, default) in asked.items() if value != default]
+def _without_effect(kinds: np.ndarray, **asked: Any) -> list[str]:
+    """Return a note on the options asked for that a boundary between two classes does not use."""
+    defaults = inspect.signature(classify).parameters
+    changed = [name for name, value in asked.items() if value != defaults[name].default]
     if len(kinds) > 2 or not changed:
         return []
     return [f"two classes are told apart by one boundary, which does not use {', '.join(changed)}"]

@@ -50,9 +50,8 @@ def conclude(
     # out of time, only the leader is worth the seconds, and only where they are few
     reach = archive.shortest + (0.0 if budget.exhausted else NEAR)
     most = FEW_CONSTANTS if budget.exhausted else MOST_CONSTANTS
-    for law in [law for law in kept if law.length <= reach]:
-        if len(law.polished.theta) <= most:
-            archive.add(normalised(law, trial))
+    for law in [law for law in kept if law.length <= reach and len(law.polished.theta) <= most]:
+        archive.add(normalised(law, trial))
     kept = _front(list(archive.best.values()), trial.train.floor)
     shown = dataset.subsample(FRONT_ROWS)
     laws = [with_all_rows(law, shown, trial) for law in kept]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym import dimensions, noise
+from kansym import dimensions
 from kansym import expression as expressions
 from kansym.archive import Archive
 from kansym.budget import Budget, Progress, watchdog
@@ -256,12 +256,8 @@ def _explore(
 
 def _brief(archive: Archive) -> bool:
     """Tell whether the best formula is so short that none could describe the data in much fewer nats."""
-    law, trial = archive.leader, archive.trial
-    if law is None:
-        return False
-    k = len(law.polished.theta)
-    misfit = trial.pooled(law.loss, law.heldout)
-    return law.length - noise.misfit_length(misfit, trial.rows, k, trial.train.floor, trial.sigma2) <= BRIEF
+    law = archive.leader
+    return law is not None and archive.trial.price(law.polished) <= BRIEF
 
 
 def _word_on_units(dataset: Dataset) -> str:

@@ -138,20 +138,23 @@ class Trial:
         return (n * loss + m * heldout) / (n + m)
 
     def length(self, polished: Polished, loss: float) -> float:
-        """Return the description length in nats of a fitted formula with this loss on all rows.
+        """Return the description length in nats of a fitted formula with this loss on all rows."""
+        misfit = noise.misfit_length(loss, self.rows, len(polished.theta), self.train.floor, self.sigma2)
+        return misfit + self.price(polished)
 
-        The residuals' nats, NODE_PRICE for each symbol, and for each free constant what writing it to its
-        standard error takes (Rissanen's code; at least log(n)/2); large exact numbers cost likewise.
+    def price(self, polished: Polished) -> float:
+        """Return the nats that a fitted formula itself needs.
+
+        NODE_PRICE for each symbol, and for each free constant what writing it to its standard error takes
+        (Rissanen's code; at least log(n)/2); large exact numbers cost likewise.
         """
-        n = self.rows
-        misfit = noise.misfit_length(loss, n, len(polished.theta), self.train.floor, self.sigma2)
-        least = 0.5 * math.log(max(n, 2))
+        least = 0.5 * math.log(max(self.rows, 2))
         numbers = sum(max(least, noise.number_length(c.value, c.stderr)) for c in polished.free)
         numbers += _shared_precision(polished.covariance)
         # a symbol's price covers a small whole number; a large exact one is no cheaper than a measured one
         exact_ones = polished.program.template.atoms(sympy.Rational) - {sympy.Integer(1), sympy.Integer(-1)}
         numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones)
-        return misfit + numbers + noise.NODE_PRICE * expressions.complexity(polished.expression)
+        return numbers + noise.NODE_PRICE * expressions.complexity(polished.expression)
 
 
 def _shared_precision(covariance: np.ndarray) -> float:

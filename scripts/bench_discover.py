@@ -189,8 +189,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--only", nargs="*", help="ids of problems")
     parser.add_argument("--out", type=Path, help="JSONL file (default: outputs/discover-....jsonl)")
     a = parser.parse_args(argv)
-    options = {k: getattr(a, k) for k in ("suite", "noise", "units", "dummies", "rows", "seed", "time_limit")}
-    name = f"discover-{a.suite}-noise{a.noise:g}{'-units' if a.units else ''}-d{a.dummies}-s{a.seed}{'-scrambled' * a.scramble}.jsonl"
+    kept = ("suite", "noise", "units", "dummies", "scramble", "rows", "seed", "time_limit")
+    options = {k: getattr(a, k) for k in kept}
+    marks = "-units" * a.units + "-scrambled" * a.scramble
+    name = f"discover-{a.suite}-noise{a.noise:g}{marks}-d{a.dummies}-s{a.seed}.jsonl"
     path = a.out or Path("outputs") / name
     path.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -59,7 +59,7 @@ def test_options_that_a_boundary_does_not_use_are_named():
     table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "kind": np.where(x.sum(1) > 0, "u", "v")})
     assert not any("does not use" in n for n in classes.classify(table, "kind").notes)
     asked = classes.classify(table, "kind", maxsize=9, time_limit=5.0)
-    assert any(n.endswith("does not use maxsize, time") for n in asked.notes)
+    assert any(n.endswith("does not use maxsize, time_limit") for n in asked.notes)
 
 
 def test_whole_groups_are_held_out():

@@ -62,6 +62,8 @@ def test_split_by_group_keeps_groups_whole():
     assert [len(set(h.groups)) for _, h in data.folds()] == [1] * 6
     with pytest.raises(InputError, match="group a; holding out a group needs two"):
         from_arrays(X, y, groups=["a"] * 60)
+    with pytest.raises(InputError, match="needs two groups"):
+        data.take(np.arange(10)).split()
 
 
 def test_folds_hold_out_each_row_once():

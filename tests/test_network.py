@@ -56,7 +56,7 @@ def _random(levels, seed: int, symbolic: float, off: float, scaled: bool) -> tup
 def test_network_graph_and_json_are_the_same_function(levels, seed: int, scaled: bool) -> None:
     model, X = _random(levels, seed, 0.3, 0.2, scaled)
     want = model.predict(X)
-    assume(np.abs(want).max() < 1e100)  # sums of what is near the largest double differ by their order
+    assume(np.all(np.isfinite(want)))  # a random exp may leave double precision
     scale = 1e-12 * max(1.0, np.abs(want).max())
     assert np.allclose(evaluate(model.to_graph(), X)[:, 0], want, rtol=1e-10, atol=scale)
     again = KAN.from_dict(json.loads(json.dumps(model.to_dict())))

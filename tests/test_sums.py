@@ -31,7 +31,7 @@ def test_interference_is_found_though_each_of_two_terms_alone_is_worth_nothing(n
     X = np.random.default_rng(1).uniform(1, 5, (600, 3))
     best, law = found("a + b + 2*sqrt(a*b)*cos(c)", ["a", "b", "c"], X, noise)
     assert len(best.terms) == 3
-    simple = best.write()[-1]
+    simple = best.proposals()[-1].write()
     symbols = sorted(law.free_symbols, key=str)
     values = sympy.lambdify(symbols, simple)(*X.T)
     truth = sympy.lambdify(symbols, law)(*X.T)
@@ -55,7 +55,7 @@ def test_noise_alone_gets_no_more_than_a_term_or_two():
 def test_simple_ratios_are_offered_beside_the_fitted_coefficients():
     X = np.random.default_rng(4).uniform(1, 3, (500, 2))
     best, _ = found("3*a**2 - 6*b", ["a", "b"], X, 0.01)
-    raw, simple = best.write()
+    raw, simple = (offered.write() for offered in best.proposals())
     a, b = sorted(simple.free_symbols, key=str)
     assert simple.coeff(b) == -2 * simple.coeff(a, 2)
     assert raw.coeff(b) != -2 * raw.coeff(a, 2)

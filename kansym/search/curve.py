@@ -326,6 +326,9 @@ FREE = 2.0
 BINS = 80
 """Bins that a noisy curve is averaged in before it is transformed."""
 
+WHOLE = 16
+"""Curves without a constant beside h that are looked at more closely."""
+
 RATE = 2.5
 """What a rate costs in symbols: a third measured constant beside c and d."""
 
@@ -438,23 +441,28 @@ def _whole(
     the free constant of c·h^k + d costs more than it earns.
     """
     powers = [k for k in INNER_POWERS if (u > 0).all() or k == int(k)]
-    powers = [k for k in powers if 1e-200 < size**k < 1e200]
-    kinds = [_Kind("one", k, sign * size**k) for k in powers for sign in (1.0, -1.0)]
+    kinds = [
+        _Kind("one", k, sign * size**k) for k in powers if 1e-200 < size**k < 1e200 for sign in (1.0, -1.0)
+    ]
     columns = [c for c in columns if c.outer.name in _EXPONENTS]
-    found = []
-    for column in columns:
-        square, level = column.weight @ column.G**2, column.weight @ column.G
-        spread = square - level * level
-        for kind in kinds:
-            (x,) = _values(kind, u, kind.a)
-            along = column.weight @ (column.G * x)
-            left = square - along * along / (column.weight @ (x * x))
-            share = left / spread
-            if np.isfinite(share) and ((x > 0).all() or (x < 0).all()):
-                full = share * column.back / columns[0].back * (1 - scatter) + scatter
-                found.append((float(noise.rank(full, column.price + _price(kind), n)), share, column, kind))
-    found.sort(key=lambda f: f[0])
-    return [(share, column, kind) for _, share, column, kind in found[:16]]
+    if not kinds or not columns:
+        return []
+    X = np.column_stack([_values(kind, u, kind.a)[0] for kind in kinds])
+    signed = np.all(X > 0, axis=0) | np.all(X < 0, axis=0)
+    kinds, X = [kind for kind, good in zip(kinds, signed, strict=True) if good], X[:, signed]
+    V = np.array([c.weight for c in columns])
+    G = np.array([c.G for c in columns])
+    square, level = np.sum(V * G * G, axis=1)[:, None], np.sum(V * G, axis=1)[:, None]
+    share = (square - ((V * G) @ X) ** 2 / (V @ (X * X))) / (square - level * level)
+    best = np.array([c.back for c in columns])[:, None]
+    price = np.array([_price(kind) for kind in kinds])[None] + np.array([c.price for c in columns])[:, None]
+    rank = noise.rank(share * best / best[0] * (1 - scatter) + scatter, price, n)
+    rank[~np.isfinite(rank)] = np.inf
+    order = np.argsort(rank, axis=None, kind="stable")[: min(WHOLE, int(np.isfinite(rank).sum()))]
+    return [
+        (float(share[i, j]), columns[i], kinds[j])
+        for i, j in zip(*np.unravel_index(order, rank.shape), strict=True)
+    ]
 
 
 _GROUPS = {"power": 0, "log": 0, "exp": 1, "tanh": 2, "cosh": 3, "sinh": 4, "atan": 5, "log1p": 6,

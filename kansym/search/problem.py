@@ -44,6 +44,11 @@ class Problem:
         """Return the number of columns."""
         return len(self.formulas)
 
+    def scaled(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the target on some rows, its weighted norm made one, and the root weights."""
+        y, w = self.y[rows], self.w[rows]
+        return y / np.linalg.norm(w * y), w
+
     def one_signed(self) -> np.ndarray:
         """Tell for each column whether it is positive everywhere or negative everywhere."""
         return np.asarray((self.Z > 0).all(0) | (self.Z < 0).all(0))

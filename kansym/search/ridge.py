@@ -34,7 +34,8 @@ class View(NamedTuple):
     sign: np.ndarray | None
 
     def solve(self, p: np.ndarray, q: np.ndarray, degree: int, steps: int) -> Ridge:
-        """Return the fit reached from (p, q) on these rows."""
+        """Return the fit reached from (p, q) on these rows; without q there is no curve to have a degree."""
+        degree = degree if len(q) else 0
         return solve(self.L, self.S, self.y, self.w, p, q, degree, steps, 1e-13, sign=self.sign)
 
 

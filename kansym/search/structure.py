@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
@@ -37,23 +37,22 @@ FIT_ROWS = 300
 """Rows on which exponents are searched for; formulas are then fitted on more."""
 
 
-DICTIONARY_ROWS = 700
-"""Rows on which the terms of sums are chosen."""
-
 MOST_PARTED = 6
 """Columns up to which every division of them among m and h is fitted in noise."""
 
 LAST = 12
 """So many fits are named when none was sharp."""
 
-MOST = 8
-"""Formulas fitted for one fit."""
 
-MOST_IN_NOISE, MOST_FIRST = 16, 36
-"""As many where noise limits the fit, so that several curves look alike; more for the likeliest fits."""
+class Looks(NamedTuple):
+    """Count for one fit the formulas that are fitted and those that are handed on."""
 
-SHOWN, SHOWN_IN_NOISE, SHOWN_FIRST = 3, 6, 16
-"""Formulas handed on for one fit; in noise, where many curves look alike, more for the likeliest fits."""
+    fitted: int
+    shown: int
+
+
+PLAIN, IN_NOISE, FIRST_IN_NOISE = Looks(8, 3), Looks(16, 6), Looks(36, 16)
+"""In noise many curves look alike, so that more are looked at, most of all for the likeliest fits."""
 
 FIRST = 3
 """So many fits are the likeliest ones."""
@@ -219,16 +218,16 @@ class Search:
         noisy = best > noise.SHARP
         likely = [p for p in proposals if p.share <= max(100 * best, 1e-9)]
         self.named += 1
-        first = self.named <= FIRST
+        looks = PLAIN if not noisy else FIRST_IN_NOISE if self.named <= FIRST else IN_NOISE
         found = []
-        for proposal in likely[: (MOST_FIRST if first else MOST_IN_NOISE) if noisy else MOST]:
+        for proposal in likely[: looks.fitted]:
             measured = self.measure(fit.problem.finish(proposal.write()), fit.source)
             if measured is not None:
                 found.append(measured)
                 if measured[1].score < EXACT:
                     break
         found.sort(key=lambda m: m[0])
-        for _, candidate in found[: (SHOWN_FIRST if first else SHOWN_IN_NOISE) if noisy else SHOWN]:
+        for _, candidate in found[: looks.shown]:
             if candidate.score < self.best:
                 self.best, self.leader = candidate.score, candidate
             yield candidate
@@ -266,8 +265,8 @@ class Search:
         logs = p.one_signed()
         if not np.any(logs):
             return np.zeros(p.width)
-        L, y, w = _logs(p.Z[rows][:, logs]), p.y[rows], p.w[rows]
-        fit = ridge.solve(L, L, y / np.linalg.norm(w * y), w, _log_slopes(L, y), np.zeros(0), 0, 30, 1e-13)
+        L = _logs(p.Z[rows][:, logs])
+        fit = ridge.View(L, L, *p.scaled(rows), None).solve(_log_slopes(L, p.y[rows]), np.zeros(0), 0, 30)
         out = np.zeros(p.width)
         out[logs] = np.clip(fit.p, -8, 8)
         return out
@@ -308,45 +307,45 @@ class Search:
             units = np.mean(p.Z[p.fit[:FIT_ROWS]] ** 2, 0) ** (0.5 if family == "linear" else 1.0)
 
         def view(rows: np.ndarray) -> ridge.View:
-            Z, y, w = p.Z[rows], p.y[rows], p.w[rows]
+            Z = p.Z[rows]
             L, sign = _logs(Z[:, logs]), None
             if family != "log":
                 S = (Z if family == "linear" else Z * Z) / units
             else:
                 S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
                 sign = None if logs.all() else np.prod(np.sign(Z[:, ~logs]), axis=1)
-            return ridge.View(L, S, y / np.linalg.norm(w * y), w, sign)
+            return ridge.View(L, S, *p.scaled(rows), sign)
 
-        L, S, y, w, sign = view(p.fit[:FIT_ROWS])
-        degree = min(8, max(1, len(y) // 4))
-        rough = _log_slopes(L, y)
+        some = view(p.fit[:FIT_ROWS])
+        n = len(some.y)
+        degree = min(8, max(1, n // 4))
+        rough = _log_slopes(some.L, some.y)
         fits = []
-        for q in self.directions(S, family, ~logs):
+        for q in self.directions(some.S, family, ~logs):
             for p0 in (
                 (rough,) if family != "log" else (rough, rough + 0.3 * self.rng.normal(size=len(rough)))
             ):
-                fit = ridge.solve(L, S, y, w, p0, q, degree if len(q) else 0, 40, 1e-13, sign=sign)
-                fits.append(fit)
+                fits.append(some.solve(p0, q, degree, 40))
                 if len(q) == 0:
                     break
             if fits[-1].share < 1e-9 or self.budget.exhausted:
                 break
         fits.sort(key=lambda f: f.share)
-        if fits and fits[0].share > 1e-7 and len(y) > 120:
+        if fits and fits[0].share > 1e-7 and n > 120:
             near = fits[:8]
-            more = [ridge.solve(L, S, y, w, f.p, f.q, 18, 30, 1e-13, sign=sign) for f in near if len(f.q)]
-            judged = [(naming.corrected(f.share, degree, len(y)), f) for f in fits]
-            judged += [(naming.corrected(f.share, 18, len(y)), f) for f in more]
+            judged = [(naming.corrected(f.share, degree, n), f) for f in fits]
+            finer = [some.solve(f.p, f.q, 18, 30) for f in near if len(f.q)]
+            judged += [(naming.corrected(f.share, 18, n), f) for f in finer]
             if len(p.fit) > FIT_ROWS and min(share for share, _ in judged) > SHARP:
                 # noise blurs exponents: the nearest ones are fitted again on every row
                 every = view(p.fit)
-                again = [every.solve(f.p, f.q, degree if len(f.q) else 0, 20) for f in near]
+                again = [every.solve(f.p, f.q, degree, 20) for f in near]
                 if family != "log" and p.width <= MOST_PARTED:
                     again += ridge.parted(every, logs, degree)
                 judged += [(naming.corrected(f.share, degree, len(p.fit)), f) for f in again]
             fits = [f for _, f in sorted(judged, key=lambda j: j[0])]
         many = 8 if fits and fits[0].share > 1e-6 else 4
-        return naming.forms(p, family, logs, S, units, fits[:many], degree)
+        return naming.forms(p, family, logs, some.S, units, fits[:many], degree)
 
     def directions(self, S: np.ndarray, family: str, free: np.ndarray) -> Iterator[np.ndarray]:
         """Yield starting directions of h: none, single columns, pairs, and random ones."""
@@ -380,16 +379,15 @@ class Search:
 
     def sums(self, p: Problem) -> list[Fit]:
         """Fit sums of a few products of plain curves, chosen from a dictionary."""
-        rows = p.fit[:DICTIONARY_ROWS]
         return [
             Fit(
-                naming.corrected(found.share, len(found.terms), len(rows)) * p.unit,
+                naming.corrected(found.share, len(found.terms), len(p.fit)) * p.unit,
                 found.price,
                 "sum of products",
                 p,
-                partial(_written, found),
+                found.proposals,
             )
-            for found in sums.fit(p, rows)
+            for found in sums.fit(p, p.fit)
         ]
 
     def shared(
@@ -397,8 +395,7 @@ class Search:
     ) -> list[Fit]:
         """Fit sums of terms for each argument; return the best fits."""
         rows = p.fit[:FIT_ROWS]
-        y, w = p.y[rows], p.w[rows]
-        y = y / np.linalg.norm(w * y)
+        y, w = p.scaled(rows)
         logs = p.one_signed()
         out = []
         for count in counts:
@@ -460,10 +457,6 @@ class Search:
         return out
 
 
-def _written(found: sums.Sum) -> list[naming.Proposal]:
-    return [naming.Proposal(found.share, found.price, partial(sympy.sympify, f)) for f in found.write()]
-
-
 def _everywhere(p: Problem, argument: Any, use: np.ndarray, fit: terms.Terms) -> float:
     """Return the share that exponents found on some rows leave of all that are fitted.
 
@@ -471,8 +464,7 @@ def _everywhere(p: Problem, argument: Any, use: np.ndarray, fit: terms.Terms) ->
     """
     rows = p.fit
     _, B = naming.basis(p, argument, rows, fit.C.shape[1] - 1)
-    y, w = p.y[rows], p.w[rows]
-    again = terms.project(_logs(p.Z[rows][:, use]), B, y / np.linalg.norm(w * y), w, fit.P)
+    again = terms.project(_logs(p.Z[rows][:, use]), B, *p.scaled(rows), fit.P)
     return naming.corrected(again.share, fit.C.size + fit.P.size, len(rows))
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import sympy
 
 from kansym import noise
+from kansym.search.naming import Proposal
 from kansym.search.problem import Problem
 
 Array = np.ndarray
@@ -63,25 +65,27 @@ class Sum:
     share: float
     price: float
 
-    def write(self) -> list[sympy.Expr]:
+    def proposals(self) -> list[Proposal]:
         """Return the formula, and the one whose coefficients stand in a simple ratio if they nearly do.
 
         Under a root a sum that is off by little may be negative where the law is not.
         """
-        c = self.coefficients / self.coefficients[np.argmin(np.abs(self.coefficients))]
+        smallest = self.coefficients[np.argmin(np.abs(self.coefficients))]
+        c = self.coefficients / smallest
         ratio = np.round(2 * c) / 2
-        plain = [
-            sympy.Mul(sympy.Float(float(k)), *(f.formula for f in t))
-            for k, t in zip(self.coefficients, self.terms, strict=True)
-        ]
-        if len(c) < 2 or np.abs(c - ratio).max() > 0.2 or not np.any(ratio):
-            return [sympy.Add(*plain)]
-        level = float(self.coefficients @ ratio / (ratio @ ratio))
-        simple = [
-            sympy.Mul(sympy.Rational(float(k)), *(f.formula for f in t))
-            for k, t in zip(ratio, self.terms, strict=True)
-        ]
-        return [sympy.Add(*plain), sympy.Float(level) * sympy.Add(*simple)]
+        fitted = self._sum([sympy.Float(float(k)) for k in self.coefficients])
+        offered = [fitted]
+        if len(c) > 1 and np.abs(c - ratio).max() <= 0.2:
+            level = float(self.coefficients @ ratio / (ratio @ ratio))
+            offered.append(sympy.Float(level) * self._sum([sympy.Rational(float(k)) for k in ratio]))
+        return [self._proposal(e) for e in offered]
+
+    def _proposal(self, formula: sympy.Expr) -> Proposal:
+        return Proposal(self.share, self.price, lambda: formula)
+
+    def _sum(self, coefficients: list[sympy.Expr]) -> sympy.Expr:
+        products = (sympy.Mul(*(f.formula for f in t)) for t in self.terms)
+        return sympy.Add(*(c * t for c, t in zip(coefficients, products, strict=True)))
 
 
 @np.errstate(all="ignore")
@@ -104,21 +108,21 @@ def fit(problem: Problem, rows: Array, keep: int = 3) -> list[Sum]:
 
 
 def _fit(problem: Problem, rows: Array, terms: list[Term], effort: int, keep: int) -> list[Sum]:
-    y, w = problem.y[rows], problem.w[rows]
-    size = float(np.linalg.norm(w * y))
+    y, w = problem.scaled(rows)
+    size = float(np.linalg.norm(problem.w[rows] * problem.y[rows]))
     D = np.column_stack([np.prod([f.values for f in t], axis=0) if t else np.ones(len(y)) for t in terms])
     D = D * w[:, None]
     length = np.linalg.norm(D, axis=0)
     prices = np.array([sum(f.price for f in t) + COEFFICIENT for t in terms])
     good = np.flatnonzero(np.isfinite(length) & (length > 0))
-    D, prices = D[:, good] / length[good], prices[good]
+    D, prices, y = D[:, good] / length[good], prices[good], w * y
     out = []
-    for chosen in _choose(D, w * y / size, prices, effort)[:keep]:
+    for chosen in _Choice(D, y, prices).best(effort)[:keep]:
         part = D[:, chosen]
-        c, *_ = np.linalg.lstsq(part, w * y, rcond=None)
-        left = float(np.sum((w * y - part @ c) ** 2)) / size**2
+        c, *_ = np.linalg.lstsq(part, y, rcond=None)
+        left = float(np.sum((y - part @ c) ** 2))
         kept = tuple(terms[good[k]] for k in chosen)
-        out.append(Sum(kept, c / length[good[chosen]], left, float(prices[chosen].sum())))
+        out.append(Sum(kept, size * c / length[good[chosen]], left, float(prices[chosen].sum())))
     return out
 
 
@@ -151,11 +155,14 @@ def factors(problem: Problem, rows: Array) -> list[Factor]:
     return out
 
 
-def _waves(add: object, z: Array, f: sympy.Expr, columns: set[int], price: float) -> None:
+Add = Callable[[Array, sympy.Expr, set[int], float], None]
+
+
+def _waves(add: Add, z: Array, f: sympy.Expr, columns: set[int], price: float) -> None:
     if 1.0 < np.ptp(z) < 100:  # of a short piece of a wave nothing but its trend is seen
         for wave, name in ((np.sin, sympy.sin), (np.cos, sympy.cos)):
-            add(wave(z), name(f), columns, price)  # type: ignore[operator]
-            add(wave(z) ** 2, name(f) ** 2, columns, price + 1)  # type: ignore[operator]
+            add(wave(z), name(f), columns, price)
+            add(wave(z) ** 2, name(f) ** 2, columns, price + 1)
 
 
 def products(found: list[Factor], width: int) -> list[Term]:
@@ -184,65 +191,79 @@ def _products(found: list[Factor], most: int, dearest: float) -> list[Term] | No
     return out
 
 
-def _choose(D: Array, y: Array, prices: Array, effort: int) -> list[Array]:
-    """Return index sets of unit columns of D, least description length first (y of unit length)."""
-    n = len(y)
+Chosen = tuple[int, ...]
+Ranked = list[tuple[float, Chosen]]
 
-    def value(share: Array | float, price: Array | float) -> Array:
-        return np.asarray(noise.rank(share, price, n))
 
-    def alone(chosen: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
-        Q = np.linalg.qr(D[:, list(chosen)])[0] if chosen else np.zeros((n, 0))
-        r = y - Q @ (Q.T @ y)
-        return float(value(r @ r, prices[list(chosen)].sum())), chosen
+class _Choice:
+    """Choose unit columns of D for y of unit length, by description length."""
 
-    def grown(chosen: tuple[int, ...], many: int) -> list[tuple[float, tuple[int, ...]]]:
-        Q = np.linalg.qr(D[:, list(chosen)])[0] if chosen else np.zeros((n, 0))
-        r = y - Q @ (Q.T @ y)
-        free = 1 - np.sum((Q.T @ D) ** 2, axis=0)
-        gain = np.where(free > 1e-7, (r @ D) ** 2 / np.maximum(free, 1e-7), 0.0)
-        ranks = value(np.maximum(r @ r - gain, 0.0), prices + prices[list(chosen)].sum())
+    def __init__(self, D: Array, y: Array, prices: Array) -> None:
+        self.D, self.y, self.prices = D, y, prices
+        self.plain = np.argsort(prices, kind="stable")[:PLAIN]
+        self.C = D[:, self.plain]
+        self.gram = self.C.T @ self.C
+
+    def best(self, effort: int) -> list[Array]:
+        """Return index sets, best first, after looking at the neighbours of `effort` of them."""
+        ranks: dict[frozenset[int], float] = {}
+        waiting = {frozenset[int]()}
+
+        def order(state: frozenset[int]) -> tuple[float, Chosen]:
+            return ranks.get(state, math.inf), tuple(sorted(state))
+
+        for _ in range(effort):
+            if not waiting:
+                break
+            state = min(waiting, key=order)
+            waiting.remove(state)
+            for rank, other in self.neighbours(tuple(sorted(state))):
+                if other and (key := frozenset(other)) not in ranks:
+                    ranks[key] = rank
+                    waiting.add(key)
+        return [np.array(sorted(key)) for key in sorted(ranks, key=order)]
+
+    def neighbours(self, chosen: Chosen) -> Ranked:
+        """Return the sets with a term more, one fewer, another one, or two in the place of one."""
+        out = self.grown(chosen, *self.left(chosen), WIDTH) if len(chosen) < MOST_TERMS else []
+        for k in range(len(chosen)):
+            rest = chosen[:k] + chosen[k + 1 :]
+            Q, r = self.left(rest)
+            out += [(float(self.rank(r @ r, rest)), rest), *self.grown(rest, Q, r, 2)]
+            if len(chosen) <= MOST_TERMS:
+                out += self.paired(rest, Q, r)
+        return out
+
+    def rank(self, share: Array | float, chosen: Chosen, more: Array | float = 0.0) -> Array:
+        """Return the rank of a set that leaves `share`, with terms of price `more` beside it."""
+        return np.asarray(noise.rank(share, self.prices[list(chosen)].sum() + more, len(self.y)))
+
+    def left(self, chosen: Chosen) -> tuple[Array, Array]:
+        """Return an orthonormal basis of some terms, and what they leave of y."""
+        Q = np.linalg.qr(self.D[:, list(chosen)])[0]
+        return Q, self.y - Q @ (Q.T @ self.y)
+
+    def grown(self, chosen: Chosen, Q: Array, r: Array, many: int) -> Ranked:
+        """Return the best sets with one term more."""
+        free = 1 - np.sum((Q.T @ self.D) ** 2, axis=0)
+        gain = np.where(free > 1e-7, (r @ self.D) ** 2 / np.maximum(free, 1e-7), 0.0)
+        ranks = self.rank(np.maximum(r @ r - gain, 0.0), chosen, self.prices)
         best = np.argpartition(ranks, many)[:many] if len(ranks) > many else np.arange(len(ranks))
         return [(float(ranks[k]), (*chosen, int(k))) for k in best if k not in chosen]
 
-    cheap = np.argsort(prices, kind="stable")[:PLAIN]
-    C = D[:, cheap]
-    gram = C.T @ C
-    both = prices[cheap][:, None] + prices[cheap][None, :]
+    def paired(self, chosen: Chosen, Q: Array, r: Array) -> Ranked:
+        """Return the best set with two plain terms more.
 
-    def paired(rest: tuple[int, ...]) -> list[tuple[float, tuple[int, ...]]]:
-        # I1 + I2 hides behind sqrt(I1·I2): neither of the two is worth a thing without the other
-        Q = np.linalg.qr(D[:, list(rest)])[0] if rest else np.zeros((n, 0))
-        r = y - Q @ (Q.T @ y)
-        part = Q.T @ C
-        b, g = r @ C, gram - part.T @ part
+        a + b hides behind sqrt(a·b): neither of the two is worth a thing without the other.
+        """
+        part = Q.T @ self.C
+        b, g = r @ self.C, self.gram - part.T @ part
         d = np.maximum(np.diag(g), 1e-12)
         det = d[:, None] * d[None, :] - g * g
         top = b[:, None] ** 2 * d[None, :] + b[None, :] ** 2 * d[:, None] - 2 * np.outer(b, b) * g
         gain = np.where(det > 1e-7, top / np.maximum(det, 1e-7), 0.0)
-        ranks = value(np.maximum(r @ r - gain, 0.0), both + prices[list(rest)].sum())
+        price = self.prices[self.plain]
+        ranks = self.rank(np.maximum(r @ r - gain, 0.0), chosen, price[:, None] + price[None, :])
         i, j = np.unravel_index(int(np.argmin(ranks)), ranks.shape)
-        if i == j or {int(cheap[i]), int(cheap[j])} & set(rest):
-            return []
-        return [(float(ranks[i, j]), (*rest, int(cheap[i]), int(cheap[j])))]
-
-    ranks: dict[frozenset[int], float] = {frozenset(): math.inf}
-    open_ = {frozenset[int]()}
-    for _ in range(effort):
-        if not open_:
-            break
-        state = min(open_, key=lambda k: (ranks[k], sorted(k)))
-        open_.remove(state)
-        chosen = tuple(sorted(state))
-        rests = [chosen[:k] + chosen[k + 1 :] for k in range(len(chosen))]
-        near = grown(chosen, WIDTH) if len(chosen) < MOST_TERMS else []
-        for rest in rests:
-            near += [alone(rest), *grown(rest, 2)]
-            if len(chosen) <= MOST_TERMS:
-                near += paired(rest)
-        for rank, other in near:
-            if (key := frozenset(other)) not in ranks and key:
-                ranks[key] = rank
-                open_.add(key)
-    del ranks[frozenset()]
-    return [np.array(sorted(key)) for key in sorted(ranks, key=lambda k: (ranks[k], sorted(k)))]
+        two = int(self.plain[i]), int(self.plain[j])
+        return [] if i == j or {*two} & {*chosen} else [(float(ranks[i, j]), (*chosen, *two))]
