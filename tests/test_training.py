@@ -7,8 +7,8 @@ import torch
 from kansym.ensemble import Ensemble
 from kansym.errors import InputError
 from kansym.session import KAN
+from kansym.training import kernels, losses, schedule
 from kansym.training import layers as lay
-from kansym.training import losses, schedule
 from kansym.training.penalty import Sparsity
 from kansym.training.problem import Problem
 
@@ -48,7 +48,6 @@ def test_gradient_is_exact_and_kernels_agree_with_tensors(loss, shape, lamb: flo
 
 
 def test_dense_and_local_normal_equations_are_the_same(monkeypatch) -> None:
-    from kansym.training import kernels
 
     X, y = _rows()
     stack = KAN([2, (2, [2]), 1], seed=0, grid=4).layers
@@ -229,3 +228,12 @@ def test_a_device_that_is_not_there_is_said() -> None:
     X, y = _rows()
     with pytest.raises(InputError, match="needs CUDA"):
         Ensemble([2, 1], seeds=[0]).fit(X, y, device="cuda")
+
+
+def test_a_damped_system_is_solved_and_an_indefinite_one_is_said_to_fail() -> None:
+    A = np.random.default_rng(0).normal(size=(6, 9))
+    h, g, extra, out = A @ A.T, np.arange(6.0), np.full(6, 0.1), np.empty(6)
+    assert kernels.solve(h, extra, g, out)
+    np.testing.assert_allclose((h + 0.1 * np.eye(6)) @ out, -g, rtol=1e-9, atol=1e-12)
+    for bad in (-h, np.full((6, 6), np.nan)):
+        assert not kernels.solve(bad, extra, g, out) and not out.any()

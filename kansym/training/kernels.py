@@ -186,6 +186,33 @@ def normal_equations(
         hessian += product
 
 
+@njit(nogil=True)
+def solve(hessian, extra, gradient, out):
+    """Fill out with -(hessian + diag(extra))^-1 gradient; tell whether that worked, zeros where not.
+
+    LAPACK's Cholesky factor by numba's way, which lets other threads run; SciPy's does not.
+    """
+    damped = hessian.copy()
+    for i in range(len(extra)):
+        damped[i, i] += extra[i]
+    out[:] = 0.0
+    try:
+        factor = np.linalg.cholesky(damped)
+    except Exception:  # numba knows no finer one: not positive definite, or not finite
+        return False
+    n = len(gradient)
+    for i in range(n):
+        total = -gradient[i]
+        for j in range(i):
+            total -= factor[i, j] * out[j]
+        out[i] = total / factor[i, i]
+    for i in range(n - 1, -1, -1):
+        out[i] /= factor[i, i]
+        for j in range(i):
+            out[j] -= factor[i, j] * out[i]
+    return True
+
+
 def entries(rows: int, factors: int, size: int) -> int:
     """Return how many numbers :func:`normal_equations` needs room for."""
     return _rows_at_once(rows, factors, size) * factors * size + size**2

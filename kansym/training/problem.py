@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.linalg.lapack import dpotrf, dpotrs
 from torch import Tensor
 
 from kansym.training import kernels, layers, tensors
@@ -198,7 +197,6 @@ class Problem:
                 torch.where(wanted[:, None, None], h, before[1]),
             )
         size, n = state.theta.shape[1], len(self.X)
-        fresh = before is None
         if before is None:
             zeros = np.zeros((self.members, size)), np.zeros((self.members, size, size))
             before = torch.from_numpy(zeros[0]), torch.from_numpy(zeros[1])
@@ -220,7 +218,7 @@ class Problem:
             def one(e: int, part: slice = part, slope: Any = slope, factor: Any = factor) -> None:
                 if not wanted[e]:
                     return
-                if part.start == 0 and not fresh:
+                if part.start == 0:
                     gradient[e], hessian[e] = 0.0, 0.0
                 X = self.X[part]
                 with self._room(kernels.entries(len(X), factor.shape[2], size)) as room:
@@ -324,13 +322,7 @@ class Problem:
             h, g, out = hessian.numpy(), gradient.numpy(), delta.numpy()
 
             def one(e: int) -> None:
-                with self._room(h[e].size) as room:
-                    damped = room.reshape(h[e].shape)
-                    damped[:] = h[e]
-                    room[:: len(damped) + 1] += extra[e].numpy()
-                    factor, info = dpotrf(damped.T, lower=0, clean=0, overwrite_a=1)
-                    failed[e] = info != 0
-                    out[e] = 0.0 if info else -dpotrs(factor, g[e], lower=0)[0]
+                failed[e] = not kernels.solve(h[e], extra[e].numpy(), g[e], out[e])
 
             _each(one, self.members)
             return delta, failed
