@@ -198,7 +198,7 @@ def solve(hessian, extra, gradient, out):
     out[:] = 0.0
     try:
         factor = np.linalg.cholesky(damped)
-    except Exception:  # numba knows no finer one: not positive definite, or not finite
+    except Exception:  # numba knows no finer one: not positive definite
         return False
     n = len(gradient)
     for i in range(n):
@@ -210,7 +210,10 @@ def solve(hessian, extra, gradient, out):
         out[i] /= factor[i, i]
         for j in range(i):
             out[j] -= factor[i, j] * out[i]
-    return True
+    if np.all(np.isfinite(out)):
+        return True
+    out[:] = 0.0
+    return False
 
 
 def entries(rows: int, factors: int, size: int) -> int:
