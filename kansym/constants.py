@@ -17,11 +17,12 @@ import sympy
 
 @dataclass(frozen=True)
 class Nice:
-    """Hold an exact number, its value and its price in nats."""
+    """Hold an exact number, its value, its price in nats, and how much of it is for an irrational factor."""
 
     exact: sympy.Expr
     value: float
     price: float
+    base: float = 0.0
 
 
 @cache
@@ -94,7 +95,7 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
         i, j, k = np.unravel_index(int(flat), fine.shape)
         number = sympy.Rational(int(p[i, j, k]), int(_Q[j])) * _bases()[i][0]
         if number not in found:
-            found[number] = Nice(number, float(number), float(price[i, j, k]))
+            found[number] = Nice(number, float(number), float(price[i, j, k]), _bases()[i][2])
     cost_of = {n: found[n].price + 0.5 * ((found[n].value - value) / error) ** 2 for n in found}
     return sorted(found.values(), key=lambda nice: cost_of[nice.exact])
 

@@ -228,6 +228,9 @@ def from_table(
     notes += [f"{reason}: left out" for reason in refused]
     y, problem = numbers(table, target, notes)
     if y is None:
+        if "text" in str(problem) or "categories" in str(problem):
+            problem = f"{str(problem).partition(';')[0]}; choose another, or tell labels apart with "
+            problem += "`kansym discover --task classify` or KansymClassifier"
         raise InputError(f"Target {target!r} {problem}.")
     errors = None
     if sigma is not None:

@@ -23,7 +23,7 @@ class UnknownNameError(InputError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], remedy: str = "") -> None:
         known = [str(k) for k in known]
-        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
         if near:
             hint = "did you mean " + " or ".join(repr(n) for n in near) + "?"
         elif not known:

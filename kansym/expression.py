@@ -290,6 +290,7 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
     """Yield rewritings that are cheap for SymPy; the expensive ones only on small trees."""
     yield e
     yield squares(e)
+    yield _turned(e)
     split = sympy.expand_power_exp(e)
     yield split
     logs = sympy.expand_log(e, force=True)
@@ -309,6 +310,20 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
             yield sympy.factor(e)
             yield sympy.trigsimp(e)
             yield sympy.radsimp(e)
+
+
+def _turned(e: sympy.Expr) -> sympy.Expr:
+    """Return the expression with -c·(a - b)^k, k odd, written as c·(b - a)^k."""
+
+    def turn(product: sympy.Expr) -> sympy.Expr:
+        for i, factor in enumerate(product.args):
+            base, power = factor.as_base_exp()
+            if base.is_Add and power.is_odd:
+                turned = sympy.Add(*(-t for t in base.args)) ** power
+                return sympy.Mul(-1, turned, *product.args[:i], *product.args[i + 1 :])
+        return product
+
+    return e.replace(lambda p: p.is_Mul and p.could_extract_minus_sign(), turn)
 
 
 def squares(e: sympy.Expr) -> sympy.Expr:

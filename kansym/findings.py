@@ -47,11 +47,12 @@ def conclude(
     """
     trial = archive.trial
     kept = _front(list(archive.best.values()), trial.train.floor)
-    # out of time, only the leader is worth the seconds, and only where they are few
-    reach = archive.shortest + (0.0 if budget.exhausted else NEAR)
+    # out of time, only the leader and what is simpler are worth the seconds, and only where they are few
+    largest = max(law.complexity for law in kept if law.length <= archive.shortest)
     most = FEW_CONSTANTS if budget.exhausted else MOST_CONSTANTS
-    for law in [law for law in kept if law.length <= reach and len(law.polished.theta) <= most]:
-        archive.add(normalised(law, trial))
+    for law in [law for law in kept if law.length <= archive.shortest + NEAR]:
+        if len(law.polished.theta) <= most and not (budget.exhausted and law.complexity > largest):
+            archive.add(normalised(law, trial))
     kept = _front(list(archive.best.values()), trial.train.floor)
     shown = dataset.subsample(FRONT_ROWS)
     laws = [with_all_rows(law, shown, trial) for law in kept]

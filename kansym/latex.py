@@ -26,10 +26,10 @@ class Latex(LatexPrinter):
 
     def _print_Symbol(self, expr: sympy.Symbol, style: str = "plain") -> str:
         name = str(expr.name)
-        # pi and e are read as the numbers; a column of that name stands upright
-        if re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", name) and name not in ("pi", "e", "i"):
-            text = str(super()._print_Symbol(expr))
-            return text if len(name) == 1 or text != name else rf"\mathrm{{{name}}}"
+        # mu_r, T_max, x1 and xdot are mathematics, semi_major_axis and gravity words; pi and e are read as
+        # the numbers, so that a column of that name stands upright
+        if _SIGN.fullmatch(name) and name not in ("pi", "e", "i"):
+            return re.sub(r"(?<=[{ ])[A-Za-z]{2,}", r"\\mathrm{\g<0>}", str(super()._print_Symbol(expr)))
         text = "".join(_LATEX_SIGNS.get(c) or _greek(c) for c in name)
         return text.strip() if len(name) == 1 and text.startswith("\\") else rf"\mathrm{{{text}}}"
 
@@ -57,3 +57,8 @@ _GREEK_COMMANDS = frozenset(
         "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
     ).split()
 )
+
+_SIGN = re.compile(
+    rf"([A-Za-z](dot|ddot|hat|bar|tilde|prime|vec)?|{'|'.join(sorted(_GREEK_COMMANDS))})\d*(_[A-Za-z0-9]+)*"
+)
+"""Names that are one sign, perhaps with an accent, numbered, with subscripts."""

@@ -68,7 +68,7 @@ def every(run: Run, dataset: Dataset) -> dict[str, Figure]:
     }
     graph = run.graph
     if graph is not None:
-        figures["network"] = network(graph, dataset.select(graph.inputs).X)
+        figures["network"] = network(graph, dataset.select(graph.inputs).X, str(run.data["target"]))
     return figures
 
 
@@ -183,8 +183,8 @@ def _symbols(expression: Any) -> set[str]:
 
 
 @_styled
-def network(graph: Graph, X: np.ndarray | None = None) -> Figure:
-    """Draw the network with a curve on every edge, named where it is symbolic.
+def network(graph: Graph, X: np.ndarray | None = None, target: str = "") -> Figure:
+    """Draw the network with a curve on every edge, named where it is symbolic, `target` on its output.
 
     With rows X (n, inputs) the opacity of an edge is tanh(3A), A its spread as a share of the largest
     spread that enters the same node; without, all edges are solid and curves run over [-1, 1].
@@ -225,6 +225,9 @@ def network(graph: Graph, X: np.ndarray | None = None) -> Figure:
                 "lw": 0.9,
             },
         )
+    if target and graph.outputs[0] in plan.nodes:
+        x, y = plan.nodes[graph.outputs[0]]
+        ax.text(x, y + 0.22, _short(target, 24), ha="center", va="bottom", zorder=4)
     ax.set_xlim(-0.7, plan.width)
     ax.set_ylim(-0.5, plan.height - 0.5)
     return figure

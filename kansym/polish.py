@@ -223,6 +223,8 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
             continue
         saved = noise.number_length(constant.value, error) - nice.price
         saved += noise.NODE_PRICE * (before - complexity(trial.expression))
+        # pi is paid for once: by its own price or by its symbols, whichever is dearer
+        saved += min(nice.base, noise.NODE_PRICE * (complexity(nice.exact) - 1))
         if worsening(polished, trial, rows) < min(saved, MAX_WORSENING):
             return trial
     return None

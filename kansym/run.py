@@ -67,6 +67,11 @@ class Law:
         """Return the formula in LaTeX."""
         return r"\text{not symbolic}" if self.expression is None else expressions.latex(self.expression)
 
+    def __repr__(self) -> str:
+        """Return the formula with its size and losses on one line."""
+        figures = f"complexity={self.complexity}, loss={self.loss:.3g}, heldout_loss={self.heldout_loss:.3g}"
+        return f"Law({self.equation!r}, {figures})"
+
     def _repr_latex_(self) -> str:
         return f"${self.latex}$"
 
@@ -176,6 +181,11 @@ class Run:
         if X.ndim != 2 or X.shape[1] != len(self.names):
             raise InputError(f"X has shape {X.shape}; the law takes {len(self.names)} columns: {self.names}.")
         return self.front[self.chosen if index is None else index].predict(X, self.names)
+
+    def __repr__(self) -> str:
+        """Return what was looked at, the chosen law, and how many there are."""
+        law, source = f"{self.data['target']} = {self.best.equation}", self.data["source"]
+        return f"Run({source}, {self.data['rows']} rows: {law}; row {self.chosen} of {len(self.front)})"
 
     def _repr_latex_(self) -> str:
         target = sympy.Symbol(str(self.data["target"]), real=True)

@@ -74,8 +74,9 @@ def show(found: Any) -> None:
     """Print what a person reads: the formulas, what their signs mean, how often they are right."""
     two = len(found.classes) == 2
     click.echo(f"{'':<6}complexity  accuracy  held-out  {'g' if two else 'logit of a class'}")
-    for i, f in enumerate(found.formulas):
-        mark = ">>>>" if i == 0 or not two else ""
+    # the chosen formula comes first in the result; a front is read from simple to accurate
+    for f in sorted(found.formulas, key=lambda f: f.complexity) if two else found.formulas:
+        mark = ">>>>" if f is found.formulas[0] or not two else ""
         text = f.equation if two else f"{f.title.removeprefix('logit')} {f.equation}"
         click.echo(f"{mark:<6}{f.complexity:>10}  {f.accuracy:>8.4f}  {f.heldout:>8.4f}  {text}")
     if two:

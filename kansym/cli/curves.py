@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from kansym.cli.discover import library_options, names, read, table_options, tables, writable
+from kansym.cli.discover import library_options, names, read, say, table_options, tables, writable
 from kansym.cli.text import constant_line
 
 _OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
@@ -31,11 +31,13 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 def match(data: str, top: int, noise: float | None, as_json: bool, **options: Any) -> None:
     """Rank functions for a curve: fit target = c*f(a*x + b) + d for every f of the library.
 
-    DATA needs one input column; choose it with --inputs. The best description of the data comes first.
+    DATA needs one input column; choose it with --inputs. The best description of the data comes first:
+    a simpler function goes before one that fits better by less than its own price.
     """
     from kansym.errors import InputError
 
     dataset = read(data, options)
+    say(dataset.notes)
     if len(dataset.names) != 1:
         raise InputError(
             f"A curve has one input and {dataset.source} has {len(dataset.names)}; choose one with --inputs."
@@ -188,13 +190,14 @@ def fit(
 
         graph = network.to_graph()
         files = [report.write_graph(graph, target, out / "model.json")]
-        files.append(plotting.save(plotting.network(graph, train[0]), out / "network.png"))
+        files.append(plotting.save(plotting.network(graph, train[0], str(target)), out / "network.png"))
         click.echo("wrote " + ", ".join(map(str, files)), err=True)
 
 
 def _numbers(data: str, options: dict[str, Any], heldout: float, seed: int) -> tuple[Any, ...]:
     """Return names, target, no classes, and rows (X, y, weights) to train on and held out, or None."""
     dataset = read(data, options)
+    say(dataset.notes)
     train, held = dataset.split(heldout, seed) if heldout > 0 else (dataset, None)
     kept = None if held is None else (held.X, held.y, held.weights)
     return dataset.names, dataset.target, None, (train.X, train.y, train.weights), kept
@@ -215,6 +218,7 @@ def _classes(data: str, options: dict[str, Any], heldout: float, seed: int) -> t
     table = read_table(data)
     inputs = names(options["inputs"], table.names)
     given = classes.labelled(table, options["target"], inputs or None, options["group"])
+    say(given.notes)
     kinds, codes = np.unique(given.labels, return_inverse=True)
     away = classes.held_out(given, seed, heldout) if heldout > 0 else np.zeros(len(codes), bool)
     held = (given.X[away], codes[away], None) if away.any() else None
@@ -255,6 +259,7 @@ def pade(
             raise InputError(f"Degree {degree!r} is not M/N; write for instance 2/2.")
         degrees = (int(found[1]), int(found[2]))
     dataset = read(data, options)
+    say(dataset.notes)
     from kansym.expression import text
     from kansym.search.pade import fit_pade, polynomial
 

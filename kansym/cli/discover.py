@@ -175,13 +175,13 @@ def discover(
 
         notes = classify(data, options, time_limit, out, report, as_json)
         if not quiet:
-            _say(notes)
+            say(notes)
         return 0
     dataset = read(data, options)
     if out is not None:
         writable(out)
     if not quiet:
-        _say(dataset.notes)
+        say(dataset.notes)
     with progress.Watcher(quiet) as watcher:
         from kansym import pipeline
 
@@ -202,7 +202,7 @@ def discover(
         )
         run = pipeline.discover(dataset, options=settings, progress=watcher)
     if not quiet:
-        _say([n for n in run.data["notes"] if n not in dataset.notes])
+        say([n for n in run.data["notes"] if n not in dataset.notes])
     show(run, dataset, as_json)
     files = write(run, dataset, out, report)
     if files and not quiet:
@@ -210,7 +210,8 @@ def discover(
     return 130 if run.stop_reason == "interrupted" else 0
 
 
-def _say(notes: Iterable[str]) -> None:
+def say(notes: Iterable[str]) -> None:
+    """Print notes on stderr: every repair of a table is told."""
     for note in notes:
         click.echo(f"note: {note}", err=True)
 

@@ -91,10 +91,11 @@ class PadeFit:
 
 
 def polynomial(coefficients: dict[Powers, float], columns: Sequence[sympy.Expr]) -> sympy.Expr:
-    """Return the sum of coefficient times monomial; coefficients that are integers stay exact."""
+    """Return the sum of coefficient times monomial; coefficients that are integers to round-off are exact."""
     terms = []
     for powers, c in coefficients.items():
-        number = sympy.Integer(int(c)) if abs(c) < 1e6 and c == int(c) else sympy.Float(c)
+        whole = round(c) if abs(c) < 1e6 else 0
+        number = sympy.Integer(whole) if abs(c - whole) <= criterion.ROUND_OFF * abs(c) else sympy.Float(c)
         terms.append(sympy.Mul(number, *(s**e for s, e in zip(columns, powers, strict=True) if e)))
     return sympy.Add(*terms)
 
