@@ -29,6 +29,9 @@ from kansym.refine import Trial, refine
 from kansym.search import separable
 from kansym.spline import design, uniform_knots
 
+THICK = 3
+"""Points inside for each coefficient, at least: with fewer the equation may fail between them."""
+
 Faces = Mapping[tuple[str, int], str]
 
 
@@ -100,9 +103,15 @@ class Equation:
 
 @dataclass(frozen=True)
 class Settings:
-    """Set the network and the fit; `weight` is the paper's alpha, the inside's price against the border's."""
+    """Set the network and the fit; `weight` is the paper's alpha, the inside's price against the border's.
+
+    `starts` random networks are fitted on the coarsest grid, where it costs little; the one of least loss is
+    refined. `points` (a side of the box) and `border` (each face) are for the last grid; coarser ones have as
+    many fewer as they have coefficients, but never fewer than THICK points inside for each.
+    """
 
     width: int = 2
+    starts: int = 8
     grids: tuple[int, ...] = (4, 8, 16)
     order: int = 5
     points: int = 30
@@ -174,6 +183,12 @@ class ClosedForm:
         return self.inside < 1e-8 and self.border < 1e-8
 
     @property
+    def rank(self) -> tuple[bool, float]:
+        """Return what orders forms: solutions by complexity, then the others by what they leave."""
+        size = float(expressions.complexity(self.expression))
+        return not self.exact, size if self.exact else self.inside + self.border
+
+    @property
     def text(self) -> str:
         """Return the formula as text."""
         return expressions.text(self.expression)
@@ -187,17 +202,23 @@ def solve(equation: Equation, settings: Settings | None = None, **options: objec
     s = replace(settings or Settings(), **options)  # type: ignore[arg-type]
     if s.order < 3:
         raise InputError(f"order is {s.order}; second derivatives need splines of order 3 or more.")
-    if not s.grids:
-        raise InputError("No grid is given, so there is nothing to fit; give for instance grids=(4, 8).")
+    if not s.grids or s.starts < 1:
+        which = "No grid" if not s.grids else "No start"
+        raise InputError(f"{which} is given, so there is nothing to fit; give for instance grids=(4, 8).")
     rng = np.random.default_rng(s.seed)
-    inside = _inside(equation, s.points, rng)
-    border, value = _border(equation, s.border)
     solution: Solution | None = None
     for grid in s.grids:
-        solution = (
-            _start(equation, s, grid, rng) if solution is None else _finer(solution, grid, inside, border)
+        share = (grid + s.order) / (s.grids[-1] + s.order)
+        d = len(equation.variables)
+        least = (THICK * s.width * (d + 1) * (grid + s.order)) ** (1 / d)
+        inside = _inside(equation, math.ceil(max(s.points * share, least)), rng)
+        border, value = _border(equation, math.ceil(s.border * share))
+        begun = (
+            [_start(equation, s, grid, rng) for _ in range(s.starts)]
+            if solution is None
+            else [_finer(solution, grid, inside, border)]
         )
-        solution = _fit(solution, inside, border, value, s)
+        solution = min((_fit(one, inside, border, value, s) for one in begun), key=lambda fit: fit.loss)
     assert solution is not None
     return solution
 
@@ -220,10 +241,9 @@ def closed_form(solution: Solution, library: str | Library = "default", rows: in
             continue
         for judged in refine(candidate.expression, trial, candidate.source):
             form = polished(equation, judged.expression)
-            if form is not None and (best is None or form.inside + form.border < best.inside + best.border):
+            # of solutions the simplest: far from its zero sinh(t - 30) is exp(-t) in so many words
+            if form is not None and (best is None or form.rank < best.rank):
                 best = form
-            if best is not None and best.exact:
-                return best
     return best
 
 

@@ -222,19 +222,21 @@ def _basis(knots, order, x, derivative, cell, out):
             for a in range(order + 1):
                 out[r, a] = values[a] if derivative == 0 else slopes[a]
         return
-    # Higher derivatives: the polynomial pieces of each unit spline, one at a time.
-    unit, one, value = np.zeros(len(knots) - order - 1), np.empty(1), np.empty(1)
+    # Higher derivatives: the basis of lower order, raised again by de Boor's rule for derivatives.
+    low = max(order - derivative, 0)
     for r in range(len(x)):
         cell[r] = find_cell(knots, order, x[r])
-        for a in range(order + 1):
-            unit[cell[r] + a] = 1.0
-            one[0] = x[r]
-            sub = knots[cell[r] : cell[r] + 2 * order + 2]
-            _evaluate(sub, unit[cell[r] : cell[r] + order + 1], order, one, derivative, value)
-            unit[cell[r] + a] = 0.0
-            out[r, a] = value[0]
-            if x[r] < knots[order] or x[r] > knots[len(knots) - order - 1]:
-                out[r, a] = 0.0
+        if derivative > order or x[r] < knots[order] or x[r] > knots[len(knots) - order - 1]:
+            out[r] = 0.0
+            continue
+        _local(knots[order - low : len(knots) - order + low], low, cell[r], x[r], values, slopes)
+        for j in range(low + 1, order + 1):
+            first = order + cell[r] - j
+            above = 0.0
+            for a in range(j, -1, -1):
+                below = j * values[a - 1] / (knots[first + a + j] - knots[first + a]) if a else 0.0
+                values[a], above = below - above, below
+        out[r] = values[: order + 1]
 
 
 @njit(nogil=True)

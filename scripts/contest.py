@@ -236,6 +236,7 @@ def kan(
     grids: Sequence[int] = (3, 6, 12, 24, 48),
     steps: int = 50,
     smoothness: Sequence[float] = (1e-10, 1e-7),
+    margin: float = MARGIN,
 ) -> list[Fit]:
     """Return our fits, one for every shape, smoothness and grid: Levenberg–Marquardt steps at each grid.
 
@@ -261,7 +262,7 @@ def kan(
                 steps=steps,
                 grids=(grid,),
                 smoothness=smooth,
-                margin=MARGIN,
+                margin=margin,
                 validation=(X[:cut], y[:cut]),
             )
             net, seconds = many.best(), time.process_time() - start
