@@ -51,6 +51,8 @@ def _bases() -> tuple[tuple[sympy.Expr, float, float], ...]:
         (1 / sympy.log(2), 5.5),
         (sympy.log(10), 6.0),
         (1 / sympy.log(10), 6.0),
+        (pi / 180, 5.0),
+        (180 / pi, 5.0),
     ]
     return tuple((exact, float(exact), price) for exact, price in priced)
 

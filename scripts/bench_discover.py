@@ -188,7 +188,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--time-limit", type=float, default=100.0)
     parser.add_argument("--only", nargs="*", help="ids of problems")
     parser.add_argument("--out", type=Path, help="JSONL file (default: outputs/discover-....jsonl)")
+    parser.add_argument("--summary", nargs="+", type=Path, help="print tables of these result files instead")
     a = parser.parse_args(argv)
+    if a.summary:
+        from summary import tables
+
+        print("\n".join(tables(a.summary)))
+        return 0
     kept = ("suite", "noise", "units", "dummies", "scramble", "rows", "seed", "time_limit")
     options = {k: getattr(a, k) for k in kept}
     marks = "-units" * a.units + "-scrambled" * a.scramble

@@ -7,7 +7,7 @@ combinations are one matrix product (squared correlations). The best ones are ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -23,8 +23,8 @@ Array = np.ndarray
 class Outer:
     """Hold an output transform g, its derivative's size, its inverse as a formula, its price in symbols.
 
-    `limit` bounds |t|; a `scaled` one may take t in units of its own size; a `signed` one needs t of one
-    sign and works on t up to that sign.
+    The largest |t| must lie between `least` and `limit`; a `scaled` one may take t in units of its own size;
+    a `signed` one needs t of one sign and works on t up to that sign.
     """
 
     name: str
@@ -35,19 +35,56 @@ class Outer:
     scaled: bool = True
     signed: bool = False
     limit: float = np.inf
+    least: float = 0.0
 
     def allows(self, t: Array) -> bool:
         """Tell whether t lies where g has an inverse."""
         if self.signed and not ((t > 0).all() or (t < 0).all()):
             return False
-        if self.name == "cos" and t.min() < 0:
+        if self.name.startswith("cos") and t.min() < 0:
             return False
         if self.name == "exp" and np.ptp(t) > 30:
             return False
-        return bool(np.abs(t).max() <= self.limit + 1e-9)
+        return bool(self.least <= np.abs(t).max() <= self.limit * (1 + 1e-9))
 
 
-_HALF = np.pi / 2
+def _angles(unit: str, one: float, back: sympy.Expr) -> Iterator[Outer]:
+    """Yield sine, cosine and tangent of an angle whose unit is `one` radian; `back` is its inverse."""
+    half = np.pi / 2 / one
+    # angles that radians could be are not tried in degrees too
+    price, least = (1.5, 0.0) if one == 1.0 else (3.5, np.pi)
+    yield Outer(
+        f"sin{unit}",
+        lambda t: np.sin(one * t),
+        lambda t: one * np.abs(np.cos(one * t)),
+        lambda z: back * sympy.asin(z),
+        price,
+        False,
+        limit=half,
+        least=least,
+    )
+    yield Outer(
+        f"cos{unit}",
+        lambda t: np.cos(one * t),
+        lambda t: one * np.abs(np.sin(one * t)),
+        lambda z: back * sympy.acos(z),
+        price,
+        False,
+        limit=2 * half,
+        least=least,
+    )
+    yield Outer(
+        f"tan{unit}",
+        lambda t: np.tan(one * t),
+        lambda t: one * (1 + np.tan(one * t) ** 2),
+        lambda z: back * sympy.atan(z),
+        price,
+        False,
+        limit=half,
+        least=least,
+    )
+
+
 OUTERS = (
     Outer("t", lambda t: t, np.ones_like, lambda z: z, 0),
     Outer("1/t", lambda t: 1 / t, lambda t: 1 / t**2, lambda z: 1 / z, 1),
@@ -80,15 +117,8 @@ OUTERS = (
         "log", lambda t: np.log(np.abs(t)), lambda t: 1 / np.abs(t), lambda z: sympy.exp(z), 1, signed=True
     ),
     Outer("exp", np.exp, np.exp, lambda z: sympy.log(z), 1, scaled=False),
-    Outer(
-        "sin", np.sin, lambda t: np.abs(np.cos(t)), lambda z: sympy.asin(z), 1.5, scaled=False, limit=_HALF
-    ),
-    Outer(
-        "cos", np.cos, lambda t: np.abs(np.sin(t)), lambda z: sympy.acos(z), 1.5, scaled=False, limit=np.pi
-    ),
-    Outer(
-        "tan", np.tan, lambda t: 1 + np.tan(t) ** 2, lambda z: sympy.atan(z), 1.5, scaled=False, limit=_HALF
-    ),
+    *_angles("", 1.0, sympy.S.One),
+    *_angles(" of degrees", np.pi / 180, 180 / sympy.pi),
     Outer(
         "atanh", np.arctanh, lambda t: 1 / (1 - t * t), lambda z: sympy.tanh(z), 2.5, scaled=False, limit=1.0
     ),

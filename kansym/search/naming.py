@@ -12,6 +12,11 @@ import numpy as np
 import sympy
 
 from kansym import noise
+from kansym.errors import InputError
+from kansym.expression import symbolic_value
+from kansym.graph import Symbolic
+from kansym.library import Library
+from kansym.matching import match
 from kansym.search import curve, ridge, terms
 from kansym.search.problem import Problem
 
@@ -24,6 +29,13 @@ CLIMBED = 3
 
 GAUGES, FORMS = 3, 8
 """Forms that are the same but for the gauge, and forms in all, that are named for one family of fits."""
+
+
+MATCHED_ROWS, MATCHES = 300, 3
+"""Rows on which a library is matched to a curve, and functions that are proposed for each power of h."""
+
+ARGUMENTS = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
+"""Powers of h that may be a library function's argument."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +231,31 @@ def single(problem: Problem, form: Form) -> list[Proposal]:
         Proposal(law.share * spread, form.price + law.price, partial(_product, law, inner, outer))
         for law in curve.laws(h, t, w * m)
     ]
+
+
+@np.errstate(all="ignore")
+def matched(problem: Problem, form: Form, library: Library) -> list[Proposal]:
+    """Return formulas for a form: its curve named by a library, c·f(a·h^k + b) + d, best first."""
+    rows = problem.fit[:MATCHED_ROWS]
+    Z, y, w = np.abs(problem.Z[rows]), problem.y[rows], problem.w[rows]
+    m = np.prod(Z ** np.array(form.p), axis=1)
+    h, t = argument(problem, form, rows), y / m
+    outer, inner = monomial(problem, form.p), inside(problem, form)
+    found = []
+    for k in ARGUMENTS if (h > 0).all() else (1.0,):
+        try:
+            near = match(h**k, t, library, top=MATCHES, weights=(w * m) ** 2)
+        except InputError:  # a curve of no use: constant, not finite, or outside every domain
+            continue
+        raised = curve.power(inner, k)
+        for fit in near:
+            price = form.price + fit.function.complexity + 0.5 * abs(k)
+            found.append(Proposal(1 - fit.r2, price, partial(_written, fit.curve, raised, outer)))
+    return sorted(found, key=lambda f: noise.rank(f.share, f.price, len(rows)))
+
+
+def _written(law: Symbolic, inner: sympy.Expr, outer: sympy.Expr) -> sympy.Expr:
+    return symbolic_value(law, inner) * outer
 
 
 def _mean(t: Array, w: Array) -> float:

@@ -20,6 +20,7 @@ import sympy
 from kansym import constants, noise
 from kansym.budget import Budget
 from kansym.expression import complexity
+from kansym.library import Library
 from kansym.polish import Constant, Rows, polish
 from kansym.program import Program
 from kansym.search import curve, merging, naming, ridge, sums, terms
@@ -39,6 +40,12 @@ FIT_ROWS = 300
 
 MOST_PARTED = 6
 """Columns up to which every division of them among m and h is fitted in noise."""
+
+NAMED = 1e-13
+"""A best share below this needs no further function for its curve."""
+
+MOST_MATCHED = 4
+"""So many fits of a search are matched with the whole library."""
 
 LAST = 12
 """So many fits are named when none was sharp."""
@@ -71,7 +78,8 @@ SQUARES = ("t^2", "1/t", "1/t^2", "sqrt")
 class Fit:
     """Hold a fitted structure whose curves have no names yet; `name()` proposes formulas for it.
 
-    `share` is what it leaves of the variance of the table's target, to first order.
+    `share` is what it leaves of the variance of the table's target, to first order. `match(library)`, where
+    the fit has one curve, proposes more: any function of a library.
     """
 
     share: float
@@ -79,6 +87,7 @@ class Fit:
     source: str
     problem: Problem
     name: Callable[[], list[naming.Proposal]]
+    match: Callable[[Library], list[naming.Proposal]] | None = None
 
     @property
     def rank(self) -> float:
@@ -95,13 +104,13 @@ def propose(
     seed: int = 0,
 ) -> Iterator[Candidate]:
     """Yield candidate formulas for a dataset with X (n, d), y (n,), weights and names, best first."""
-    yield from Search(dataset, budget or Budget(), seed).run()
+    yield from Search(dataset, budget or Budget(), seed, library).run()
 
 
 class Search:
     """Carry one search: the rows, the budget, and what was already proposed."""
 
-    def __init__(self, dataset: Any, budget: Budget, seed: int) -> None:
+    def __init__(self, dataset: Any, budget: Budget, seed: int, library: Library | None = None) -> None:
         self.root = root = problem(dataset, seed)
         self.budget = budget
         self.rng = np.random.default_rng(seed)
@@ -116,7 +125,10 @@ class Search:
         self._tested: Candidate | None = None
         self._adequate = False
         self.seen: set[str] = set()
-        self.named = 0
+        self.named = self.matched = 0
+        # someone who chose no functions may mean any: a sharp curve is not mistaken for another
+        chosen = library if library is not None and library != Library.load("default") else None
+        self.library = chosen or Library.load("all")
 
     @property
     def done(self) -> bool:
@@ -211,7 +223,13 @@ class Search:
     def name(self, fit: Fit) -> Iterator[Candidate]:
         """Yield the formulas that a fit becomes, best first."""
         self.budget.tell("structure")
-        proposals = fit.name()
+        yield from self.show(fit, fit.name())
+        if fit.share < SHARP and self.best > NAMED and fit.match is not None and self.matched < MOST_MATCHED:
+            self.matched += 1
+            yield from self.show(fit, fit.match(self.library))
+
+    def show(self, fit: Fit, proposals: list[naming.Proposal]) -> Iterator[Candidate]:
+        """Yield the likely ones of a fit's proposals with their constants fitted, best first."""
         if not proposals:
             return
         best = min(p.share for p in proposals)
@@ -295,7 +313,14 @@ class Search:
     def single(self, p: Problem, family: str) -> list[Fit]:
         """Fit y = m·f(h), h a monomial ("log") or a weighted sum of columns or of their squares."""
         return [
-            Fit(form.share * p.unit, form.price, f"ridge {family}", p, partial(naming.single, p, form))
+            Fit(
+                form.share * p.unit,
+                form.price,
+                f"ridge {family}",
+                p,
+                partial(naming.single, p, form),
+                partial(naming.matched, p, form) if any(form.q) else None,
+            )
             for form in self.forms(p, family)
         ]
 
