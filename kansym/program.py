@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from kansym.bytecode import compile_expression
 from kansym.errors import InputError
 
 Array = Any  # an array of rows, or a number that is the same on every row
@@ -45,11 +46,15 @@ _UNARY: dict[type, tuple[Unary, Derivative]] = {
 
 @lru_cache(maxsize=512)
 def _derived_unary(template: sympy.Expr, slot: sympy.Symbol) -> tuple[Unary, Derivative]:
-    """Return value and derivative of a function that the table lacks, through SymPy and SciPy."""
-    value = sympy.lambdify(slot, template, modules=["scipy", "numpy"])
-    slope = sympy.lambdify(slot, sympy.diff(template, slot), modules=["scipy", "numpy"])
-    real = lambda f, x: np.real_if_close(np.asarray(f(x)), 1e6) + np.zeros_like(x)  # noqa: E731
-    return (lambda x: real(value, x)), (lambda x, v: real(slope, x))
+    """Return value and derivative of a function that the table lacks: as the library has it, or by SymPy."""
+    try:
+        known = compile_expression(template, slot, sympy.Symbol("p", real=True))
+        return known.value, (lambda x, v: known.dual(x)[1])
+    except InputError:  # an order or a function that no library function has
+        value = sympy.lambdify(slot, template, modules=["scipy", "numpy"])
+        slope = sympy.lambdify(slot, sympy.diff(template, slot), modules=["scipy", "numpy"])
+        real = lambda f, x: np.real_if_close(np.asarray(f(x)), 1e6) + np.zeros_like(x)  # noqa: E731
+        return (lambda x: real(value, x)), (lambda x, v: real(slope, x))
 
 
 _SLOT = sympy.Symbol("x", real=True)

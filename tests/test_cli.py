@@ -237,6 +237,19 @@ def test_match_ranks_functions():
     assert "1 - R2" in run("match", "planets", "--top", 3).stdout
 
 
+def test_every_command_tells_of_rows_that_are_left_out(tmp_path):
+    table = tmp_path / "gaps.csv"
+    table.write_text("x,y\n" + "".join(f"{k},{k * k}\n" for k in range(1, 12)) + "12,\n")
+    for command in (["match", table], ["pade", table, "--degree", "2/0"]):
+        assert "1 of 12 rows have missing values" in run(*command).stderr
+
+
+def test_labels_point_to_classes(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("x,kind\n" + "".join(f"{k},{'cat' if k % 2 else 'dog'}\n" for k in range(12)))
+    assert "--task classify" in run("discover", table).stderr
+
+
 def test_fit_trains_a_network(tmp_path):
     result = run(
         "fit",

@@ -632,6 +632,22 @@ def test_latex_is_well_formed() -> None:
 
 
 @pytest.mark.parametrize(
+    "name, written",
+    [
+        ("x1", "x_{1}"),
+        ("mu_r", r"\mu_{r}"),
+        ("T_max", r"T_{\mathrm{max}}"),
+        ("xdot", r"\dot{x}"),
+        ("gravity", r"\mathrm{gravity}"),
+        ("semi_major_axis", r"\mathrm{semi\_major\_axis}"),
+        ("length_m", r"\mathrm{length\_m}"),
+    ],
+)
+def test_signs_are_mathematics_and_words_are_upright(name: str, written: str) -> None:
+    assert export.to_latex(symbols([name])[0], [name]) == written
+
+
+@pytest.mark.parametrize(
     "title",
     [
         "polynomial",

@@ -108,6 +108,20 @@ def test_simplify_takes_the_shorter_form_only_when_it_is_the_same():
     assert ex.simplify(e, lambda _: False, [x, y]) == e
 
 
+@pytest.mark.parametrize(
+    "text, turned",
+    [
+        ("-3646.0/(4/x**2 - 1)", "3646.0/(1 - 4/x**2)"),
+        ("-(x - y)**3", "(y - x)**3"),
+        ("-1/(2.5 - x)", "1/(x - 2.5)"),
+        ("-(x - y)**2", "-(x - y)**2"),
+    ],
+)
+def test_a_sign_before_an_odd_power_goes_into_it(text, turned):
+    form = ex.simplify(parse_expression(text, ["x", "y"]), lambda _: True)
+    assert form == parse_expression(turned, ["x", "y"])
+
+
 def test_symbolic_curve_is_c_f_of_ax_plus_b_plus_d():
     curve = Symbolic(library.get("sin"), 2.0, 0.5, 3.0, 1.0)
     assert ex.symbolic_value(curve, x) == 3 * sympy.sin(2 * x + 0.5) + 1

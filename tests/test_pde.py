@@ -56,6 +56,18 @@ def test_oscillator_is_solved_and_named():
     assert form.expression.equals(parse_expression("sin(2*x)", ["x"]))
 
 
+def test_of_several_starts_the_best_goes_on():
+    one = pde.solve(OSCILLATOR, width=1, starts=1, grids=(3,), points=20, steps=4, seed=2)
+    many = pde.solve(OSCILLATOR, width=1, starts=5, grids=(3,), points=20, steps=4, seed=2)
+    assert many.loss < one.loss
+
+
+def test_of_solutions_the_simplest_is_taken():
+    decay = pde.Equation(("t",), ((0, 1),), "u_t + 3*u", {("t", 0): "1"})
+    form = pde.closed_form(pde.solve(decay, width=1, grids=(6,), points=40, steps=60))
+    assert form is not None and form.text == "exp(-3*t)"
+
+
 def test_graph_has_the_same_values():
     solution = pde.solve(OSCILLATOR, width=1, grids=(4,), points=20, steps=5)
     X = np.linspace(0.05, 0.95, 9)[:, None]

@@ -65,6 +65,12 @@ def test_settle_keeps_what_the_data_contradict():
     ) == {2.0003, 0.3333}
 
 
+def test_pi_is_paid_for_once():
+    data = rows("2*pi*x", noise=0.01)
+    found = settle(polish(parse_expression("6.1*x", NAMES), data), data)
+    assert found.expression == 2 * sympy.pi * COLUMNS[0]
+
+
 def test_settle_rounds_within_the_noise():
     data = rows("2*x + y/3", noise=0.01)
     found = settle(polish(parse_expression("2.1*x + 0.3*y", NAMES), data), data)

@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kansym.errors import InputError
+from kansym.library import Library
+from kansym.library import P as P_SLOT
+from kansym.library import X as X_SLOT
 from kansym.parsing import parse_expression, symbols
 from kansym.program import Program, parametrise
 
@@ -85,3 +88,22 @@ def test_writing_parameters_back_gives_the_same_values(theta):
     X = np.array([[0.3, 0.7], [1.1, -0.4]])
     again = Program.compile(program.expression(np.array(theta)), [x, y])
     np.testing.assert_allclose(again.value(X), program.value(X, np.array(theta)), rtol=1e-14, atol=1e-14)
+
+
+EVERY = Library.load("all")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_function_of_the_library_can_be_polished(name):
+    f = EVERY[name]
+    form = f.expression.xreplace({X_SLOT: sympy.Float(0.9) * x + sympy.Float(0.05), P_SLOT: sympy.Float(1.5)})
+    program = Program.compile(form, (x,))
+    rows, step = np.array([[0.3], [0.7]]), 1e-6
+    with np.errstate(all="ignore"):
+        values, slopes = program.jacobian(rows, program.start)
+        assert values == pytest.approx(f.program.value(0.9 * rows[:, 0] + 0.05, 1.5), nan_ok=True)
+        if not np.all(np.isfinite(values)):  # acosh and its like begin at 1
+            return
+        for i, one in enumerate(step * np.eye(len(program.start))):
+            low, high = (program.value(rows, program.start + side * one) for side in (-1, 1))
+            assert slopes[:, i] == pytest.approx((high - low) / (2 * step), rel=1e-4, abs=1e-6)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import sympy
+from scipy import special
 
 from kansym.budget import Budget
 from kansym.search import curve, merging, naming, ridge, structure, terms
@@ -45,6 +46,13 @@ LAWS = {
     "two terms": (lambda a, b, t: a + a * b * np.cos(t), [1, 1, 0], [5, 5, 6]),
     "sum of powers": (lambda a, b, c: 3 * a * b - b**2 / c + c, [1, 1, 1], [4, 4, 4]),
     "refraction": (lambda n, t: np.arcsin(n * np.sin(t)), [0.1, 0.1], [0.9, 1.4]),
+    "refraction in degrees": (
+        lambda t, n: np.degrees(np.arcsin(np.sin(np.radians(t)) / n)),
+        [5, 1.05],
+        [80, 2],
+    ),
+    "a wave on a drum": (lambda a, k, r: a * special.j0(k * r), [0.2, 1, 0.5], [2, 3, 3]),
+    "diffusion": (lambda x, D, t: special.erf(x / (2 * np.sqrt(D * t))), [0.2, 0.5, 0.5], [2, 2, 3]),
 }
 
 
