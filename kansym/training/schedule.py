@@ -11,15 +11,12 @@ from kansym import spline
 from kansym.training import kernels, layers
 from kansym.training.layers import SPLINE, Layer
 
-INPUT_MARGIN = 0.01
-
 
 @dataclass(frozen=True)
 class Gridding:
     """Set how grids follow samples: share of quantiles in the knots, margin beyond the outermost ones.
 
-    Row counts of 4 / margin and more keep unseen rows inside the grid. The inputs' range does not drift with
-    training, so that their margin is never more than INPUT_MARGIN.
+    Row counts of 4 / margin and more keep unseen rows inside the grid.
     """
 
     blend: float = 0.0
@@ -40,10 +37,9 @@ def follow(
     """
     done: list[Layer] = []
     values = [X] * stack[0].members
-    for i, (layer, grid) in enumerate(zip(stack, grids, strict=True)):
-        margin = setting.margin if i else min(setting.margin, INPUT_MARGIN)
+    for layer, grid in zip(stack, grids, strict=True):
         if layer.size:
-            layer = _follow_one(layer, values, grid, replace(setting, margin=margin), only_if_needed)
+            layer = _follow_one(layer, values, grid, setting, only_if_needed)
         done.append(layer)
         values = [forward([layer], v, e) for e, v in enumerate(values)]
     return tuple(done)
