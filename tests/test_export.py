@@ -705,7 +705,8 @@ def test_onnx_agrees_or_is_refused_kindly() -> None:
             assert title not in ELEMENTARY or "atan2" in str(problem)
             assert "has no counterpart in onnx" in str(problem)
             continue
-        found = ReferenceEvaluator(model).run(None, {"X": X})[0]
+        with np.errstate(all="ignore"):  # a huge number overflows on its way to a sum of exponentials
+            found = ReferenceEvaluator(model).run(None, {"X": X})[0]
         close(found, value(FORMULAS[title], (a, b, c), X))
 
 
