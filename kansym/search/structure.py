@@ -126,10 +126,9 @@ class Search:
         self._adequate = False
         self.seen: set[str] = set()
         self.named = self.matched = 0
-        default = Library.load("default")
-        self.library = library or default
         # someone who chose no functions may mean any: a sharp curve is not mistaken for another
-        self.every = Library.load("all") if self.library == default else self.library
+        chosen = library if library is not None and library != Library.load("default") else None
+        self.library = chosen or Library.load("all")
 
     @property
     def done(self) -> bool:
@@ -225,12 +224,9 @@ class Search:
         """Yield the formulas that a fit becomes, best first."""
         self.budget.tell("structure")
         yield from self.show(fit, fit.name())
-        if fit.match is None or self.matched == MOST_MATCHED or self.best < NAMED:
-            return
-        sharp = fit.share < SHARP
-        if sharp or self.named <= FIRST:
+        if fit.match is not None and fit.share < SHARP and self.best > NAMED and self.matched < MOST_MATCHED:
             self.matched += 1
-            yield from self.show(fit, fit.match(self.every if sharp else self.library))
+            yield from self.show(fit, fit.match(self.library))
 
     def show(self, fit: Fit, proposals: list[naming.Proposal]) -> Iterator[Candidate]:
         """Yield the likely ones of a fit's proposals with their constants fitted, best first."""
