@@ -124,20 +124,31 @@ def watchdog(budget: Budget) -> Iterator[None]:
                 _thread.interrupt_main()
             after = AGAIN
 
-    def deaf(number: int, frame: FrameType | None) -> None:
-        if late.is_set():  # not a person's Ctrl-C, which stays ignored
+    before = signal.getsignal(signal.SIGINT)
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        if late.is_set() and _dropped(frame):
+            return  # the next bark comes soon
+        if callable(before):
+            before(number, frame)
+        elif late.is_set():  # not a person's Ctrl-C, which stays ignored
             raise KeyboardInterrupt
 
     late = threading.Event()
     # a process that was started in the background ignores Ctrl-C, and our interrupt with it
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if ignored:
-        signal.signal(signal.SIGINT, deaf)
+    ours = callable(before) or before is signal.SIG_IGN
+    if ours:
+        signal.signal(signal.SIGINT, heard)
     threading.Thread(target=bark, args=(budget.left + GRACE,), daemon=True).start()
     try:
         yield
     finally:
         with gate:
             over.set()
-        if ignored:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if ours:
+            signal.signal(signal.SIGINT, before)
+
+
+def _dropped(frame: FrameType | None) -> bool:
+    """Tell whether Python would print and drop what a handler raises here: in a weak reference's callback."""
+    return frame is not None and frame.f_globals.get("__name__") in ("weakref", "_weakrefset")

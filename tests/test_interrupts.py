@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -122,3 +123,19 @@ def test_compilation_survives_alarms() -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "6"
+
+
+def test_the_deadline_waits_out_a_weak_references_callback() -> None:
+    heard = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(frame))
+    try:
+        with watchdog(Budget(seconds=60.0)):
+            handler = signal.getsignal(signal.SIGINT)
+            late = next(c.cell_contents for c in handler.__closure__ if hasattr(c.cell_contents, "is_set"))
+            late.set()
+            handler(signal.SIGINT, SimpleNamespace(f_globals={"__name__": "weakref"}))
+            assert not heard  # what is raised there is printed and lost
+            handler(signal.SIGINT, SimpleNamespace(f_globals={"__name__": "elsewhere"}))
+        assert len(heard) == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
