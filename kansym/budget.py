@@ -116,6 +116,7 @@ def watchdog(budget: Budget) -> Iterator[None]:
     over, gate = threading.Event(), threading.Lock()
 
     def bark(after: float) -> None:
+        """Interrupt the main thread, again and again, until the block has been left."""
         while not over.wait(min(after, threading.TIMEOUT_MAX)):
             with gate:  # so that none comes after the block has been left
                 if over.is_set():
@@ -127,6 +128,7 @@ def watchdog(budget: Budget) -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
 
     def heard(number: int, frame: FrameType | None) -> None:
+        """Pass an interrupt on to the handler before, unless it would be lost."""
         if late.is_set() and _dropped(frame):
             return  # the next bark comes soon
         if callable(before):
@@ -151,4 +153,6 @@ def watchdog(budget: Budget) -> Iterator[None]:
 
 def _dropped(frame: FrameType | None) -> bool:
     """Tell whether Python would print and drop what a handler raises here: in a weak reference's callback."""
-    return frame is not None and frame.f_globals.get("__name__") in ("weakref", "_weakrefset")
+    while frame is not None and frame.f_globals.get("__name__") not in ("weakref", "_weakrefset"):
+        frame = frame.f_back
+    return frame is not None

@@ -228,10 +228,10 @@ def from_table(
     notes += [f"{reason}: left out" for reason in refused]
     y, problem = numbers(table, target, notes)
     if y is None:
-        if "text" in str(problem) or "categories" in str(problem):
-            problem = f"{str(problem).partition(';')[0]}; choose another, or tell labels apart with "
-            problem += "`kansym discover --task classify` or KansymClassifier"
-        raise InputError(f"Target {target!r} {problem}.")
+        what, _, remedy = str(problem).partition("; ")
+        if what.startswith(("holds text", "holds categories")):
+            remedy = "choose another, or tell labels apart with `kansym discover --task classify`"
+        raise InputError(f"Target {target!r} {what}; {remedy}.")
     errors = None
     if sigma is not None:
         errors, problem = numbers(table, sigma, notes)

@@ -48,10 +48,10 @@ def conclude(
     trial = archive.trial
     kept = _front(list(archive.best.values()), trial.train.floor)
     # out of time, only the leader and what is simpler are worth the seconds, and only where they are few
-    largest = max(law.complexity for law in kept if law.length <= archive.shortest)
+    leader = min(kept, key=lambda law: law.length)
     most = FEW_CONSTANTS if budget.exhausted else MOST_CONSTANTS
     for law in [law for law in kept if law.length <= archive.shortest + NEAR]:
-        if len(law.polished.theta) <= most and not (budget.exhausted and law.complexity > largest):
+        if len(law.polished.theta) <= most and not (budget.exhausted and law.complexity > leader.complexity):
             archive.add(normalised(law, trial))
     kept = _front(list(archive.best.values()), trial.train.floor)
     shown = dataset.subsample(FRONT_ROWS)

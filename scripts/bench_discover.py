@@ -234,15 +234,16 @@ def line(r: dict[str, Any]) -> str:
 
 def summary(results: list[dict[str, Any]]) -> None:
     """Print the counts."""
+    from summary import counts
+
     n = len(results)
     if not n:
         return
-    count = {k: sum(bool(r.get(k)) for r in results) for k in ("recovered", "strict", "srbench", "numeric")}
-    good = sum(r.get("r2", -1) > 0.999 for r in results)
+    recovered, strict, srbench, numeric, good = counts(results)
     seconds = sorted(r["seconds"] for r in results)
     cpu = sorted(r["cpu"] for r in results)
     print(
-        f"{n} problems: recovered {count['recovered']}, strict {count['strict']}, SRBench {count['srbench']}, "
-        f"numeric {count['numeric']}, R2>0.999 {good}; median {seconds[n // 2]:.1f} s (cpu {cpu[n // 2]:.1f}), "
+        f"{n} problems: recovered {recovered}, strict {strict}, SRBench {srbench}, "
+        f"numeric {numeric}, R2>0.999 {good}; median {seconds[n // 2]:.1f} s (cpu {cpu[n // 2]:.1f}), "
         f"longest {seconds[-1]:.1f} s (cpu {cpu[-1]:.1f})"
     )

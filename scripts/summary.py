@@ -58,14 +58,17 @@ def target(run: Results) -> str:
     return {0.0: "97 ± 3", 0.001: "90", 0.01: "80", 0.1: "50"}.get(asked["noise"], "-")
 
 
+def counts(run: Results) -> tuple[int, ...]:
+    """Return how many were recovered, strict, equal by SRBench's rule, numeric, and above R² = 0.999."""
+    verdicts = (sum(bool(r.get(k)) for r in run) for k in ("recovered", "strict", "srbench", "numeric"))
+    return (*verdicts, sum(r.get("r2", -1) > 0.999 for r in run))
+
+
 def row(run: Results) -> str:
     """Return a setting's row."""
-    recovered, *verdicts = (
-        sum(bool(r.get(k)) for r in run) for k in ("recovered", "strict", "srbench", "numeric")
-    )
-    close = sum(r.get("r2", -1) > 0.999 for r in run)
+    recovered, *others = counts(run)
     cpu = [r["cpu"] for r in run]
-    figures = (len(run), f"**{recovered}**", target(run), *verdicts, close)
+    figures = (len(run), f"**{recovered}**", target(run), *others)
     cells = (setting(run), *figures, f"{statistics.median(cpu):.1f}", f"{max(cpu):.0f}")
     return f"| {' | '.join(map(str, cells))} |"
 

@@ -66,7 +66,7 @@ def test_settle_keeps_what_the_data_contradict():
 
 
 def test_pi_is_paid_for_once():
-    data = rows("2*pi*x", noise=0.01)
+    data = rows("2*pi*x", noise=0.1)
     found = settle(polish(parse_expression("6.1*x", NAMES), data), data)
     assert found.expression == 2 * sympy.pi * COLUMNS[0]
 

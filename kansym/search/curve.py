@@ -7,7 +7,7 @@ combinations are one matrix product (squared correlations). The best ones are ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,6 +17,8 @@ import sympy
 from kansym import noise
 
 Array = np.ndarray
+Transform = Callable[[Array], Array]
+Inverse = Callable[[sympy.Expr], sympy.Expr]
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,9 @@ class Outer:
     """
 
     name: str
-    forward: Callable[[Array], Array]
-    slope: Callable[[Array], Array]
-    inverse: Callable[[sympy.Expr], sympy.Expr]
+    forward: Transform
+    slope: Transform
+    inverse: Inverse
     price: float
     scaled: bool = True
     signed: bool = False
@@ -45,46 +47,36 @@ class Outer:
             return False
         if self.name == "exp" and np.ptp(t) > 30:
             return False
-        return bool(self.least <= np.abs(t).max() <= self.limit * (1 + 1e-9))
+        return bool(self.least <= np.abs(t).max() <= self.limit + 1e-9)
 
 
-def _angles(unit: str, one: float, back: sympy.Expr) -> Iterator[Outer]:
-    """Yield sine, cosine and tangent of an angle whose unit is `one` radian; `back` is its inverse."""
-    half = np.pi / 2 / one
-    # angles that radians could be are not tried in degrees too
-    price, least = (1.5, 0.0) if one == 1.0 else (3.5, np.pi)
-    yield Outer(
-        f"sin{unit}",
-        lambda t: np.sin(one * t),
-        lambda t: one * np.abs(np.cos(one * t)),
-        lambda z: back * sympy.asin(z),
-        price,
-        False,
-        limit=half,
-        least=least,
-    )
-    yield Outer(
-        f"cos{unit}",
-        lambda t: np.cos(one * t),
-        lambda t: one * np.abs(np.sin(one * t)),
-        lambda z: back * sympy.acos(z),
-        price,
-        False,
-        limit=2 * half,
-        least=least,
-    )
-    yield Outer(
-        f"tan{unit}",
-        lambda t: np.tan(one * t),
-        lambda t: one * (1 + np.tan(one * t) ** 2),
-        lambda z: back * sympy.atan(z),
-        price,
-        False,
-        limit=half,
-        least=least,
+def _angle(
+    name: str,
+    g: Transform,
+    slope: Transform,
+    inverse: Inverse,
+    limit: float,
+    degrees: bool,
+) -> Outer:
+    """Return the transform of a target that is an angle up to `limit` radians, in radians or degrees."""
+    one, back = (np.pi / 180, 180 / sympy.pi) if degrees else (1.0, sympy.S.One)
+    return Outer(
+        f"{name} of degrees" if degrees else name,
+        lambda t: g(one * t),
+        lambda t: one * slope(one * t),
+        lambda z: back * inverse(z),
+        3.5 if degrees else 1.5,
+        scaled=False,
+        limit=limit / one,
+        least=np.pi if degrees else 0.0,  # what radians could be is not tried in degrees too
     )
 
 
+_ANGLES: tuple[tuple[str, Transform, Transform, Inverse, float], ...] = (
+    ("sin", np.sin, lambda u: np.abs(np.cos(u)), sympy.asin, np.pi / 2),
+    ("cos", np.cos, lambda u: np.abs(np.sin(u)), sympy.acos, np.pi),
+    ("tan", np.tan, lambda u: 1 + np.tan(u) ** 2, sympy.atan, np.pi / 2),
+)
 OUTERS = (
     Outer("t", lambda t: t, np.ones_like, lambda z: z, 0),
     Outer("1/t", lambda t: 1 / t, lambda t: 1 / t**2, lambda z: 1 / z, 1),
@@ -117,8 +109,7 @@ OUTERS = (
         "log", lambda t: np.log(np.abs(t)), lambda t: 1 / np.abs(t), lambda z: sympy.exp(z), 1, signed=True
     ),
     Outer("exp", np.exp, np.exp, lambda z: sympy.log(z), 1, scaled=False),
-    *_angles("", 1.0, sympy.S.One),
-    *_angles(" of degrees", np.pi / 180, 180 / sympy.pi),
+    *(_angle(*angle, degrees=degrees) for degrees in (False, True) for angle in _ANGLES),
     Outer(
         "atanh", np.arctanh, lambda t: 1 / (1 - t * t), lambda z: sympy.tanh(z), 2.5, scaled=False, limit=1.0
     ),

@@ -21,6 +21,7 @@ from kansym.search import curve, ridge, terms
 from kansym.search.problem import Problem
 
 Array = np.ndarray
+Laws = Callable[[Array, Array, Array], list[curve.Law]]
 
 
 CLIMBED = 3
@@ -206,8 +207,8 @@ class Proposal:
 
 
 @np.errstate(all="ignore")
-def single(problem: Problem, form: Form) -> list[Proposal]:
-    """Return formulas for a form: its curve named by elementary functions."""
+def single(problem: Problem, form: Form, laws: Laws = curve.laws) -> list[Proposal]:
+    """Return formulas for a form: its curve named by elementary functions, or as `laws` does."""
     rows = problem.fit
     Z, y, w = np.abs(problem.Z[rows]), problem.y[rows], problem.w[rows]
     m = np.prod(Z ** np.array(form.p), axis=1)
@@ -229,33 +230,28 @@ def single(problem: Problem, form: Form) -> list[Proposal]:
         return []
     return [
         Proposal(law.share * spread, form.price + law.price, partial(_product, law, inner, outer))
-        for law in curve.laws(h, t, w * m)
+        for law in laws(h, t, w * m)
     ]
 
 
-@np.errstate(all="ignore")
-def matched(problem: Problem, form: Form, library: Library) -> list[Proposal]:
-    """Return formulas for a form: its curve named by a library, c·f(a·h^k + b) + d, best first."""
-    rows = problem.fit[:MATCHED_ROWS]
-    Z, y, w = np.abs(problem.Z[rows]), problem.y[rows], problem.w[rows]
-    m = np.prod(Z ** np.array(form.p), axis=1)
-    h, t = argument(problem, form, rows), y / m
-    outer, inner = monomial(problem, form.p), inside(problem, form)
+def by_library(library: Library, h: Array, t: Array, w: Array) -> list[curve.Law]:
+    """Return names for a curve t(h) as `curve.laws` does, any function of a library: c·f(a·h^k + b) + d."""
+    h, t, w = h[:MATCHED_ROWS], t[:MATCHED_ROWS], w[:MATCHED_ROWS]
     found = []
     for k in ARGUMENTS if (h > 0).all() else (1.0,):
         try:
-            near = match(h**k, t, library, top=MATCHES, weights=(w * m) ** 2)
+            near = match(h**k, t, library, top=MATCHES, weights=w**2)
         except InputError:  # a curve of no use: constant, not finite, or outside every domain
             continue
-        raised = curve.power(inner, k)
-        for fit in near:
-            price = form.price + fit.function.complexity + 0.5 * abs(k)
-            found.append(Proposal(1 - fit.r2, price, partial(_written, fit.curve, raised, outer)))
-    return sorted(found, key=lambda f: noise.rank(f.share, f.price, len(rows)))
+        found += [
+            curve.Law(partial(_matched, fit.curve, k), 1 - fit.r2, fit.function.complexity + 0.5 * abs(k))
+            for fit in near
+        ]
+    return sorted(found, key=lambda law: noise.rank(law.share, law.price, len(t)))
 
 
-def _written(law: Symbolic, inner: sympy.Expr, outer: sympy.Expr) -> sympy.Expr:
-    return symbolic_value(law, inner) * outer
+def _matched(fit: Symbolic, k: float, inner: sympy.Expr) -> sympy.Expr:
+    return symbolic_value(fit, curve.power(inner, k))
 
 
 def _mean(t: Array, w: Array) -> float:

@@ -78,8 +78,8 @@ SQUARES = ("t^2", "1/t", "1/t^2", "sqrt")
 class Fit:
     """Hold a fitted structure whose curves have no names yet; `name()` proposes formulas for it.
 
-    `share` is what it leaves of the variance of the table's target, to first order. `match(library)`, where
-    the fit has one curve, proposes more: any function of a library.
+    `share` is what it leaves of the variance of the table's target, to first order. `match()`, where the fit
+    has one curve, proposes more: any function of the library.
     """
 
     share: float
@@ -87,7 +87,7 @@ class Fit:
     source: str
     problem: Problem
     name: Callable[[], list[naming.Proposal]]
-    match: Callable[[Library], list[naming.Proposal]] | None = None
+    match: Callable[[], list[naming.Proposal]] | None = None
 
     @property
     def rank(self) -> float:
@@ -127,8 +127,9 @@ class Search:
         self.seen: set[str] = set()
         self.named = self.matched = 0
         # someone who chose no functions may mean any: a sharp curve is not mistaken for another
-        chosen = library if library is not None and library != Library.load("default") else None
-        self.library = chosen or Library.load("all")
+        if library is None or library == Library.load("default"):
+            library = Library.load("all")
+        self.laws = partial(naming.by_library, library)
 
     @property
     def done(self) -> bool:
@@ -226,7 +227,7 @@ class Search:
         yield from self.show(fit, fit.name())
         if fit.match is not None and fit.share < SHARP and self.best > NAMED and self.matched < MOST_MATCHED:
             self.matched += 1
-            yield from self.show(fit, fit.match(self.library))
+            yield from self.show(fit, fit.match())
 
     def show(self, fit: Fit, proposals: list[naming.Proposal]) -> Iterator[Candidate]:
         """Yield the likely ones of a fit's proposals with their constants fitted, best first."""
@@ -319,7 +320,7 @@ class Search:
                 f"ridge {family}",
                 p,
                 partial(naming.single, p, form),
-                partial(naming.matched, p, form) if any(form.q) else None,
+                partial(naming.single, p, form, self.laws) if any(form.q) else None,
             )
             for form in self.forms(p, family)
         ]
