@@ -1,17 +1,13 @@
 """Search for the structure of a law: monomials, curves of one argument, and merged columns.
 
-Two model classes carry it: y = m(x)·f(h(x)) with the exponents of m and h free (`ridge`), and
-y = sum_k m_k(x)·f_k(h) for a given h (`terms`). Both are tried on the target, on transforms of it, and
-on tables whose columns were merged (`merging`). Produces formulas, best first; `refine` fits and judges
-them. See docs/notes/search.md.
+The model classes (`models`) are fitted on the target, on transforms of it, and on tables whose columns were
+merged, the cheap and common ones first; the best fits are named. Produces formulas, best first; `refine`
+fits and judges them. See docs/notes/search.md.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,23 +19,16 @@ from kansym.expression import complexity
 from kansym.library import Library
 from kansym.polish import Constant, Rows, polish
 from kansym.program import Program
-from kansym.search import curve, merging, naming, ridge, sums, terms
+from kansym.search import curve, merging, naming
 from kansym.search.candidate import Candidate
-from kansym.search.naming import Form
-from kansym.search.problem import Problem, problem
+from kansym.search.models import SHARP, Fit, Models
+from kansym.search.problem import problem
 
 NOISE = 1e-3
 """Residuals are noise when chance alone explains as much of them as often as this."""
 
 EXACT = 1e-20
 """Held-out residual share below which a formula is proved and the search ends."""
-
-FIT_ROWS = 300
-"""Rows on which exponents are searched for; formulas are then fitted on more."""
-
-
-MOST_PARTED = 6
-"""Columns up to which every division of them among m and h is fitted in noise."""
 
 NAMED = 1e-13
 """A best share below this needs no further function for its curve."""
@@ -64,35 +53,11 @@ PLAIN, IN_NOISE, FIRST_IN_NOISE = Looks(8, 3), Looks(16, 6), Looks(36, 16)
 FIRST = 3
 """So many fits are the likeliest ones."""
 
-SHARP = 1e-6
-"""A fit that leaves less than this share of y is named at once."""
-
 BETTER = 0.8
 """A fit that leaves less than this share of what the best named one left is named at once."""
 
 FAMILIES = ("log", "linear", "square")
 SQUARES = ("t^2", "1/t", "1/t^2", "sqrt")
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """Hold a fitted structure whose curves have no names yet; `name()` proposes formulas for it.
-
-    `share` is what it leaves of the variance of the table's target, to first order. `match()`, where the fit
-    has one curve, proposes more: any function of the library.
-    """
-
-    share: float
-    price: float
-    source: str
-    problem: Problem
-    name: Callable[[], list[naming.Proposal]]
-    match: Callable[[], list[naming.Proposal]] | None = None
-
-    @property
-    def rank(self) -> float:
-        """Return the order in which fits are named: small residuals first, simple ones among equals."""
-        return noise.rank(self.share, self.price, len(self.problem.fit))
 
 
 def propose(
@@ -113,7 +78,6 @@ class Search:
     def __init__(self, dataset: Any, budget: Budget, seed: int, library: Library | None = None) -> None:
         self.root = root = problem(dataset, seed)
         self.budget = budget
-        self.rng = np.random.default_rng(seed)
         X, w = root.Z, root.w**2
         self.fit = Rows(X[root.fit], root.y[root.fit], w[root.fit], root.formulas)
         self.test = Rows(X[root.test], root.y[root.test], w[root.test], root.formulas)
@@ -129,7 +93,7 @@ class Search:
         # someone who chose no functions may mean any: a sharp curve is not mistaken for another
         if library is None or library == Library.load("default"):
             library = Library.load("all")
-        self.laws = partial(naming.by_library, library)
+        self.models = Models(budget, seed, library)
 
     @property
     def done(self) -> bool:
@@ -189,37 +153,37 @@ class Search:
     def steps(self) -> Iterator[list[Fit]]:
         """Yield the fits of one model class after another, the cheap and common ones first."""
         root = self.root
-        yield self.single(root, "log")
-        merged = self.merged(root)
+        yield self.models.single(root, "log")
+        merged = self.models.merged(root)
         before = merging.loss(root)
         sure = [p for p in merged[:3] if merging.loss(p) < 0.2 * before]
         for p in sure:
             for family in FAMILIES:
-                yield self.single(p, family)
+                yield self.models.single(p, family)
         for o in curve.OUTERS:
             if not o.scaled and (transformed := root.target(o)) is not None:
-                yield self.single(transformed, "log")
-        yield self.powers(root)
+                yield self.models.single(transformed, "log")
+        yield self.models.powers(root)
         for p in merged[:3]:
             for family in FAMILIES if p not in sure else ():
-                yield self.single(p, family)
-        yield self.several(root, 2)
+                yield self.models.single(p, family)
+        yield self.models.several(root, 2)
         for family in FAMILIES[1:]:
-            yield self.single(root, family)
+            yield self.models.single(root, family)
         squares = [t for o in curve.OUTERS if o.name in SQUARES and (t := root.target(o)) is not None]
         for p in squares:
-            yield self.powers(p)
-        yield self.several(root, 3)
+            yield self.models.powers(p)
+        yield self.models.several(root, 3)
         for p in merged[:2]:
-            yield self.several(p, 2)
+            yield self.models.several(p, 2)
         for p in merged[3:8]:
             for family in FAMILIES:
-                yield self.single(p, family)
+                yield self.models.single(p, family)
         for p in squares:
-            yield self.several(p, 2)
-            yield self.several(p, 3)
+            yield self.models.several(p, 2)
+            yield self.models.several(p, 3)
         for p in (root, *squares, *merged[:2]):
-            yield self.sums(p)
+            yield self.models.sums(p)
 
     def name(self, fit: Fit) -> Iterator[Candidate]:
         """Yield the formulas that a fit becomes, best first."""
@@ -251,45 +215,6 @@ class Search:
                 self.best, self.leader = candidate.score, candidate
             yield candidate
 
-    def merged(self, root: Problem, depth: int = 5, width: int = 4) -> list[Problem]:
-        """Return problems with merged columns, those that lose least first (beam search)."""
-        exponents = self.slopes(root)
-        beam = [(merging.loss(root), root)]
-        every: list[tuple[float, Problem]] = []
-        for _ in range(depth):
-            grown = []
-            for before, p in beam:
-                if p.width < 2:
-                    continue
-                rough = exponents if p is root else self.slopes(p)
-                for m in merging.telling(merging.merges(p, rough))[:24]:
-                    q = p.merge(m.i, m.j, m.operation)
-                    left = merging.loss(q)
-                    if left < 1.5 * before:
-                        grown.append((left, q))
-                if self.budget.exhausted:
-                    break
-            unique: dict[frozenset, tuple[float, Problem]] = {}
-            for left, q in grown:
-                unique.setdefault(frozenset(q.formulas), (left, q))
-            beam = sorted(unique.values(), key=lambda t: t[0])[:width]
-            every += beam
-            if not beam:
-                break
-        return [p for _, p in sorted(every, key=lambda t: np.log10(t[0] + 1e-14))]
-
-    def slopes(self, p: Problem) -> np.ndarray:
-        """Return the exponents of the best pure power law, 0 for columns that change sign."""
-        rows = p.fit[:FIT_ROWS]
-        logs = p.one_signed()
-        if not np.any(logs):
-            return np.zeros(p.width)
-        L = _logs(p.Z[rows][:, logs])
-        fit = ridge.View(L, L, *p.scaled(rows), None).solve(_log_slopes(L, p.y[rows]), np.zeros(0), 0, 30)
-        out = np.zeros(p.width)
-        out[logs] = np.clip(fit.p, -8, 8)
-        return out
-
     def measure(self, formula: sympy.Expr, source: str) -> tuple[float, Candidate] | None:
         """Return the formula with its constants fitted, and its rank (description length) before it."""
         key = str(formula.xreplace({f: sympy.Float(f"{float(f):.2g}") for f in formula.atoms(sympy.Float)}))
@@ -311,188 +236,6 @@ class Search:
         price = complexity(fitted.expression) + sum(_nats(c, rows) for c in fitted.free) / noise.NODE_PRICE
         return noise.rank(fitted.loss / self.power, price, rows), Candidate(share, source, fitted.expression)
 
-    def single(self, p: Problem, family: str) -> list[Fit]:
-        """Fit y = m·f(h), h a monomial ("log") or a weighted sum of columns or of their squares."""
-        return [
-            Fit(
-                form.share * p.unit,
-                form.price,
-                f"ridge {family}",
-                p,
-                partial(naming.single, p, form),
-                partial(naming.single, p, form, self.laws) if any(form.q) else None,
-            )
-            for form in self.forms(p, family)
-        ]
-
-    def forms(self, p: Problem, family: str) -> list[Form]:
-        """Return rounded exponent vectors of good ridge fits, best first."""
-        logs = p.one_signed()
-        units = np.ones(p.width)
-        if family != "log":
-            units = np.mean(p.Z[p.fit[:FIT_ROWS]] ** 2, 0) ** (0.5 if family == "linear" else 1.0)
-
-        def view(rows: np.ndarray) -> ridge.View:
-            Z = p.Z[rows]
-            L, sign = _logs(Z[:, logs]), None
-            if family != "log":
-                S = (Z if family == "linear" else Z * Z) / units
-            else:
-                S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
-                sign = None if logs.all() else np.prod(np.sign(Z[:, ~logs]), axis=1)
-            return ridge.View(L, S, *p.scaled(rows), sign)
-
-        some = view(p.fit[:FIT_ROWS])
-        n = len(some.y)
-        degree = min(8, max(1, n // 4))
-        rough = _log_slopes(some.L, some.y)
-        fits = []
-        for q in self.directions(some.S, family, ~logs):
-            for p0 in (
-                (rough,) if family != "log" else (rough, rough + 0.3 * self.rng.normal(size=len(rough)))
-            ):
-                fits.append(some.solve(p0, q, degree, 40))
-                if len(q) == 0:
-                    break
-            if fits[-1].share < 1e-9 or self.budget.exhausted:
-                break
-        fits.sort(key=lambda f: f.share)
-        if fits and fits[0].share > 1e-7 and n > 120:
-            near = fits[:8]
-            judged = [(naming.corrected(f.share, degree, n), f) for f in fits]
-            finer = [some.solve(f.p, f.q, 18, 30) for f in near if len(f.q)]
-            judged += [(naming.corrected(f.share, 18, n), f) for f in finer]
-            if len(p.fit) > FIT_ROWS and min(share for share, _ in judged) > SHARP:
-                # noise blurs exponents: the nearest ones are fitted again on every row
-                every = view(p.fit)
-                again = [every.solve(f.p, f.q, degree, 20) for f in near]
-                if family != "log" and p.width <= MOST_PARTED:
-                    again += ridge.parted(every, logs, degree)
-                judged += [(naming.corrected(f.share, degree, len(p.fit)), f) for f in again]
-            fits = [f for _, f in sorted(judged, key=lambda j: j[0])]
-        many = 8 if fits and fits[0].share > 1e-6 else 4
-        return naming.forms(p, family, logs, some.S, units, fits[:many], degree)
-
-    def directions(self, S: np.ndarray, family: str, free: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield starting directions of h: none, single columns, pairs, and random ones."""
-        d = S.shape[1]
-        if family == "log":
-            yield np.zeros(0)
-            for i in range(d):
-                yield np.eye(d)[i]
-        elif d > 1:
-            yield np.ones(d) / np.sqrt(d)
-            if free.any() and not free.all():
-                yield free / np.sqrt(free.sum())
-        else:
-            return
-        for i, j in itertools.combinations(range(d), 2):
-            for sign in (1.0, -1.0):
-                q = np.zeros(d)
-                q[i], q[j] = 1.0, sign
-                yield q / np.linalg.norm(q)
-        for _ in range(8 if d > 2 else 2):
-            q = np.asarray(self.rng.normal(size=d))
-            yield q / np.linalg.norm(q)
-
-    def powers(self, p: Problem) -> list[Fit]:
-        """Fit sums of two to four power laws."""
-        return self.shared(p, (2, 3, 4), [None], "powers", 6)
-
-    def several(self, p: Problem, count: int) -> list[Fit]:
-        """Fit y = sum of m_k·f_k(h) over arguments h of one or two columns."""
-        return self.shared(p, (count,), list(_arguments(p)), f"{count} terms", 3)
-
-    def sums(self, p: Problem) -> list[Fit]:
-        """Fit sums of a few products of plain curves, chosen from a dictionary."""
-        return [
-            Fit(
-                naming.corrected(found.share, len(found.terms), len(p.fit)) * p.unit,
-                found.price,
-                "sum of products",
-                p,
-                found.proposals,
-            )
-            for found in sums.fit(p, p.fit)
-        ]
-
-    def shared(
-        self, p: Problem, counts: tuple[int, ...], arguments: list, source: str, tries: int
-    ) -> list[Fit]:
-        """Fit sums of terms for each argument; return the best fits."""
-        rows = p.fit[:FIT_ROWS]
-        y, w = p.scaled(rows)
-        logs = p.one_signed()
-        out = []
-        for count in counts:
-            fits: list[tuple[float, Any, Any, terms.Terms]] = []
-
-            def attempt(
-                argument: Any,
-                use: np.ndarray,
-                L: np.ndarray,
-                B: np.ndarray,
-                rough: np.ndarray,
-                fits: list = fits,
-                count: int = count,
-            ) -> None:
-                # half the starts are whole exponents, half scatter about the rough power law
-                P = self.rng.choice([-1.0, 0.0, 0.0, 1.0], size=(count, len(use)))
-                if self.rng.random() < 0.4:
-                    P = rough + 0.7 * P
-                fit = terms.solve(L, B, y, w, P, 30, 1e-13, 300 * fits[0][0] if fits else 0.0)
-                fits.append((fit.share, argument, use, fit))
-                fits.sort(key=lambda f: f[0])
-
-            for argument in arguments:
-                columns, B = naming.basis(p, argument, rows, 8)
-                use = np.array([i for i in np.flatnonzero(logs) if i not in columns], int)
-                if len(use) == 0 or count * (B.shape[1] + len(use)) > len(y) // 2:
-                    continue
-                L = _logs(p.Z[rows][:, use])
-                rough = _log_slopes(L, y)
-                for _ in range(tries):
-                    attempt(argument, use, L, B, rough)
-                    if fits[0][0] < 1e-9 or self.budget.exhausted:
-                        break
-                if fits and fits[0][0] < 1e-9:
-                    break
-            # more starts for the arguments that came closest
-            nearest: dict[Any, np.ndarray] = {}
-            for _, argument, use, _ in fits:
-                nearest.setdefault(argument, use)
-            for argument, use in list(nearest.items())[:12]:
-                _, B = naming.basis(p, argument, rows, 8)
-                L = _logs(p.Z[rows][:, use])
-                for _ in range(2 * tries):
-                    if fits[0][0] < 1e-9 or self.budget.exhausted:
-                        break
-                    attempt(argument, use, L, B, _log_slopes(L, y))
-            if fits and fits[0][0] > 1e-6 and arguments != [None] and len(y) > 200:
-                finer = []
-                for _, argument, use, fit in fits[:10]:
-                    _, B = naming.basis(p, argument, rows, 24 if count == 2 else 18)
-                    fit = terms.solve(_logs(p.Z[rows][:, use]), B, y, w, fit.P, 30, 1e-13)
-                    finer.append((fit.share, argument, use, fit))
-                fits = sorted(fits + finer, key=lambda f: f[0])
-            for _, argument, use, fit in fits[:3]:
-                share = _everywhere(p, argument, use, fit) * p.unit
-                out.append(Fit(share, 3.0 * count, source, p, partial(naming.several, p, argument, use, fit)))
-            if fits and fits[0][0] < 1e-9:
-                break
-        return out
-
-
-def _everywhere(p: Problem, argument: Any, use: np.ndarray, fit: terms.Terms) -> float:
-    """Return the share that exponents found on some rows leave of all that are fitted.
-
-    All fits are ranked on the same rows: the noise of one sample differs from another's by more than fits do.
-    """
-    rows = p.fit
-    _, B = naming.basis(p, argument, rows, fit.C.shape[1] - 1)
-    again = terms.project(_logs(p.Z[rows][:, use]), B, *p.scaled(rows), fit.P)
-    return naming.corrected(again.share, fit.C.size + fit.P.size, len(rows))
-
 
 def _nats(constant: Constant, rows: int) -> float:
     """Return what a measured constant costs, or a nice number in its place; 0 and 1 take symbols along."""
@@ -504,29 +247,3 @@ def _nats(constant: Constant, rows: int) -> float:
     off = (best[0].value - constant.value) / error
     saved = 2 * noise.NODE_PRICE if abs(best[0].value) in (0.0, 1.0) else 0.0
     return min(measured, best[0].price + 0.5 * off**2 - saved)
-
-
-def _arguments(p: Problem) -> Iterator[tuple[str, int, int]]:
-    d = p.width
-    logs = p.one_signed()
-    for i in range(d):
-        yield "x", i, i
-    for i, j in itertools.combinations(range(d), 2):
-        yield "a*b", i, j
-        if logs[j]:
-            yield "a/b", i, j
-        elif logs[i]:
-            yield "a/b", j, i
-        yield "a-b", i, j
-        yield "a+b", i, j
-
-
-def _logs(Z: np.ndarray) -> np.ndarray:
-    L = np.log(np.abs(Z))
-    return L - L.mean(0)
-
-
-def _log_slopes(L: np.ndarray, y: np.ndarray) -> np.ndarray:
-    A = np.column_stack([L, np.ones(len(y))])
-    z = np.log(np.maximum(np.abs(y), 1e-3 * np.median(np.abs(y))) + 1e-300)
-    return np.clip(np.linalg.lstsq(A, z, rcond=None)[0][:-1], -6, 6)
