@@ -221,10 +221,10 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
         trial = fit(program, rows, REFIT_STEPS, (*polished.fixed, record))
         if trial is None:
             continue
-        saved = noise.number_length(constant.value, error) - nice.price
-        saved += noise.NODE_PRICE * (before - complexity(trial.expression))
-        # pi is paid for once: by its own price or by its symbols, whichever is dearer
-        saved += min(nice.base, noise.NODE_PRICE * (complexity(nice.exact) - 1))
+        shorter = noise.NODE_PRICE * (before - complexity(trial.expression))
+        saved = noise.number_length(constant.value, error) - nice.price + shorter
+        # pi is paid for once: by its own price or by the symbols it adds, whichever is dearer
+        saved += min(nice.base, max(0.0, -shorter))
         if worsening(polished, trial, rows) < min(saved, MAX_WORSENING):
             return trial
     return None

@@ -69,6 +69,10 @@ def test_pi_is_paid_for_once():
     data = rows("2*pi*x", noise=0.1)
     found = settle(polish(parse_expression("6.1*x", NAMES), data), data)
     assert found.expression == 2 * sympy.pi * COLUMNS[0]
+    # where it adds no symbols there is nothing to give back: 0.31 ± 0.01 is not 1/pi
+    data = rows("0.31*x", noise=0.3)
+    found = settle(polish(parse_expression("0.3*x", NAMES), data), data)
+    assert not found.expression.has(sympy.pi)
 
 
 def test_settle_rounds_within_the_noise():
