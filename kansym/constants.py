@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -60,6 +61,9 @@ def _bases() -> tuple[tuple[sympy.Expr, float, float], ...]:
 REACH = 4.0
 """Nice values further away than this many standard errors are not offered."""
 
+PREFIX = 3.0
+"""What a power of 1000 beside a number costs in nats."""
+
 _Q = np.arange(1, 41)
 _STEPS = np.arange(-3, 4)
 
@@ -68,12 +72,29 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
     """Return nice numbers near a value with a standard error, the likeliest first.
 
     Likeliest: least price plus half the squared distance in standard errors, both in nats. Offers at most
-    `most`, none further than REACH errors nor dearer than `longest` nats.
+    `most`, none further than REACH errors nor dearer than `longest` nats. Numbers beyond a thousand, or below a
+    thousandth, may be nice ones times a power of 1000.
 
     >>> str(near(0.7853981, 1e-7)[0].exact), str(near(1.9998, 1e-3)[0].exact)
     ('pi/4', '2')
+    >>> str(near(1.2566371e-6, 1e-12)[0].exact)
+    'pi/2500000'
     """
-    if not math.isfinite(value) or not math.isfinite(error) or abs(value) > 1e9:
+    if not math.isfinite(value) or not math.isfinite(error):
+        return []
+    found = _near(value, error, longest, most)
+    power = round(math.log10(abs(value)) / 3) if value else 0
+    if power and not 1e-3 <= abs(value) <= 1e3:
+        unit = sympy.Integer(1000) ** power
+        scale = float(unit)
+        for n in _near(value / scale, error / scale, longest - PREFIX, most):
+            found.append(Nice(n.exact * unit, n.value * scale, n.price + PREFIX, n.base))
+        found.sort(key=lambda n: n.price + 0.5 * ((n.value - value) / error) ** 2 if error else n.price)
+    return found[:most]
+
+
+def _near(value: float, error: float, longest: float, most: int) -> list[Nice]:
+    if abs(value) > 1e9:
         return []
     error = max(error, 1e-300)
     base = np.array([b for _, b, _ in _bases()])[:, None, None]
@@ -104,7 +125,12 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
 
 def price(number: sympy.Rational) -> float:
     """Return the nats for writing a rational number exactly."""
-    return float(_prices(np.array(float(number.p)), np.array(float(number.q))))
+    plain = float(_prices(np.array(float(number.p)), np.array(float(number.q))))
+    if not number or Fraction(1, 1000) <= abs(number) <= 1000:
+        return plain
+    unit = sympy.Integer(1000) ** round(math.log10(abs(number)) / 3)
+    small = number / unit
+    return min(plain, PREFIX + float(_prices(np.array(float(small.p)), np.array(float(small.q)))))
 
 
 def _prices(p: np.ndarray, q: np.ndarray) -> np.ndarray:

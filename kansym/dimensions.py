@@ -72,17 +72,19 @@ class Dimensions:
 
 
 @dataclass(frozen=True, eq=False)
-class Reduction:
-    """Hold a dataset of dimensionless columns and target, and what they are made of."""
+class Rewritten:
+    """Hold a dataset in other columns and target, and what these are made of in the table's own."""
 
     dataset: Dataset
-    groups: tuple[sympy.Expr, ...]
+    columns: tuple[sympy.Expr, ...]
     product: sympy.Expr
 
     def back(self, formula: sympy.Expr) -> sympy.Expr:
-        """Return a formula of the groups as one of the columns, in the target's unit."""
+        """Return a formula of these columns as one of the table's, for the table's target."""
         names = symbols(self.dataset.names)
-        return self.product * formula.xreplace(dict(zip(names, self.groups, strict=True)))
+        # a factor that all terms of a sum have stands before it, where it meets other numbers
+        inner = sympy.factor_terms(formula.xreplace(dict(zip(names, self.columns, strict=True))))
+        return self.product * inner
 
 
 def product(dataset: Dataset) -> sympy.Expr | None:
@@ -91,7 +93,7 @@ def product(dataset: Dataset) -> sympy.Expr | None:
     return None if found is None else _monomial(found[0], dataset)
 
 
-def reduced(dataset: Dataset) -> Reduction | None:
+def reduced(dataset: Dataset) -> Rewritten | None:
     """Return the dataset in dimensionless groups; None where units do not make it any smaller.
 
     The target becomes y / product; rows are weighted so that its residuals count as those of y do.
@@ -112,7 +114,7 @@ def reduced(dataset: Dataset) -> Reduction | None:
         dataset, X=columns, y=y, names=names, weights=weights / weights.mean(), units=None, unit_texts=None
     )
     made = tuple(_monomial(g, dataset) for g in found[1])
-    return Reduction(plain, made, _monomial(found[0], dataset))
+    return Rewritten(plain, made, _monomial(found[0], dataset))
 
 
 def _values(powers: Mapping[str, Fraction], dataset: Dataset) -> np.ndarray:

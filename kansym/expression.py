@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import sympy
+from sympy.functions.elementary.trigonometric import TrigonometricFunction
 from sympy.printing.str import StrPrinter
 
 from kansym import library
@@ -15,6 +16,9 @@ from kansym.graph import Edge, Graph, Spline, Symbolic
 from kansym.latex import Latex
 from kansym.parsing import quote
 from kansym.parsing import symbols as column_symbols
+
+MOST_TURNS = 12
+"""Angles with larger whole numbers in them are left out where SymPy would expand them."""
 
 
 def number(value: float) -> sympy.Expr:
@@ -308,8 +312,15 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
         if not e.atoms(sympy.Float):
             yield sympy.cancel(together)
             yield sympy.factor(e)
-            yield sympy.trigsimp(e)
+            if not _many_turns(e):
+                yield sympy.trigsimp(e)
             yield sympy.radsimp(e)
+
+
+def _many_turns(e: sympy.Expr) -> bool:
+    """Tell whether some angle is a large multiple: SymPy writes sin(n x) as a polynomial of degree n."""
+    angles = [f.args[0] for f in e.atoms(sympy.Function) if isinstance(f, TrigonometricFunction)]
+    return any(abs(q.p) > MOST_TURNS for angle in angles for q in angle.atoms(sympy.Rational))
 
 
 def _turned(e: sympy.Expr) -> sympy.Expr:

@@ -20,13 +20,14 @@ from kansym import expression as expressions
 from kansym.archive import Archive
 from kansym.budget import Budget, Progress, watchdog
 from kansym.dataset import Dataset, from_arrays, from_table
-from kansym.dimensions import Reduction
+from kansym.dimensions import Rewritten
 from kansym.errors import InputError
 from kansym.findings import conclude
 from kansym.graph import Graph, Spline
 from kansym.interrupts import shielded
 from kansym.library import Library
 from kansym.parsing import parse_expression, symbols
+from kansym.prefixes import prefixed
 from kansym.refine import Judged, Trial, exact, refine
 from kansym.run import Run
 from kansym.search.candidate import Candidate
@@ -305,33 +306,50 @@ def _proposals(
         if offered:
             return
     names = [name for name in PRODUCERS if name != "network" or options.kan]
-    tasks: list[tuple[str, Dataset, Reduction | None]] = [(name, rows, None) for name in names]
-    if trial.dimensions is not None and (reduction := dimensions.reduced(rows)) is not None:
+    ordinary = _rewritten(rows, prefixed)
+    tasks = [(name, *(ordinary if name != "network" else (rows, ()))) for name in names]
+    if trial.dimensions is not None and dimensions.reduced(rows) is not None:
         # fewer columns make a search faster and surer; the table as it stands comes after, where needed: sums
         # of squares of differences, say, are easier seen there
-        small = [(name, reduction.dataset, reduction) for name in names if name != "network"]
-        whole = [(name if name == "network" else f"{name}, columns", rows, None) for name in names]
+        reduced = _rewritten(rows, dimensions.reduced, prefixed)
+        small = [(name, *reduced) for name in names if name != "network"]
+        whole = [(name if name == "network" else f"{name}, columns", *seen) for name, *seen in tasks]
         tasks = [*small[:2], whole[0], *small[2:], *whole[1:]]
+    if ordinary[1]:
+        # columns of one kind may have got different prefixes, which hides their sums
+        tasks.append(("structure, columns", rows, ()))
     if options.jobs == 1:
-        for name, part, reduction in tasks:
-            yield name, _restored(_propose(name, part, trial.library, options, budget), reduction)
+        for name, part, rewritings in tasks:
+            yield name, _restored(_propose(name, part, trial.library, options, budget), rewritings)
         return
     from joblib import Parallel, delayed
 
     work = (delayed(_collect)(n, part, trial.library, options, budget.left) for n, part, _ in tasks)
     found = Parallel(n_jobs=options.jobs, return_as="generator")(work)
     try:
-        for (name, _, reduction), candidates in zip(tasks, found, strict=True):
-            yield name, _restored(iter(candidates), reduction)
+        for (name, _, rewritings), candidates in zip(tasks, found, strict=True):
+            yield name, _restored(iter(candidates), rewritings)
     finally:
         found.close()
 
 
-def _restored(candidates: Iterator[Candidate], reduction: Reduction | None) -> Iterator[Candidate]:
+def _rewritten(
+    rows: Dataset, *ways: Callable[[Dataset], Rewritten | None]
+) -> tuple[Dataset, tuple[Rewritten, ...]]:
+    """Return the rows after those rewritings that change anything, and these, the last one first."""
+    done: tuple[Rewritten, ...] = ()
+    for way in ways:
+        if (new := way(rows)) is not None:
+            rows, done = new.dataset, (new, *done)
+    return rows, done
+
+
+def _restored(candidates: Iterator[Candidate], rewritings: tuple[Rewritten, ...]) -> Iterator[Candidate]:
     """Yield candidates in the table's own columns."""
     for candidate in candidates:
-        if reduction is not None and candidate.expression is not None:
-            candidate = replace(candidate, expression=reduction.back(candidate.expression))
+        if candidate.expression is not None:
+            for rewriting in rewritings:
+                candidate = replace(candidate, expression=rewriting.back(candidate.expression))
         yield candidate
 
 

@@ -53,19 +53,41 @@ def problems(suite: str) -> list[dict[str, Any]]:
     return out
 
 
-def scrambled(problem: dict[str, Any], up: bool) -> dict[str, Any]:
-    """Return the same law with its columns renamed, in reverse order, a million times as large or small.
+def scrambled(problem: dict[str, Any], of_x: sympy.Rational, of_y: sympy.Rational) -> dict[str, Any]:
+    """Return the same law with its columns renamed, in reverse order and `of_x` times as large, y `of_y` times.
 
-    The target is scaled the other way.
+    `plain` is the problem itself, in whose columns a finding is judged (`unscrambled`): the verdicts cut
+    constants to three digits, and a scale is no part of a law.
     """
     from kansym.parsing import symbols
 
-    scale = sympy.Integer(10) ** (6 if up else -6)
     names = [f"v{k}" for k in range(len(problem["names"]))]
     old, new = symbols(problem["names"][::-1]), symbols(names)
-    law = truth(problem).xreplace({a: b / scale for a, b in zip(old, new, strict=True)}) / scale
-    low, high = ([float(scale) * v for v in problem[k][::-1]] for k in ("low", "high"))
-    return {**problem, "truth": str(law), "names": names, "low": low, "high": high, "units": None}
+    law = truth(problem).xreplace({a: b / of_x for a, b in zip(old, new, strict=True)}) * of_y
+    low, high = ([float(of_x) * v for v in problem[k][::-1]] for k in ("low", "high"))
+    return {**problem, "truth": str(law), "names": names, "low": low, "high": high, "units": None,
+            "plain": problem, "scales": (of_x, of_y)}  # fmt: skip
+
+
+def unscrambled(problem: dict[str, Any], found: sympy.Expr) -> sympy.Expr:
+    """Return what was found for a scrambled problem as a law of the problem itself."""
+    from kansym.parsing import symbols
+
+    of_x, of_y = problem["scales"]
+    old, new = symbols(problem["plain"]["names"][::-1]), symbols(problem["names"])
+    return found.xreplace({b: a * of_x for a, b in zip(old, new, strict=True)}) / of_y
+
+
+def scales(suite: list[dict[str, Any]], kind: str, seed: int) -> list[tuple[sympy.Rational, sympy.Rational]]:
+    """Return for every problem what x and y are multiplied by.
+
+    "millions": 10^6 and 10^-6 in turn, y by the inverse. "random": each by any number from 10^-6 to 10^6.
+    """
+    if kind == "millions":
+        million = sympy.Integer(10) ** 6
+        return [(million, 1 / million) if k % 2 == 0 else (1 / million, million) for k in range(len(suite))]
+    drawn = np.random.default_rng(seed).uniform(-6, 6, (len(suite), 2))
+    return [tuple(sympy.Rational(f"{10**u:.3g}") for u in pair) for pair in drawn]
 
 
 def _unit(text: str) -> str:
@@ -163,8 +185,13 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     out["r2"] = float(1 - np.mean((got - expected[ok]) ** 2) / np.var(expected[ok]))
     if law.expression is None:
         return {**out, "recovered": False}
+    expression = law.expression
+    if "plain" in problem:
+        expression, full = unscrambled(problem, expression), problem["plain"]
+        true, names = truth(full), full["names"]
+        positive = {s for s, low in zip(symbols(names), full["low"], strict=True) if low >= 0}
     judged = verdict(
-        law.expression,
+        expression,
         true,
         lambda width: sample(full, 2000, rng, width),
         lambda e, rows: values(e, rows, names),
@@ -181,7 +208,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--units", action="store_true")
     parser.add_argument("--dummies", type=int, default=0)
-    parser.add_argument("--scramble", action="store_true", help="rename, reorder and rescale all columns")
+    parser.add_argument("--scramble", choices=["millions", "random"], help="rename, reorder, rescale all columns")
     parser.add_argument("--rows", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
@@ -197,7 +224,7 @@ def main(argv: list[str]) -> int:
         return 0
     kept = ("suite", "noise", "units", "dummies", "scramble", "rows", "seed", "time_limit")
     options = {k: getattr(a, k) for k in kept}
-    marks = "-units" * a.units + "-scrambled" * a.scramble
+    marks = "-units" * a.units + (f"-{a.scramble}" if a.scramble else "")
     name = f"discover-{a.suite}-noise{a.noise:g}{marks}-d{a.dummies}-s{a.seed}.jsonl"
     path = a.out or Path("outputs") / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,7 +233,7 @@ def main(argv: list[str]) -> int:
     names = {d["id"] for d in done}
     suite = problems(a.suite)
     if a.scramble:
-        suite = [scrambled(p, k % 2 == 0) for k, p in enumerate(suite)]
+        suite = [scrambled(p, *by) for p, by in zip(suite, scales(suite, a.scramble, a.seed), strict=True)]
     todo = [p for p in suite if p["id"] not in names and (not a.only or p["id"] in a.only)]
     from joblib import Parallel, delayed
 

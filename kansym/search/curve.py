@@ -303,7 +303,8 @@ def _columns_of(u: Array, t: Array, w: Array) -> list[_Column]:
         if not np.all(np.isfinite(base)):
             continue
         tj = t * base
-        wj = w / np.abs(base)
+        # where h^-j vanishes a row would outweigh all others, and every curve look constant
+        wj = w / np.maximum(np.abs(base), FLATTEST * np.median(np.abs(base)))
         size = float(np.sqrt(np.mean(tj * tj)))
         for g in OUTERS:
             if (not g.scaled and j != 0) or not g.allows(tj):
@@ -343,6 +344,9 @@ _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh
 FREE = 2.0
 """What a measured constant costs in symbols, about log(n)/2 nats."""
 
+
+FLATTEST = 0.01
+"""A power of h that divides a curve counts as at least this share of its median."""
 
 BINS = 80
 """Bins that a noisy curve is averaged in before it is transformed."""

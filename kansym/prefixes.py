@@ -1,0 +1,57 @@
+"""The same table with columns of very large or very small numbers in thousands, millionths, and so on.
+
+A search counts on numbers near one: a sine's rate that is a whole number, an angle's arcsine, a constant that
+is one. Where a table holds metres for micrometres, nothing of that is left; a power of 1000 brings it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import sympy
+
+from kansym.dataset import Dataset
+from kansym.dimensions import Rewritten
+from kansym.parsing import symbols
+
+ORDINARY = 3.0
+"""Columns whose middle lies within so many decades of one stay as they are."""
+
+KIN = 2.0
+"""Columns whose middles are so many decades apart, or less, share a prefix: they may be added or compared."""
+
+
+def prefixed(dataset: Dataset) -> Rewritten | None:
+    """Return the dataset with every column and the target as 1000^k times an ordinary one; None if all are."""
+    powers = _thousands(np.array([_decades(column) for column in dataset.X.T]))
+    of_y = int(_thousands(np.array([_decades(dataset.y)]))[0])
+    if not of_y and not powers.any():
+        return None
+    weights = dataset.weights
+    small = replace(
+        dataset,
+        X=np.ascontiguousarray(dataset.X * 1000.0**-powers),
+        y=dataset.y * 1000.0**-of_y,
+        weights=None if weights is None else weights * 1000.0 ** (2 * of_y),
+    )
+    unit = sympy.Integer(1000)
+    columns = tuple(s * unit ** -int(k) for s, k in zip(symbols(dataset.names), powers, strict=True))
+    return Rewritten(small, columns, unit**of_y)
+
+
+def _decades(values: np.ndarray) -> float:
+    """Return log10 of the median size of the values that are not zero; 0 for none."""
+    sizes = np.abs(values[values != 0])
+    return float(np.median(np.log10(sizes))) if len(sizes) else 0.0
+
+
+def _thousands(decades: np.ndarray) -> np.ndarray:
+    """Return k of the prefix 1000^k for columns whose sizes have these log10; one k for each chain of kin."""
+    order = np.argsort(decades)
+    chains = np.split(order, np.flatnonzero(np.diff(decades[order]) > KIN) + 1)
+    powers = np.zeros(len(decades))
+    for chain in chains:
+        middle = float(np.mean(decades[chain])) if len(chain) else 0.0
+        powers[chain] = round(middle / 3) if abs(middle) > ORDINARY else 0
+    return powers
