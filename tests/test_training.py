@@ -1,5 +1,7 @@
 """Training: exact derivatives, every loss and optimiser, grid extension, stops, ensembles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -167,6 +169,26 @@ def test_smoothness_is_chosen_on_held_out_rows() -> None:
         KAN([2, 1, 1]).fit(X, y, smoothness=[1e-3, 1e-9])
     model = KAN([2, 1, 1], seed=0).fit(X, y, steps=30, smoothness=[1e2, 1e-9], validation=0.2)
     assert np.sqrt(np.mean((model.predict(X) - y) ** 2)) < 0.1
+
+
+def test_the_penalty_of_a_smooth_curve_is_not_lost_in_rounding() -> None:
+    model = KAN([1, 1], grid=250, base=None, seed=0)
+    layer = model.layers[0]
+    c = np.exp(np.linspace(0, 2, layer.size))
+    stack = (replace(layer, coefficients=c.reshape(layer.coefficients.shape)),)
+    theta, X = torch.from_numpy(lay.pack(stack)), np.zeros((1, 1))
+    y = torch.from_numpy(schedule.forward(stack, X))
+    found = Problem(stack, X, y, losses.Squared(), smoothness=1.0).state(theta)
+    exact = ((np.exp(2 / (layer.size - 1)) - 1) ** 6 * c[:-6]) ** 2  # sixth differences of e^(hi)
+    assert float(found.objective - found.loss) == pytest.approx(exact.sum(), rel=0.05, abs=0.0)
+
+
+def test_smoothness_continues_a_curve_into_cells_without_rows() -> None:
+    x = np.sort(np.random.default_rng(0).uniform(-1, 1, 1000))
+    inside = x[x < 0.95]
+    model = KAN([1, 1], seed=0).fit(inside[:, None], np.exp(inside), margin=0.05)
+    model.fit(inside[:, None], np.exp(inside), grids=[50, 200], steps=40, margin=0.05, smoothness=1e-3)
+    assert np.abs(model.predict(x[:, None]) - np.exp(x)).max() < 1e-7
 
 
 def test_ensemble_members_train_as_they_would_alone_and_the_best_is_picked() -> None:

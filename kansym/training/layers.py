@@ -275,8 +275,8 @@ def ties(layers: Sequence[Layer]) -> np.ndarray | None:
 
 
 def smoothing(layers: Sequence[Layer]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for every layer of splines where its coefficients lie in theta (edges, C), and the Gram matrix
-    (C, C) of their differences.
+    """Return for every layer of splines where its coefficients lie in theta (edges, C), and the matrix D
+    (differences, C) that takes their differences; the penalty is |D c|² for each edge.
 
     Fourth differences; sixth ones on fine grids, whose empty cells they continue more exactly (measured in
     docs/notes/training.md).
@@ -288,7 +288,7 @@ def smoothing(layers: Sequence[Layer]) -> list[tuple[np.ndarray, np.ndarray]]:
             d = spline.difference(layer.size, 4 if layer.grid < 40 else 6)
             sums = at + np.arange(layer.sums) * (layer.inputs * width + 1)
             edges = (sums[:, None] + np.arange(layer.inputs) * width).ravel()
-            out.append((edges[:, None] + np.arange(layer.size), d.T @ d))
+            out.append((edges[:, None] + np.arange(layer.size), d))
         at += layer.sums * (layer.inputs * width + 1) + 4 * len(layer.symbolic)
     return out
 
