@@ -26,6 +26,7 @@ from kansym.parsing import symbols
 from kansym.program import Program
 from kansym.search import pool, transforms
 from kansym.search.candidate import Candidate
+from kansym.search.merging import needed
 from kansym.search.pool import Pool
 from kansym.search.transforms import Short, Target
 
@@ -125,27 +126,37 @@ def propose(
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
     if len(y) < pool.PROBES + 2 or np.ptp(y) == 0:
         return
-    search = Search.of(X, y, symbols(dataset.names), library or Library.load("default"), seed)
+    library, names = library or Library.load("default"), symbols(dataset.names)
     if not noise:
-        # where inputs had to be left out, deeper pools of the others are seldom worth their time
-        seen: set[tuple[tuple[str, ...], int]] = set()
-        for names, capacity, part in STAGES if X.shape[1] <= COLUMNS else STAGES[:1]:
-            functions = tuple(f.name for f in search.functions(names))
-            if (functions, capacity) in seen:
-                continue
-            seen.add((functions, capacity))
-            with threadpool_limits(1, "blas"):
-                found = search.exact(names, capacity, part, budget)
-                if not found and capacity == STAGES[0][1] and X.shape[1] <= COLUMNS and not budget.exhausted:
-                    found = search.deep(budget)
-            if found:
-                yield from found
-                return
-            if budget.exhausted:
+        use = needed(X, y) if X.shape[1] > 2 else np.ones(X.shape[1], bool)
+        # columns that do not matter make every pool shallower
+        for columns in [use, np.ones_like(use)] if 0 < use.sum() < len(use) else [np.ones_like(use)]:
+            of = tuple(name for name, used in zip(names, columns, strict=True) if used)
+            found = _exact(Search.of(X[:, columns], y, of, library, seed), budget)
+            yield from found
+            if found or budget.exhausted:
                 return
     with threadpool_limits(1, "blas"):
-        found = search.linear(budget)
-    yield from found
+        yield from Search.of(X, y, names, library, seed).linear(budget)
+
+
+def _exact(search: Search, budget: Budget) -> list[Candidate]:
+    """Return the formulas of the first pools in which any agrees with all rows."""
+    # where inputs had to be left out, deeper pools of the others are seldom worth their time
+    few = search.X.shape[1] <= COLUMNS
+    seen: set[tuple[tuple[str, ...], int]] = set()
+    for names, capacity, part in STAGES if few else STAGES[:1]:
+        functions = tuple(f.name for f in search.functions(names))
+        if (functions, capacity) in seen:
+            continue
+        seen.add((functions, capacity))
+        with threadpool_limits(1, "blas"):
+            found = search.exact(names, capacity, part, budget)
+            if not found and capacity == STAGES[0][1] and few and not budget.exhausted:
+                found = search.deep(budget)
+        if found or budget.exhausted:
+            return found
+    return []
 
 
 @dataclass(frozen=True, eq=False)

@@ -153,6 +153,20 @@ def unexplained(Z: np.ndarray, r: np.ndarray) -> float:
     return float(stats.f.sf(seen / k / (max(power - seen, 1e-300) / (n - k)), k, n - k))
 
 
+def needed(Z: np.ndarray, y: np.ndarray, most: float = 0.01) -> np.ndarray:
+    """Tell for each column of Z (n, d) whether low polynomials of y (n,) lose anything without it (F-test).
+
+    A column whose p-value exceeds `most` is not needed. One that acts through fine waves alone looks so, too.
+    """
+    U, most_terms = _scaled(Z), max(len(y) // 6, 4)
+    A, degrees = _polynomials(U, most_terms)
+    p, full = A.shape[1], _left(A, y)
+    parts = [_polynomials(np.delete(U, j, axis=1), most_terms, int(degrees.max()))[0] for j in range(U.shape[1])]
+    q, left = np.array([B.shape[1] for B in parts]), np.array([_left(B, y) for B in parts])
+    F = np.maximum(left - full, 0.0) / (p - q) / (max(full, 1e-300) / (len(y) - p))
+    return np.asarray(stats.f.sf(F, p - q, len(y) - p) < most)
+
+
 def _scaled(Z: np.ndarray) -> np.ndarray:
     """Return the columns within [-1, 1], wide ones of one sign in logarithms."""
     columns = []
@@ -162,11 +176,11 @@ def _scaled(Z: np.ndarray) -> np.ndarray:
     return np.column_stack(columns)
 
 
-def _polynomials(U: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the polynomials of total degree up to 10 that need at most `most` terms, and their degrees."""
+def _polynomials(U: np.ndarray, most: int, highest: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    """Return the polynomials of total degree up to `highest` of at most `most` terms, and their degrees."""
     d = U.shape[1]
     degree = 1
-    while degree < 10 and math.comb(d + degree + 1, d) <= most:
+    while degree < highest and math.comb(d + degree + 1, d) <= most:
         degree += 1
     single = [chebyshev(u, degree)[0] for u in U.T]
     terms = [(np.ones(len(U)), 0)]

@@ -9,6 +9,8 @@ the curve: that is `curve`'s job.
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,6 +62,35 @@ def parted(view: View, logs: np.ndarray, degree: int, keep: int = 4) -> list[Rid
             found.sort(key=lambda f: f.share)
             del found[keep:]
     return found
+
+
+MOST_DIRECTIONS = 2000
+"""So many products of columns are looked at for an argument, those of few columns first."""
+
+
+def telling(S: np.ndarray, t: np.ndarray, keep: int = 3) -> Iterator[np.ndarray]:
+    """Yield the products of three or more columns, and their inverses, along which t (n,) looks most like a curve.
+
+    Sorted along the right argument neighbours differ little, however many waves the curve has; a Gauss-Newton
+    step finds its way among few waves only. S (n, d) are logarithms. The measure is von Neumann's ratio of
+    neighbours' squared differences to the variance (Ann. Math. Stat. 12, 1941).
+    """
+    d = S.shape[1]
+    rows: list[np.ndarray] = []
+    for k in range(3, d + 1):
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=k - 1)))
+        if len(rows) + math.comb(d, k) * len(signs) > MOST_DIRECTIONS:
+            break
+        for inside in map(list, itertools.combinations(range(d), k)):
+            q = np.zeros((len(signs), d))
+            q[:, inside] = np.column_stack([np.ones(len(signs)), signs])
+            rows += list(q)
+    if not rows:
+        return
+    order = np.argsort(S @ np.array(rows).T, axis=0)
+    ratio = np.mean(np.diff(t[order], axis=0) ** 2, axis=0)
+    for i in np.argsort(ratio, kind="stable")[:keep]:
+        yield rows[i] / np.linalg.norm(rows[i])
 
 
 def chebyshev(s: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
