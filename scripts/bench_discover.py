@@ -208,7 +208,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--units", action="store_true")
     parser.add_argument("--dummies", type=int, default=0)
-    parser.add_argument("--scramble", choices=["millions", "random"], help="rename, reorder, rescale all columns")
+    parser.add_argument(
+        "--scramble", choices=["millions", "random"], help="rename, reorder, rescale all columns"
+    )
     parser.add_argument("--rows", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from kansym import noise
 from kansym.search.problem import Operation, Problem
 from kansym.search.ridge import chebyshev, unit
 
@@ -31,6 +32,9 @@ OPERATIONS = (
 _PRODUCTS = ("a*b", "a/b")
 SURFACE_DEGREE = 7
 CURVE_DEGREE = 9
+
+SHUFFLES = 30
+"""A column of chance passes for a needed one about once in so many tables."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,18 +157,22 @@ def unexplained(Z: np.ndarray, r: np.ndarray) -> float:
     return float(stats.f.sf(seen / k / (max(power - seen, 1e-300) / (n - k)), k, n - k))
 
 
-def needed(Z: np.ndarray, y: np.ndarray, most: float = 0.01) -> np.ndarray:
-    """Tell for each column of Z (n, d) whether low polynomials of y (n,) lose anything without it (F-test).
+def needed(Z: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Tell for each column of Z (n, d) whether low polynomials of y (n,) lose anything without it.
 
-    A column whose p-value exceeds `most` is not needed. One that acts through fine waves alone looks so, too.
+    A column is needed when it helps more than any of SHUFFLES shuffled copies of itself: what a polynomial
+    leaves of a law is not noise, and an F-test would find columns of chance useful. One that acts through fine
+    waves alone looks useless, too.
     """
-    U, most_terms = _scaled(Z), max(len(y) // 6, 4)
-    A, degrees = _polynomials(U, most_terms)
-    p, full = A.shape[1], _left(A, y)
-    parts = [_polynomials(np.delete(U, j, axis=1), most_terms, int(degrees.max()))[0] for j in range(U.shape[1])]
-    q, left = np.array([B.shape[1] for B in parts]), np.array([_left(B, y) for B in parts])
-    F = np.maximum(left - full, 0.0) / (p - q) / (max(full, 1e-300) / (len(y) - p))
-    return np.asarray(stats.f.sf(F, p - q, len(y) - p) < most)
+    rng = np.random.default_rng(seed)
+    U, most = _scaled(Z), max(len(y) // 6, 4)
+    least = len(y) * noise.floor(y)
+
+    def left(j: int, column: np.ndarray) -> float:
+        return _left(_polynomials(np.column_stack([np.delete(U, j, axis=1), column]), most)[0], y)
+
+    shuffled = (min(left(j, rng.permutation(U[:, j])) for _ in range(SHUFFLES)) for j in range(U.shape[1]))
+    return np.array([left(j, U[:, j]) < chance - least for j, chance in enumerate(shuffled)])
 
 
 def _scaled(Z: np.ndarray) -> np.ndarray:
@@ -176,11 +184,11 @@ def _scaled(Z: np.ndarray) -> np.ndarray:
     return np.column_stack(columns)
 
 
-def _polynomials(U: np.ndarray, most: int, highest: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """Return the polynomials of total degree up to `highest` of at most `most` terms, and their degrees."""
+def _polynomials(U: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the polynomials of total degree up to 10 that need at most `most` terms, and their degrees."""
     d = U.shape[1]
     degree = 1
-    while degree < highest and math.comb(d + degree + 1, d) <= most:
+    while degree < 10 and math.comb(d + degree + 1, d) <= most:
         degree += 1
     single = [chebyshev(u, degree)[0] for u in U.T]
     terms = [(np.ones(len(U)), 0)]

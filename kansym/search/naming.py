@@ -122,20 +122,36 @@ def forms(
 
 
 def _varied(ranked: list[Form]) -> list[Form]:
-    """Return the best forms, at most GAUGES of those that only rescale h or move powers of it into m."""
+    """Return the best forms, at most GAUGES of those that only rescale h or move powers of it into m.
+
+    The simplest of such forms is one of them: a polynomial comes nearer to a curve of many waves when a power of
+    h stands before it, but that power does not make a name.
+    """
+    alike: dict[tuple, list[Form]] = {}
+    for form in ranked:
+        alike.setdefault(_shape(form), []).append(form)
+    simplest = {shape: min(forms, key=lambda f: f.price) for shape, forms in alike.items()}
     kept: list[Form] = []
     seen: dict[tuple, int] = {}
     for form in ranked:
-        p, q = np.array(form.p), np.array(form.q)
-        if form.family == "log" and np.any(q):
-            first = int(np.flatnonzero(q)[0])
-            q = q / q[first]
-            p = p - p[first] * q
-        key = (*np.round(p, 6) + 0.0, *np.round(q, 6) + 0.0)
-        seen[key] = seen.get(key, 0) + 1
-        if seen[key] <= GAUGES:
-            kept.append(form)
+        shape = _shape(form)
+        first, mate = shape not in seen, simplest[shape]
+        new = [form] if first or (form is not mate and seen[shape] < GAUGES) else []
+        if first and form is not mate:
+            new.append(mate)
+        seen[shape] = seen.get(shape, 0) + len(new)
+        kept += new
     return kept[:FORMS]
+
+
+def _shape(form: Form) -> tuple[float, ...]:
+    """Return what forms have in common that only rescale h or move powers of it into m."""
+    p, q = np.array(form.p), np.array(form.q)
+    if form.family == "log" and np.any(q):
+        first = int(np.flatnonzero(q)[0])
+        q = q / q[first]
+        p = p - p[first] * q
+    return (*np.round(p, 6) + 0.0, *np.round(q, 6) + 0.0)
 
 
 def _neighbours(form: Form, logs: Array) -> Iterator[tuple[Array, Array]]:
@@ -391,7 +407,7 @@ def rounded(fit: ridge.Ridge, logs: Array | None) -> Iterator[tuple[Array, Array
                 continue
             seen.add(key)
             part = q if logs is None else q[logs]
-            for j in np.flatnonzero(part):
+            for j in np.flatnonzero(r if logs is None else r[logs]):
                 yield nice(fit.p - fit.p[j] * (part / part[j])), r
             if logs is not None and not logs.all():
                 yield nice(fit.p), r
