@@ -69,6 +69,40 @@ def test_levenberg_marquardt_reaches_what_lbfgs_takes_200_steps_for() -> None:
     assert np.sqrt(np.mean((model.predict(Xt) - yt) ** 2)) < 1e-3
 
 
+@pytest.mark.parametrize("heads", [None, [3, 2]])
+def test_a_bent_step_follows_the_second_derivative_of_the_predictions(heads) -> None:
+    X, y = _rows()
+    stack = KAN([2, 3, 1], seed=0, heads=heads).fit(X, y, steps=5).layers
+    weights = torch.rand(1, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.5
+    fast, slow = (Problem(stack, X, torch.from_numpy(y)[:, None], losses.Squared(), weights) for _ in "ab")
+    slow.__dict__["compiled"] = False
+    theta = torch.from_numpy(lay.pack(stack))
+    direction = 1e-3 * torch.randn(theta.shape, dtype=theta.dtype, generator=torch.Generator().manual_seed(1))
+    found = fast.bend(fast.state(theta), direction)
+    assert torch.allclose(found, slow.bend(slow.state(theta), direction), rtol=1e-6, atol=1e-12)
+
+    def outputs(x: torch.Tensor) -> torch.Tensor:
+        return slow._network(slow.tied(x), torch.from_numpy(X))[0]
+
+    def slope(x: torch.Tensor) -> torch.Tensor:
+        return torch.autograd.functional.jvp(outputs, x, direction, create_graph=True)[1]
+
+    second = torch.autograd.functional.jvp(slope, theta, direction)[1]
+    x = theta.clone().requires_grad_(True)
+    (outputs(x) * second * 2 * weights[..., None] / 300).sum().backward()
+    assert torch.allclose(found, x.grad * fast.free, rtol=1e-2, atol=1e-3 * float(x.grad.abs().max()))
+
+
+def test_acceleration_brings_a_product_to_rounding_errors_on_a_coarse_grid() -> None:
+    X = np.random.default_rng(0).uniform(-1, 1, (500, 2))
+    y = X.prod(1)
+    straight, bent = (
+        KAN([2, 2, 1], seed=1).fit(X, y, steps=400, acceleration=a, tolerance=1e-12, margin=0.1).error
+        for a in (False, True)
+    )
+    assert bent < 1e-10 < straight
+
+
 def test_the_same_seed_gives_the_same_network() -> None:
     X, y = _rows()
     one, two = (KAN([2, 3, 1], seed=5).fit(X, y, steps=10).predict(X) for _ in range(2))

@@ -187,6 +187,19 @@ def normal_equations(
 
 
 @njit(nogil=True)
+def pull_back(plan, theta, X, slope, gradient):
+    """Add J' slope (P,), J the derivatives of the outputs at rows X by the parameters; slope (n, K)."""
+    rows, edges = len(X), len(plan.on)
+    buffers = _buffers(plan, min(rows, _ROWS), 0)
+    price, none = np.zeros(edges), np.empty((_ROWS, 0, slope.shape[1]))
+    for start in range(0, rows, _ROWS):
+        stop = min(start + _ROWS, rows)
+        _forward(plan, theta, X[start:stop], buffers)
+        _backward(plan, none, slope[start:stop], price, buffers, stop - start)
+        _gradient(plan, buffers, price, stop - start, gradient)
+
+
+@njit(nogil=True)
 def solve(hessian, extra, gradient, out):
     """Fill out with -(hessian + diag(extra))^-1 gradient; tell whether that worked, zeros where not.
 

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from kansym.training.problem import Problem, State
 
+PROMISED, BENT = 0.75, 0.375
+"""Steps that bring this share of what they promise are not bent; the longest second-order part of a step."""
+
 
 @dataclass
 class Trace:
@@ -37,12 +40,14 @@ def minimise(
     deadline: float = float("inf"),
     damping: float | Tensor = 1.0,
     check: Callable[[State], bool] | None = None,
+    acceleration: bool = False,
 ) -> Trace:
     """Return the best parameters (E, P) found in `steps` trials.
 
     Ends early when ten trials together lower no member's objective by more than `tolerance` relatively,
     when every loss is at most `target`, at the monotonic time `deadline`, or when check(state)
-    asks for it. KeyboardInterrupt ends it as "interrupted" with the best so far.
+    asks for it. KeyboardInterrupt ends it as "interrupted" with the best so far. `acceleration` bends steps
+    along the second derivative of the predictions (Transtrum & Sethna 2012, arXiv 1201.5885).
     """
     members, tiny = problem.members, torch.finfo(theta.dtype).tiny
     mu = torch.as_tensor(damping, dtype=theta.dtype, device=theta.device).expand(members).clone()
@@ -76,6 +81,14 @@ def minimise(
             trial = problem.state(state.theta + delta)
             expected = 0.5 * (delta * (extra * delta * free - gradient)).sum(1)
             ratio = (state.objective - trial.objective) / expected.clamp_min(tiny)
+            poor = ~(ratio > PROMISED) & ~failed
+            if acceleration and bool(poor.any()):
+                second, broken = problem.solve(hessian, extra, problem.bend(state, delta))
+                small = (extra * second**2).sum(1) <= BENT**2 * (extra * delta**2).sum(1)
+                small &= poor & ~broken
+                bent = problem.state(state.theta + delta + torch.where(small[:, None], second / 2, 0.0))
+                trial = trial.mix(bent, small & (bent.objective < trial.objective))
+                ratio = (state.objective - trial.objective) / expected.clamp_min(tiny)
             good = torch.isfinite(trial.objective) & (trial.objective < state.objective) & ~failed
             state = state.mix(trial, good)
             shrink = (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 1.0)

@@ -298,6 +298,36 @@ class Problem:
                 self._network.penalty(theta, rows, price, state.magnitudes, hessian)
         return gradient, hessian
 
+    def bend(self, state: State, direction: Tensor) -> Tensor:
+        """Return J' W f'' (E, P), f'' the predictions' second derivative along a direction (E, P).
+
+        W is the loss's curvature by row, f'' a central difference over a fifth of the direction.
+        """
+        h = 0.1
+        ahead, behind = (self.predict(self.tied(state.theta + s * direction))[0] for s in (h, -h))
+        _, factor = self.loss.expand(state.prediction, self.y)
+        w = 1.0 / len(self.X) if self.weights is None else self.weights[..., None] / len(self.X)
+        second = (ahead - 2 * state.prediction + behind) / h**2
+        pull = w * (factor.transpose(2, 3) @ (factor @ second[..., None]))[..., 0]
+        if self.compiled:
+            found = torch.zeros_like(state.theta)
+            out, theta, slope = found.numpy(), state.theta.numpy(), pull.contiguous().numpy()
+
+            def one(e: int) -> None:
+                kernels.pull_back(self._plans[e], theta[e], self.X, slope[e], out[e])
+
+            _each(one, self.members)
+        else:
+            x = state.theta.detach().clone().requires_grad_(True)
+            parts = zip(self._rows.split(self._chunk), pull.split(self._chunk, dim=1), strict=True)
+            found = torch.zeros_like(x)
+            with torch.enable_grad():
+                for rows, part in parts:
+                    found += torch.autograd.grad((self._network(x, rows)[0] * part).sum(), x)[0]
+        if self._ties is not None:
+            found = torch.zeros_like(found).scatter_add(1, self._ties, found)
+        return found * self.free
+
     def differentiable(self, theta: Tensor, part: Tensor | slice) -> Tensor:
         """Return the objective (E,) of some rows as a tensor that remembers its gradient."""
         theta = self.tied(theta)

@@ -49,6 +49,7 @@ class Training:
     tolerance: float = 1e-9
     target: float = 0.0
     damping: float = 1.0
+    acceleration: bool = False
     time_limit: float | None = None
     callback: Callable[[dict[str, Any]], Any] | None = None
     progress: bool = False
@@ -189,7 +190,15 @@ class _Run:
             check = partial(self.check, stack, held, max(grids), smoothness)
             if s.optimizer == "lm":
                 trace = levenberg.minimise(
-                    problem, theta, steps, s.tolerance, s.target, self.deadline, damping, check
+                    problem,
+                    theta,
+                    steps,
+                    s.tolerance,
+                    s.target,
+                    self.deadline,
+                    damping,
+                    check,
+                    s.acceleration,
                 )
                 damping = trace.damping
             else:
