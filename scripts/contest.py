@@ -237,8 +237,11 @@ def kan(
     steps: int = 50,
     smoothness: Sequence[float] = (1e-10, 1e-7),
     margin: float = MARGIN,
+    **options: Any,
 ) -> list[Fit]:
     """Return our fits, one for every shape, smoothness and grid: Levenberg–Marquardt steps at each grid.
+
+    Other options go to the fit.
 
     Grids that would have more parameters than there are training rows are left out. 15% of the rows are
     held out to choose the step and the seed; test rows choose nothing.
@@ -264,6 +267,7 @@ def kan(
                 smoothness=smooth,
                 margin=margin,
                 validation=(X[:cut], y[:cut]),
+                **options,
             )
             net, seconds = many.best(), time.process_time() - start
             held = float(np.sqrt(np.nanmin(many.losses)))
