@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 import torch
-from contest import MARGIN, Data, Problem, feynman27, mlp, rmse, special15
+from contest import MARGIN, Data, Fit, Problem, chosen, feynman27, mlp, rmse, special15, write
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from kansym.ensemble import Ensemble
 from kansym.leastsq import levenberg_marquardt
 from kansym.network import KAN
 
+GRIDS = (5, 10)
 TITLE = "Variants (appendices B and C, section 6)"
 WALK = Problem(
     "exp(sin(pi x) + y^2)",
@@ -35,8 +37,8 @@ def run(full: bool, device: str) -> tuple[list[str], bool, list[Figure]]:
     parts = (lan(problems, seeds), *(part(seeds, full) for part in (hyperparameters, bases)))
     lines = [
         "RMSE divided by the target's standard deviation on 5000 fresh rows; 1000 training rows,",
-        f"inputs mapped to [-1, 1]; seeds {seeds[0]} to {seeds[-1]}, the median, and in brackets",
-        "the least and the largest.",
+        f"inputs mapped to [-1, 1]; seeds {seeds[0]} to {seeds[-1]}; where nothing else is said, the",
+        "median, and in brackets the least and the largest.",
     ]
     for text, _ in parts:
         lines += ["", *text]
@@ -49,44 +51,68 @@ def spread(values: Sequence[float], form: str = ".1e") -> str:
 
 
 def lan(problems: Sequence[Problem], seeds: Sequence[int]) -> tuple[list[str], bool]:
-    """Compare KAN and LAN, trained alike, and an MLP (the paper sees LAN between the two)."""
+    """Compare KAN and LAN, chosen alike on held-out rows, and an MLP (the paper sees LAN between the two)."""
     lines = [
         "## Learnable activations on nodes (LAN, appendix B)",
         "",
-        "G = 10, smoothness 1e-10, 100 Levenberg–Marquardt steps. KAN [d,5,1], `KAN.lan([d,5,5,1])`, MLP",
-        "[d,20,20,1] (2000 iterations of L-BFGS, one seed).",
+        "KAN of [d,5,1] and [d,3,3,1], LAN (`KAN.lan`) of [d,5,5,1] and [d,7,7,1], G = 5 and 10 and all",
+        "seeds, smoothness 1e-10, 100 Levenberg–Marquardt steps: step, shape, G and seed chosen on 15% held",
+        "out. MLP [d,20,20,1], 2000 iterations of L-BFGS on all rows, one seed. In brackets: least and",
+        "largest error of all seeds at the chosen shape and G.",
         "",
-        "| function | KAN | parameters | LAN | parameters | MLP | parameters |",
-        "|---|---|---|---|---|---|---|",
+        "| function | KAN | shape, G | parameters | LAN | shape, G | parameters | MLP | parameters |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    medians = []
+    found = []
     for p in problems:
         data = p.data()
-        d = len(p.names)
-        kans = [fit(KAN([d, 5, 1], grid=10, seed=s), data) for s in seeds]
-        lans = [fit(KAN.lan([d, 5, 5, 1], grid=10, seed=s), data) for s in seeds]
-        net = mlp(data, (2,))[0]
-        medians.append((*(float(np.median([e for e, _ in fits])) for fits in (kans, lans)), net.rmse))
+        kans = [fit(KAN, inner, g, s, data) for inner, g, s in product(((5, 1), (3, 3, 1)), GRIDS, seeds)]
+        lans = [
+            fit(KAN.lan, inner, g, s, data) for inner, g, s in product(((5, 5, 1), (7, 7, 1)), GRIDS, seeds)
+        ]
+        net, (kan, of_kan), (lan, of_lan) = mlp(data, (2,))[0], among(kans), among(lans)
+        found.append((kan.rmse, lan.rmse, net.rmse))
         cells = [
             f"`{p.formula}`",
-            spread([e for e, _ in kans]),
-            str(kans[0][1]),
-            spread([e for e, _ in lans]),
-            str(lans[0][1]),
+            of_kan,
+            f"{write(kan.shape, len(p.names))}, {kan.grid}",
+            str(kan.parameters),
+            of_lan,
+            f"{write(lan.shape, len(p.names))}, {lan.grid}",
+            str(lan.parameters),
             f"{net.rmse:.1e}",
             str(net.parameters),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    between = sum(a < b < c for a, b, c in medians)
-    lines += ["", f"LAN lies between KAN and MLP, as in the paper, on {between} of {len(medians)}."]
-    return lines, all(a < 0.1 and b < 0.1 for a, b, _ in medians)
+        print(lines[-1], flush=True)
+    between = sum(a < b < c for a, b, c in found)
+    means = np.exp(np.log(found).mean(0))
+    lines += [
+        "",
+        f"LAN lies between KAN and MLP, as in the paper, on {between} of {len(found)}. Wanted: so for the",
+        f"geometric means, {means[0]:.1e}, {means[1]:.1e} and {means[2]:.1e}.",
+    ]
+    if len(found) == 1:  # two seeds on one function, the quick row, say nothing of the order
+        return lines, bool(means.max() < 0.1)
+    return lines, bool(means[0] < means[1] < means[2])
 
 
-def fit(net: KAN, data: Data) -> tuple[float, int]:
-    """Train a network and return its test error and its parameters."""
+def fit(make: Callable[..., KAN], inner: tuple[int, ...], grid: int, seed: int, data: Data) -> Fit:
+    """Train a network with 15% of the rows held out."""
     X, y, Xt, yt = data
-    net.fit(X, y, steps=100, smoothness=1e-10, margin=MARGIN)
-    return rmse(net.predict(Xt), yt), net.parameters
+    cut = round(0.15 * len(X))
+    net, start = make([X.shape[1], *inner], grid=grid, seed=seed), time.process_time()
+    held = X[:cut], y[:cut]
+    net.fit(X[cut:], y[cut:], steps=100, smoothness=1e-10, margin=MARGIN, validation=held)
+    seconds, error = time.process_time() - start, rmse(net.predict(held[0]), held[1])
+    return Fit(inner, grid, net.parameters, rmse(net.predict(Xt), yt), seconds, error)
+
+
+def among(fits: Sequence[Fit]) -> tuple[Fit, str]:
+    """Return the fit of least held-out error, and its test error with the range over seeds as text."""
+    best = chosen(fits)
+    alike = [f.rmse for f in fits if (f.shape, f.grid) == (best.shape, best.grid)]
+    return best, f"{best.rmse:.1e} ({min(alike):.1e}–{max(alike):.1e})"
 
 
 def sweep(seeds: Sequence[int], grid: int, lamb: float) -> tuple[list[float], list[int]]:
