@@ -72,8 +72,8 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
     """Return nice numbers near a value with a standard error, the likeliest first.
 
     Likeliest: least price plus half the squared distance in standard errors, both in nats. Offers at most
-    `most`, none further than REACH errors nor dearer than `longest` nats. Numbers beyond a thousand, or below a
-    thousandth, may be nice ones times a power of 1000.
+    `most`, none further than REACH errors nor dearer than `longest` nats. Numbers beyond a thousand, or below
+    a thousandth, may be nice ones times a power of 1000.
 
     >>> str(near(0.7853981, 1e-7)[0].exact), str(near(1.9998, 1e-3)[0].exact)
     ('pi/4', '2')

@@ -160,9 +160,9 @@ def unexplained(Z: np.ndarray, r: np.ndarray) -> float:
 def needed(Z: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
     """Tell for each column of Z (n, d) whether low polynomials of y (n,) lose anything without it.
 
-    A column is needed when it helps more than any of SHUFFLES shuffled copies of itself: what a polynomial
-    leaves of a law is not noise, and an F-test would find columns of chance useful. One that acts through fine
-    waves alone looks useless, too.
+    A column is needed when it helps more than any of SHUFFLES shuffled copies of itself: what a
+    polynomial leaves of a law is not noise, and an F-test would find columns of chance useful. One that acts
+    through fine waves alone looks useless, too.
     """
     rng = np.random.default_rng(seed)
     U, most = _scaled(Z), max(len(y) // 6, 4)

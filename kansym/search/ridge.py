@@ -69,7 +69,7 @@ MOST_DIRECTIONS = 2000
 
 
 def telling(S: np.ndarray, t: np.ndarray, keep: int = 3) -> Iterator[np.ndarray]:
-    """Yield the products of three or more columns, and their inverses, along which t (n,) looks most like a curve.
+    """Yield the products and quotients of three or more columns along which t (n,) looks most like a curve.
 
     Sorted along the right argument neighbours differ little, however many waves the curve has; a Gauss-Newton
     step finds its way among few waves only. S (n, d) are logarithms. The measure is von Neumann's ratio of
