@@ -313,7 +313,7 @@ def _proposals(
         # of squares of differences, say, are easier seen there
         reduced = _rewritten(rows, dimensions.reduced, prefixed)
         small = [(name, *reduced) for name in names if name != "network"]
-        whole = [(name if name == "network" else f"{name}, columns", *seen) for name, *seen in tasks]
+        whole = [(n if n == "network" else f"{n}, columns", part, made) for n, part, made in tasks]
         tasks = [*small[:2], whole[0], *small[2:], *whole[1:]]
     if ordinary[1]:
         # columns of one kind may have got different prefixes, which hides their sums

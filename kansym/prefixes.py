@@ -23,7 +23,7 @@ KIN = 2.0
 
 
 def prefixed(dataset: Dataset) -> Rewritten | None:
-    """Return the dataset with columns and target as 1000^k times ordinary ones; None where all are ordinary."""
+    """Return the dataset with columns and target in powers of 1000; None where all are ordinary."""
     powers = _thousands(np.array([_decades(column) for column in dataset.X.T]))
     of_y = int(_thousands(np.array([_decades(dataset.y)]))[0])
     if not of_y and not powers.any():

@@ -142,3 +142,9 @@ def test_the_pool_holds_distinct_values_of_its_expressions():
     # equal values are one entry: x*y - y*x and the like are gone, (x**2)/x is x
     rounded = {tuple(np.round(v, 9)) for v in entries.V}
     assert len(rounded) > 4990
+
+
+def test_columns_that_do_not_matter_are_left_out_first():
+    data = table("x*sin(n*t)^2/sin(t)^2".replace("^", "**"), ["x", "n", "t", "d1", "d2"], 1.0, 2.9, 500)
+    found = next(propose(data, budget=Budget(seconds=100)))
+    assert not {s.name for s in found.expression.free_symbols} & {"d1", "d2"}

@@ -136,6 +136,33 @@ def test_curves_are_named(law):
     assert values == pytest.approx(law(h[:5]), rel=1e-9)
 
 
+def test_a_curve_that_is_divided_by_its_own_argument_near_zero_is_named():
+    h = np.random.default_rng(0).uniform(-5, 5, 300)
+    law = np.sinc(h / np.pi) ** 2
+    assert min(found.share for found in curve.laws(h, law, np.ones(300))[:3]) < 1e-20
+
+
+def test_an_argument_of_many_waves_is_told_among_columns_that_do_not_matter():
+    data = table(lambda a, b, c, *_: np.sin(8 * a * b / c) ** 2, [1] * 6, [2, 2, 4, 5, 5, 5], n=1000)
+    S = np.log(data.X)
+    told = next(ridge.telling(S - S.mean(0), data.y))
+    assert told == pytest.approx(np.array([1, 1, -1, 0, 0, 0]) / np.sqrt(3))
+    assert best(data).score < PROVED
+
+
+def test_the_simplest_of_forms_that_are_the_same_is_kept():
+    h = (1.0, -1.0)
+    forms = [naming.Form((k, -k), h, "log", 0.01 * (5 - k)) for k in (4.0, 3.0, 2.0, 1.0, 0.0)]
+    assert forms[-1] in naming._varied(forms)
+    assert naming._varied(forms)[0] is forms[0]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_columns_that_do_not_matter_are_told(noise):
+    data = table(lambda a, b, *_: a / (1 + b * b), [1] * 5, [3] * 5, n=600, noise=noise)
+    assert list(merging.needed(data.X, data.y)) == [True, True, False, False, False]
+
+
 def test_ridge_derivative_agrees_with_differences():
     rng = np.random.default_rng(0)
     L = rng.normal(size=(80, 3))
