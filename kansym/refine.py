@@ -154,7 +154,7 @@ class Trial:
         # a symbol's price covers a small whole number; a large exact one is no cheaper than a measured one
         exact_ones = polished.program.template.atoms(sympy.Rational) - {sympy.Integer(1), sympy.Integer(-1)}
         numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones)
-        return numbers + noise.NODE_PRICE * expressions.complexity(polished.expression)
+        return numbers + noise.NODE_PRICE * expressions.written(polished.expression)
 
 
 def _shared_precision(covariance: np.ndarray) -> float:

@@ -15,7 +15,7 @@ import sympy
 
 from kansym import constants, noise
 from kansym.budget import Budget
-from kansym.expression import complexity
+from kansym.expression import written
 from kansym.library import Library
 from kansym.polish import Constant, Rows, polish
 from kansym.program import Program
@@ -233,7 +233,7 @@ class Search:
         if not np.isfinite(share):
             return None
         rows = len(self.fit.y)
-        price = complexity(fitted.expression) + sum(_nats(c, rows) for c in fitted.free) / noise.NODE_PRICE
+        price = written(fitted.expression) + sum(_nats(c, rows) for c in fitted.free) / noise.NODE_PRICE
         return noise.rank(fitted.loss / self.power, price, rows), Candidate(share, source, fitted.expression)
 
 
