@@ -40,7 +40,8 @@ def setting(run: Results) -> str:
     if asked["dummies"]:
         words.append(f"dummy columns: {asked['dummies']}")
     if asked.get("scramble"):
-        words.append("renamed, reversed, scaled by 1e±6")
+        by = "1e±6" if asked["scramble"] in (True, "millions") else "random numbers from 1e-6 to 1e6"
+        words.append(f"renamed, reversed, scaled by {by}")
     if asked["seed"]:
         words.append(f"seed {asked['seed']}")
     return ", ".join(words)
