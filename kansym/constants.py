@@ -82,15 +82,17 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
     """
     if not math.isfinite(value) or not math.isfinite(error):
         return []
-    found = _near(value, error, longest, most)
+    error = max(error, 1e-300)
+    found = {n.exact: n for n in _near(value, error, longest, most)}
     power = round(math.log10(abs(value)) / 3) if value else 0
     if power and not 1e-3 <= abs(value) <= 1e3:
         unit = sympy.Integer(1000) ** power
         scale = float(unit)
         for n in _near(value / scale, error / scale, longest - PREFIX, most):
-            found.append(Nice(n.exact * unit, n.value * scale, n.price + PREFIX, n.base))
-        found.sort(key=lambda n: n.price + 0.5 * ((n.value - value) / error) ** 2 if error else n.price)
-    return found[:most]
+            exact = n.exact * unit
+            if exact and (exact not in found or n.price + PREFIX < found[exact].price):
+                found[exact] = Nice(exact, n.value * scale, n.price + PREFIX, n.base)
+    return sorted(found.values(), key=lambda n: n.price + 0.5 * ((n.value - value) / error) ** 2)[:most]
 
 
 def _near(value: float, error: float, longest: float, most: int) -> list[Nice]:

@@ -83,8 +83,9 @@ class Rewritten:
         """Return a formula of these columns as one of the table's, for the table's target."""
         names = symbols(self.dataset.names)
         # a factor that all terms of a sum have stands before it, where it meets other numbers
-        inner = sympy.factor_terms(formula.xreplace(dict(zip(names, self.columns, strict=True))))
-        return self.product * inner
+        return sympy.factor_terms(
+            self.product * formula.xreplace(dict(zip(names, self.columns, strict=True)))
+        )
 
 
 def product(dataset: Dataset) -> sympy.Expr | None:

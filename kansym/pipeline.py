@@ -41,7 +41,7 @@ from kansym.snapping import snap
 PRODUCERS = ("structure", "separable", "pade", "enumeration", "network")
 """The producers, rooms of `search`, in the order in which they are tried: cheap and exact ones first."""
 
-LAST = ("network", *(f"{name}, columns" for name in PRODUCERS))
+LAST = ("network", "structure, as given", *(f"{name}, columns" for name in PRODUCERS))
 """What is spared where the best formula leaves nothing but noise."""
 
 WORK = 5000.0
@@ -317,7 +317,7 @@ def _proposals(
         tasks = [*small[:2], whole[0], *small[2:], *whole[1:]]
     if ordinary[1]:
         # columns of one kind may have got different prefixes, which hides their sums
-        tasks.append(("structure, columns", rows, ()))
+        tasks.append(("structure, as given", rows, ()))
     if options.jobs == 1:
         for name, part, rewritings in tasks:
             yield name, _restored(_propose(name, part, trial.library, options, budget), rewritings)
@@ -345,7 +345,7 @@ def _rewritten(
 
 
 def _restored(candidates: Iterator[Candidate], rewritings: tuple[Rewritten, ...]) -> Iterator[Candidate]:
-    """Yield candidates in the table's own columns."""
+    """Yield candidates in the table's own columns; a network's graph comes from rows that nothing rewrote."""
     for candidate in candidates:
         if candidate.expression is not None:
             for rewriting in rewritings:

@@ -231,9 +231,13 @@ def main(argv: list[str]) -> int:
     path = a.out or Path("outputs") / name
     path.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = [d for d in done if all(d.get(k) == v for k, v in options.items())]
+    done = [d for d in done if all((d.get(k) or None) == (v or None) for k, v in options.items())]
     names = {d["id"] for d in done}
     suite = problems(a.suite)
+    if a.scramble and a.dummies:
+        parser.error(
+            "--scramble and --dummies cannot be combined: verdicts are given in the problem's own columns"
+        )
     if a.scramble:
         suite = [scrambled(p, *by) for p, by in zip(suite, scales(suite, a.scramble, a.seed), strict=True)]
     todo = [p for p in suite if p["id"] not in names and (not a.only or p["id"] in a.only)]

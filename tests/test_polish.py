@@ -131,3 +131,14 @@ def test_a_column_may_be_called_as_a_parameter():
     data = Rows(X, 2.5 * X[:, 0] + X[:, 1] ** 3, None, columns)
     found = settle(polish(2.1 * columns[0] + columns[1] ** sympy.Float(2.9), data), data)
     assert found.expression == sympy.Rational(5, 2) * columns[0] + columns[1] ** 3
+
+
+@pytest.mark.parametrize(("value", "error"), [(5000.0, 1e-3), (2e6, 1.0), (5e-5, 4e-5), (4e-7, 1e-12)])
+def test_nice_numbers_are_offered_once_and_at_their_least_price(value, error):
+    found = constants.near(value, error)
+    assert len({n.exact for n in found}) == len(found) > 0
+    for nice in found:
+        if nice.exact.is_Rational and nice.exact:
+            assert nice.price <= constants.price(nice.exact) + 1e-9
+        if nice.exact == 0:
+            assert nice.price == pytest.approx(0.7)

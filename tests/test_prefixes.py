@@ -53,6 +53,10 @@ def test_a_factor_of_all_terms_stands_before_the_sum():
     a, b, c = symbols(found.dataset.names)
     assert found.back((a - b) / c) == (a - b) / c
     assert found.back((a - b) * c).count_ops() == 3
+    tiny = prefixed(dataset(1.0, 1.0, of_y=1e-9))
+    a, b = symbols(tiny.dataset.names)
+    assert tiny.back(a - b) == sympy.factor_terms((a - b) * tiny.product)
+    assert tiny.back(a - b).is_Mul
 
 
 def test_an_arcsine_in_micrometres_is_found():

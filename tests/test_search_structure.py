@@ -163,6 +163,11 @@ def test_columns_that_do_not_matter_are_told(noise):
     assert list(merging.needed(data.X, data.y)) == [True, True, False, False, False]
 
 
+def test_too_few_rows_tell_no_column_that_does_not_matter():
+    data = table(lambda a, b, *_: a * b, [1] * 4, [3] * 4, n=30)
+    assert merging.needed(data.X, data.y).all()
+
+
 def test_ridge_derivative_agrees_with_differences():
     rng = np.random.default_rng(0)
     L = rng.normal(size=(80, 3))

@@ -119,6 +119,9 @@ INNER_POWERS = (1, 2, -1, -2, 0.5, -0.5, 3, -3, 4, 1.5, -1.5, -4)
 GAUGES = (0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 4, -4, 1.5, -1.5, 5, -5)
 ARGUMENT_POWERS = (1, 2, -1, 0.5)
 
+FLATTEST = 0.01
+"""A power of h that divides a curve counts as at least this share of its median on the grid of rates."""
+
 
 @dataclass(frozen=True, eq=False)
 class Law:
@@ -182,12 +185,14 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[
     u = h / size
     w = w / np.max(w)
     with np.errstate(all="ignore"):
-        columns = _columns_of(u, t, w)
+        columns = _columns_of(u, t, w, FLATTEST)
         if not columns:
             return []
         singles, pairs = _inner(u)
         rough = _rough(columns, singles, pairs, scatter, n)
         rough += _whole(columns, u, size, scatter, n)
+        true = {(c.gauge, c.outer.name): c for c in _columns_of(u, t, w)}
+        rough = [(share, true.get((c.gauge, c.outer.name), c), kind) for share, c, kind in rough]
         spread = float(np.sum(w * w * (t - np.average(t, weights=w * w)) ** 2)) + 1e-300
         fine = []
         few = slice(None, None, max(1, len(u) // 80))
@@ -292,8 +297,12 @@ def _plain(kind: _Kind, size: np.float64) -> _Kind:
     return _Kind(kind.name, kind.k, kind.a * size**-kind.k, c)
 
 
-def _columns_of(u: Array, t: Array, w: Array) -> list[_Column]:
-    """Return g(t·u^-j) for all transforms g and powers j that are defined."""
+def _columns_of(u: Array, t: Array, w: Array, flattest: float = 0.0) -> list[_Column]:
+    """Return g(t·u^-j) for all transforms g and powers j that are defined.
+
+    A row's weight counts u^-j as at least the share `flattest` of its median: where it vanishes a row would
+    outweigh all others, and on a grid of rates every curve look constant.
+    """
     positive = bool((u > 0).all())
     out = []
     for j in GAUGES:
@@ -303,8 +312,7 @@ def _columns_of(u: Array, t: Array, w: Array) -> list[_Column]:
         if not np.all(np.isfinite(base)):
             continue
         tj = t * base
-        # where h^-j vanishes a row would outweigh all others, and every curve look constant
-        wj = w / np.maximum(np.abs(base), FLATTEST * np.median(np.abs(base)))
+        wj = w / np.maximum(np.abs(base), flattest * np.median(np.abs(base)))
         size = float(np.sqrt(np.mean(tj * tj)))
         for g in OUTERS:
             if (not g.scaled and j != 0) or not g.allows(tj):
@@ -344,9 +352,6 @@ _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh
 FREE = 2.0
 """What a measured constant costs in symbols, about log(n)/2 nats."""
 
-
-FLATTEST = 0.01
-"""A power of h that divides a curve counts as at least this share of its median."""
 
 BINS = 80
 """Bins that a noisy curve is averaged in before it is transformed."""

@@ -128,7 +128,7 @@ def propose(
         return
     library, names = library or Library.load("default"), symbols(dataset.names)
     if not noise:
-        use = needed(X, y) if X.shape[1] > 2 else np.ones(X.shape[1], bool)
+        use = needed(X, y, seed) if X.shape[1] > 2 else np.ones(X.shape[1], bool)
         # columns that do not matter make every pool shallower
         for columns in [use, np.ones_like(use)] if 0 < use.sum() < len(use) else [np.ones_like(use)]:
             of = tuple(name for name, used in zip(names, columns, strict=True) if used)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from kansym import noise
 from kansym.search.problem import Operation, Problem
@@ -35,6 +36,9 @@ CURVE_DEGREE = 9
 
 SHUFFLES = 30
 """A column of chance passes for a needed one about once in so many tables."""
+
+TOLD = 1000
+"""Rows on which columns that do not matter are told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,19 +164,28 @@ def unexplained(Z: np.ndarray, r: np.ndarray) -> float:
 def needed(Z: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
     """Tell for each column of Z (n, d) whether low polynomials of y (n,) lose anything without it.
 
-    A column is needed when it helps more than any of SHUFFLES shuffled copies of itself: what a
-    polynomial leaves of a law is not noise, and an F-test would find columns of chance useful. One that acts
-    through fine waves alone looks useless, too.
+    A column is needed when it helps more than any of SHUFFLES shuffled copies of itself: what a polynomial
+    leaves of a law is not noise, and an F-test would find columns of chance useful. One that acts through
+    fine waves alone looks useless, too. At most TOLD rows are looked at; with fewer than 20 rows a column
+    none is left out.
     """
     rng = np.random.default_rng(seed)
-    U, most = _scaled(Z), max(len(y) // 6, 4)
-    least = len(y) * noise.floor(y)
+    n, d = Z.shape
+    if n < 20 * d:
+        return np.ones(d, bool)
+    rows = np.sort(rng.permutation(n)[:TOLD])
+    U, y = _scaled(Z[rows]), y[rows]
+    most, least = max(len(y) // 6, 4), len(y) * noise.floor(y)
 
     def left(j: int, column: np.ndarray) -> float:
         return _left(_polynomials(np.column_stack([np.delete(U, j, axis=1), column]), most)[0], y)
 
-    shuffled = (min(left(j, rng.permutation(U[:, j])) for _ in range(SHUFFLES)) for j in range(U.shape[1]))
-    return np.array([left(j, U[:, j]) < chance - least for j, chance in enumerate(shuffled)])
+    def helps(j: int) -> bool:
+        own = left(j, U[:, j]) + least
+        return all(own < left(j, rng.permutation(U[:, j])) for _ in range(SHUFFLES))
+
+    with threadpool_limits(1, "blas"):
+        return np.array([helps(j) for j in range(d)])
 
 
 def _scaled(Z: np.ndarray) -> np.ndarray:

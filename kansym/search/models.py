@@ -151,10 +151,11 @@ class Models:
             near = fits[:8]
             judged = [(naming.corrected(f.share, degree, n), f) for f in fits]
             finer = [some.solve(f.p, f.q, 18, 30) for f in near if len(f.q)]
+            judged += [(naming.corrected(f.share, 18, n), f) for f in finer]
             if family == "log":
                 flat = some.y * np.exp(-some.L @ rough)
-                finer += [some.solve(rough, q, 24, 30) for q in ridge.telling(some.S, flat)]
-            judged += [(naming.corrected(f.share, 18, n), f) for f in finer]
+                waves = [some.solve(rough, q, 24, 30) for q in ridge.telling(some.S, flat)]
+                judged += [(naming.corrected(f.share, 24, n), f) for f in waves]
             if len(p.fit) > FIT_ROWS and min(share for share, _ in judged) > SHARP:
                 # noise blurs exponents: the nearest ones are fitted again on every row
                 every = view(p.fit)

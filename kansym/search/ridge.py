@@ -65,7 +65,7 @@ def parted(view: View, logs: np.ndarray, degree: int, keep: int = 4) -> list[Rid
 
 
 MOST_DIRECTIONS = 2000
-"""So many products of columns are looked at for an argument, those of few columns first."""
+"""At most so many products of columns are looked at for an argument: those of three columns, then of four."""
 
 
 def telling(S: np.ndarray, t: np.ndarray, keep: int = 3) -> Iterator[np.ndarray]:
