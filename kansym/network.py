@@ -209,7 +209,8 @@ class KAN:
         """Train on rows X (n, inputs) and y (n,) or (n, outputs), and return self.
 
         `steps` of `optimizer` ("lm", "lbfgs", "adam") at each of `grids` (default: the present ones). The
-        objective is loss + lamb·(mu1·L1 + mu2·entropy), (2.20). Raises InputError for bad data.
+        objective is loss + lamb·(mu1·L1 + mu2·entropy), (2.20). `options` are further fields of
+        `training.trainer.Training`. Raises InputError for bad data.
         """
         if self.local:
             if grids or lamb:

@@ -28,7 +28,11 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 @dataclass(frozen=True)
 class Training:
-    """Set a training run; see KAN.fit."""
+    """Set a training run; see KAN.fit.
+
+    `acceleration` bends Levenberg–Marquardt steps along the second derivative (Transtrum and Sethna,
+    arXiv 1201.5885), for long training towards rounding errors; the other optimisers take no notice of it.
+    """
 
     steps: int = 100
     grids: tuple[int, ...] = ()
