@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 
 import numpy as np
 import sympy
+
+from kansym.prefixes import thousands
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,7 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
         return []
     error = max(error, 1e-300)
     found = {n.exact: n for n in _near(value, error, longest, most)}
-    power = round(math.log10(abs(value)) / 3) if value else 0
-    if power and not 1e-3 <= abs(value) <= 1e3:
+    if value and (power := thousands(math.log10(abs(value)))):
         unit = sympy.Integer(1000) ** power
         scale = float(unit)
         for n in _near(value / scale, error / scale, longest - PREFIX, most):
@@ -98,7 +98,6 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
 def _near(value: float, error: float, longest: float, most: int) -> list[Nice]:
     if abs(value) > 1e9:
         return []
-    error = max(error, 1e-300)
     base = np.array([b for _, b, _ in _bases()])[:, None, None]
     dear = np.array([p for *_, p in _bases()])[:, None, None]
     centre = value / base * _Q[None, :, None]
@@ -128,10 +127,9 @@ def _near(value: float, error: float, longest: float, most: int) -> list[Nice]:
 def price(number: sympy.Rational) -> float:
     """Return the nats for writing a rational number exactly."""
     plain = float(_prices(np.array(float(number.p)), np.array(float(number.q))))
-    if not number or Fraction(1, 1000) <= abs(number) <= 1000:
+    if not number or not (power := thousands(math.log10(abs(number)))):
         return plain
-    unit = sympy.Integer(1000) ** round(math.log10(abs(number)) / 3)
-    small = number / unit
+    small = number / sympy.Integer(1000) ** power
     return min(plain, PREFIX + float(_prices(np.array(float(small.p)), np.array(float(small.q)))))
 
 

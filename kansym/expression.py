@@ -338,7 +338,7 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
 
 def _many_turns(e: sympy.Expr) -> bool:
     """Tell whether some angle is a large multiple: SymPy writes sin(n x) as a polynomial of degree n."""
-    angles = [f.args[0] for f in e.atoms(sympy.Function) if isinstance(f, TrigonometricFunction)]
+    angles = [f.args[0] for f in e.atoms(TrigonometricFunction)]
     return any(abs(q.p) > MOST_TURNS for angle in angles for q in angle.atoms(sympy.Rational))
 
 

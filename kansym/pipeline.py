@@ -306,13 +306,12 @@ def _proposals(
         if offered:
             return
     names = [name for name in PRODUCERS if name != "network" or options.kan]
-    ordinary = _rewritten(rows, prefixed)
+    ordinary = _ordinary(rows)
     tasks = [(name, *(ordinary if name != "network" else (rows, ()))) for name in names]
-    if trial.dimensions is not None and dimensions.reduced(rows) is not None:
+    if trial.dimensions is not None and (groups := dimensions.reduced(rows)) is not None:
         # fewer columns make a search faster and surer; the table as it stands comes after, where needed: sums
         # of squares of differences, say, are easier seen there
-        reduced = _rewritten(rows, dimensions.reduced, prefixed)
-        small = [(name, *reduced) for name in names if name != "network"]
+        small = [(name, *_ordinary(groups.dataset, groups)) for name in names if name != "network"]
         whole = [(n if n == "network" else f"{n}, columns", part, made) for n, part, made in tasks]
         tasks = [*small[:2], whole[0], *small[2:], *whole[1:]]
     if ordinary[1]:
@@ -333,15 +332,10 @@ def _proposals(
         found.close()
 
 
-def _rewritten(
-    rows: Dataset, *ways: Callable[[Dataset], Rewritten | None]
-) -> tuple[Dataset, tuple[Rewritten, ...]]:
-    """Return the rows after those rewritings that change anything, and these, the last one first."""
-    done: tuple[Rewritten, ...] = ()
-    for way in ways:
-        if (new := way(rows)) is not None:
-            rows, done = new.dataset, (new, *done)
-    return rows, done
+def _ordinary(rows: Dataset, *before: Rewritten) -> tuple[Dataset, tuple[Rewritten, ...]]:
+    """Return the rows in powers of 1000 where that changes anything; and all rewritings, last one first."""
+    new = prefixed(rows)
+    return (rows, before) if new is None else (new.dataset, (new, *before))
 
 
 def _restored(candidates: Iterator[Candidate], rewritings: tuple[Rewritten, ...]) -> Iterator[Candidate]:

@@ -16,7 +16,7 @@ from kansym.dimensions import Rewritten
 from kansym.parsing import symbols
 
 ORDINARY = 3.0
-"""Columns whose middle lies within so many decades of one stay as they are."""
+"""Numbers within so many decades of one, and columns whose middle is, stay as they are."""
 
 KIN = 2.0
 """Columns whose middles are so many decades apart, or less, share a prefix: they may be added or compared."""
@@ -40,6 +40,15 @@ def prefixed(dataset: Dataset) -> Rewritten | None:
     return Rewritten(small, columns, unit**of_y)
 
 
+def thousands(decades: float) -> int:
+    """Return k of the prefix 1000^k for a number of this log10, 0 for an ordinary one.
+
+    >>> thousands(-5.9), thousands(2.9), thousands(3.1)
+    (-2, 0, 1)
+    """
+    return round(decades / 3) if abs(decades) > ORDINARY else 0
+
+
 def _decades(values: np.ndarray) -> float:
     """Return log10 of the median size of the values that are not zero; 0 for none."""
     sizes = np.abs(values[values != 0])
@@ -52,6 +61,5 @@ def _thousands(decades: np.ndarray) -> np.ndarray:
     chains = np.split(order, np.flatnonzero(np.diff(decades[order]) > KIN) + 1)
     powers = np.zeros(len(decades))
     for chain in chains:
-        middle = float(np.mean(decades[chain])) if len(chain) else 0.0
-        powers[chain] = round(middle / 3) if abs(middle) > ORDINARY else 0
+        powers[chain] = thousands(float(np.mean(decades[chain]))) if len(chain) else 0
     return powers

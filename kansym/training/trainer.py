@@ -202,7 +202,7 @@ class _Run:
                     self.deadline,
                     damping,
                     check,
-                    s.acceleration,
+                    acceleration=s.acceleration,
                 )
                 damping = trace.damping
             else:
