@@ -9,22 +9,22 @@ __version__ = "0.1.0"
 
 # Public names and the rooms they live in; loaded on first use so that `import kansym` stays light.
 _PUBLIC: dict[str, str] = {
-    "Graph": "kansym.graph",
-    "Ensemble": "kansym.ensemble",
-    "KAN": "kansym.session",
-    "KansymClassifier": "kansym.classifier",
-    "KansymError": "kansym.errors",
-    "KansymRegressor": "kansym.regressor",
-    "Library": "kansym.library",
-    "Options": "kansym.pipeline",
-    "Run": "kansym.run",
-    "Session": "kansym.session",
-    "discover": "kansym.pipeline",
-    "fit_affine": "kansym.affine",
+    "Graph": "kansym.functions.graph",
+    "Ensemble": "kansym.network.ensemble",
+    "KAN": "kansym.estimators.session",
+    "KansymClassifier": "kansym.estimators.classifier",
+    "KansymError": "kansym.base.errors",
+    "KansymRegressor": "kansym.estimators.regressor",
+    "Library": "kansym.functions.library",
+    "Options": "kansym.pipeline.flow",
+    "Run": "kansym.pipeline.run",
+    "Session": "kansym.estimators.session",
+    "discover": "kansym.pipeline.flow",
+    "fit_affine": "kansym.functions.affine",
     "fit_pade": "kansym.search.pade",
-    "match": "kansym.matching",
-    "match_many": "kansym.matching",
-    "parse_expression": "kansym.parsing",
+    "match": "kansym.functions.matching",
+    "match_many": "kansym.functions.matching",
+    "parse_expression": "kansym.functions.parsing",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -26,10 +26,10 @@ from joblib import Parallel, delayed
 from scipy.optimize import curve_fit
 from scipy.stats import t as student
 
-from kansym.affine import fit_affine
-from kansym.errors import KansymError
-from kansym.library import Function, Library
-from kansym.matching import match, match_many
+from kansym.base.errors import KansymError
+from kansym.functions.affine import fit_affine
+from kansym.functions.library import Function, Library
+from kansym.functions.matching import match, match_many
 
 ROWS = 1000
 

@@ -9,9 +9,9 @@ import numpy as np
 import sympy
 from scipy import stats
 
-from kansym.parsing import parse_expression
-from kansym.polish import Rows, fit
-from kansym.program import Program, parametrise
+from kansym.formula.polish import Rows, fit
+from kansym.formula.program import Program, parametrise
+from kansym.functions.parsing import parse_expression
 
 LAWS = (
     ("1.37*a*exp(-0.62*b)", "ab"),

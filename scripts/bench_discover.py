@@ -59,7 +59,7 @@ def scrambled(problem: dict[str, Any], of_x: sympy.Rational, of_y: sympy.Rationa
     `plain` is the problem itself, in whose columns a finding is judged (`unscrambled`): the verdicts cut
     constants to three digits, and a scale is no part of a law.
     """
-    from kansym.parsing import symbols
+    from kansym.functions.parsing import symbols
 
     names = [f"v{k}" for k in range(len(problem["names"]))]
     old, new = symbols(problem["names"][::-1]), symbols(names)
@@ -71,7 +71,7 @@ def scrambled(problem: dict[str, Any], of_x: sympy.Rational, of_y: sympy.Rationa
 
 def unscrambled(problem: dict[str, Any], found: sympy.Expr) -> sympy.Expr:
     """Return what was found for a scrambled problem as a law of the problem itself."""
-    from kansym.parsing import symbols
+    from kansym.functions.parsing import symbols
 
     of_x, of_y = problem["scales"]
     old, new = symbols(problem["plain"]["names"][::-1]), symbols(problem["names"])
@@ -98,7 +98,7 @@ def _unit(text: str) -> str:
 
 def truth(problem: dict[str, Any]) -> sympy.Expr:
     """Return the truth with one real symbol per column."""
-    from kansym.parsing import symbols
+    from kansym.functions.parsing import symbols
 
     local: dict[str, Any] = {str(s): s for s in symbols(problem["names"])}
     functions = {"ln": sympy.log, "arcsin": sympy.asin, "pi": sympy.pi}
@@ -108,7 +108,7 @@ def truth(problem: dict[str, Any]) -> sympy.Expr:
 
 def values(e: sympy.Expr, X: np.ndarray, names: list[str]) -> np.ndarray:
     """Return the formula's values on rows."""
-    from kansym.parsing import symbols
+    from kansym.functions.parsing import symbols
 
     f = sympy.lambdify(symbols(names), e, modules=["scipy", "numpy"])
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -152,9 +152,9 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from verdicts import verdict
 
-    from kansym import pipeline
-    from kansym.dataset import from_arrays
-    from kansym.parsing import symbols
+    from kansym.data.dataset import from_arrays
+    from kansym.functions.parsing import symbols
+    from kansym.pipeline import flow as pipeline
 
     warnings.simplefilter("ignore")
     X, y, names = table(problem, options["noise"], options["dummies"], options["seed"], options["rows"])

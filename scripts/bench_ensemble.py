@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from kansym.ensemble import Ensemble
-from kansym.training import layers as lay
-from kansym.training import levenberg, losses
-from kansym.training.problem import Problem
+from kansym.network.ensemble import Ensemble
+from kansym.network.training import layers as lay
+from kansym.network.training import levenberg, losses
+from kansym.network.training.problem import Problem
 
 
 def step_times(members: int, device: str, repeats: int) -> list[tuple[float, float]]:

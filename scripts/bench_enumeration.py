@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import sympy
 
-from kansym.dataset import from_arrays
-from kansym.parsing import parse_expression, symbols
+from kansym.data.dataset import from_arrays
+from kansym.functions.parsing import parse_expression, symbols
 from kansym.search.enumeration import propose
 
 PROBLEMS = Path(__file__).parent / "problems"

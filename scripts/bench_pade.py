@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import sympy
 
+from kansym.data.table import shipped_path
 from kansym.search.pade import PadeFit, fit_pade
-from kansym.table import shipped_path
 
 LAWS = [
     ("(u + v)/(1 + u*v/c**2)", 1, 5, 1000),

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kansym import pipeline
+from kansym.pipeline import flow as pipeline
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 ROWS = (100, 1000, 10_000, 100_000, 1_000_000)

@@ -14,7 +14,7 @@ import numpy as np
 import peers
 from scipy.interpolate import BSpline
 
-from kansym import spline
+from kansym.functions import spline
 
 PEER = """
 import json, time, torch, numpy as np

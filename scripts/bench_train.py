@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import peers
 
-from kansym.session import KAN
+from kansym.estimators.session import KAN
 
 PEER = """
 import json, sys, time, os, tempfile

@@ -114,7 +114,7 @@ def special15() -> list[Problem]:
 
 def feynman27() -> list[Problem]:
     """Return the paper's 27 dimensionless equations."""
-    from kansym.parsing import parse_expression, symbols
+    from kansym.functions.parsing import parse_expression, symbols
 
     def truth(row: dict[str, str]) -> Callable[..., np.ndarray]:
         import sympy
@@ -246,7 +246,7 @@ def kan(
     Grids that would have more parameters than there are training rows are left out. 15% of the rows are
     held out to choose the step and the seed; test rows choose nothing.
     """
-    from kansym.ensemble import Ensemble
+    from kansym.network.ensemble import Ensemble
 
     X, y, Xt, yt = data
     cut = round(0.15 * len(X))

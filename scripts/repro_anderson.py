@@ -12,8 +12,8 @@ import anderson
 import numpy as np
 import sympy
 
-from kansym.parsing import parse_expression, symbols
-from kansym.program import Program
+from kansym.formula.program import Program
+from kansym.functions.parsing import parse_expression, symbols
 from kansym.search.boundary import Boundary, boundaries
 
 TITLE = "Anderson localisation: mobility edges (4.4)"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from kansym.network import KAN
+from kansym.network.kan import KAN
 
 TITLE = "Continual learning: five peaks in turn (3.5)"
 CENTRES = np.arange(0.1, 1.0, 0.2)

@@ -15,18 +15,18 @@ import sympy
 import torch
 from matplotlib.figure import Figure
 
-from kansym import pipeline
-from kansym.attribution import attribution, measured
-from kansym.dataset import from_arrays
-from kansym.expression import complexity, text
-from kansym.library import Library
-from kansym.network import KAN
-from kansym.parsing import symbols
-from kansym.program import Program
-from kansym.refine import Trial, refine
-from kansym.relations import relations
+from kansym.data.dataset import from_arrays
+from kansym.data.table import numbers, read_table
+from kansym.formula.expression import complexity, text
+from kansym.formula.program import Program
+from kansym.functions.library import Library
+from kansym.functions.parsing import symbols
+from kansym.judge.refine import Trial, refine
+from kansym.network.attribution import attribution, measured
+from kansym.network.kan import KAN
+from kansym.pipeline import flow as pipeline
+from kansym.pipeline.relations import relations
 from kansym.search.pade import FrontRow, fit_pade, polynomial
-from kansym.table import numbers, read_table
 
 TITLE = "Knots (4.3)"
 SHORT = {

@@ -7,7 +7,7 @@ import time
 import numpy as np
 from matplotlib.figure import Figure
 
-from kansym import pde
+from kansym.pipeline import pde
 
 TITLE = "Solving equations (3.4)"
 TRUTH = "sin(pi*x)*sin(pi*y^2)"

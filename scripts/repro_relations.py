@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kansym.relations import Relations, relations
+from kansym.pipeline.relations import Relations, relations
 
 TITLE = "Unsupervised relations (4.2)"
 Form = tuple[str, int, Callable[..., np.ndarray]]

@@ -17,12 +17,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.special import j0
 
-from kansym.dataset import from_arrays
-from kansym.errors import KansymError
-from kansym.expression import text
-from kansym.library import Library
-from kansym.refine import Trial, exact, refine
-from kansym.session import KAN
+from kansym.base.errors import KansymError
+from kansym.data.dataset import from_arrays
+from kansym.estimators.session import KAN
+from kansym.formula.expression import text
+from kansym.functions.library import Library
+from kansym.judge.refine import Trial, exact, refine
 
 TITLE = "Six supervised toys (4.1)"
 ROWS = 1000

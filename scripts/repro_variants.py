@@ -12,9 +12,9 @@ from contest import MARGIN, Data, Fit, Problem, chosen, feynman27, mlp, rmse, sp
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from kansym.ensemble import Ensemble
-from kansym.leastsq import levenberg_marquardt
-from kansym.network import KAN
+from kansym.base.leastsq import levenberg_marquardt
+from kansym.network.ensemble import Ensemble
+from kansym.network.kan import KAN
 
 GRIDS = (5, 10)
 TITLE = "Variants (appendices B and C, section 6)"

@@ -13,12 +13,12 @@ import numpy as np
 import sympy
 from repro_supervised import ROWS, Rows, Toy, law, trained
 
-from kansym.dataset import from_arrays
-from kansym.expression import complexity, text
-from kansym.library import Library
-from kansym.parsing import parse_expression, symbols
-from kansym.program import Program
-from kansym.refine import Trial, refine
+from kansym.data.dataset import from_arrays
+from kansym.formula.expression import complexity, text
+from kansym.formula.program import Program
+from kansym.functions.library import Library
+from kansym.functions.parsing import parse_expression, symbols
+from kansym.judge.refine import Trial, refine
 from kansym.search.pade import fit_pade, polynomial
 
 TITLE = "Adding velocities (3.3)"

@@ -10,7 +10,7 @@ from typing import Any
 
 import sympy
 
-from kansym.regressor import KansymRegressor
+from kansym.estimators.regressor import KansymRegressor
 
 est = KansymRegressor(time_limit=3600, model_selection="description", random_state=0)
 """The estimator; the harness overrides its seed and time limit."""

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from kansym.dataset import Dataset, from_arrays
-from kansym.expression import complexity, text, to_graph
-from kansym.parsing import parse_expression
-from kansym.run import ConstantReport, Law, Run
+from kansym.data.dataset import Dataset, from_arrays
+from kansym.formula.expression import complexity, text, to_graph
+from kansym.functions.parsing import parse_expression
+from kansym.pipeline.run import ConstantReport, Law, Run
 
 NAMES = ("x 1", "Δt")
 FORMULAS = ("0.7", "1.1*`x 1`", "`x 1`*exp(-Δt)", "0.999*`x 1`^1.001*exp(-1.001*Δt)")

@@ -8,10 +8,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kansym.affine import fit_affine
-from kansym.errors import DomainError, InputError
-from kansym.library import Function, Library, X, get
-from kansym.shapes import kind_of
+from kansym.base.errors import DomainError, InputError
+from kansym.functions.affine import fit_affine
+from kansym.functions.library import Function, Library, X, get
+from kansym.functions.shapes import kind_of
 
 DEFAULT = list(Library.load("default").values())
 SPECIAL = [f for f in Library.load("special").values() if not f.program.is_elementary]

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from kansym.attribution import attribution, lines
+from kansym.base.errors import InputError
 from kansym.cli import main
-from kansym.errors import InputError
-from kansym.network import KAN
+from kansym.network.attribution import attribution, lines
+from kansym.network.kan import KAN
 
 
 def run(*args):

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kansym.dataset import from_arrays, from_table
-from kansym.errors import InputError, KansymError
-from kansym.table import read_table
+from kansym.base.errors import InputError, KansymError
+from kansym.data.dataset import from_arrays, from_table
+from kansym.data.table import read_table
 
 X = np.linspace(1, 2, 12)
 

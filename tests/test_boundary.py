@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import sympy
 
-from kansym.errors import InputError
-from kansym.parsing import symbols
+from kansym.base.errors import InputError
+from kansym.functions.parsing import symbols
 from kansym.search import boundary
 from kansym.search.border import border
 from kansym.search.boundary import boundaries

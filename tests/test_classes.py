@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from kansym import classes
+from kansym.base.errors import InputError
 from kansym.cli import main
-from kansym.errors import InputError
+from kansym.estimators import classes
 
 
 def run(*args):

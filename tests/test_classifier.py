@@ -11,10 +11,10 @@ from scipy.special import expit
 from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from kansym import pipeline
-from kansym.classifier import KansymClassifier
-from kansym.errors import InputError
-from kansym.parsing import symbols
+from kansym.base.errors import InputError
+from kansym.estimators.classifier import KansymClassifier
+from kansym.functions.parsing import symbols
+from kansym.pipeline import flow as pipeline
 
 FAST = {"time_limit": 4, "settings": {"kan": False}}
 rng = np.random.default_rng(5)

@@ -17,10 +17,11 @@ import pytest
 from click.testing import CliRunner
 from examples import example
 
-from kansym import pipeline, report
-from kansym.budget import Progress
+from kansym.base.budget import Progress
 from kansym.cli import main, text
 from kansym.cli.progress import Watcher, plain
+from kansym.pipeline import flow as pipeline
+from kansym.report import page as report
 
 
 def run(*args):

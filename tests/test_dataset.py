@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kansym.dataset import SCREEN_ABOVE, from_arrays, from_table
-from kansym.errors import InputError
-from kansym.units import parse
+from kansym.base.errors import InputError
+from kansym.data.dataset import SCREEN_ABOVE, from_arrays, from_table
+from kansym.data.units import parse
 
 
 def linear(rows=20, columns=2, seed=0):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import sympy
 
-from kansym import resources
-from kansym.dataset import from_table
-from kansym.parsing import parse_expression
-from kansym.table import shipped, shipped_cards
-from kansym.units import parse
+from kansym.base import resources
+from kansym.data.dataset import from_table
+from kansym.data.table import shipped, shipped_cards
+from kansym.data.units import parse
+from kansym.functions.parsing import parse_expression
 
 NAMES = ["balmer", "expsine", "firas", "hubble", "knots", "planets"]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import kansym
-from kansym import dimensions
-from kansym.dataset import from_arrays
-from kansym.dimensions import Dimensions
-from kansym.parsing import parse_expression, symbols
+from kansym.data import dimensions
+from kansym.data.dataset import from_arrays
+from kansym.data.dimensions import Dimensions
+from kansym.functions.parsing import parse_expression, symbols
 
 NAMES = ["m", "v", "c", "theta"]
 UNITS = {"m": "kg", "v": "m/s", "c": "m/s", "theta": "1", "E": "J"}

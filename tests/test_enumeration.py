@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import sympy
 
-from kansym.budget import Budget
-from kansym.dataset import from_arrays
-from kansym.library import Library, get
-from kansym.parsing import parse_expression, symbols
+from kansym.base.budget import Budget
+from kansym.data.dataset import from_arrays
+from kansym.functions.library import Library, get
+from kansym.functions.parsing import parse_expression, symbols
 from kansym.search import pool
 from kansym.search.enumeration import CONSTANTS, propose
 

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from latex import Latex
 
-from kansym import export
-from kansym.errors import InputError, UnknownNameError
-from kansym.export.names import excel_column, identifiers
-from kansym.parsing import parse_expression, symbols
+from kansym.base.errors import InputError, UnknownNameError
+from kansym.functions.parsing import parse_expression, symbols
+from kansym.report import export
+from kansym.report.export.names import excel_column, identifiers
 
 NAMES = [
     "x 1",

@@ -6,13 +6,13 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kansym import expression as ex
-from kansym import library
-from kansym.errors import InputError
-from kansym.evaluate import evaluate
-from kansym.graph import Edge, Graph, Spline, Symbolic
-from kansym.parsing import parse_expression, symbols
-from kansym.program import Program
+from kansym.base.errors import InputError
+from kansym.formula import expression as ex
+from kansym.formula.program import Program
+from kansym.functions import library
+from kansym.functions.evaluate import evaluate
+from kansym.functions.graph import Edge, Graph, Spline, Symbolic
+from kansym.functions.parsing import parse_expression, symbols
 
 x, y = symbols(["x", "y"])
 

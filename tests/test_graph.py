@@ -5,10 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from kansym import library
-from kansym.errors import FormatError, InputError
-from kansym.evaluate import activations, evaluate, jacobian, parameters, sensitivities, with_parameters
-from kansym.graph import Edge, Graph, Spline, Symbolic
+from kansym.base.errors import FormatError, InputError
+from kansym.functions import library
+from kansym.functions.evaluate import (
+    activations,
+    evaluate,
+    jacobian,
+    parameters,
+    sensitivities,
+    with_parameters,
+)
+from kansym.functions.graph import Edge, Graph, Spline, Symbolic
 
 
 def curve(name="sin", **letters):

@@ -7,11 +7,11 @@ import pytest
 import sympy
 from click.testing import CliRunner
 
-from kansym import pipeline
+from kansym.base.errors import InputError
 from kansym.cli import main
-from kansym.errors import InputError
-from kansym.parsing import symbols
-from kansym.regressor import KansymRegressor
+from kansym.estimators.regressor import KansymRegressor
+from kansym.functions.parsing import symbols
+from kansym.pipeline import flow as pipeline
 from kansym.search.hypothesis import Hypotheses
 
 NAMES = ("a", "b", "c", "f")

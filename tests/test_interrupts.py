@@ -13,8 +13,8 @@ import weakref
 
 import pytest
 
-from kansym.budget import Budget, watchdog
-from kansym.interrupts import shielded
+from kansym.base.budget import Budget, watchdog
+from kansym.base.interrupts import shielded
 
 
 class Alarm(Exception):
@@ -92,13 +92,13 @@ def test_compilation_survives_alarms() -> None:
     # an alarm every few milliseconds while numba compiles without a cache: it must raise, and never crash
     code = """
     import signal
-    import kansym.jit, numpy as np
+    import kansym.base.jit, numpy as np
     class Alarm(Exception): pass
     def ring(*_):
         raise Alarm
     signal.signal(signal.SIGALRM, ring)
     def make(k):
-        @kansym.jit.njit(cache=False)
+        @kansym.base.jit.njit(cache=False)
         def f(x):
             s = 0.0
             for i in range(x.size):

@@ -8,11 +8,10 @@ import pytest
 import sympy
 
 import kansym
-from kansym import findings
-from kansym.dataset import from_table
-from kansym.parsing import parse_expression, symbols
-from kansym.pipeline import Options, search
-from kansym.program import Program
+from kansym.data.dataset import from_table
+from kansym.formula.program import Program
+from kansym.functions.parsing import parse_expression, symbols
+from kansym.pipeline.flow import Options, findings, search
 
 HC_K = 1.438776877  # second radiation constant in cm·K
 

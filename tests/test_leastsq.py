@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sympy
 
-from kansym.leastsq import levenberg_marquardt
+from kansym.base.leastsq import levenberg_marquardt
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import pytest
 import sympy
 from latex import Latex
 
-from kansym import export, kernels, library
-from kansym.errors import FormatError, InputError, UnknownNameError
-from kansym.library import Function, Library
+from kansym.base.errors import FormatError, InputError, UnknownNameError
+from kansym.functions import kernels, library
+from kansym.functions.library import Function, Library
+from kansym.report import export
 
 ALL = list(Library.load("all").values())
 ids = [f.name for f in ALL]
@@ -243,6 +244,7 @@ def test_shipped_files_pass_the_check(path):
 
 def test_stays_light():
     modules = "numba", "torch"
-    code = f"import sys, kansym.library as l; l.Library.load(); print(*(m in sys.modules for m in {modules}))"
+    loaded = f"print(*(m in sys.modules for m in {modules}))"
+    code = f"import sys, kansym.functions.library as l; l.Library.load(); {loaded}"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.split() == ["False", "False"]

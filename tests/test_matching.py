@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kansym.errors import InputError, UnknownNameError
-from kansym.library import Library
-from kansym.matching import match, match_many, match_sums
+from kansym.base.errors import InputError, UnknownNameError
+from kansym.functions.library import Library
+from kansym.functions.matching import match, match_many, match_sums
 
 x = np.linspace(-1, 1, 500)
 LAWS = {

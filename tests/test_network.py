@@ -12,12 +12,12 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from kansym.errors import DomainError, InputError, UnknownNameError
-from kansym.evaluate import evaluate
-from kansym.export import to_numpy
-from kansym.graph import Graph
-from kansym.session import KAN
-from kansym.tracing import Scaling
+from kansym.base.errors import DomainError, InputError, UnknownNameError
+from kansym.estimators.session import KAN
+from kansym.functions.evaluate import evaluate
+from kansym.functions.graph import Graph
+from kansym.network.tracing import Scaling
+from kansym.report.export import to_numpy
 
 LEVEL = st.one_of(
     st.integers(1, 3), st.tuples(st.integers(0, 2), st.lists(st.integers(2, 4), min_size=1, max_size=2))

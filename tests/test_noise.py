@@ -5,24 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kansym import noise
-from kansym.dataset import from_arrays
-from kansym.errors import InputError
-from kansym.library import Library
-from kansym.pipeline import Options
-from kansym.refine import Trial
+from kansym.base import criterion
+from kansym.base.errors import InputError
+from kansym.data.dataset import from_arrays
+from kansym.functions.library import Library
+from kansym.judge.refine import Trial
+from kansym.pipeline.flow import Options
 from kansym.search import curve
 
 
 def test_noisy_fits_are_ranked_by_description_length() -> None:
     # among 500 rows one percent of residual is worth 2.5 nats, which is less than two symbols
-    assert noise.rank(0.0101, 3.0, 500) < noise.rank(0.0100, 5.0, 500)
-    assert noise.rank(0.0105, 3.0, 500) > noise.rank(0.0100, 5.0, 500)
+    assert criterion.rank(0.0101, 3.0, 500) < criterion.rank(0.0100, 5.0, 500)
+    assert criterion.rank(0.0105, 3.0, 500) > criterion.rank(0.0100, 5.0, 500)
 
 
 def test_sharp_fits_are_ranked_by_size_before_price() -> None:
-    assert noise.rank(1e-12, 9.0, 500) < noise.rank(1e-7, 5.0, 500)
-    assert np.all(np.diff(noise.rank(np.geomspace(1e-20, 1, 50), 3.0, 100)) >= 0)
+    assert criterion.rank(1e-12, 9.0, 500) < criterion.rank(1e-7, 5.0, 500)
+    assert np.all(np.diff(criterion.rank(np.geomspace(1e-20, 1, 50), 3.0, 100)) >= 0)
 
 
 def trial() -> Trial:

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import sympy
 
-from kansym.dataset import from_arrays
-from kansym.errors import InputError
+from kansym.base.errors import InputError
+from kansym.data.dataset import from_arrays
+from kansym.data.table import shipped_path
 from kansym.search.pade import fit_pade, propose
 from kansym.search.rational import columns, exponents
-from kansym.table import shipped_path
 
 RNG_SEED = 7
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kansym import pareto
-from kansym.errors import UnknownNameError
+from kansym.base.errors import UnknownNameError
+from kansym.judge import pareto
 
 pairs = st.lists(st.tuples(st.integers(1, 20), st.floats(0, 10)), min_size=1, max_size=30)
 

@@ -8,8 +8,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kansym.errors import InputError
-from kansym.parsing import format_expression, parse_expression, symbols
+from kansym.base.errors import InputError
+from kansym.functions.parsing import format_expression, parse_expression, symbols
 
 x, y = symbols(["x", "y"])
 

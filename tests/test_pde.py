@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from kansym import pde
-from kansym.errors import InputError
-from kansym.evaluate import evaluate
-from kansym.parsing import parse_expression
+from kansym.base.errors import InputError
+from kansym.functions.evaluate import evaluate
+from kansym.functions.parsing import parse_expression
+from kansym.pipeline import pde
 
 OSCILLATOR = pde.Equation(("x",), ((0.0, 1.0),), "u_xx + 4*u", {("x", 0): "0", ("x", 1): "sin(2)"})
 BURGERS = pde.Equation(

@@ -10,10 +10,10 @@ import pytest
 from examples import example
 from matplotlib.figure import Figure
 
-from kansym import plotting
-from kansym.errors import InputError
-from kansym.graph import Edge, Graph, Spline
-from kansym.library import get
+from kansym.base.errors import InputError
+from kansym.functions.graph import Edge, Graph, Spline
+from kansym.functions.library import get
+from kansym.report import plotting
 
 
 def spline_graph():

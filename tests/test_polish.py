@@ -8,10 +8,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kansym import constants
-from kansym.parsing import parse_expression, symbols
-from kansym.polish import Rows, polish, settle
-from kansym.program import Program
+from kansym.formula import constants
+from kansym.formula.polish import Rows, polish, settle
+from kansym.formula.program import Program
+from kansym.functions.parsing import parse_expression, symbols
 
 NAMES = ["x", "y"]
 COLUMNS = symbols(NAMES)

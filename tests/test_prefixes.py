@@ -7,9 +7,9 @@ import pytest
 import sympy
 
 import kansym
-from kansym.dataset import from_arrays
-from kansym.parsing import symbols
-from kansym.prefixes import prefixed
+from kansym.data.dataset import from_arrays
+from kansym.data.prefixes import prefixed
+from kansym.functions.parsing import symbols
 
 
 def dataset(*scales, of_y=1.0, weights=None):

@@ -6,12 +6,12 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kansym.errors import InputError
-from kansym.library import Library
-from kansym.library import P as P_SLOT
-from kansym.library import X as X_SLOT
-from kansym.parsing import parse_expression, symbols
-from kansym.program import Program, parametrise
+from kansym.base.errors import InputError
+from kansym.formula.program import Program, parametrise
+from kansym.functions.library import Library
+from kansym.functions.library import P as P_SLOT
+from kansym.functions.library import X as X_SLOT
+from kansym.functions.parsing import parse_expression, symbols
 
 x, y = symbols(["x", "y"])
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kansym.errors import InputError
-from kansym.session import KAN
+from kansym.base.errors import InputError
+from kansym.estimators.session import KAN
 
 
 def _model() -> tuple[KAN, np.ndarray]:

@@ -10,9 +10,9 @@ import pytest
 import sympy
 import torch
 
-from kansym.evaluate import evaluate
-from kansym.library import Library
-from kansym.session import KAN, Session
+from kansym.estimators.session import KAN, Session
+from kansym.functions.evaluate import evaluate
+from kansym.functions.library import Library
 
 X = np.random.default_rng(0).uniform(-1, 1, (300, 2))
 Y = np.sin(3 * X[:, 0]) + 0.2 * X[:, 1] ** 2

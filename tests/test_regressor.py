@@ -19,13 +19,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from kansym import pipeline
-from kansym.errors import FormatError, InputError, UnknownNameError
-from kansym.parsing import symbols
-from kansym.regressor import KansymRegressor
-from kansym.regressor.encoding import Encoding
-from kansym.regressor.pysr import operators, uses
-from kansym.regressor.rows import canonical
+from kansym.base.errors import FormatError, InputError, UnknownNameError
+from kansym.estimators.regressor import KansymRegressor
+from kansym.estimators.regressor.encoding import Encoding
+from kansym.estimators.regressor.pysr import operators, uses
+from kansym.estimators.regressor.rows import canonical
+from kansym.functions.parsing import symbols
+from kansym.pipeline import flow as pipeline
 
 # a search for an exact law ends by its proof, long before this limit; one with noise by the clock
 SURE = {"time_limit": 120, "settings": {"kan": False}}

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from kansym.errors import InputError
-from kansym.relations import relations
+from kansym.base.errors import InputError
+from kansym.pipeline.relations import relations
 
 RNG = np.random.default_rng
 

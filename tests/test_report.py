@@ -17,12 +17,13 @@ import pytest
 import sympy
 from examples import example
 
-from kansym import report, storage
-from kansym.errors import FormatError, InputError
-from kansym.evaluate import evaluate
-from kansym.graph import Edge, Graph, Spline
-from kansym.run import Law
-from kansym.table import read_table
+from kansym.base import storage
+from kansym.base.errors import FormatError, InputError
+from kansym.data.table import read_table
+from kansym.functions.evaluate import evaluate
+from kansym.functions.graph import Edge, Graph, Spline
+from kansym.pipeline.run import Law
+from kansym.report import page as report
 
 NASTY = ("<script>alert(1)</script>", 'a"b&amp;</math>')
 

@@ -9,7 +9,7 @@ import pytest
 import sympy
 from scipy import special
 
-from kansym.budget import Budget
+from kansym.base.budget import Budget
 from kansym.search import curve, merging, naming, ridge, structure, terms
 from kansym.search.problem import problem
 
@@ -92,7 +92,7 @@ def test_noise_is_not_fitted():
     law, low, high = LAWS["saturation"]
     noisy, clean = table(law, low, high, 600, noise=0.02), table(law, low, high, 600)
     found = best(noisy)
-    from kansym.program import Program
+    from kansym.formula.program import Program
 
     values = Program.compile(found.expression, problem(noisy).formulas).value(clean.X)
     assert np.sqrt(np.mean((values - clean.y) ** 2) / np.mean(clean.y**2)) < 0.01

@@ -5,13 +5,13 @@ import pytest
 import sympy
 from scipy.special import j0
 
-from kansym.errors import FormatError, InputError, UnknownNameError
-from kansym.evaluate import evaluate
-from kansym.library import Library
-from kansym.parsing import symbols
-from kansym.polish import Rows
-from kansym.session import KAN, Session
-from kansym.snapping import Snapped, exchange
+from kansym.base.errors import FormatError, InputError, UnknownNameError
+from kansym.estimators.session import KAN, Session
+from kansym.formula.polish import Rows
+from kansym.formula.snapping import Snapped, exchange
+from kansym.functions.evaluate import evaluate
+from kansym.functions.library import Library
+from kansym.functions.parsing import symbols
 
 
 def _rows(seed: int) -> tuple[np.ndarray, np.ndarray]:

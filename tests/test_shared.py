@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import sympy
 
-from kansym.errors import InputError
-from kansym.regressor import KansymRegressor
+from kansym.base.errors import InputError
+from kansym.estimators.regressor import KansymRegressor
 
 rng = np.random.default_rng(1)
 AMPLITUDE = {"A": 2.0, "B": 3.7, "C": 0.6}

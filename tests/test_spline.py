@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
-from kansym import spline
-from kansym.errors import InputError
+from kansym.base.errors import InputError
+from kansym.functions import spline
 
 
 def _knots(uniform: bool, order: int, rng: np.random.Generator, grid: int = 20) -> np.ndarray:

@@ -81,7 +81,7 @@ def test_answers_after_the_alarm(frame: pd.DataFrame) -> None:
 
 
 def test_answers_after_an_alarm_at_once(frame: pd.DataFrame, monkeypatch) -> None:
-    from kansym import pipeline
+    from kansym.pipeline import flow as pipeline
 
     def stop(*_: object) -> None:
         raise TimeOutException

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kansym.errors import FormatError, InputError
-from kansym.storage import read_json, write_json
+from kansym.base.errors import FormatError, InputError
+from kansym.base.storage import read_json, write_json
 
 
 def test_floats_keep_every_bit(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sympy
 
-from kansym.dataset import from_arrays
+from kansym.data.dataset import from_arrays
 from kansym.search import sums
 from kansym.search.problem import problem
 

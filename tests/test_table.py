@@ -14,8 +14,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from kansym.errors import FormatError, InputError
-from kansym.table import Card, read_table, shipped
+from kansym.base.errors import FormatError, InputError
+from kansym.data.table import Card, read_table, shipped
 
 
 def write(folder, text, name="t.csv", encoding="utf-8"):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import sympy
 
-from kansym import pipeline
-from kansym.errors import InputError
-from kansym.parsing import symbols
-from kansym.regressor import KansymRegressor
+from kansym.base.errors import InputError
+from kansym.estimators.regressor import KansymRegressor
+from kansym.functions.parsing import symbols
+from kansym.pipeline import flow as pipeline
 from kansym.search.template import Template
 
 rng = np.random.default_rng(5)

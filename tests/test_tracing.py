@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from kansym import library
-from kansym.errors import InputError
-from kansym.evaluate import evaluate
-from kansym.graph import Edge, Graph, Symbolic
-from kansym.session import KAN
+from kansym.base.errors import InputError
+from kansym.estimators.session import KAN
+from kansym.functions import library
+from kansym.functions.evaluate import evaluate
+from kansym.functions.graph import Edge, Graph, Symbolic
 
 
 def test_parallel_edges_skips_products_and_biases_compile() -> None:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from kansym.ensemble import Ensemble
-from kansym.errors import InputError
-from kansym.session import KAN
-from kansym.training import kernels, losses, schedule
-from kansym.training import layers as lay
-from kansym.training.penalty import Sparsity
-from kansym.training.problem import Problem
+from kansym.base.errors import InputError
+from kansym.estimators.session import KAN
+from kansym.network.ensemble import Ensemble
+from kansym.network.training import kernels, losses, schedule
+from kansym.network.training import layers as lay
+from kansym.network.training.penalty import Sparsity
+from kansym.network.training.problem import Problem
 
 
 def _rows(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kansym.errors import InputError
-from kansym.units import BASE, groups, parse, show
+from kansym.base.errors import InputError
+from kansym.data.units import BASE, groups, parse, show
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from kansym.ensemble import Ensemble
-from kansym.errors import InputError, UnknownNameError
-from kansym.evaluate import evaluate
-from kansym.session import KAN
+from kansym.base.errors import InputError, UnknownNameError
+from kansym.estimators.session import KAN
+from kansym.functions.evaluate import evaluate
+from kansym.network.ensemble import Ensemble
 
 X = np.random.default_rng(0).uniform(-1, 1, (300, 2))
 Y = np.exp(np.sin(2 * X[:, 0]) + X[:, 1] ** 2)

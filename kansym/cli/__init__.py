@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 import kansym
+from kansym.base.errors import KansymError
 from kansym.cli import curves, data, discover, models, relations
-from kansym.errors import KansymError
 
 
 class _Program(click.Group):

@@ -39,10 +39,10 @@ def classify(
     as_json: bool,
 ) -> tuple[str, ...]:
     """Print the formulas between the classes of DATA's target and return the notes."""
-    from kansym import classes
-    from kansym.cli.discover import names, writable
-    from kansym.errors import InputError
-    from kansym.table import read_table
+    from kansym.base.errors import InputError
+    from kansym.cli.options import names, writable
+    from kansym.data.table import read_table
+    from kansym.estimators import classes
 
     for name, default in _NOT_HERE.items():
         if options.get(name, default) != default:
@@ -63,7 +63,7 @@ def classify(
     else:
         show(found)
     if out is not None:
-        from kansym.storage import write_json
+        from kansym.base.storage import write_json
 
         writable(out)
         write_json(out / "classes.json", found.to_dict())

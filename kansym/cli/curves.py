@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from kansym.cli.discover import library_options, names, read, say, table_options, tables, writable
+from kansym.cli.options import library_options, names, read, say, table_options, tables, writable
 from kansym.cli.text import constant_line
 
 _OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
@@ -34,7 +34,7 @@ def match(data: str, top: int, noise: float | None, as_json: bool, **options: An
     DATA needs one input column; choose it with --inputs. The best description of the data comes first:
     a simpler function goes before one that fits better by less than its own price.
     """
-    from kansym.errors import InputError
+    from kansym.base.errors import InputError
 
     dataset = read(data, options)
     say(dataset.notes)
@@ -42,7 +42,7 @@ def match(data: str, top: int, noise: float | None, as_json: bool, **options: An
         raise InputError(
             f"A curve has one input and {dataset.source} has {len(dataset.names)}; choose one with --inputs."
         )
-    from kansym import matching
+    from kansym.functions import matching
 
     found = matching.match(
         dataset.X[:, 0], dataset.y, functions(options), top=top, weights=dataset.weights, noise=noise
@@ -135,7 +135,7 @@ def fit(
     """Train a Kolmogorov-Arnold network of a given shape on DATA."""
     import numpy as np
 
-    from kansym.errors import InputError
+    from kansym.base.errors import InputError
 
     classify = options["task"] == "classify"
     names_, target, kinds, train, held = (_classes if classify else _numbers)(data, options, heldout, seed)
@@ -148,8 +148,8 @@ def fit(
         )
     if out is not None:
         writable(out)
-    from kansym.attribution import attribution, lines, measured
-    from kansym.network import KAN
+    from kansym.network.attribution import attribution, lines, measured
+    from kansym.network.kan import KAN
 
     loss = "cross_entropy" if classify else "squared"
     outputs = kinds if classify else [target]
@@ -186,7 +186,8 @@ def fit(
         if table is not None:
             click.echo("\n" + "\n".join(lines(table)))
     if out is not None:
-        from kansym import plotting, report
+        from kansym.report import page as report
+        from kansym.report import plotting
 
         graph = network.to_graph()
         files = [report.write_graph(graph, target, out / "model.json")]
@@ -207,9 +208,9 @@ def _classes(data: str, options: dict[str, Any], heldout: float, seed: int) -> t
     """Return the same for a table of labels, whose y are numbers of classes."""
     import numpy as np
 
-    from kansym import classes
-    from kansym.errors import InputError
-    from kansym.table import read_table
+    from kansym.base.errors import InputError
+    from kansym.data.table import read_table
+    from kansym.estimators import classes
 
     for name in ("sigma", "relative_error", "units"):
         if options[name]:
@@ -250,7 +251,7 @@ def pade(
 
     Poles inside the data's range are reported; errors are relative to the target's root mean square.
     """
-    from kansym.errors import InputError
+    from kansym.base.errors import InputError
 
     degrees = None
     if degree is not None:
@@ -260,7 +261,7 @@ def pade(
         degrees = (int(found[1]), int(found[2]))
     dataset = read(data, options)
     say(dataset.notes)
-    from kansym.expression import text
+    from kansym.formula.expression import text
     from kansym.search.pade import fit_pade, polynomial
 
     fit = fit_pade(
@@ -273,7 +274,7 @@ def pade(
         noise=noise,
         seed=seed,
     )
-    from kansym.parsing import symbols
+    from kansym.functions.parsing import symbols
 
     columns = symbols(dataset.names)
     parts = (("numerator", fit.numerator, fit.numerator_errors),
@@ -322,7 +323,7 @@ def pade(
 
 def functions(options: dict[str, Any]) -> Any:
     """Return the library that --library, --only and --exclude describe."""
-    from kansym.library import Library
+    from kansym.functions.library import Library
 
     library = Library.load(options["library"])
     only, exclude = names(options["only"]), names(options["exclude"])
@@ -332,7 +333,7 @@ def functions(options: dict[str, Any]) -> Any:
 
 
 def _integers(text: str, option: str) -> list[int]:
-    from kansym.errors import InputError
+    from kansym.base.errors import InputError
 
     try:
         values = [int(part) for part in text.split(",")]

@@ -20,7 +20,7 @@ def library() -> None:
 @library.command("list", epilog="Example: kansym library list")
 def library_list() -> None:
     """List the shipped sets of functions."""
-    from kansym.library import Library, presets
+    from kansym.functions.library import Library, presets
 
     for name in presets():
         members = list(Library.load(name))
@@ -33,7 +33,7 @@ def library_list() -> None:
 @_JSON
 def library_show(name: str, function: str | None, as_json: bool) -> None:
     """Show every function of a set or of a TOML file, or everything about one function."""
-    from kansym.library import Library, presets
+    from kansym.functions.library import Library, presets
 
     if function is None and name not in presets() and name in Library.load("all"):
         name, function = "all", name
@@ -49,7 +49,7 @@ def library_show(name: str, function: str | None, as_json: bool) -> None:
 @_JSON
 def library_check(file: Path, as_json: bool) -> None:
     """Check a library of your own: names, formulas, domains, slopes, saving."""
-    from kansym.library import check
+    from kansym.functions.library import check
 
     facts = check(file)
     if not as_json:
@@ -78,7 +78,7 @@ def datasets() -> None:
 @datasets.command("list", epilog="Example: kansym datasets list")
 def datasets_list() -> None:
     """List the shipped tables."""
-    from kansym.table import shipped_cards
+    from kansym.data.table import shipped_cards
 
     for name, card in shipped_cards().items():
         click.echo(f"{name:<10} {card.title}")
@@ -88,7 +88,7 @@ def datasets_list() -> None:
 @click.argument("name")
 def datasets_show(name: str) -> None:
     """Show a table's card: source, licence, columns and units, the law where known."""
-    from kansym.table import shipped
+    from kansym.data.table import shipped
 
     table = shipped(name)
     card = table.card
@@ -119,8 +119,8 @@ def datasets_show(name: str) -> None:
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]")
 def datasets_export(name: str, file: Path | None) -> None:
     """Copy a table to FILE (default: its own name, here)."""
-    from kansym.errors import InputError
-    from kansym.table import shipped_path
+    from kansym.base.errors import InputError
+    from kansym.data.table import shipped_path
 
     source = shipped_path(name)
     target = file or Path(source.name)

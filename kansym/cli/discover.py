@@ -3,87 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from kansym.cli import progress, text
+from kansym.cli.options import library_options, names, read, rules, say, table_options, tables, writable
 
 if TYPE_CHECKING:
-    from kansym.dataset import Dataset
-    from kansym.run import Run
-
-
-def tables(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete DATA: files, and the names of shipped tables."""
-    from kansym.table import shipped_cards
-
-    names = [CompletionItem(name) for name in shipped_cards() if name.startswith(incomplete)]
-    return [*names, CompletionItem(incomplete, type="file")]
-
-
-def rules(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete the names of the rules that choose a row."""
-    from kansym.pareto import RULES
-
-    return [rule for rule in RULES if rule.startswith(incomplete)]
-
-
-def table_options(command: Any) -> Any:
-    """Add the options that say what in a table is what."""
-    for option in reversed(
-        [
-            click.option(
-                "--target", metavar="COLUMN", help="What to explain. Default: the card's, or the last column."
-            ),
-            click.option(
-                "--inputs",
-                metavar="A,B,...",
-                multiple=True,
-                help="What to explain it with. Default: the card's, or all other columns of numbers.",
-            ),
-            click.option("--sigma", metavar="COLUMN", help="Measurement error of the target, one per row."),
-            click.option(
-                "--relative-error",
-                type=float,
-                metavar="SHARE",
-                help="Least measurement error as a share of the target, such as 0.01.",
-            ),
-            click.option(
-                "--group", metavar="COLUMN", help="Hold out whole groups of rows that share this value."
-            ),
-            click.option(
-                "--units",
-                metavar="COLUMN=UNIT",
-                multiple=True,
-                help="Unit of a column, such as speed=m/s; also read from headers: 'speed [m/s]'.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
-def library_options(command: Any) -> Any:
-    """Add the options that choose the functions a formula may use."""
-    for option in reversed(
-        [
-            click.option(
-                "--library",
-                default="default",
-                show_default=True,
-                metavar="NAME|FILE",
-                help="Functions to use: a shipped set (kansym library list) or a TOML file.",
-            ),
-            click.option("--only", metavar="F,G,...", multiple=True, help="Use just these functions."),
-            click.option("--exclude", metavar="F,G,...", multiple=True, help="Use all but these functions."),
-        ]
-    ):
-        command = option(command)
-    return command
+    from kansym.data.dataset import Dataset
+    from kansym.pipeline.run import Run
 
 
 @click.command(
@@ -183,7 +113,7 @@ def discover(
     if not quiet:
         say(dataset.notes)
     with progress.Watcher(quiet) as watcher:
-        from kansym import pipeline
+        from kansym.pipeline import flow as pipeline
 
         settings = pipeline.Options(
             library=options["library"],
@@ -210,16 +140,10 @@ def discover(
     return 130 if run.stop_reason == "interrupted" else 0
 
 
-def say(notes: Iterable[str]) -> None:
-    """Print notes on stderr: every repair of a table is told."""
-    for note in notes:
-        click.echo(f"note: {note}", err=True)
-
-
 def show(run: Run, dataset: Dataset, as_json: bool) -> None:
     """Print a run: the text a person reads, or the one JSON document."""
     if as_json:
-        from kansym import report
+        from kansym.report import page as report
 
         click.echo(json.dumps(report.summarise(run, dataset), ensure_ascii=False, allow_nan=False))
         return
@@ -233,7 +157,7 @@ def write(run: Run, dataset: Dataset, out: Path | None, page: bool) -> list[Path
     """Write what was asked for and return the files."""
     files: list[Path] = []
     if out is not None or page:
-        from kansym import report
+        from kansym.report import page as report
 
         if out is not None:
             files += report.write_run(run, dataset, out)
@@ -242,47 +166,3 @@ def write(run: Run, dataset: Dataset, out: Path | None, page: bool) -> list[Path
                 report.write_html(report.summarise(run, dataset), (out or Path(".")) / "report.html")
             )
     return files
-
-
-def read(data: str, options: dict[str, Any]) -> Dataset:
-    """Return the dataset that the table options describe."""
-    from kansym.dataset import from_table
-    from kansym.table import read_table
-
-    table = read_table(data)
-    inputs = options["inputs"]
-    return from_table(
-        table,
-        target=options["target"],
-        inputs=names(inputs, table.names) if inputs else None,
-        sigma=options["sigma"],
-        group=options["group"],
-        units=dict(_unit(text) for text in options["units"]),
-        relative_error=options["relative_error"],
-    )
-
-
-def names(values: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Split "a,b" into names; a value that is itself a known name stays whole."""
-    parts: list[str] = []
-    for value in values:
-        parts += [value] if value in known else [p.strip() for p in value.split(",") if p.strip()]
-    if values and not parts:
-        raise click.BadParameter(f"{','.join(values)!r} holds no name; write names separated by commas.")
-    return tuple(parts)
-
-
-def _unit(text: str) -> tuple[str, str]:
-    name, equals, unit = text.rpartition("=")
-    if not equals:
-        raise click.BadParameter(
-            f"{text!r} is not COLUMN=UNIT; write for instance speed=m/s.", param_hint="--units"
-        )
-    return name, unit
-
-
-def writable(folder: Path) -> None:
-    """Make a folder now, so that a long search does not end at one that cannot be written."""
-    from kansym import storage
-
-    storage.writable(folder)

@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     import numpy as np
 
-    from kansym.run import Run
+    from kansym.pipeline.run import Run
 
 _MODEL = click.Path(path_type=Path)
 _ROW = click.option(
@@ -37,8 +37,8 @@ def predict(model: Path, data: str, row: int | None, out: Path | None) -> None:
 
     Writes CSV: the inputs, the prediction, and whether the row lies inside the data the law was made from.
     """
-    from kansym.errors import InputError, UnknownNameError
-    from kansym.table import numbers, read_table
+    from kansym.base.errors import InputError, UnknownNameError
+    from kansym.data.table import numbers, read_table
 
     table = read_table(data)
     names, target, ranges, law = _law(model, row)
@@ -62,7 +62,7 @@ def predict(model: Path, data: str, row: int | None, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
-        from kansym.storage import write_text
+        from kansym.base.storage import write_text
 
         click.echo(str(write_text(out, text)), err=True)
 
@@ -83,8 +83,8 @@ def predict(model: Path, data: str, row: int | None, out: Path | None) -> None:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write here.")
 def export(model: Path, language: str, row: int | None, out: Path | None) -> None:
     """Write the law of MODEL (a run's folder or result.json) in another language."""
-    from kansym import export as exports
-    from kansym import report
+    from kansym.report import export as exports
+    from kansym.report import page as report
 
     run, _ = report.load(model)
     _check_row(run, row)
@@ -95,7 +95,7 @@ def export(model: Path, language: str, row: int | None, out: Path | None) -> Non
     if out is None:
         click.echo(text)
     else:
-        from kansym.storage import write_text
+        from kansym.base.storage import write_text
 
         click.echo(str(write_text(out, text + "\n")), err=True)
 
@@ -114,7 +114,7 @@ def export(model: Path, language: str, row: int | None, out: Path | None) -> Non
 )
 def report(model: Path, out: Path) -> None:
     """Make the HTML page of a run from its folder or result.json."""
-    from kansym import report as reports
+    from kansym.report import page as reports
 
     _, data = reports.load(model)
     click.echo(str(reports.write_html(data, out)))
@@ -124,12 +124,12 @@ def _law(
     model: Path, row: int | None
 ) -> tuple[tuple[str, ...], str, Mapping[str, Sequence[float]], Callable[[np.ndarray], np.ndarray]]:
     """Return a model's columns, target, ranges (where known) and function."""
-    from kansym import report as reports
-    from kansym import storage
+    from kansym.base import storage
+    from kansym.report import page as reports
 
     if model.is_file() and storage.read_json(model).get("kind") == "kansym model":
-        from kansym.errors import InputError
-        from kansym.evaluate import evaluate
+        from kansym.base.errors import InputError
+        from kansym.functions.evaluate import evaluate
 
         if row is not None:
             raise InputError(f"{model} holds one law and no front; leave --row out or give the run's folder.")
@@ -141,7 +141,7 @@ def _law(
 
 
 def _check_row(run: Run, row: int | None) -> None:
-    from kansym.errors import InputError
+    from kansym.base.errors import InputError
 
     if row is not None and row >= len(run.front):
         raise InputError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from kansym.budget import Progress
+    from kansym.base.budget import Progress
 
 _EVERY = 5.0  # seconds between plain lines of one stage
 

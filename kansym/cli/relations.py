@@ -48,9 +48,9 @@ def relations(data: str, exclude: tuple[str, ...], as_json: bool, quiet: bool, *
 
     Prints independent relations as formulas, simplest first, then the columns that take part in none.
     """
-    from kansym import relations as room
-    from kansym.cli.discover import names
-    from kansym.table import read_table
+    from kansym.cli.options import names
+    from kansym.data.table import read_table
+    from kansym.pipeline import relations as room
 
     table = read_table(data)
     found = room.relations(table, exclude=names(exclude, table.names), **options)

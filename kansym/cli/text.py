@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kansym.run import Law, Run
+    from kansym.pipeline.run import Law, Run
 
 _HEAD = ("complexity", "loss", "held-out", "score")
 

@@ -16,11 +16,12 @@ import numpy as np
 import sympy
 from scipy.special import gammaln
 
-from kansym import constants, noise
-from kansym.errors import InputError, UnknownNameError
-from kansym.expression import complexity, number, text
-from kansym.parsing import symbols
-from kansym.program import Program
+from kansym.base import criterion
+from kansym.base.errors import InputError, UnknownNameError
+from kansym.formula import constants
+from kansym.formula.expression import complexity, number, text
+from kansym.formula.program import Program
+from kansym.functions.parsing import symbols
 from kansym.search.border import border
 from kansym.search.hypothesis import Hypotheses
 from kansym.search.implicit import implicit
@@ -320,4 +321,4 @@ def _described(
     n, wrong = len(positive), int(np.sum((values > 0) != positive))
     size = complexity(g)
     labels = float(gammaln(n + 1) - gammaln(wrong + 1) - gammaln(n - wrong + 1))
-    return g, size, wrong, labels + noise.NODE_PRICE * size + price, c
+    return g, size, wrong, labels + criterion.NODE_PRICE * size + price, c

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from kansym.graph import Graph
+from kansym.functions.graph import Graph
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 import sympy
 
-from kansym import noise
+from kansym.base import criterion
 
 Array = np.ndarray
 Transform = Callable[[Array], Array]
@@ -203,12 +203,12 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[
             return share * column.back / spread * (1 - scatter) + scatter, column.price + _price(kind)
 
         thinned = n if scatter else len(u[few])
-        sharper.sort(key=lambda s: noise.rank(*judged(s[0], s[2], s[1]), thinned))
+        sharper.sort(key=lambda s: criterion.rank(*judged(s[0], s[2], s[1]), thinned))
         for _, kind, column in sharper[: 40 if scatter else 24]:
             share, kind = _refine(column, u, kind, 12)
             if np.isfinite(share):
                 fine.append((*judged(share, column, kind), column, kind))
-    fine.sort(key=lambda f: noise.rank(f[0], f[1], n))
+    fine.sort(key=lambda f: criterion.rank(f[0], f[1], n))
     negative = np.median(t) < 0
     return [Law(_writer(c, kind, size, negative), share, price) for share, price, c, kind in fine[:keep]]
 
@@ -243,7 +243,7 @@ def _noisy(h: Array, t: Array, w: Array) -> bool:
     a = np.where(gap > 0, (h[2:] - h[1:-1]) / np.where(gap > 0, gap, 1.0), 0.5)
     r = w[1:-1] * (t[1:-1] - a * t[:-2] - (1 - a) * t[2:])
     total = float(np.mean(w * w * (t - np.average(t, weights=w * w)) ** 2))
-    return bool(r[1:] @ r[:-1] < 0 and np.mean(r * r) > noise.SHARP * total)
+    return bool(r[1:] @ r[:-1] < 0 and np.mean(r * r) > criterion.SHARP * total)
 
 
 def _writer(
@@ -443,7 +443,7 @@ def _rough(
             continue
         group = np.array([_GROUPS[n.name] for n in names])
         price = np.array([_price(n) for n in names])[None] + np.array([c.price for c in columns])[:, None]
-        rank = noise.rank(block * best / best[0] * (1 - scatter) + scatter, price, n)
+        rank = criterion.rank(block * best / best[0] * (1 - scatter) + scatter, price, n)
         rank[~np.isfinite(rank)] = np.inf
         for kind in np.unique(group):
             at = np.flatnonzero(group == kind)
@@ -486,7 +486,7 @@ def _whole(
     share = (square - ((V * G) @ X) ** 2 / (V @ (X * X))) / (square - level * level)
     best = np.array([c.back for c in columns])[:, None]
     price = np.array([_price(kind) for kind in kinds])[None] + np.array([c.price for c in columns])[:, None]
-    rank = noise.rank(share * best / best[0] * (1 - scatter) + scatter, price, n)
+    rank = criterion.rank(share * best / best[0] * (1 - scatter) + scatter, price, n)
     rank[~np.isfinite(rank)] = np.inf
     order = np.argsort(rank, axis=None, kind="stable")[: min(WHOLE, int(np.isfinite(rank).sum()))]
     return [

@@ -18,12 +18,12 @@ import numpy as np
 import sympy
 from threadpoolctl import threadpool_limits
 
-from kansym.budget import Budget
-from kansym.errors import KansymError
-from kansym.jit import njit
-from kansym.library import Function, Library
-from kansym.parsing import symbols
-from kansym.program import Program
+from kansym.base.budget import Budget
+from kansym.base.errors import KansymError
+from kansym.base.jit import njit
+from kansym.formula.program import Program
+from kansym.functions.library import Function, Library
+from kansym.functions.parsing import symbols
 from kansym.search import pool, transforms
 from kansym.search.candidate import Candidate
 from kansym.search.merging import needed

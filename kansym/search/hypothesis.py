@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import sympy
 
-from kansym.errors import InputError, UnknownNameError
-from kansym.parsing import FUNCTIONS, format_expression, names_in, parse_expression, quote, symbols
+from kansym.base.errors import InputError, UnknownNameError
+from kansym.functions.parsing import FUNCTIONS, format_expression, names_in, parse_expression, quote, symbols
 
 KINDS = ("linear", "last", "only")
 

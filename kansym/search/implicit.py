@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kansym import noise
+from kansym.base import criterion
 
 WIDTH = 60_000
 """Sets of one size that are all grown by one term."""
@@ -39,13 +39,13 @@ def implicit(T: np.ndarray, G: np.ndarray, prices: np.ndarray, most: int, count:
     """Return for each size from 2 to `most` the `count` best sets of terms, the best ones first.
 
     T (n, k) are the terms' values on the points, G (n, k, d) their gradients, and `prices` (k,) their
-    complexities: one symbol must earn `noise.NODE_PRICE` nats of n·log(distance).
+    complexities: one symbol must earn `criterion.NODE_PRICE` nats of n·log(distance).
     """
     T, G = _levelled(T, G)
     n, k = T.shape
     A = T.T @ T / n + JITTER * np.eye(k)
     B = np.einsum("nkd,nld->kl", G, G, optimize=True) / n
-    cost = noise.NODE_PRICE * (prices + 2.0)
+    cost = criterion.NODE_PRICE * (prices + 2.0)
     sets = np.arange(k)[:, None]
     found: list[Fit] = []
     for size in range(2, min(most, k) + 1):

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from kansym import noise
+from kansym.base import criterion
 from kansym.search.problem import Operation, Problem
 from kansym.search.ridge import chebyshev, unit
 
@@ -175,7 +175,7 @@ def needed(Z: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
         return np.ones(d, bool)
     rows = np.sort(rng.permutation(n)[:TOLD])
     U, y = _scaled(Z[rows]), y[rows]
-    most, least = max(len(y) // 6, 4), len(y) * noise.floor(y)
+    most, least = max(len(y) // 6, 4), len(y) * criterion.floor(y)
 
     def left(j: int, column: np.ndarray) -> float:
         return _left(_polynomials(np.column_stack([np.delete(U, j, axis=1), column]), most)[0], y)

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from kansym import noise
-from kansym.budget import Budget
-from kansym.library import Library
+from kansym.base import criterion
+from kansym.base.budget import Budget
+from kansym.functions.library import Library
 from kansym.search import merging, naming, ridge, sums, terms
 from kansym.search.naming import Form
 from kansym.search.problem import Problem
@@ -51,7 +51,7 @@ class Fit:
     @property
     def rank(self) -> float:
         """Return the order in which fits are named: small residuals first, simple ones among equals."""
-        return noise.rank(self.share, self.price, len(self.problem.fit))
+        return criterion.rank(self.share, self.price, len(self.problem.fit))
 
 
 class Models:

@@ -11,12 +11,12 @@ from functools import partial
 import numpy as np
 import sympy
 
-from kansym import noise
-from kansym.errors import InputError
-from kansym.expression import symbolic_value
-from kansym.graph import Symbolic
-from kansym.library import Library
-from kansym.matching import match
+from kansym.base import criterion
+from kansym.base.errors import InputError
+from kansym.formula.expression import symbolic_value
+from kansym.functions.graph import Symbolic
+from kansym.functions.library import Library
+from kansym.functions.matching import match
 from kansym.search import curve, ridge, terms
 from kansym.search.problem import Problem
 
@@ -98,7 +98,7 @@ def forms(
         return found[key]
 
     def rank(f: Form) -> float:
-        return float(noise.rank(f.share, 2 * f.price, n))
+        return float(criterion.rank(f.share, 2 * f.price, n))
 
     for fit in fits:
         for p, q in (
@@ -112,7 +112,7 @@ def forms(
             add(full, full_q)
     for form in sorted(found.values(), key=rank)[:CLIMBED]:
         # noise blurs the exponents, and rounding each by itself forgets that they are correlated
-        while form.share > noise.SHARP:
+        while form.share > criterion.SHARP:
             steps = [add(*near) for near in _neighbours(form, logs)]
             best = min(steps, key=rank, default=form)
             if rank(best) >= rank(form):
@@ -263,7 +263,7 @@ def by_library(library: Library, h: Array, t: Array, w: Array) -> list[curve.Law
             curve.Law(partial(_matched, fit.curve, k), 1 - fit.r2, fit.function.complexity + 0.5 * abs(k))
             for fit in near
         ]
-    return sorted(found, key=lambda law: noise.rank(law.share, law.price, len(t)))
+    return sorted(found, key=lambda law: criterion.rank(law.share, law.price, len(t)))
 
 
 def _matched(fit: Symbolic, k: float, inner: sympy.Expr) -> sympy.Expr:
@@ -372,7 +372,7 @@ def several(
         share = floor + sum(o[0] for o in choice)
         price = size + sum(o[1] for o in choice)
         found.append(Proposal(share, price, partial(_sum, [o[2] for o in choice], monomials)))
-    return sorted(found, key=lambda f: noise.rank(f.share, f.price, len(y)))[:12]
+    return sorted(found, key=lambda f: criterion.rank(f.share, f.price, len(y)))[:12]
 
 
 def _sum(curves: list[Callable[[], sympy.Expr]], monomials: list[sympy.Expr]) -> sympy.Expr:
@@ -420,8 +420,8 @@ def weights(fit: ridge.Ridge, units: Array) -> Iterator[tuple[Array, Array]]:
     q = np.where(small, 0.0, fit.q / units)
     q = q / q[i]
     whole = np.where(np.abs(q - np.round(q)) < 0.02, np.round(q), q)
-    rough = [np.round(q)] if fit.share > noise.SHARP and np.abs(q - np.round(q)).max() < 0.2 else []
-    if fit.share > noise.SHARP:
+    rough = [np.round(q)] if fit.share > criterion.SHARP and np.abs(q - np.round(q)).max() < 0.2 else []
+    if fit.share > criterion.SHARP:
         rough.append(np.where(np.abs(q) > 0.3, np.sign(q), 0.0))
     for r in (*rough, whole, q):
         yield nice(fit.p), r

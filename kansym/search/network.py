@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from kansym.budget import Budget
-from kansym.errors import KansymError
-from kansym.library import Library
-from kansym.network import KAN
+from kansym.base.budget import Budget
+from kansym.base.errors import KansymError
+from kansym.functions.library import Library
+from kansym.network.kan import KAN
+from kansym.network.tracing import Scaling
 from kansym.search.candidate import Candidate
-from kansym.tracing import Scaling
 
 FEWEST_ROWS = 40
 GRIDS = ((3,), (3, 6), (3, 6, 12))

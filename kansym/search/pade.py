@@ -18,11 +18,11 @@ import numpy as np
 import sympy
 from threadpoolctl import threadpool_limits
 
-from kansym import noise as criterion
-from kansym.budget import Budget
-from kansym.errors import InputError
-from kansym.leastsq import levenberg_marquardt
-from kansym.parsing import symbols
+from kansym.base import criterion
+from kansym.base.budget import Budget
+from kansym.base.errors import InputError
+from kansym.base.leastsq import levenberg_marquardt
+from kansym.functions.parsing import symbols
 from kansym.search import rational
 from kansym.search.candidate import Candidate
 from kansym.search.rational import Ratio, Sheet, Support

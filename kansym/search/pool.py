@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
-from kansym.jit import njit
-from kansym.library import Function
+from kansym.base.jit import njit
+from kansym.functions.library import Function
 
 PROBES = 4
 """Rows that decide whether two value vectors are the same one."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym.parsing import symbols
+from kansym.functions.parsing import symbols
 from kansym.search.curve import Outer
 
 FLATTEST = 0.03

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kansym.leastsq import ResidualAndJacobian, levenberg_marquardt
+from kansym.base.leastsq import ResidualAndJacobian, levenberg_marquardt
 
 Support = tuple[tuple[int, ...], tuple[int, ...]]
 

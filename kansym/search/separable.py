@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym import noise as criterion
-from kansym.budget import Budget
-from kansym.errors import KansymError
-from kansym.expression import complexity, number, symbolic_value
-from kansym.library import Library
-from kansym.matching import Match, match
-from kansym.parsing import symbols
-from kansym.polish import Rows, polish
+from kansym.base import criterion
+from kansym.base.budget import Budget
+from kansym.base.errors import KansymError
+from kansym.formula.expression import complexity, number, symbolic_value
+from kansym.formula.polish import Rows, polish
+from kansym.functions.library import Library
+from kansym.functions.matching import Match, match
+from kansym.functions.parsing import symbols
+from kansym.functions.spline import design, uniform_knots
 from kansym.search.candidate import Candidate
-from kansym.spline import design, uniform_knots
 
 CELLS = 10
 ROWS = 800

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym import expression as expressions
-from kansym import noise as criterion
-from kansym import polish
-from kansym.budget import Budget
-from kansym.dataset import Dataset
-from kansym.errors import KansymError
-from kansym.library import Library
-from kansym.parsing import symbols
-from kansym.polish import Rows
-from kansym.program import Program, parametrise
+from kansym.base import criterion
+from kansym.base.budget import Budget
+from kansym.base.errors import KansymError
+from kansym.data.dataset import Dataset
+from kansym.formula import expression as expressions
+from kansym.formula import polish
+from kansym.formula.polish import Rows
+from kansym.formula.program import Program, parametrise
+from kansym.functions.library import Library
+from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
 
 PRODUCERS = ("structure", "separable", "pade")

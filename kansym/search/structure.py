@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy
 
-from kansym import constants, noise
-from kansym.budget import Budget
-from kansym.expression import written
-from kansym.library import Library
-from kansym.polish import Constant, Rows, polish
-from kansym.program import Program
+from kansym.base import criterion
+from kansym.base.budget import Budget
+from kansym.formula import constants
+from kansym.formula.expression import written
+from kansym.formula.polish import Constant, Rows, polish
+from kansym.formula.program import Program
+from kansym.functions.library import Library
 from kansym.search import curve, merging, naming
 from kansym.search.candidate import Candidate
 from kansym.search.models import SHARP, Fit, Models
@@ -198,7 +199,7 @@ class Search:
         if not proposals:
             return
         best = min(p.share for p in proposals)
-        noisy = best > noise.SHARP
+        noisy = best > criterion.SHARP
         likely = [p for p in proposals if p.share <= max(100 * best, 1e-9)]
         self.named += 1
         looks = PLAIN if not noisy else FIRST_IN_NOISE if self.named <= FIRST else IN_NOISE
@@ -233,8 +234,9 @@ class Search:
         if not np.isfinite(share):
             return None
         rows = len(self.fit.y)
-        price = written(fitted.expression) + sum(_nats(c, rows) for c in fitted.free) / noise.NODE_PRICE
-        return noise.rank(fitted.loss / self.power, price, rows), Candidate(share, source, fitted.expression)
+        price = written(fitted.expression) + sum(_nats(c, rows) for c in fitted.free) / criterion.NODE_PRICE
+        rank = criterion.rank(fitted.loss / self.power, price, rows)
+        return rank, Candidate(share, source, fitted.expression)
 
 
 def _nats(constant: Constant, rows: int) -> float:
@@ -245,5 +247,5 @@ def _nats(constant: Constant, rows: int) -> float:
     if not best:
         return measured
     off = (best[0].value - constant.value) / error
-    saved = 2 * noise.NODE_PRICE if abs(best[0].value) in (0.0, 1.0) else 0.0
+    saved = 2 * criterion.NODE_PRICE if abs(best[0].value) in (0.0, 1.0) else 0.0
     return min(measured, best[0].price + 0.5 * off**2 - saved)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
-from kansym import noise
+from kansym.base import criterion
 from kansym.search.naming import Proposal
 from kansym.search.problem import Problem
 
@@ -104,7 +104,7 @@ def fit(problem: Problem, rows: Array, keep: int = 3) -> list[Sum]:
     second = _fit(problem, rows, list(dict.fromkeys([*near, *plain, *richer])), EXPANDED // 2, 5)
     n = len(rows)
     best = {frozenset(s.terms): s for s in (*first, *second)}
-    return sorted(best.values(), key=lambda s: float(noise.rank(s.share, s.price, n)))[:keep]
+    return sorted(best.values(), key=lambda s: float(criterion.rank(s.share, s.price, n)))[:keep]
 
 
 def _fit(problem: Problem, rows: Array, terms: list[Term], effort: int, keep: int) -> list[Sum]:
@@ -236,7 +236,7 @@ class _Choice:
 
     def rank(self, share: Array | float, chosen: Chosen, more: Array | float = 0.0) -> Array:
         """Return the rank of a set that leaves `share`, with terms of price `more` beside it."""
-        return np.asarray(noise.rank(share, self.prices[list(chosen)].sum() + more, len(self.y)))
+        return np.asarray(criterion.rank(share, self.prices[list(chosen)].sum() + more, len(self.y)))
 
     def left(self, chosen: Chosen) -> tuple[Array, Array]:
         """Return an orthonormal basis of some terms, and what they leave of y."""

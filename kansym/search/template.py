@@ -18,18 +18,19 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym import expression as expressions
-from kansym import noise as criterion
-from kansym import polish, spline
-from kansym.budget import Budget
-from kansym.dataset import Dataset
-from kansym.errors import InputError, KansymError, UnknownNameError
-from kansym.leastsq import levenberg_marquardt
-from kansym.library import Library
-from kansym.matching import match
-from kansym.parsing import CONSTANTS, FUNCTIONS, names_in, parse_expression, symbols
-from kansym.polish import Rows
-from kansym.program import Program, parametrise
+from kansym.base import criterion
+from kansym.base.budget import Budget
+from kansym.base.errors import InputError, KansymError, UnknownNameError
+from kansym.base.leastsq import levenberg_marquardt
+from kansym.data.dataset import Dataset
+from kansym.formula import expression as expressions
+from kansym.formula import polish
+from kansym.formula.polish import Rows
+from kansym.formula.program import Program, parametrise
+from kansym.functions import spline
+from kansym.functions.library import Library
+from kansym.functions.matching import match
+from kansym.functions.parsing import CONSTANTS, FUNCTIONS, names_in, parse_expression, symbols
 from kansym.search import rational
 from kansym.search.candidate import Candidate
 

@@ -1,0 +1,86 @@
+"""Versioned JSON, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kansym.base.errors import FormatError, InputError, KansymError
+
+
+@contextmanager
+def reading(what: str, remedy: str) -> Iterator[None]:
+    """Turn what goes wrong while plain data become objects into a FormatError of one line.
+
+    A file may hold anything: a missing key, a text for a number, a list for a table.
+    """
+    try:
+        yield
+    except KansymError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+        told = " ".join(str(problem).split())
+        raise FormatError(f"{what} lacks or garbles {told}; {remedy}.") from None
+
+
+def writable(folder: str | Path) -> Path:
+    """Make a folder, so that a long search does not end at one that cannot be written; return it.
+
+    Raises InputError where it cannot be made or written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(
+            f"Folder {str(folder)!r} cannot be made: {problem.strerror}; choose another."
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"Folder {str(folder)!r} cannot be written; choose another.")
+    return folder
+
+
+def write_text(path: str | Path, content: str) -> Path:
+    """Write a text file so that a crash leaves the old one or the new one, never half of it."""
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as problem:
+        raise InputError(
+            f"Cannot write {path}: {problem.strerror}; choose a folder that can be written."
+        ) from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_json(path: str | Path, data: Mapping[str, Any]) -> Path:
+    """Write plain data as JSON; floats keep every bit."""
+    return write_text(path, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object; raises InputError for no file and FormatError for other content."""
+    path = Path(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise InputError(f"Cannot read {path}: {problem.strerror}; give a file that kansym wrote.") from None
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, an endless integer
+        raise FormatError(f"{path} is no JSON file; give a file that kansym wrote.") from None
+    if not isinstance(data, dict):
+        raise FormatError(
+            f"{path} holds {type(data).__name__}, not an object; give a file that kansym wrote."
+        )
+    return data

@@ -1,0 +1,132 @@
+"""The options that several commands share: which columns, which functions, which folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from kansym.data.dataset import Dataset
+
+
+def tables(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete DATA: files, and the names of shipped tables."""
+    from kansym.data.table import shipped_cards
+
+    names = [CompletionItem(name) for name in shipped_cards() if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
+def rules(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the names of the rules that choose a row."""
+    from kansym.judge.pareto import RULES
+
+    return [rule for rule in RULES if rule.startswith(incomplete)]
+
+
+def table_options(command: Any) -> Any:
+    """Add the options that say what in a table is what."""
+    for option in reversed(
+        [
+            click.option(
+                "--target", metavar="COLUMN", help="What to explain. Default: the card's, or the last column."
+            ),
+            click.option(
+                "--inputs",
+                metavar="A,B,...",
+                multiple=True,
+                help="What to explain it with. Default: the card's, or all other columns of numbers.",
+            ),
+            click.option("--sigma", metavar="COLUMN", help="Measurement error of the target, one per row."),
+            click.option(
+                "--relative-error",
+                type=float,
+                metavar="SHARE",
+                help="Least measurement error as a share of the target, such as 0.01.",
+            ),
+            click.option(
+                "--group", metavar="COLUMN", help="Hold out whole groups of rows that share this value."
+            ),
+            click.option(
+                "--units",
+                metavar="COLUMN=UNIT",
+                multiple=True,
+                help="Unit of a column, such as speed=m/s; also read from headers: 'speed [m/s]'.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def library_options(command: Any) -> Any:
+    """Add the options that choose the functions a formula may use."""
+    for option in reversed(
+        [
+            click.option(
+                "--library",
+                default="default",
+                show_default=True,
+                metavar="NAME|FILE",
+                help="Functions to use: a shipped set (kansym library list) or a TOML file.",
+            ),
+            click.option("--only", metavar="F,G,...", multiple=True, help="Use just these functions."),
+            click.option("--exclude", metavar="F,G,...", multiple=True, help="Use all but these functions."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def say(notes: Iterable[str]) -> None:
+    """Print notes on stderr: every repair of a table is told."""
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def read(data: str, options: dict[str, Any]) -> Dataset:
+    """Return the dataset that the table options describe."""
+    from kansym.data.dataset import from_table
+    from kansym.data.table import read_table
+
+    table = read_table(data)
+    inputs = options["inputs"]
+    return from_table(
+        table,
+        target=options["target"],
+        inputs=names(inputs, table.names) if inputs else None,
+        sigma=options["sigma"],
+        group=options["group"],
+        units=dict(_unit(text) for text in options["units"]),
+        relative_error=options["relative_error"],
+    )
+
+
+def names(values: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Split "a,b" into names; a value that is itself a known name stays whole."""
+    parts: list[str] = []
+    for value in values:
+        parts += [value] if value in known else [p.strip() for p in value.split(",") if p.strip()]
+    if values and not parts:
+        raise click.BadParameter(f"{','.join(values)!r} holds no name; write names separated by commas.")
+    return tuple(parts)
+
+
+def _unit(text: str) -> tuple[str, str]:
+    name, equals, unit = text.rpartition("=")
+    if not equals:
+        raise click.BadParameter(
+            f"{text!r} is not COLUMN=UNIT; write for instance speed=m/s.", param_hint="--units"
+        )
+    return name, unit
+
+
+def writable(folder: Path) -> None:
+    """Make a folder now, so that a long search does not end at one that cannot be written."""
+    from kansym.base import storage
+
+    storage.writable(folder)

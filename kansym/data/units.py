@@ -1,0 +1,191 @@
+"""Physical units as exponents of seven base dimensions, read through pint.
+
+This room turns "m/s" or a vector of exponents into exact fractions, and finds dimensionless groups.
+It knows nothing of tables, formulas or searches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from kansym.base.errors import InputError
+
+# The order of the exponents everywhere in kansym. Feynman's tables write m s kg T V: give those as text.
+BASE = ("m", "s", "kg", "K", "A", "mol", "cd")
+_DIMENSIONS = (
+    "[length]",
+    "[time]",
+    "[mass]",
+    "[temperature]",
+    "[current]",
+    "[substance]",
+    "[luminosity]",
+)
+_PLAIN = {"", "1", "-", "–", "none", "dimensionless", "unitless"}
+
+Exponents = tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Hold a unit: 1 unit = scale * product of BASE[i]**exponents[i]; `text` is what was written."""
+
+    exponents: Exponents
+    scale: float = 1.0
+    text: str = ""
+
+    @property
+    def is_dimensionless(self) -> bool:
+        """Tell whether every exponent is zero."""
+        return not any(self.exponents)
+
+    def __str__(self) -> str:
+        return self.text or show(self.exponents)
+
+
+@lru_cache(maxsize=1)
+def _registry() -> Any:
+    import pint
+
+    registry: Any = pint.UnitRegistry()
+    registry.define("jansky = 1e-26 watt / meter ** 2 / hertz = Jy")
+    return registry
+
+
+def _fraction(value: Any) -> Fraction:
+    """Return the nearest fraction with a small denominator (units are raised to halves and thirds)."""
+    return Fraction(value).limit_denominator(60)
+
+
+# What may stand after ^ or **: a small number or a bracketed small fraction. Everything else that is a
+# number is refused, so that "10**10**10 m" costs an error and not an hour.
+_POWER = re.compile(r"\*\*\s*(?:-?\d{1,2}(?:\.\d{1,4})?|\(\s*-?\d{1,2}\s*(?:/\s*\d{1,2}\s*)?\))")
+_WORDS = re.compile(r"[A-Za-zµμÅΩ°%_ */()·1]*")
+
+
+@lru_cache(maxsize=512)
+def _parse_text(text: str) -> Unit:
+    plain = text.strip()
+    if plain.lower() in _PLAIN:
+        return Unit((Fraction(0),) * len(BASE), 1.0, "1")
+    code = re.sub(r"\bAU\b", "au", plain.replace("^", "**").replace("·", "*"))
+    rest = _POWER.sub("", code)
+    unknown = InputError(f"Unit {text!r} is not known; write SI symbols such as 'm/s', 'kg*m^2/s^2' or '1'.")
+    if len(plain) > 80 or "**" in rest or not _WORDS.fullmatch(rest):
+        raise unknown
+    registry = _registry()
+    try:
+        parsed = registry.parse_units(code)
+    except Exception:  # pint raises a dozen kinds, from the tokenizer's to its own
+        raise unknown from None
+    if any(not registry._units[name].is_multiplicative for name in parsed._units if name in registry._units):
+        raise InputError(
+            f"Unit {text!r} has a zero point of its own, so a law cannot multiply it; "
+            "use 'K' or 'delta_degC'."
+        )
+    base = registry.Quantity(1.0, parsed).to_base_units()
+    dimensions = dict(base.dimensionality)
+    other = sorted(set(dimensions) - set(_DIMENSIONS))
+    if other:
+        raise InputError(
+            f"Unit {text!r} measures {', '.join(other)}; only the seven SI dimensions are known."
+        )
+    exponents = tuple(_fraction(dimensions.get(d, 0)) for d in _DIMENSIONS)
+    return Unit(exponents, float(base.magnitude), plain)
+
+
+def parse(unit: str | Unit | Sequence[Any]) -> Unit:
+    """Return the Unit of a text ("km/s/Mpc", "1") or of a vector of exponents of BASE, padded with zeros.
+
+    Raises InputError for a text that pint does not know, an offset scale (degC) or a vector too long.
+
+    >>> show(parse("N").exponents)
+    'm*kg/s^2'
+    >>> parse([1, -2]).exponents == parse("m/s^2").exponents
+    True
+    """
+    if isinstance(unit, Unit):
+        return unit
+    if isinstance(unit, str):
+        return _parse_text(unit)
+    try:
+        values = [_fraction(v) for v in unit]
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"Unit {unit!r} is neither text nor a vector of exponents of {', '.join(BASE)}."
+        ) from None
+    if len(values) > len(BASE):
+        raise InputError(f"A unit vector has {len(values)} entries; at most {len(BASE)}: {', '.join(BASE)}.")
+    return Unit(tuple(values) + (Fraction(0),) * (len(BASE) - len(values)))
+
+
+def is_unit(text: str) -> bool:
+    """Tell whether `parse` takes this text."""
+    try:
+        _parse_text(text)
+    except InputError:
+        return False
+    return True
+
+
+def show(exponents: Sequence[Fraction]) -> str:
+    """Return exponents as text: "m*kg/s^2", "1" when all are zero."""
+
+    def factors(sign: int) -> str:
+        parts = []
+        for name, e in zip(BASE, exponents, strict=False):
+            if e * sign > 0:
+                power = abs(e)
+                parts.append(
+                    name
+                    if power == 1
+                    else f"{name}^{power}"
+                    if power.denominator == 1
+                    else f"{name}^({power})"
+                )
+        return "*".join(parts)
+
+    above, below = factors(1), factors(-1)
+    if not below:
+        return above or "1"
+    return f"{above or '1'}/({below})" if "*" in below else f"{above or '1'}/{below}"
+
+
+def groups(
+    units: Mapping[str, Sequence[Fraction]], target: str
+) -> tuple[dict[str, Fraction], list[dict[str, Fraction]]] | None:
+    """Return Buckingham's reduction: powers of inputs with the target's unit, and dimensionless groups.
+
+    The first is one product prod_i x_i^p_i whose unit is the target's; the second a basis of the
+    null space. None when no product of the inputs has the target's unit. Exact, in fractions.
+    """
+    names = [n for n in units if n != target]
+    rows = [[Fraction(units[n][d]) for n in names] + [Fraction(units[target][d])] for d in range(len(BASE))]
+    pivots: list[int] = []
+    top = 0
+    for column in range(len(names)):
+        found = next((r for r in range(top, len(rows)) if rows[r][column]), None)
+        if found is None:
+            continue
+        rows[top], rows[found] = rows[found], rows[top]
+        rows[top] = [v / rows[top][column] for v in rows[top]]
+        for r in range(len(rows)):
+            if r != top and rows[r][column]:
+                factor = rows[r][column]
+                rows[r] = [a - factor * b for a, b in zip(rows[r], rows[top], strict=True)]
+        pivots.append(column)
+        top += 1
+    if any(row[-1] for row in rows[top:]):
+        return None
+    particular = {names[c]: rows[i][-1] for i, c in enumerate(pivots) if rows[i][-1]}
+    free = [c for c in range(len(names)) if c not in pivots]
+    basis = []
+    for c in free:
+        vector = {names[p]: -rows[i][c] for i, p in enumerate(pivots) if rows[i][c]}
+        basis.append({**vector, names[c]: Fraction(1)})
+    return particular, basis

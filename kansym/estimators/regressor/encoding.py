@@ -1,0 +1,93 @@
+"""Tables to numbers: categorical and text columns one-hot, remembered for the next table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kansym.base.errors import InputError
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Remember how a table became numbers: column names in, levels of categorical columns, names out."""
+
+    names: tuple[str, ...]
+    levels: Mapping[int, tuple[Any, ...]]
+
+    @staticmethod
+    def of(X: Any, names: Sequence[str]) -> Encoding:
+        """Return the encoding of a table: categorical and text columns of a frame one-hot, others as is."""
+        levels: dict[int, tuple[Any, ...]] = {}
+        if isinstance(X, pd.DataFrame):
+            for i, (_, column) in enumerate(X.items()):
+                if isinstance(column.dtype, pd.CategoricalDtype):
+                    levels[i] = tuple(column.cat.categories)
+                elif column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+                    try:
+                        column.astype(float)
+                    except (TypeError, ValueError):
+                        levels[i] = tuple(sorted(set(column.dropna()), key=str))
+        return Encoding(tuple(names), levels)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the numeric columns; a level's column is called `name=level`."""
+        out: list[str] = []
+        for i, name in enumerate(self.names):
+            out += [f"{name}={level}" for level in self.levels[i]] if i in self.levels else [name]
+        return tuple(out)
+
+    def single(self) -> tuple[str, ...]:
+        """Return the numeric columns of the one categorical column; raises InputError for none or several."""
+        if len(self.levels) != 1:
+            raise InputError(
+                f"category_constants needs exactly one categorical column, and there are {len(self.levels)}; "
+                "give it as category, or turn category_constants off."
+            )
+        ((i, levels),) = self.levels.items()
+        return tuple(f"{self.names[i]}={level}" for level in levels)
+
+    def apply(self, X: Any) -> Any:
+        """Return the table in numbers; raises InputError for a level that was not there in the fit."""
+        if not self.levels:
+            return X
+        if not isinstance(X, pd.DataFrame):
+            raise InputError(
+                "The model was fitted on a table with categorical columns; give a DataFrame again."
+            )
+        out = []
+        for i, name in enumerate(self.names):
+            column = X.iloc[:, i]
+            if i not in self.levels:
+                out.append(column.to_numpy(float))
+                continue
+            known = self.levels[i]
+            for value in column.unique():
+                if value not in known:
+                    shown = ", ".join(map(str, known))
+                    raise InputError(f"Column {name!r} is {value!r} in some row; the fit knew {shown} only.")
+            out += [(column == level).to_numpy(float) for level in known]
+        return np.column_stack(out)
+
+
+def with_category(X: Any, category: Any) -> Any:
+    if category is None:
+        return X
+    frame = (
+        X.copy(deep=False)
+        if isinstance(X, pd.DataFrame)
+        else pd.DataFrame(np.asarray(X), columns=[f"x{i}" for i in range(np.shape(X)[1])])
+    )
+    if len(category) != len(frame):
+        raise InputError(
+            f"category has {len(category)} entries and X {len(frame)} rows; give one for each row."
+        )
+    name = "category"
+    while name in frame.columns:
+        name += "_"
+    return frame.assign(**{name: pd.Categorical(np.asarray(category))})

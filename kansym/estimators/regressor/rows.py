@@ -1,0 +1,158 @@
+"""Rows made ready for one output's search, and the uncertainty of what it finds."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sympy
+
+from kansym.base.errors import InputError
+from kansym.data.dataset import Dataset, from_arrays
+from kansym.formula.program import Program
+from kansym.functions.parsing import symbols
+from kansym.pipeline.flow import Options
+from kansym.pipeline.run import Law, Run
+
+
+def denoised(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return y smoothed by a Gaussian process with a noise term, as PySR does."""
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+    centre, scale = y.mean(), y.std() or 1.0
+    spread = X.std(0)
+    Z = (X - X.mean(0)) / np.where(spread > 0, spread, 1.0)
+    kernel = RBF(np.ones(X.shape[1])) + WhiteKernel(1e-1) + ConstantKernel()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a bound that is reached is no concern of the caller's
+        process = GaussianProcessRegressor(kernel, n_restarts_optimizer=5, random_state=0)
+        return process.fit(Z, (y - centre) / scale).predict(Z) * scale + centre
+
+
+def canonical(X: np.ndarray, y: np.ndarray, w: Any, groups: Any) -> tuple[np.ndarray, np.ndarray, Any, Any]:
+    """Return the rows in order, equal ones merged into one that weighs as much, those of weight 0 left out.
+
+    So a weight of 2 is the row given twice, to the last bit, and no result depends on the order of rows.
+    """
+    n = len(y)
+    weight = np.ones(n) if w is None else np.asarray(w, float)
+    if groups is not None:
+        groups = np.asarray(groups)
+        if len(groups) != n:
+            raise InputError(f"groups has {len(groups)} entries and X {n} rows; give one for each row.")
+        kinds = np.unique(groups, return_inverse=True)[1]
+    else:
+        kinds = np.zeros(n, int)
+    keep = weight > 0
+    if not keep.any():
+        raise InputError("Every weight is 0, so no row is left; give some row a weight.")
+    order = np.flatnonzero(keep)
+    table = np.column_stack([X, y, kinds])
+    order = order[np.lexsort(table[order].T[::-1])]
+    rows = table[order]
+    fresh = np.ones(len(order), bool)
+    fresh[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    total = np.add.reduceat(weight[order], np.flatnonzero(fresh))
+    first = order[fresh]
+    total = total * (len(total) / total.sum())
+    merged = None if np.ptp(total) <= 1e-12 * total.max() else total
+    return X[first], y[first], merged, None if groups is None else groups[first]
+
+
+def dataset_of(
+    X: np.ndarray,
+    y: np.ndarray,
+    w: Any,
+    names: Sequence[str],
+    title: str,
+    groups: Any,
+    units: Any,
+    seed: int,
+    wanted: int | None,
+) -> Dataset | None:
+    """Return the dataset to search; None where there is nothing to find but a constant."""
+    telling = [i for i in range(X.shape[1]) if np.ptp(X[:, i]) > 0]
+    if len(y) < 3 or np.ptp(y) == 0 or not telling:
+        return None
+    if len(y) < len(telling) + 2:
+        # more columns than the rows can tell apart: those that vary most closely with y
+        spread = (X[:, telling] - X[:, telling].mean(0)) / X[:, telling].std(0)
+        share = np.abs(spread.T @ ((y - y.mean()) / len(y)))
+        best = np.argsort(-np.round(share, 12), kind="stable")[: max(1, (len(y) - 2) // 2)]
+        telling = sorted(telling[i] for i in best)
+    kept = [names[i] for i in telling]
+    known = None if not units else {n: u for n, u in units.items() if n in kept or n == title}
+    dataset = from_arrays(X[:, telling], y, kept, w, target=title, groups=groups, units=known)
+    if wanted is not None:
+        if not 1 <= wanted <= X.shape[1]:
+            raise InputError(
+                f"select_k_features is {wanted}; X has {X.shape[1]} columns, so give 1 to {X.shape[1]}."
+            )
+        dataset = dataset.screened(limit=wanted, seed=seed)
+    return dataset
+
+
+def constant_run(
+    y: np.ndarray,
+    w: Any,
+    names: Sequence[str],
+    X: np.ndarray,
+    options: Options,
+    reason: str,
+    title: str = "y",
+) -> Run:
+    """Return the run of someone who found the mean only."""
+    mean = float(np.average(y, weights=None if w is None or not np.sum(w) else w))
+    loss = float(np.average((y - mean) ** 2, weights=None if w is None or not np.sum(w) else w))
+    value = sympy.Float(mean, 17)
+    law = Law(f"{mean:.6g}", 1, loss, loss, 0.0, 0.0, value, value, source="constant")
+    ranges = {n: [float(X[:, i].min()), float(X[:, i].max())] for i, n in enumerate(names)}
+    data = {
+        "names": list(names),
+        "target": title,
+        "rows": len(y),
+        "heldout_rows": 0,
+        "hash": "",
+        "source": "arrays",
+        "weighted": w is not None,
+        "ranges": ranges,
+        "target_range": [float(y.min()), float(y.max())],
+        "target_spread": math.sqrt(loss),
+        "notes": [],
+    }
+    return Run((law,), 0, data, options.to_dict(), math.sqrt(loss), reason, 0.0)
+
+
+def covariance_of(law: Law, names: Sequence[str], dataset: Dataset) -> np.ndarray | None:
+    """Return the covariance of the law's constants as fitted; None where the law is no formula."""
+    formula = law.unrounded if law.unrounded is not None else law.expression
+    if formula is None:
+        return None
+    program = Program.compile(formula, symbols(names))
+    values, J = program.jacobian(dataset.X)
+    w = np.ones(len(values)) if dataset.weights is None else dataset.weights
+    use = np.isfinite(values) & np.isfinite(J).all(axis=1)
+    k = J.shape[1]
+    if k == 0:
+        return np.zeros((0, 0))
+    residual = (values - dataset.y)[use]
+    variance = 1.0 if dataset.absolute else float(np.sum(w[use] * residual**2) / max(use.sum() - k, 1))
+    scale = np.sqrt(np.sum(w[use, None] * J[use] ** 2, axis=0))
+    scale[scale == 0] = 1.0
+    normal = (J[use] * w[use, None] / scale).T @ (J[use] / scale)
+    return variance * np.linalg.pinv(normal, rcond=1e-12, hermitian=True) / np.outer(scale, scale)
+
+
+def standard_error(
+    law: Law, names: Sequence[str], X: np.ndarray, covariance: np.ndarray | None
+) -> np.ndarray:
+    """Return the standard error (n,) of the law's values, to first order in its constants."""
+    formula = law.unrounded if law.unrounded is not None else law.expression
+    if covariance is None or formula is None:
+        return np.full(len(X), np.nan)
+    _, J = Program.compile(formula, symbols(names)).jacobian(X)
+    return np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", J, covariance, J), 0.0))

@@ -1,0 +1,273 @@
+"""Joint refit of every constant of an expression, to machine precision, with uncertainty.
+
+`polish` fits; `settle` then fixes each constant to a nice exact value where the data allow it. A
+constant that the data do not determine (a redundant one, such as b in exp(a x + b)·c) is fixed by the
+same step, because 0 and 1 are the nicest values of all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import sympy
+
+from kansym.base import criterion
+from kansym.base.leastsq import levenberg_marquardt
+from kansym.formula import constants
+from kansym.formula.expression import complexity
+from kansym.formula.program import Program
+
+STEPS = 60
+"""Levenberg–Marquardt steps for a full polish; a refit after fixing one constant takes fewer."""
+
+REFIT_STEPS = 25
+
+DUST = 1e-12
+"""A constant this small may be round-off, whatever its standard error says: 0 is tried."""
+
+TRIALS = 6
+"""Nice values tried for one constant: the likeliest by the linearised fit; more never paid."""
+
+MAX_WORSENING = 8.0
+"""Nats of worse fit (four standard errors) beyond which no simplicity excuses a rounded constant."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Hold the rows a formula is fitted to: X (n, d), y (n,), weights (n,) or None, column symbols.
+
+    `sigma2` is the known variance of the weighted noise (1 where weights come from measurement errors),
+    None where only the residuals tell it.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None
+    symbols: tuple[sympy.Symbol, ...]
+    sigma2: float | None = None
+    floor: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute the loss below which all formulas count as exact."""
+        object.__setattr__(self, "floor", criterion.floor(self.y, self.weights))
+
+    def variance(self, loss: float, constants: int) -> float:
+        """Return the noise variance that a loss shows, never below the known one."""
+        shown = max(loss, self.floor) * len(self.y) / max(len(self.y) - constants, 1)
+        return shown if self.sigma2 is None else max(shown, self.sigma2)
+
+    def loss(self, values: np.ndarray) -> float:
+        """Return the mean weighted squared error; infinite when a value is undefined."""
+        r = values - self.y
+        out = float(np.mean(r * r if self.weights is None else self.weights * r * r))
+        return out if math.isfinite(out) else math.inf
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Report one constant: name in the formula's template, value, standard error, exact form if nice."""
+
+    name: str
+    value: float
+    stderr: float
+    exact: sympy.Expr | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Polished:
+    """Hold an expression whose free constants are at their least-squares values.
+
+    `covariance` is in the order of `program.parameters`, at the noise that the residuals show;
+    `fixed` lists the constants that were recognised, with the value they had before.
+    """
+
+    program: Program
+    theta: np.ndarray
+    covariance: np.ndarray
+    loss: float
+    fixed: tuple[Constant, ...] = ()
+
+    @cached_property
+    def expression(self) -> sympy.Expr:
+        """Return the formula with its constants written in."""
+        return self.program.expression(self.theta)
+
+    def slopes(self, rows: Rows) -> np.ndarray:
+        """Return the weighted derivatives (n, constants); zero on rows where one is not finite."""
+        _, J = self.program.jacobian(rows.X, self.theta)
+        if rows.weights is not None:
+            J = J * np.sqrt(rows.weights)[:, None]
+        return np.where(np.isfinite(J).all(axis=1)[:, None], J, 0.0)
+
+    @property
+    def free(self) -> tuple[Constant, ...]:
+        """Return the constants that stay real numbers, with their standard errors."""
+        errors = np.sqrt(np.clip(np.diag(self.covariance), 0, None))
+        return tuple(
+            Constant(p.name, float(v), float(s))
+            for p, v, s in zip(self.program.parameters, self.theta, errors, strict=True)
+        )
+
+
+def polish(
+    expression: sympy.Expr, rows: Rows, steps: int = STEPS, fixed: tuple[Constant, ...] = ()
+) -> Polished | None:
+    """Fit every Float of the expression by least squares: min mean w·(f(X; theta) − y)².
+
+    Returns None when the expression is undefined on the rows at its start. Source of the method:
+    Levenberg–Marquardt with analytic derivatives (`leastsq`, `program`).
+    """
+    return fit(Program.compile(expression, rows.symbols), rows, steps, fixed)
+
+
+def fit(program: Program, rows: Rows, steps: int, fixed: tuple[Constant, ...] = ()) -> Polished | None:
+    """Fit the parameters of a compiled expression from its start; None where that is undefined."""
+    root = None if rows.weights is None else np.sqrt(rows.weights)
+    if len(program.parameters) == 0 or len(program.parameters) > len(rows.y):
+        loss = rows.loss(program.value(rows.X))
+        if not math.isfinite(loss):
+            return None
+        empty = np.zeros((len(program.parameters),) * 2)
+        return Polished(program, program.start, empty, loss, fixed)
+
+    def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, slopes = program.jacobian(rows.X, theta)
+        r = values - rows.y
+        return (r, slopes) if root is None else (r * root, slopes * root[:, None])
+
+    start = residual(program.start)[0]
+    if not np.all(np.isfinite(start)):
+        return None
+    best = levenberg_marquardt(residual, program.start, max_steps=steps)
+    loss = rows.loss(program.value(rows.X, best.theta))
+    spare = max(len(rows.y) - len(best.theta), 1)
+    inflate = rows.variance(loss, len(best.theta)) / max(best.cost / spare, np.finfo(float).tiny)
+    return Polished(program, best.theta, best.covariance * inflate, loss, fixed)
+
+
+def settle(polished: Polished, rows: Rows) -> Polished:
+    """Fix constants to nice exact values, one after another, as long as the data do not object.
+
+    A value is accepted when the nats it saves (its price against writing the number to its standard
+    error, and the symbols that vanish from the formula) exceed the nats by which the fit gets worse.
+    Exponents come first, then the least determined constants.
+    """
+    done: set[str] = set()
+    while True:
+        queue = [c for c in _queue(polished, rows) if _key(c) not in done]
+        if not queue:
+            return polished
+        constant = queue[0]
+        better = _fix(polished, constant, rows)
+        if better is None:
+            done.add(_key(constant))
+        else:
+            polished = better
+
+
+def _key(c: Constant) -> str:
+    # names change as constants vanish; value and standard error do not, unless the refit moved them
+    return f"{c.value:.9g} {c.stderr:.1g}"
+
+
+def _queue(polished: Polished, rows: Rows) -> list[Constant]:
+    exponents = {
+        s
+        for p in polished.program.template.atoms(sympy.Pow)
+        for s in p.exp.free_symbols
+        if p.base.free_symbols
+    }
+    names = {s.name for s in exponents}
+    errors = _errors(polished, rows)
+    ranked = []
+    for c, error in zip(polished.free, errors, strict=True):
+        relative = error / (abs(c.value) + 1e-300)
+        ranked.append((c.name not in names, -min(relative, 1.0), replace(c, stderr=float(error))))
+    return [c for *_, c in sorted(ranked, key=lambda t: (t[0], t[1]))]
+
+
+def _errors(polished: Polished, rows: Rows) -> np.ndarray:
+    """Return standard errors, infinite along directions that the rows do not determine."""
+    J = polished.slopes(rows)
+    norm = np.linalg.norm(J, axis=0)
+    norm[norm == 0] = 1.0
+    _, s, Vt = np.linalg.svd(J / norm, full_matrices=False)
+    s2 = rows.variance(polished.loss, len(s))
+    inverse = 1 / np.maximum(s, 1e-12 * s[0]) if len(s) and s[0] > 0 else np.full(len(s), np.inf)
+    variance = s2 * np.sum((Vt.T * inverse) ** 2, axis=1) / norm**2
+    lost = s <= 1e-10 * (s[0] if len(s) else 1.0)
+    errors = np.sqrt(variance)
+    errors[np.any(np.abs(Vt[lost]) > 1e-6, axis=0)] = np.inf
+    return errors
+
+
+def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
+    index = [p.name for p in polished.program.parameters].index(constant.name)
+    error = constant.stderr
+    template, parameters = polished.program.template, polished.program.parameters
+    # with the values written in: a negative one has its sign to pay for, like the exact one that replaces it
+    before = complexity(polished.expression)
+    for nice in _candidates(constant.value, error)[:TRIALS]:
+        form = template.xreplace({parameters[index]: nice.exact})
+        if form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
+            continue
+        start = _slide(polished, index, nice.value, rows)
+        # others may have vanished with this one: 0·sin(a·x)
+        kept = [i for i, p in enumerate(parameters) if p in form.free_symbols]
+        program = Program.compile(form, rows.symbols, [parameters[i] for i in kept], start[kept])
+        record = Constant(constant.name, constant.value, error, nice.exact)
+        trial = fit(program, rows, REFIT_STEPS, (*polished.fixed, record))
+        if trial is None:
+            continue
+        shorter = criterion.NODE_PRICE * (before - complexity(trial.expression))
+        saved = criterion.number_length(constant.value, error) - nice.price + shorter
+        # pi is paid for once: by its own price or by the symbols it adds, whichever is dearer
+        saved += min(nice.base, max(0.0, -shorter))
+        if worsening(polished, trial, rows) < min(saved, MAX_WORSENING):
+            return trial
+    return None
+
+
+def _candidates(value: float, error: float) -> list[constants.Nice]:
+    """Return nice values by what they should cost: their price and the worsening that the error predicts."""
+    signs = (1, -1) if value > 0 else (-1, 1)
+    units = [constants.Nice(sympy.Integer(s), float(s), 1.0) for s in signs]
+    if math.isinf(error):
+        return [constants.Nice(sympy.S.Zero, 0.0, 0.7), *units]
+    error = max(error, 1e-11 * abs(value))
+    if abs(value) < DUST:
+        units.append(constants.Nice(sympy.S.Zero, 0.0, 0.7))
+    longest = criterion.number_length(value, error) + 4 * criterion.NODE_PRICE
+    found = constants.near(value, error, longest, TRIALS)
+    found += [n for n in units if abs(n.value - value) <= max(constants.REACH * error, DUST)]
+    cost = {n.exact: n.price + 0.5 * ((n.value - value) / error) ** 2 for n in reversed(found)}
+    return sorted({n.exact: n for n in found}.values(), key=lambda nice: cost[nice.exact])
+
+
+def worsening(old: Polished, new: Polished, rows: Rows) -> float:
+    """Return the nats by which a fit with fewer free constants describes the rows worse."""
+    n, p = len(rows.y), len(old.theta)
+    if rows.sigma2 is not None:
+        return 0.5 * n * (new.loss - old.loss) / rows.variance(old.loss, p)
+    return 0.5 * max(n - p, 1) * math.log(max(new.loss, rows.floor) / max(old.loss, rows.floor))
+
+
+def _slide(polished: Polished, index: int, target: float, rows: Rows) -> np.ndarray:
+    """Return the constants moved so that constant `index` takes its target and the fit changes least."""
+    J = polished.slopes(rows)
+    move = np.zeros(len(polished.theta))
+    move[index] = target - polished.theta[index]
+    rest = [i for i in range(len(move)) if i != index]
+    if rest:
+        scale = np.linalg.norm(J[:, rest], axis=0)
+        scale[scale == 0] = 1.0
+        step = np.linalg.lstsq(J[:, rest] / scale, -J[:, index] * move[index], rcond=1e-10)[0] / scale
+        # a long slide leaves the region where the linear model holds: keep what stays finite
+        step = np.where(np.isfinite(step), step, 0.0)
+        move[rest] = step
+    moved = polished.theta + move
+    program = polished.program
+    return moved if np.isfinite(rows.loss(program.value(rows.X, moved))) else polished.theta

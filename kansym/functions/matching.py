@@ -1,0 +1,396 @@
+"""Rank library functions for a curve, by description length on held-out points.
+
+One curve, or many at once; single functions, families with an exponent, or sums of two. The score is in
+nats, lower is better: the cost of the leave-one-out residuals at the curve's noise level, plus the cost of
+the constants and of the formula. Fitting one function is `affine`'s part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from kansym.base import criterion
+from kansym.base.errors import DomainError, InputError
+from kansym.functions.affine import ENOUGH, AffineFit, Data, finish, held_out, polish, prepare, refine, survey
+from kansym.functions.graph import Symbolic
+from kansym.functions.library import Function, Library, get
+from kansym.functions.shapes import oscillates, shapes
+
+FAMILIES = ("x^p", "exp(-|x|^p)")
+BEST, POLISH_ALL = 3, 20_000
+"""Of curves with more rows than POLISH_ALL only the BEST are polished on all rows, the rest on some."""
+HOPELESS = 200.0
+"""Nats behind the best beyond which a function is polished to a few digits only."""
+SPARE = 6
+"""Functions polished beyond the `top` asked for, as the low-cost ranking may be a little off."""
+BREADTH = {"wave": 3.0, "hyperbolic": 1.0, "plane": 1.0}
+"""Nats for the choice among basins, on top of log(1 + half-width): wiggly functions try more shapes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Hold one function's fit and its score in nats (lower is better)."""
+
+    fit: AffineFit
+    score: float
+
+    @property
+    def function(self) -> Function:
+        """Return the library function."""
+        return self.fit.function
+
+    @property
+    def a(self) -> float:
+        """Return a of c·f(a·x + b) + d."""
+        return self.fit.a
+
+    @property
+    def b(self) -> float:
+        """Return b of c·f(a·x + b) + d."""
+        return self.fit.b
+
+    @property
+    def c(self) -> float:
+        """Return c of c·f(a·x + b) + d."""
+        return self.fit.c
+
+    @property
+    def d(self) -> float:
+        """Return d of c·f(a·x + b) + d."""
+        return self.fit.d
+
+    @property
+    def p(self) -> float | None:
+        """Return the exponent, of a family."""
+        return self.fit.p
+
+    @property
+    def r2(self) -> float:
+        """Return the share of y's variance that is explained."""
+        return self.fit.r2
+
+    @property
+    def rmse(self) -> float:
+        """Return the root mean squared residual in units of y."""
+        return self.fit.rmse
+
+    @property
+    def relative_rmse(self) -> float:
+        """Return the root mean squared residual in units of y's standard deviation."""
+        return self.fit.relative_rmse
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Return the standard errors of the free parameters."""
+        return self.fit.errors
+
+    @property
+    def margin(self) -> float:
+        """Return the distance to the domain's border; see :class:`kansym.functions.affine.AffineFit`."""
+        return self.fit.margin
+
+    @property
+    def curve(self) -> Symbolic:
+        """Return the fit as a curve for a graph's edge."""
+        return self.fit.curve
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """Return c·f(a·x + b) + d."""
+        return self.fit(x)
+
+
+def match(
+    x: Any,
+    y: Any,
+    library: str | Path | Library = "default",
+    top: int = 10,
+    weights: Any = None,
+    noise: float | None = None,
+    families: bool = False,
+    jobs: int = 1,
+) -> list[Match]:
+    """Return the best library functions for one curve, best first.
+
+    `noise` is the standard deviation of y's errors, estimated when not given; `families` adds x^p and
+    exp(-|x|^p) with a free exponent; `jobs` threads share the search (the result does not depend on them).
+    Raises InputError as :func:`kansym.functions.affine.prepare` does, and DomainError when no function of the
+    library is defined on the curve.
+
+    >>> x = np.linspace(0, 2, 100)
+    >>> match(x, 3 * np.exp(-2 * x) + 1)[0].function.name
+    'exp'
+    """
+    functions = _functions(library, families)
+    _check(top, noise)
+    data = prepare(x, y, weights)
+    if jobs > 1:
+        with ThreadPoolExecutor(jobs) as pool:
+            return _match(functions, data, top, noise, pool)
+    return _match(functions, data, top, noise, None)
+
+
+def _functions(library: str | Path | Library, families: bool) -> list[Function]:
+    lib = library if isinstance(library, Library) else Library.load(library)
+    found = [f for f in lib.values() if families or not f.has_exponent]
+    return found + [get(name) for name in FAMILIES if families and name not in lib]
+
+
+def _check(top: int, noise: float | None) -> None:
+    if top < 1:
+        raise InputError(f"top is {top}; ask for at least 1 match.")
+    if noise is not None and not (math.isfinite(noise) and noise >= 0):
+        raise InputError(f"noise is {noise}; give a standard deviation that is finite and not negative.")
+
+
+def _match(
+    functions: list[Function], data: Data, top: int, noise: float | None, pool: ThreadPoolExecutor | None
+) -> list[Match]:
+    each = map if pool is None else pool.map
+    if pool is not None:  # shared parts first, so that threads do not both make them
+        _ = data.some, data.at_nodes, data.coarse, data.waves, data.exponentials
+    t, y, w = data.coarse
+    coarse_total = float((w * (y - np.average(y, weights=w)) ** 2).sum())
+
+    def low_cost(f: Function) -> tuple[np.ndarray, np.ndarray, float]:
+        starts, rss = survey(f, data)
+        if len(rss) == 0:
+            return starts, rss, math.inf
+        share = 1.0
+        if shapes(f).kind == "constant":
+            pass
+        elif shapes(f).kind in ("wave", "line"):  # refined on other rows: compare on these
+            share = float(refine(f, shapes(f), data.coarse, starts[:1], 0, 0.0, 0.0)[1][0]) / coarse_total
+        else:
+            share = float(rss[0]) / coarse_total
+        return starts, rss, _rough(f, data, share, len(t), noise)
+
+    surveyed = list(each(low_cost, functions))
+    order = sorted(range(len(functions)), key=lambda i: surveyed[i][2])
+    order = [i for i in order if math.isfinite(surveyed[i][2])][: top + SPARE]
+    if not order:
+        raise DomainError("No function of the library is defined on this curve; use a wider library.")
+
+    def middle(i: int) -> tuple[np.ndarray, np.ndarray]:
+        count = 4 if surveyed[i][2] - surveyed[order[0]][2] < HOPELESS else 1
+        starts, rss, _ = surveyed[i]
+        return polish(functions[i], data, starts[:count], rss[:count], 12, 1e-3)
+
+    rougher = dict(zip(order, each(middle, order), strict=True))
+    scale = data.total
+    order = [i for i in order if len(rougher[i][0])]
+    rows = len(data.some[0])
+    rough = {i: _rough(functions[i], data, float(rougher[i][1][0]) / scale, rows, noise) for i in order}
+    order.sort(key=rough.__getitem__)
+
+    def last(i: int) -> tuple[np.ndarray, float]:
+        near = rough[i] - rough[order[0]] < HOPELESS
+        starts, rss = rougher[i]
+        steps, tolerance = (60, 1e-8) if near else (8, 1e-4)
+        starts, rss = polish(functions[i], data, starts[:1], rss[:1], steps, tolerance)
+        return starts[0], float(rss[0])
+
+    order = order[: top + 1]
+    best = dict(zip(order, each(last, order), strict=True))
+    scores = {i: _score(functions[i], data, *best[i], noise) for i in order}
+    order.sort(key=lambda i: (scores[i], functions[i].complexity))
+
+    def finished(i: int) -> Match | None:
+        try:
+            exactly = len(data.t) <= POLISH_ALL or i in order[:BEST]
+            return Match(finish(functions[i], data, best[i][0], exactly), scores[i])
+        except DomainError:  # not finite on all rows: out, as where it is undefined
+            return None
+
+    return _tie([m for m in each(finished, order) if m is not None][:top])
+
+
+def _tie(matches: list[Match]) -> list[Match]:
+    """Put the sine or cosine whose phase is nearest 0 first, where the two are one fit."""
+    matches = list(matches)
+    for i in range(len(matches) - 1):
+        one, two = matches[i], matches[i + 1]
+        if (
+            {shapes(one.function).kind, shapes(two.function).kind} == {"wave"}
+            and abs(one.score - two.score) < 1.0 + 0.01 * abs(one.score)
+            and abs(two.b) < abs(one.b)
+        ):
+            matches[i], matches[i + 1] = two, one
+    return matches
+
+
+def _floor(data: Data) -> float:
+    """Return the share of variance below which fits count as exact: round-off of x and y."""
+    wide = abs(data.middle) / data.half
+    return (64 * float(np.finfo(float).eps) * (1 + abs(data.mean) / data.scale + wide)) ** 2
+
+
+def _price(f: Function, n: int, alpha: float) -> float:
+    form = shapes(f)
+    constants = 2 + int(form.free.sum())
+    price = 0.5 * constants * math.log(n) + criterion.NODE_PRICE * f.complexity
+    if form.kind in BREADTH:
+        price += BREADTH[form.kind] + math.log1p(abs(alpha))
+        price += 2.0 if form.kind == "plane" and oscillates(f) else 0.0
+    return price
+
+
+def _sigma2(data: Data, noise: float | None) -> float | None:
+    return None if noise is None else max((noise / data.scale) ** 2, _floor(data))
+
+
+def _rough(f: Function, data: Data, share: float, n: int, noise: float | None) -> float:
+    """Return the score without the held-out correction."""
+    if not math.isfinite(share):
+        return math.inf
+    return criterion.misfit_length(share, n, 0, _floor(data), _sigma2(data, noise)) + _price(f, n, 1.0)
+
+
+def _score(f: Function, data: Data, best: np.ndarray, rss: float, noise: float | None) -> float:
+    n = len(data.some[0])
+    loss = held_out(f, data, best)
+    return criterion.misfit_length(loss, n, 0, _floor(data), _sigma2(data, noise)) + _price(
+        f, n, float(best[0])
+    )
+
+
+def match_many(
+    xs: Sequence[Any] | np.ndarray,
+    ys: Sequence[Any] | np.ndarray,
+    library: str | Path | Library = "default",
+    top: int = 10,
+    weights: Any = None,
+    noise: float | None = None,
+    families: bool = False,
+    jobs: int = 1,
+) -> list[list[Match]]:
+    """Return :func:`match` of each curve; one x for all (1-D) or one per curve; `jobs` threads share them."""
+    functions = _functions(library, families)
+    _check(top, noise)
+    shared = isinstance(xs, np.ndarray) and xs.ndim == 1
+    if not shared and len(xs) != len(ys):
+        raise InputError(
+            f"There are {len(xs)} x-curves and {len(ys)} y-curves; give one x per y, or one for all."
+        )
+
+    def one(i: int) -> list[Match]:
+        return _match(functions, prepare(xs if shared else xs[i], ys[i], weights), top, noise, None)
+
+    if jobs > 1:
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(one, range(len(ys))))
+    return [one(i) for i in range(len(ys))]
+
+
+@dataclass(frozen=True, eq=False)
+class SumMatch:
+    """Hold y ≈ c1·f1(a1·x + b1) + c2·f2(a2·x + b2) + d; the second curve carries d."""
+
+    curves: tuple[Symbolic, Symbolic]
+    rmse: float
+    relative_rmse: float
+    score: float
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """Return the sum of the two curves."""
+        x = np.asarray(x, float)
+        return sum((k.c * k.function(k.a * x + k.b, k.p) + k.d for k in self.curves), np.zeros_like(x))
+
+
+def match_sums(
+    x: Any,
+    y: Any,
+    library: str | Path | Library = "default",
+    top: int = 5,
+    weights: Any = None,
+    noise: float | None = None,
+    breadth: int = 4,
+) -> list[SumMatch]:
+    """Return the best sums of two library functions, best first; the score compares with :func:`match`.
+
+    Each of the best `breadth` single functions is followed by the best on its residual, then both are
+    refined together with all linear constants projected out. Greedy: a sum whose parts are both poor
+    alone is missed. Raises as :func:`match` does.
+    """
+    _check(top, noise)
+    data = prepare(x, y, weights)
+    rows = slice(None) if len(data.x) <= ENOUGH else np.linspace(0, len(data.x) - 1, ENOUGH).astype(int)
+    u, v, w = data.x[rows], data.mean + data.scale * data.y[rows], data.w[rows]
+    found: dict[tuple[str, str], SumMatch] = {}
+    for first in match(u, v, library, breadth, w, noise):
+        rest = v - first(u)
+        if first.relative_rmse**2 <= _floor(data) or np.ptp(rest) == 0:
+            continue
+        for second in match(u, rest, library, breadth, w, noise):
+            names = sorted((first.function.name, second.function.name))
+            both = _joined((first.curve, second.curve), u, v, w, data, noise)
+            key = (names[0], names[1])
+            if both is not None and (key not in found or both.score < found[key].score):
+                found[key] = both
+    return sorted(found.values(), key=lambda m: m.score)[:top]
+
+
+def _joined(
+    curves: tuple[Symbolic, Symbolic],
+    x: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    data: Data,
+    noise: float | None,
+) -> SumMatch | None:
+    """Refine two curves together; a and b in units of the curve's range, c and d by regression."""
+    root = np.sqrt(w)
+    z = (y - data.mean) / data.scale
+    t = (x - data.middle) / data.half
+    free = [(i, k) for i, curve in enumerate(curves) for k in np.flatnonzero(shapes(curve.function).free[:2])]
+    base = np.array([(c.a * data.half, c.b + c.a * data.middle) for c in curves])
+
+    def places(theta: np.ndarray) -> np.ndarray:
+        full = base.copy()
+        for (i, k), value in zip(free, theta, strict=True):
+            full[i, k] = value
+        return full
+
+    def linear(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        columns = [c.function(a * t + b, c.p) for c, (a, b) in zip(curves, places(theta), strict=True)]
+        A = np.column_stack([*columns, np.ones_like(t)])
+        if not np.isfinite(A).all():
+            return np.zeros(3), np.full(len(t), 1e3)
+        size = np.abs(A).max(0)
+        size[size == 0] = 1.0
+        parts = np.linalg.lstsq(A / size * root[:, None], z * root, rcond=1e-13)[0] / size
+        return parts, (z - A @ parts) * root
+
+    start = np.array([base[i, k] for i, k in free])
+    if len(start):
+        scale = np.maximum(np.abs(start), 0.1)
+        found = least_squares(
+            lambda q: linear(q)[1],
+            start,
+            x_scale=scale,
+            method="trf",
+            ftol=1e-14,
+            xtol=1e-14,
+            gtol=1e-15,
+            max_nfev=60,
+        )
+        start = found.x
+    (c1, c2, d), rest = linear(start)
+    loss = float(np.mean(rest**2))
+    if not math.isfinite(loss) or loss >= 1e5:
+        return None
+    made: list[Symbolic] = []
+    for curve, (a, b), c, level in zip(curves, places(start), (c1, c2), (0.0, d), strict=True):
+        a_x = a / data.half
+        shift = level * data.scale + (data.mean if len(made) == 1 else 0.0)
+        made.append(Symbolic(curve.function, a_x, b - a_x * data.middle, c * data.scale, shift, curve.p))
+    price = sum(_price(k.function, len(t), float(a)) for k, (a, _) in zip(curves, places(start), strict=True))
+    score = criterion.misfit_length(loss, len(t), 3 + len(free), _floor(data), _sigma2(data, noise)) + price
+    return SumMatch((made[0], made[1]), math.sqrt(loss) * data.scale, math.sqrt(loss), score)

@@ -1,0 +1,96 @@
+"""What a search has found so far: the best formula of each size, and the best smooth fit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from kansym.formula import expression as expressions
+from kansym.functions.evaluate import evaluate
+from kansym.functions.graph import Graph
+from kansym.judge.refine import Judged, Trial
+
+LONGEST_HISTORY = 200
+"""Refused formulas beyond this many are not written down; better ones always are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Smooth:
+    """Hold a fit that is no formula: a graph with spline curves, and how well it holds."""
+
+    graph: Graph
+    loss: float
+    heldout: float
+    source: str
+
+
+@dataclass
+class Archive:
+    """Collect judged formulas; keep for each complexity the best, and the shortest description of all."""
+
+    trial: Trial
+    maxsize: int
+    best: dict[int, Judged] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    others: list[Judged] = field(default_factory=list)
+    smooth: Smooth | None = None
+
+    def add_graph(self, graph: Graph, source: str) -> None:
+        """Keep a graph with spline curves as the accurate end, if it holds better than the last one."""
+        rows = self.trial.heldout
+        if rows is None or graph.is_symbolic:
+            return
+        heldout = rows.loss(evaluate(graph, rows.X)[:, 0])
+        if math.isfinite(heldout) and (self.smooth is None or heldout < self.smooth.heldout):
+            train = self.trial.train
+            loss = train.loss(evaluate(graph, train.X)[:, 0])
+            self.smooth = Smooth(graph, loss, heldout, source)
+
+    def add(self, law: Judged) -> bool:
+        """Add a formula; tell whether it is the shortest description so far."""
+        if not math.isfinite(law.loss) or law.complexity > self.maxsize:
+            return False
+        lead = self.leader
+        shortest = lead is None or law.length < lead.length
+        rival = self.best.get(law.complexity)
+        if rival is None or (law.length, law.loss) < (rival.length, rival.loss):
+            self.best[law.complexity] = law
+            if rival is not None:
+                self.others.append(rival)
+        else:
+            self.others.append(law)
+        if shortest:
+            self._note("better law", law)
+        elif lead is not None and len(self.history) < LONGEST_HISTORY:
+            reason = self._refusal(law, lead)
+            if reason:
+                self._note("refused", law, reason)
+        return shortest
+
+    def _refusal(self, law: Judged, lead: Judged) -> str:
+        """Return why a formula does not lead; nothing for the leader come back, which is no news."""
+        more, ours = law.length - lead.length, expressions.text(lead.expression, 4)
+        if expressions.text(law.expression, 4) == ours:
+            return ""
+        return f"describes the data in {more:.3g} nats more than {ours}"
+
+    def _note(self, event: str, law: Judged, reason: str = "") -> None:
+        step = {
+            "event": event,
+            "source": law.source,
+            "equation": expressions.text(law.expression, 5),
+            "complexity": law.complexity,
+            "heldout_share": law.heldout / self.trial.power if math.isfinite(law.heldout) else None,
+        }
+        self.history.append({**step, "reason": reason} if reason else step)
+
+    @property
+    def shortest(self) -> float:
+        """Return the least description length so far."""
+        return min((law.length for law in self.best.values()), default=math.inf)
+
+    @property
+    def leader(self) -> Judged | None:
+        """Return the formula of least description length."""
+        return min(self.best.values(), key=lambda law: law.length, default=None)

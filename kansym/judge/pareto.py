@@ -1,0 +1,71 @@
+"""The accuracy–simplicity front, and the rules that pick one formula from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from kansym.base.errors import UnknownNameError
+
+Item = TypeVar("Item")
+
+RULES = ("description", "best", "accuracy", "score")
+"""Names of the selection rules; "description" is ours, the others are PySR's."""
+
+
+def front(
+    items: Sequence[Item],
+    complexity: Callable[[Item], float],
+    loss: Callable[[Item], float],
+    floor: float = 0.0,
+) -> list[Item]:
+    """Return the non-dominated items by rising complexity; losses below `floor` count as equal.
+
+    >>> front([(1, 5.0), (3, 1.0), (2, 6.0), (4, 1.0)], lambda t: t[0], lambda t: t[1])
+    [(1, 5.0), (3, 1.0)]
+    """
+    kept: list[Item] = []
+    best = math.inf
+    for item in sorted(items, key=lambda i: (complexity(i), max(loss(i), floor))):
+        value = max(loss(item), floor)
+        if value < best:
+            kept.append(item)
+            best = value
+    return kept
+
+
+def scores(complexities: Sequence[float], losses: Sequence[float]) -> list[float]:
+    """Return PySR's score per row: -ln(loss_i / loss_{i-1}) / (c_i - c_{i-1}); the first is 0.
+
+    A loss of 0 scores infinity.
+
+    >>> scores([1, 3], [1.0, 0.1353352832366127])
+    [0.0, 1.0]
+    """
+    out = [0.0] if len(losses) else []
+    for i in range(1, len(losses)):
+        if losses[i] <= 0:
+            out.append(math.inf if losses[i - 1] > 0 else 0.0)
+        elif losses[i - 1] <= 0:
+            out.append(0.0)
+        else:
+            out.append(-math.log(losses[i] / losses[i - 1]) / (complexities[i] - complexities[i - 1]))
+    return out
+
+
+def choose(losses: Sequence[float], score: Sequence[float], lengths: Sequence[float], rule: str) -> int:
+    """Return the index that a rule picks.
+
+    "description": smallest description length. "accuracy": smallest loss. "score": largest score.
+    "best": largest score among losses up to 1.5 times the smallest. Raises UnknownNameError.
+    """
+    if rule not in RULES:
+        raise UnknownNameError("selection rule", rule, RULES)
+    rows = range(len(losses))
+    if rule == "description":
+        return min(rows, key=lambda i: (lengths[i], i))
+    if rule == "accuracy":
+        return min(rows, key=lambda i: (losses[i], i))
+    limit = math.inf if rule == "score" else 1.5 * min(losses)
+    return max((i for i in rows if losses[i] <= limit), key=lambda i: (score[i], -i))

@@ -1,0 +1,404 @@
+"""What is to be made small: data, loss, sparsity and smoothness, on compiled kernels or on torch tensors.
+
+A `Problem` gives objective, gradient and Gauss–Newton matrix for all members of an ensemble; how they are
+computed (`kernels` in threads on the CPU, `tensors` anywhere) is not visible to the optimisers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kansym.network.training import kernels, layers, tensors
+from kansym.network.training.layers import Layer
+from kansym.network.training.penalty import Sparsity
+
+_BATCH = 1 << 16
+_CORES = os.cpu_count() or 1
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Hold parameters (E, P) with objective (E,), loss (E,), magnitudes (E, edges), predictions (E, n, K)."""
+
+    theta: Tensor
+    objective: Tensor
+    loss: Tensor
+    magnitudes: Tensor
+    prediction: Tensor
+
+    def mix(self, other: State, good: Tensor) -> State:
+        """Return the other state for the `good` members (E,) and this one for the rest."""
+        if good.all():
+            return other
+        if not good.any():
+            return self
+        return State(
+            *(
+                torch.where(good.reshape(-1, *[1] * (a.ndim - 1)), b, a)
+                for a, b in zip(self._all(), other._all(), strict=True)
+            )
+        )
+
+    def _all(self) -> tuple[Tensor, ...]:
+        return self.theta, self.objective, self.loss, self.magnitudes, self.prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Hold rows X (n, inputs), targets, row weights (E or 1, n) of mean 1, loss, sparsity and smoothness."""
+
+    layers: tuple[Layer, ...]
+    X: np.ndarray
+    y: Tensor
+    loss: Any
+    weights: Tensor | None = None
+    sparsity: Sparsity = field(default_factory=Sparsity)
+    smoothness: float = 0.0
+    batch: int = _BATCH
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float64
+
+    @property
+    def members(self) -> int:
+        """Return the ensemble size E."""
+        return self.layers[0].members
+
+    @cached_property
+    def edges(self) -> list[int]:
+        """Return the number of edges of each layer."""
+        return [layer.sums * layer.inputs for layer in self.layers]
+
+    @cached_property
+    def free(self) -> Tensor:
+        """Return which parameters may change (E, P)."""
+        return torch.from_numpy(layers.free(self.layers)).to(self.device)
+
+    @cached_property
+    def letters(self) -> Tensor:
+        """Return which parameters belong to symbolic edges (P,)."""
+        return torch.from_numpy(layers.letters(self.layers)).to(self.device)
+
+    @cached_property
+    def _plans(self) -> list[kernels.Plan]:
+        return [kernels.plan(self.layers, e) for e in range(self.members)]
+
+    @cached_property
+    def _smoothing(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        found = layers.smoothing(self.layers) if self.smoothness else []
+        return [
+            (
+                torch.from_numpy(at).to(self.device),
+                torch.from_numpy(d).to(self.device, self.dtype),
+                torch.from_numpy(d.T @ d).to(self.device, self.dtype),
+            )
+            for at, d in found
+        ]
+
+    @cached_property
+    def _ties(self) -> Tensor | None:
+        found = layers.ties(self.layers)
+        return None if found is None else torch.from_numpy(found).to(self.device)
+
+    def tied(self, theta: Tensor) -> Tensor:
+        """Return the parameters (E, P) with those that share a value set to it."""
+        return theta if self._ties is None else theta.gather(1, self._ties)
+
+    @cached_property
+    def _fixed(self) -> Tensor:
+        return torch.nonzero(~self.free.all(0))[:, 0]
+
+    @cached_property
+    def compiled(self) -> bool:
+        """Tell whether `kernels` can do this, on the CPU; else `tensors` does it, anywhere."""
+        return self.device == "cpu" and self.dtype == torch.float64 and kernels.supported(self.layers)
+
+    @cached_property
+    def _network(self) -> tensors.Network:
+        return tensors.Network(self.layers, self.device, self.dtype)
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        return torch.from_numpy(self.X).to(self.device, self.dtype)
+
+    def on(self, X: np.ndarray, y: np.ndarray) -> Problem:
+        """Return the bare loss of the same networks on other rows, to be asked often."""
+        target = torch.from_numpy(np.ascontiguousarray(y)).to(self.device, self.dtype)
+        new = Problem(self.layers, X, target, self.loss, device=self.device, dtype=self.dtype)
+        if self.compiled:
+            new.__dict__["_plans"] = self._plans
+        return new
+
+    def predict(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Return predictions (E, n, K) and mean absolute activations (E, edges)."""
+        if not self.compiled:
+            parts = self._rows.split(self._chunk)
+            with torch.no_grad():
+                found = [self._network(theta, part) for part in parts]
+            share = [len(part) / len(self.X) for part in parts]
+            return (
+                torch.cat([a for a, _ in found], 1),
+                torch.stack([w * u for w, (_, u) in zip(share, found, strict=True)]).sum(0),
+            )
+        magnitudes = np.zeros((self.members, sum(self.edges)))
+        none = np.empty((0, 0))
+
+        def one(e: int) -> np.ndarray:
+            return kernels.values(self._plans[e], theta[e].numpy(), self.X, magnitudes[e], none)
+
+        out = np.stack(_each(one, self.members))
+        return torch.from_numpy(out), torch.from_numpy(magnitudes / len(self.X))
+
+    def fidelity(self, theta: Tensor) -> Tensor:
+        """Return the loss (E,) without penalties."""
+        return self._weighted(self.loss.rows(self.predict(theta)[0], self.y))
+
+    def state(self, theta: Tensor) -> State:
+        """Return objective, loss, magnitudes and predictions at theta (E, P)."""
+        theta = self.tied(theta)
+        if not hasattr(self.loss, "rows"):
+            with torch.enable_grad():
+                value = self.differentiable(theta, slice(None)).detach()
+            return State(theta, value, value, value[:, None], value[:, None, None])
+        prediction, magnitudes = self.predict(theta)
+        loss = self._weighted(self.loss.rows(prediction, self.y))
+        total = loss
+        if self.sparsity.active:
+            total = total + self.sparsity.value(magnitudes, self.edges)
+        return State(theta, total + self._roughness(theta), loss, magnitudes, prediction)
+
+    def _roughness(self, theta: Tensor) -> Tensor:
+        """Return the smoothness penalty (E,).
+
+        Squares of differences, never c'(D'D)c: sixth differences of smooth coefficients are 1e-10 of them
+        and less, so the form's rounding is larger than its value, even negative, and hides what a step gains.
+        """
+        total = theta.new_zeros(len(theta))
+        for at, d, _ in self._smoothing:
+            total = total + self.smoothness * (theta[:, at] @ d.T).square().sum((1, 2))
+        return total
+
+    def normal(
+        self, state: State, wanted: Tensor, before: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P) at a state, new for the members `wanted`.
+
+        The others keep what they have in `before`, which may be overwritten: 200 matrices fill 165 MB, and
+        asking the system for that at every step costs as much as filling it. What may not change has zeros.
+        """
+        if not self.compiled:
+            g, h = self._completed(state.theta, *self._normal(state))
+            if before is None or bool(wanted.all()):
+                return g, h
+            return (
+                torch.where(wanted[:, None], g, before[0]),
+                torch.where(wanted[:, None, None], h, before[1]),
+            )
+        size, n = state.theta.shape[1], len(self.X)
+        if before is None:
+            zeros = np.zeros((self.members, size)), np.zeros((self.members, size, size))
+            before = torch.from_numpy(zeros[0]), torch.from_numpy(zeros[1])
+        gradient, hessian = before[0].numpy(), before[1].numpy()
+        price = np.zeros(tuple(state.magnitudes.shape))
+        if self.sparsity.active:
+            price = self.sparsity.price(state.magnitudes, self.edges).numpy() / n
+        u = state.magnitudes.numpy()
+        theta = state.theta.numpy()
+        for start in range(0, n, self.batch):
+            part = slice(start, start + self.batch)
+            slope, factor = self.loss.expand(state.prediction[:, part], self.y[part])
+            if self.weights is not None:
+                w = self.weights[:, part] / n
+            else:
+                w = torch.full((1, 1), 1.0 / n, dtype=slope.dtype)
+            slope, factor = (slope * w[..., None]).numpy(), (factor * w.sqrt()[..., None, None]).numpy()
+
+            def one(e: int, part: slice = part, slope: Any = slope, factor: Any = factor) -> None:
+                if not wanted[e]:
+                    return
+                if part.start == 0:
+                    gradient[e], hessian[e] = 0.0, 0.0
+                X = self.X[part]
+                with self._room(kernels.entries(len(X), factor.shape[2], size)) as room:
+                    kernels.normal_equations(
+                        self._plans[e],
+                        theta[e],
+                        X,
+                        slope[e],
+                        factor[e],
+                        price[e],
+                        u[e],
+                        gradient[e],
+                        hessian[e],
+                        room,
+                    )
+
+            _each(one, self.members)
+        if bool(wanted.all()):
+            return self._completed(state.theta, *before)
+        at = torch.nonzero(wanted)[:, 0]
+        before[0][at], before[1][at] = self._completed(state.theta[at], before[0][at], before[1][at], at)
+        return before
+
+    @cached_property
+    def _spare(self) -> list[np.ndarray]:
+        return []
+
+    @contextmanager
+    def _room(self, entries: int) -> Iterator[np.ndarray]:
+        """Lend memory for `entries` numbers to one thread; it is kept for the next one."""
+        try:
+            room = self._spare.pop()
+        except IndexError:
+            room = np.empty(0)
+        if len(room) < entries:
+            room = np.empty(entries)
+        yield room[:entries]
+        self._spare.append(room)
+
+    @property
+    def _chunk(self) -> int:
+        """Return how many rows tensors take at once, about 256 MB of Jacobian."""
+        size = self.members * self.free.shape[1] * self.layers[-1].nodes
+        return max(16, min(len(self.X), (1 << 25) // size))
+
+    def _normal(self, state: State) -> tuple[Tensor, Tensor]:
+        theta, n = state.theta, len(self.X)
+        gradient, hessian = torch.zeros_like(theta), theta.new_zeros(*theta.shape, theta.shape[1])
+        start = 0
+        for rows in self._rows.split(self._chunk):
+            part = slice(start, start + len(rows))
+            start += len(rows)
+            prediction, jacobian = self._network.jacobian(theta, rows)
+            slope, factor = self.loss.expand(prediction, self.y[part])
+            w = 1.0 / n if self.weights is None else self.weights[:, part] / n
+            w = torch.as_tensor(w, dtype=theta.dtype, device=theta.device)
+            gradient += torch.einsum("enk,enkp->ep", slope * w[..., None], jacobian)
+            root = torch.einsum("enfk,enkp->enfp", factor * w.sqrt()[..., None, None], jacobian)
+            root = root.flatten(1, 2)
+            hessian += root.transpose(1, 2) @ root
+        if self.sparsity.active:
+            x = theta.detach().clone().requires_grad_(True)
+            with torch.enable_grad():
+                _, u = self._network(x, self._rows)
+                value = self.sparsity.value(u, self.edges)
+                slope = torch.autograd.grad(value.sum(), x)[0]
+            gradient += slope
+            price = self.sparsity.price(state.magnitudes, self.edges) / n
+            for rows in self._rows.split(self._chunk):
+                self._network.penalty(theta, rows, price, state.magnitudes, hessian)
+        return gradient, hessian
+
+    def bend(self, state: State, direction: Tensor) -> Tensor:
+        """Return J' W f'' (E, P), f'' the predictions' second derivative along a direction (E, P).
+
+        W is the loss's curvature by row, f'' a central difference over a fifth of the direction.
+        """
+        h = 0.1
+        ahead, behind = (self.predict(self.tied(state.theta + s * direction))[0] for s in (h, -h))
+        _, factor = self.loss.expand(state.prediction, self.y)
+        w = 1.0 / len(self.X) if self.weights is None else self.weights[..., None] / len(self.X)
+        second = (ahead - 2 * state.prediction + behind) / h**2
+        pull = w * (factor.transpose(2, 3) @ (factor @ second[..., None]))[..., 0]
+        if self.compiled:
+            found = torch.zeros_like(state.theta)
+            out, theta, slope = found.numpy(), state.theta.numpy(), pull.contiguous().numpy()
+
+            def one(e: int) -> None:
+                kernels.pull_back(self._plans[e], theta[e], self.X, slope[e], out[e])
+
+            _each(one, self.members)
+        else:
+            x = state.theta.detach().clone().requires_grad_(True)
+            parts = zip(self._rows.split(self._chunk), pull.split(self._chunk, dim=1), strict=True)
+            found = torch.zeros_like(x)
+            with torch.enable_grad():
+                for rows, part in parts:
+                    found += torch.autograd.grad((self._network(x, rows)[0] * part).sum(), x)[0]
+        if self._ties is not None:
+            found = torch.zeros_like(found).scatter_add(1, self._ties, found)
+        return found * self.free
+
+    def differentiable(self, theta: Tensor, part: Tensor | slice) -> Tensor:
+        """Return the objective (E,) of some rows as a tensor that remembers its gradient."""
+        theta = self.tied(theta)
+        X, y = self._rows[part], self.y[part]
+        if not hasattr(self.loss, "rows"):
+            value = self._custom(theta, X, y)
+            prediction_u = None
+        else:
+            prediction, prediction_u = self._network(theta, X)
+            rows = self.loss.rows(prediction, y)
+            value = (rows if self.weights is None else rows * self.weights[:, part]).mean(1)
+        if self.sparsity.active:
+            u = self._network(theta, X)[1] if prediction_u is None else prediction_u
+            value = value + self.sparsity.value(u, self.edges)
+        return value + self._roughness(theta)
+
+    def _custom(self, theta: Tensor, X: Tensor, y: Tensor) -> Tensor:
+        """Return a user's loss(network, X, y) for one member; network(points) gives (n, K)."""
+
+        def network(points: Tensor) -> Tensor:
+            return self._network(theta, points)[0][0]
+
+        return self.loss(network, X, y).reshape(1)
+
+    def solve(self, hessian: Tensor, extra: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Return -(hessian + diag(extra))^-1 gradient (E, P) and where that failed (E,)."""
+        if self.compiled:
+            delta, failed = torch.empty_like(gradient), torch.zeros(self.members, dtype=torch.bool)
+            h, g, out = hessian.numpy(), gradient.numpy(), delta.numpy()
+
+            def one(e: int) -> None:
+                failed[e] = not kernels.solve(h[e], extra[e].numpy(), g[e], out[e])
+
+            _each(one, self.members)
+            return delta, failed
+        damped = hessian.clone()
+        damped.diagonal(dim1=1, dim2=2).add_(extra)
+        factor, info = torch.linalg.cholesky_ex(damped)
+        failed = info != 0
+        if bool(failed.any()):
+            factor = torch.where(failed[:, None, None], torch.eye(factor.shape[1]).to(factor), factor)
+        return -torch.cholesky_solve(gradient[..., None], factor)[..., 0], failed
+
+    def _completed(
+        self, theta: Tensor, g: Tensor, h: Tensor, members: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Add the smoothness penalty; sum over what shares a value; put zeros where nothing may change."""
+        for at, d, gram in self._smoothing:
+            g[:, at] += 2 * self.smoothness * (theta[:, at] @ d.T) @ d
+            h[:, at[:, :, None], at[:, None, :]] += 2 * self.smoothness * gram
+        if self._ties is not None:
+            index = self._ties if members is None else self._ties[members]
+            g = torch.zeros_like(g).scatter_add(1, index, g)
+            h = torch.zeros_like(h).scatter_add(1, index[:, :, None].expand_as(h), h)
+            h = torch.zeros_like(h).scatter_add(2, index[:, None, :].expand_as(h), h)
+        fixed = self._fixed
+        if len(fixed):
+            free = (self.free if members is None else self.free[members])[:, fixed].to(g.dtype)
+            g[:, fixed] *= free
+            h[:, fixed] *= free[:, :, None]
+            h[:, :, fixed] *= free[:, None, :]
+        return g, h
+
+    def _weighted(self, rows: Tensor) -> Tensor:
+        return (rows if self.weights is None else rows * self.weights).mean(1)
+
+
+def _each(one: Callable[[int], Any], members: int) -> list[Any]:
+    """Run one(e) for every member, in threads when there are several: compiled kernels hold no lock."""
+    workers = min(members, _CORES)
+    if workers == 1:
+        return [one(e) for e in range(members)]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(one, range(members)))

@@ -1,0 +1,416 @@
+"""The whole flow on one page: dataset -> producers -> refine -> front -> run.
+
+This is the only file that knows the order of the stages. Each stage is in its own room.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import sympy
+
+from kansym.base.budget import Budget, Progress, watchdog
+from kansym.base.errors import InputError
+from kansym.base.interrupts import shielded
+from kansym.data import dimensions
+from kansym.data.dataset import Dataset, from_arrays, from_table
+from kansym.data.dimensions import Rewritten
+from kansym.data.prefixes import prefixed
+from kansym.formula import expression as expressions
+from kansym.formula.snapping import snap
+from kansym.functions.graph import Graph, Spline
+from kansym.functions.library import Library
+from kansym.functions.parsing import parse_expression, symbols
+from kansym.judge.archive import Archive
+from kansym.judge.refine import Judged, Trial, exact, refine
+from kansym.pipeline.findings import conclude
+from kansym.pipeline.run import Run
+from kansym.search.candidate import Candidate
+from kansym.search.hypothesis import Hypotheses
+from kansym.search.merging import unexplained
+from kansym.search.shared import propose as share
+from kansym.search.template import Template
+from kansym.search.template import propose as fill
+
+PRODUCERS = ("structure", "separable", "pade", "enumeration", "network")
+"""The producers, rooms of `search`, in the order in which they are tried: cheap and exact ones first."""
+
+LAST = ("network", "structure, as given", *(f"{name}, columns" for name in PRODUCERS))
+"""What is spared where the best formula leaves nothing but noise."""
+
+WORK = 5000.0
+"""Units of work (see `budget`) of a search at effort 1; most end by themselves before."""
+
+SEARCH_ROWS = 2000
+"""The structure search looks at no more rows than this; constants of the front see all of them."""
+
+MOST_LINEAR = 6
+"""Linear laws are tried with up to this many inputs."""
+
+MOST_CURVES = 10
+"""Graphs with more spline curves are kept as smooth fits and not snapped: every curve costs seconds."""
+
+BRIEF = 11.5
+"""Nats of a formula (seven symbols, no measured number) up to which a search ends with only noise left."""
+
+NOISE = 1e-3
+"""A formula whose residuals chance explains at least this often needs no network beside it."""
+
+WORTH_SNAPPING = 0.02
+"""Residual share above which a graph's curves are too far off to be recognised."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Set what a run looks for and how long; the defaults suit someone who sets nothing.
+
+    `effort` scales the work limit of WORK units: below 1 it is a quicker look, above 1 it helps where the
+    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are
+    formulas to start from. `library` is a preset's name, a TOML file or a Library; `only` and `exclude`
+    narrow it. `template` is a formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose
+    form every law must have (see `search.template`); `hypotheses` say less, "x1 - x2", "linear: x3",
+    "last: exp", "only: sin" (see `search.hypothesis`). `categories` are one-hot columns: the law has
+    constants of its own for each (see `search.shared`), which do not count in `maxsize`. Where some
+    product of inputs has the target's unit, every formula offered respects the units; `unit_constants` lets
+    numbers have units of their own. `maxsize` bounds the complexity of what is shown. `selection` is a rule
+    of `pareto`.
+    """
+
+    library: str | Library = "default"
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    time_limit: float | None = None
+    effort: float = 1.0
+    seed: int = 0
+    jobs: int = 1
+    device: str = "cpu"
+    maxsize: int = 60
+    selection: str = "description"
+    guesses: tuple[str, ...] = ()
+    template: str | None = None
+    hypotheses: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    unit_constants: bool = False
+    kan: bool = True
+
+    @property
+    def limit(self) -> int:
+        """Return the largest complexity that is kept: two constants for every category are free."""
+        return self.maxsize + 8 * len(self.categories)
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can take; raises InputError."""
+        for name in ("time_limit", "effort"):
+            value = getattr(self, name)
+            if value is not None and not (value >= 0 and (math.isfinite(value) or name == "time_limit")):
+                raise InputError(f"{name} is {value}; it must be a number from 0 up.")
+        if self.maxsize < 1 or self.jobs == 0:
+            which = "maxsize" if self.maxsize < 1 else "jobs"
+            raise InputError(f"{which} is {getattr(self, which)}; it must be at least 1.")
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
+            raise InputError(f"Device {self.device!r} is not known; choose cpu, cuda or cuda:N.")
+
+    def functions(self) -> Library:
+        """Return the library that these options describe; raises for unknown names."""
+        library = self.library if isinstance(self.library, Library) else Library.load(self.library)
+        if self.only:
+            library = Library.load("all").only(("x", *(n for n in self.only if n != "x")))
+        return library.exclude(self.exclude) if self.exclude else library
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for the report."""
+        data = {k: (list(v) if isinstance(v, tuple) else v) for k, v in asdict_shallow(self).items()}
+        if isinstance(self.library, Library):
+            data["library"] = self.library.to_dict()
+        return data
+
+
+def asdict_shallow(options: Any) -> dict[str, Any]:
+    """Return a dataclass's fields without copying what they hold."""
+    return {name: getattr(options, name) for name in options.__dataclass_fields__}
+
+
+def discover(
+    data: Any,
+    y: Any = None,
+    *,
+    options: Options | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    names: Sequence[str] | None = None,
+    target: str | None = None,
+    weights: Any = None,
+    **settings: Any,
+) -> Run:
+    """Find the law in a table: a front of formulas from simplest to most accurate.
+
+    `data` is X (n, d) with `y` (n,), or a path, a table's shipped name, a DataFrame or a Dataset alone.
+    `settings` are fields of :class:`Options`. Ctrl-C ends the search and returns the best so far.
+    Raises InputError for data or options that cannot be used.
+    """
+    if isinstance(data, Dataset):
+        dataset = data
+    elif y is not None:
+        dataset = from_arrays(data, y, names, weights, target=target)
+    else:
+        dataset = from_table(data, target=target)
+    if settings:
+        unknown = set(settings) - set(Options.__dataclass_fields__)
+        if unknown:
+            raise InputError(f"Option {min(unknown)!r} is not known; see kansym.pipeline.flow.Options.")
+        options = replace(options or Options(), **settings)
+    return search(dataset, options or Options(), progress)
+
+
+def search(dataset: Dataset, options: Options, progress: Callable[[Progress], None] | None = None) -> Run:
+    """Run every stage on a dataset and return the result."""
+    options = _assuming(options, dataset)
+    library = options.functions()
+    if options.device != "cpu":  # ask before the search, not at its end
+        with shielded():
+            importlib.import_module("kansym.network.training.trainer").require(options.device)
+    template = (
+        None if options.template is None else Template.parse(options.template, dataset.names, dataset.target)
+    )
+    dataset = dataset.select(template.columns) if template else dataset.screened(seed=options.seed)
+    if dataset.units is not None and not options.unit_constants:
+        dataset = replace(dataset, notes=(*dataset.notes, _word_on_units(dataset)))
+    budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
+    trial = Trial.of(dataset, library, options.seed, options.unit_constants)
+    archive = Archive(trial, options.limit)
+
+    def finish(reason: str) -> Run:
+        with np.errstate(all="ignore"):
+            return conclude(dataset, archive, options.to_dict(), options.selection, reason, budget)
+
+    try:
+        with watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
+            reason = _explore(trial, archive, options, template, budget)
+    except KeyboardInterrupt:
+        # the watchdog's interrupt and a person's look alike; the clock tells them apart
+        budget.cancelled = not budget.exhausted
+        return finish(budget.reason)
+    except BaseException as stopped:
+        # an alarm's exception goes on its way, but the best so far goes with it
+        if archive.best and not isinstance(stopped, InputError):
+            stopped.run = finish("interrupted")  # type: ignore[attr-defined]
+        raise
+    return finish(reason)
+
+
+def _assuming(options: Options, dataset: Dataset) -> Options:
+    """Return the options with a person's hypotheses written as a template and a choice of functions."""
+    if not options.hypotheses:
+        return options
+    texts = [options.hypotheses] if isinstance(options.hypotheses, str) else list(options.hypotheses)
+    asked = Hypotheses.parse(texts if options.template is None else [options.template, *texts], dataset.names)
+    return replace(
+        options, hypotheses=tuple(texts), template=asked.template, only=(*options.only, *asked.only)
+    )
+
+
+def _explore(
+    trial: Trial, archive: Archive, options: Options, template: Template | None, budget: Budget
+) -> str:
+    """Feed every producer's candidates through refine; return why it ended."""
+    with shielded():  # however short the time, there is an answer, and the same one every time
+        for formula, source in _first(trial.dataset, options):
+            for law in refine(formula, trial, source):
+                archive.add(law)
+    if budget.exhausted:
+        return budget.reason
+    rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
+    tried: set[str] = set()
+    for name, candidates in _proposals(rows, trial, options, template, budget):
+        if name in LAST and _only_noise_left(archive):
+            continue
+        budget.tell(name, *_best_of(archive))
+        for candidate in candidates:
+            if candidate.graph is not None:
+                archive.add_graph(candidate.graph, candidate.source)
+            for formula in _formulas(candidate, trial):
+                if options.only and not trial.library.spans(formula, template and template.expression):
+                    continue
+                if (text := expressions.text(formula, 3)) in tried:
+                    continue
+                tried.add(text)
+                shortest = archive.shortest
+                promising = shortest + 0.02 * len(trial.train.y) + 60
+                for law in refine(formula, trial, candidate.source, promising, options.limit, shortest):
+                    if archive.add(law):
+                        budget.tell(name, *_best_of(archive))
+                if archive.leader is not None and exact(archive.leader, trial):
+                    return "proved exact on held-out rows"
+            if archive.leader is not None and _within_errors(archive.leader, trial):
+                return "nothing left to explain beyond the measurement errors"
+            if budget.exhausted:
+                return budget.reason
+        if _brief(archive) and _only_noise_left(archive):
+            return "a short formula leaves nothing but noise"
+    return "every producer has finished"
+
+
+def _brief(archive: Archive) -> bool:
+    """Tell whether the best formula is so short that none could describe the data in much fewer nats."""
+    law = archive.leader
+    return law is not None and archive.trial.price(law.polished) <= BRIEF
+
+
+def _word_on_units(dataset: Dataset) -> str:
+    if dimensions.product(dataset) is None:
+        return "no product of inputs has the target's unit: numbers in a law need units, so none is excluded"
+    return "only formulas that respect the units are offered"
+
+
+def _only_noise_left(archive: Archive) -> bool:
+    """Tell whether the best formula leaves nothing that a smooth fit could explain (F-test)."""
+    law, rows = archive.leader, archive.trial.small
+    if law is None or len(rows.y) < 100:
+        return False
+    r = law.polished.program.value(rows.X, law.polished.theta) - rows.y
+    if rows.weights is not None:
+        r = r * np.sqrt(rows.weights)
+    return bool(np.all(np.isfinite(r))) and unexplained(rows.X, r) > NOISE
+
+
+def _within_errors(law: Judged, trial: Trial) -> bool:
+    """Tell whether known measurement errors explain all that a formula leaves."""
+    if trial.sigma2 is None:
+        return False
+    rows = len((trial.heldout or trial.train).y)
+    # the mean of n squared unit normals exceeds this in about one case in fifty
+    limit = 1.0 + 2.0 * math.sqrt(2.0 / rows)
+    varies = bool(law.expression.free_symbols)
+    return varies and max(law.loss, law.heldout) <= limit * trial.sigma2
+
+
+def _proposals(
+    rows: Dataset, trial: Trial, options: Options, template: Template | None, budget: Budget
+) -> Iterator[tuple[str, Iterator[Candidate]]]:
+    """Yield each producer's candidates in turn; with several jobs the later ones search ahead meanwhile.
+
+    The candidates and their order are the same for any number of jobs. A template has its own producer,
+    and no other may propose beside it.
+    """
+    if template is not None:
+        yield "template", fill(rows, template, budget, trial.library, options.seed)
+        return
+    if options.categories:
+        offered = list(share(rows, options.categories, budget, trial.library, options.seed))
+        yield "categories", iter(offered)
+        if offered:
+            return
+    names = [name for name in PRODUCERS if name != "network" or options.kan]
+    ordinary = _ordinary(rows)
+    tasks = [(name, *(ordinary if name != "network" else (rows, ()))) for name in names]
+    if trial.dimensions is not None and (groups := dimensions.reduced(rows)) is not None:
+        # fewer columns make a search faster and surer; the table as it stands comes after, where needed: sums
+        # of squares of differences, say, are easier seen there
+        small = [(name, *_ordinary(groups.dataset, groups)) for name in names if name != "network"]
+        whole = [(n if n == "network" else f"{n}, columns", part, made) for n, part, made in tasks]
+        tasks = [*small[:2], whole[0], *small[2:], *whole[1:]]
+    if ordinary[1]:
+        # columns of one kind may have got different prefixes, which hides their sums
+        tasks.append(("structure, as given", rows, ()))
+    if options.jobs == 1:
+        for name, part, rewritings in tasks:
+            yield name, _restored(_propose(name, part, trial.library, options, budget), rewritings)
+        return
+    from joblib import Parallel, delayed
+
+    work = (delayed(_collect)(n, part, trial.library, options, budget.left) for n, part, _ in tasks)
+    found = Parallel(n_jobs=options.jobs, return_as="generator")(work)
+    try:
+        for (name, _, rewritings), candidates in zip(tasks, found, strict=True):
+            yield name, _restored(iter(candidates), rewritings)
+    finally:
+        found.close()
+
+
+def _ordinary(rows: Dataset, *before: Rewritten) -> tuple[Dataset, tuple[Rewritten, ...]]:
+    """Return the rows in powers of 1000 where that changes anything; and all rewritings, last one first."""
+    new = prefixed(rows)
+    return (rows, before) if new is None else (new.dataset, (new, *before))
+
+
+def _restored(candidates: Iterator[Candidate], rewritings: tuple[Rewritten, ...]) -> Iterator[Candidate]:
+    """Yield candidates in the table's own columns; a network's graph comes from rows that nothing rewrote."""
+    for candidate in candidates:
+        if candidate.expression is not None:
+            for rewriting in rewritings:
+                candidate = replace(candidate, expression=rewriting.back(candidate.expression))
+        yield candidate
+
+
+def _propose(
+    name: str, rows: Dataset, library: Library, options: Options, budget: Budget
+) -> Iterator[Candidate]:
+    with shielded():
+        producer = importlib.import_module(f"kansym.search.{name.partition(',')[0]}")
+    extra = {"device": options.device} if name == "network" else {}
+    yield from producer.propose(rows, noise=None, budget=budget, library=library, seed=options.seed, **extra)
+
+
+def _collect(
+    name: str, rows: Dataset, library: Library, options: Options, seconds: float | None
+) -> list[Candidate]:
+    with np.errstate(all="ignore"):
+        return list(_propose(name, rows, library, options, Budget(seconds=seconds)))
+
+
+def _formulas(candidate: Candidate, trial: Trial) -> Iterator[sympy.Expr]:
+    if candidate.expression is not None:
+        yield candidate.expression
+        return
+    graph = candidate.graph
+    if graph is not None and candidate.score < WORTH_SNAPPING and _curves(graph) <= MOST_CURVES:
+        for snapped in snap(graph, trial.small, trial.library):
+            yield expressions.from_graph(snapped.graph)[0]
+
+
+def _curves(graph: Graph) -> int:
+    return sum(isinstance(e.curve, Spline) for e in graph.edges())
+
+
+def _first(dataset: Dataset, options: Options) -> Iterator[tuple[sympy.Expr, str]]:
+    """Yield what is tried before any search: the person's guesses, the constant, the lines."""
+    columns = symbols(dataset.names)
+    for text in options.guesses:
+        yield parse_expression(text, dataset.names), "guess"
+    yield sympy.Float(float(np.average(dataset.y, weights=dataset.weights))), "constant"
+    if options.template is None:
+        if (scale := dimensions.product(dataset)) is not None:
+            yield sympy.Float(1.0) * scale, "units"
+        yield from _lines(dataset, columns)
+
+
+def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[sympy.Expr, str]]:
+    """Yield linear laws of 1, 2, ... inputs, each adding the one that explains most (forward selection)."""
+    root = np.ones(dataset.rows) if dataset.weights is None else np.sqrt(dataset.weights)
+    one = root[:, None]
+    y, Z = dataset.y * root, dataset.X * one
+    used: list[int] = []
+    for _ in range(min(MOST_LINEAR, len(columns), dataset.rows - 2)):
+        base = np.hstack([one, Z[:, used]])
+        left = np.column_stack([y, Z]) - base @ np.linalg.lstsq(base, np.column_stack([y, Z]), rcond=None)[0]
+        norms = np.linalg.norm(left, axis=0)
+        gain = np.abs(left[:, 0] @ left[:, 1:]) / np.maximum(
+            norms[1:], 1e-9 * np.linalg.norm(Z, axis=0) + 1e-300
+        )
+        gain[used] = -1.0
+        used.append(int(np.argmax(gain)))
+        slope = np.linalg.lstsq(np.hstack([one, Z[:, used]]), y, rcond=None)[0]
+        terms = [sympy.Float(float(a)) * columns[j] for a, j in zip(slope[1:], used, strict=True)]
+        yield sympy.Add(sympy.Float(float(slope[0])), *terms), "linear"
+
+
+def _best_of(archive: Archive) -> tuple[float | None, str]:
+    leader = archive.leader
+    if leader is None:
+        return None, ""
+    return math.sqrt(max(leader.heldout, 0) / archive.trial.power), expressions.text(leader.expression, 4)

@@ -1,0 +1,276 @@
+"""The frozen result of a run: what was asked, what was found, how it came about; JSON in and out."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sympy
+
+import kansym
+from kansym.base import storage
+from kansym.base.errors import FormatError, InputError
+from kansym.formula import expression as expressions
+from kansym.formula.program import Program
+from kansym.functions.evaluate import evaluate
+from kansym.functions.graph import Graph
+from kansym.functions.parsing import parse_expression, symbols
+
+FORMAT = 1
+"""Version of the JSON layout; raised when a reader of the old one would misread the new."""
+
+
+@dataclass(frozen=True)
+class ConstantReport:
+    """Report one constant of a law: its value before rounding, standard error, and exact form if any."""
+
+    name: str
+    value: float
+    stderr: float
+    rounded: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """Hold one row of the front.
+
+    `expression` has one real symbol per column and exact numbers where constants were recognised;
+    `unrounded` keeps them as fitted. A law that is not symbolic has no expression but a graph with
+    spline curves. Losses are mean (weighted) squared errors; `length` is the description length in nats.
+    """
+
+    equation: str
+    complexity: int
+    loss: float
+    heldout_loss: float
+    score: float
+    length: float
+    expression: sympy.Expr | None = None
+    unrounded: sympy.Expr | None = None
+    constants: tuple[ConstantReport, ...] = ()
+    exact: bool = False
+    graph: Graph | None = None
+    source: str = ""
+    note: str = ""
+
+    @property
+    def symbolic(self) -> bool:
+        """Tell whether the law is a formula."""
+        return self.expression is not None
+
+    @property
+    def latex(self) -> str:
+        """Return the formula in LaTeX."""
+        return r"\text{not symbolic}" if self.expression is None else expressions.latex(self.expression)
+
+    def __repr__(self) -> str:
+        """Return the formula with its size and losses on one line."""
+        figures = f"complexity={self.complexity}, loss={self.loss:.3g}, heldout_loss={self.heldout_loss:.3g}"
+        return f"Law({self.equation!r}, {figures})"
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex}$"
+
+    def predict(self, X: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Return the law's values (n,) on rows X (n, columns); NaN where it is undefined."""
+        if self.expression is not None:
+            return Program.compile(self.expression, symbols(names)).value(X)
+        assert self.graph is not None
+        return evaluate(self.graph, X)[:, 0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that json can write."""
+        return {
+            "equation": self.equation,
+            "sympy": None if self.expression is None else expressions.text(self.expression, None),
+            "unrounded": None if self.unrounded is None else expressions.text(self.unrounded, None),
+            "latex": self.latex,
+            "complexity": self.complexity,
+            "loss": _finite(self.loss),
+            "heldout_loss": _finite(self.heldout_loss),
+            "score": _finite(self.score),
+            "length": _finite(self.length),
+            "constants": [
+                {"name": c.name, "value": c.value, "stderr": _finite(c.stderr), "rounded": c.rounded}
+                for c in self.constants
+            ],
+            "exact": self.exact,
+            "symbolic": self.symbolic,
+            "graph": None if self.graph is None or self.symbolic else self.graph.to_dict(),
+            "source": self.source,
+            "note": self.note,
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any], names: Sequence[str]) -> Law:
+        """Return the law that :meth:`to_dict` described."""
+        read = lambda key: None if data[key] is None else parse_expression(data[key], names)  # noqa: E731
+        loss, heldout, score, length = (
+            _infinite(data[k]) for k in ("loss", "heldout_loss", "score", "length")
+        )
+        return Law(
+            equation=str(data["equation"]),
+            complexity=int(data["complexity"]),
+            loss=loss,
+            heldout_loss=heldout,
+            score=score,
+            length=length,
+            expression=read("sympy"),
+            unrounded=read("unrounded"),
+            constants=tuple(
+                ConstantReport(c["name"], float(c["value"]), _infinite(c["stderr"]), c["rounded"])
+                for c in data["constants"]
+            ),
+            exact=bool(data["exact"]),
+            graph=None if data["graph"] is None else Graph.from_dict(data["graph"]),
+            source=str(data["source"]),
+            note=str(data["note"]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Hold everything a run found; `chosen` is the index of the chosen row in `front`.
+
+    `data`: rows, names, target, hash, ranges, notes. `options`: as asked, the seed included. `noise`:
+    the estimated standard deviation of the target's noise. `rivals`: laws of nearly the chosen one's
+    description length that disagree with it outside the data.
+    """
+
+    front: tuple[Law, ...]
+    chosen: int
+    data: dict[str, Any]
+    options: dict[str, Any]
+    noise: float
+    stop_reason: str
+    seconds: float
+    version: str = kansym.__version__
+    history: tuple[dict[str, Any], ...] = ()
+    rivals: tuple[Law, ...] = ()
+    trust: str = ""
+    graphs: dict[str, Graph] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the input columns' names, in the order predict expects."""
+        return tuple(self.data["names"])
+
+    @property
+    def best(self) -> Law:
+        """Return the chosen law."""
+        return self.front[self.chosen]
+
+    @property
+    def graph(self) -> Graph | None:
+        """Return the chosen law as a computation graph; None where it has no such form."""
+        law = self.best
+        if law.graph is not None or law.expression is None:
+            return law.graph
+        try:
+            return expressions.to_graph(law.expression, self.names)
+        except InputError:
+            return None
+
+    def predict(self, X: Any, index: int | None = None) -> np.ndarray:
+        """Return a law's values (n,) on rows X (n, columns), the chosen law's by default."""
+        X = np.asarray(X, float)
+        if X.ndim != 2 or X.shape[1] != len(self.names):
+            raise InputError(f"X has shape {X.shape}; the law takes {len(self.names)} columns: {self.names}.")
+        return self.front[self.chosen if index is None else index].predict(X, self.names)
+
+    def __repr__(self) -> str:
+        """Return what was looked at, the chosen law, and how many there are."""
+        law, source = f"{self.data['target']} = {self.best.equation}", self.data["source"]
+        return f"Run({source}, {self.data['rows']} rows: {law}; row {self.chosen} of {len(self.front)})"
+
+    def _repr_latex_(self) -> str:
+        target = sympy.Symbol(str(self.data["target"]), real=True)
+        return f"${expressions.latex(target)} = {self.best.latex}$"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the chosen law and the front as a table, every text escaped."""
+        target = html.escape(str(self.data["target"]))
+        head = "".join(f"<th>{word}</th>" for word in ("", "complexity", "loss", "held-out", "score"))
+        lines = []
+        for i, law in enumerate(self.front):
+            cells = (str(law.complexity), *(f"{v:.3g}" for v in (law.loss, law.heldout_loss, law.score)))
+            row = "".join(f"<td>{cell}</td>" for cell in ("▶" if i == self.chosen else "", *cells))
+            row += f'<td style="text-align:left"><code>{html.escape(law.equation)}</code></td>'
+            lines.append(f'<tr style="font-weight:{"bold" if i == self.chosen else "normal"}">{row}</tr>')
+        return (
+            f"<p><code>{target} = {html.escape(self.best.equation)}</code><br>"
+            f"{html.escape(self.trust)} Stopped: {html.escape(self.stop_reason)}.</p>"
+            f'<table><thead><tr>{head}<th style="text-align:left">equation</th></tr></thead>'
+            f"<tbody>{''.join(lines)}</tbody></table>"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: the whole report, and what from_dict needs."""
+        return {
+            "format": FORMAT,
+            "version": self.version,
+            "chosen": self.chosen,
+            "equation": self.best.equation,
+            "front": [law.to_dict() for law in self.front],
+            "rivals": [law.to_dict() for law in self.rivals],
+            "data": self.data,
+            "options": self.options,
+            "noise": self.noise,
+            "stop_reason": self.stop_reason,
+            "seconds": self.seconds,
+            "trust": self.trust,
+            "history": list(self.history),
+            "graphs": {name: graph.to_dict() for name, graph in self.graphs.items()},
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Run:
+        """Return the run that :meth:`to_dict` described; raises FormatError for other versions."""
+        if data.get("format") != FORMAT:
+            raise FormatError(
+                f"The result has format {data.get('format')!r} (kansym {data.get('version', 'unknown')}); "
+                f"kansym {kansym.__version__} reads format {FORMAT}. Run discover again."
+            )
+        with storage.reading("The result", "run discover again"):
+            facts = dict(data["data"])
+            names = facts["names"]
+            if (
+                not isinstance(names, list)
+                or len(set(names)) < len(names)
+                or not all(isinstance(n, str) for n in (*names, facts["target"]))
+            ):
+                raise ValueError("the columns' names")
+            facts["ranges"] = {
+                n: [float(v) for v in (low, high)] for n, (low, high) in facts["ranges"].items()
+            }
+            front = tuple(Law.from_dict(law, names) for law in data["front"])
+            chosen = int(data["chosen"])
+            if not 0 <= chosen < len(front) or not all(isinstance(s, Mapping) for s in data["history"]):
+                raise ValueError("the front's chosen row or the history")
+            return Run(
+                front,
+                chosen,
+                facts,
+                dict(data["options"]),
+                float(data["noise"]),
+                str(data["stop_reason"]),
+                float(data["seconds"]),
+                str(data["version"]),
+                tuple(data["history"]),
+                tuple(Law.from_dict(law, names) for law in data["rivals"]),
+                str(data["trust"]),
+                {name: Graph.from_dict(g) for name, g in data["graphs"].items()},
+            )
+
+
+def _finite(value: float) -> float | str:
+    """Return what JSON can write: infinities as text."""
+    return value if math.isfinite(value) else ("inf" if value > 0 else "-inf" if value < 0 else "nan")
+
+
+def _infinite(value: float | str) -> float:
+    return float(value)

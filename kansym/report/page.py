@@ -1,0 +1,340 @@
+"""A run as one plain dict, and from that dict the JSON, the files of a run and one HTML page.
+
+The page is self-contained: no network, no script from elsewhere. Pictures for papers are `plotting`'s job.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import kansym
+from kansym.base import storage
+from kansym.base.errors import FormatError, InputError
+from kansym.functions.graph import Graph
+from kansym.pipeline.run import Run
+from kansym.report.plotting import network_svg, occurring, span
+
+if TYPE_CHECKING:
+    import sympy
+
+    from kansym.data.dataset import Dataset
+
+POINTS = 400  # rows drawn in pictures
+SLICE_POINTS = 81
+PANELS = 12  # pictures per section
+LONG = 60  # characters of a sum that stands on one line
+MODEL_FORMAT = 1
+
+_GREEK = {
+    unicodedata.name(chr(c)).removeprefix("GREEK SMALL LETTER ").lower().replace("lamda", "lambda"): chr(c)
+    for c in range(0x3B1, 0x3CA)
+    if c != 0x3C2  # final sigma
+}
+
+
+# SymPy's presentation markup, made to read well next to names of several letters.
+_SIGNS = (
+    ("<mo>&InvisibleTimes;</mo>", '<mo>&#x2062;</mo><mspace width="0.2em"/>'),
+    ("<mi>&ExponentialE;</mi>", '<mi mathvariant="normal">e</mi>'),
+    ("<mo>-</mo>", "<mo>−</mo>"),
+)
+
+
+def summarise(run: Run, dataset: Dataset | None = None) -> dict[str, Any]:
+    """Return everything known of a run as plain data; with the dataset, also what pictures show.
+
+    The same dict is printed by --json, written as result.json and made into the page.
+    """
+    data = run.to_dict()
+    data["chosen"] = {**data["front"][run.chosen], "index": run.chosen}
+    for law, row in zip(run.front, data["front"], strict=True):
+        row["mathml"] = mathml(law.expression, run.data["target"], run.names)
+    data["chosen"]["mathml"] = data["front"][run.chosen]["mathml"]
+    if dataset is not None:
+        data["pictures"] = _pictures(run, dataset)
+    return data
+
+
+def load(path: str | Path) -> tuple[Run, dict[str, Any]]:
+    """Return the run and the dict in a run's folder or result.json; raises InputError or FormatError."""
+    path = Path(path)
+    if path.is_dir():
+        path = path / "result.json"
+    data = storage.read_json(path)
+    if data.get("kind") == "kansym model":
+        raise FormatError(f"{path} is a model, which has no front; give the run's folder or its result.json.")
+    plain = dict(data)
+    if isinstance(plain.get("chosen"), Mapping):
+        plain["chosen"] = plain["chosen"].get("index")
+    return Run.from_dict(plain), data
+
+
+def write_run(run: Run, dataset: Dataset, folder: str | Path) -> list[Path]:
+    """Write hall_of_fame.csv, result.json, model.json and the figures into a folder; return the files."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["Complexity", "Loss", "Equation"])
+    writer.writerows([law.complexity, repr(law.loss), law.equation] for law in run.front)
+    files = [
+        storage.write_text(folder / "hall_of_fame.csv", text.getvalue()),
+        storage.write_json(folder / "result.json", summarise(run, dataset)),
+    ]
+    if run.graph is not None:
+        files.append(write_graph(run.graph, run.data["target"], folder / "model.json", run.best.equation))
+    from kansym.report import plotting
+
+    for name, figure in plotting.every(run, dataset).items():
+        files.append(plotting.save(figure, folder / f"{name}.png"))
+    return files
+
+
+def write_graph(graph: Graph, target: str, path: str | Path, equation: str | None = None) -> Path:
+    """Write a graph as a model file, which is data only: loading it executes nothing."""
+    return storage.write_json(
+        path,
+        {
+            "kind": "kansym model",
+            "format": MODEL_FORMAT,
+            "version": kansym.__version__,
+            "target": target,
+            "equation": equation,
+            "graph": graph.to_dict(),
+        },
+    )
+
+
+def load_model(path: str | Path) -> tuple[Graph, str]:
+    """Return the graph in a model.json and its target's name; reading executes nothing.
+
+    Raises InputError for no file and FormatError for other content or another version.
+    """
+    data = storage.read_json(path)
+    if data.get("kind") != "kansym model":
+        raise FormatError(f"{path} is no kansym model; give the model.json of a run.")
+    if data.get("format") != MODEL_FORMAT:
+        raise FormatError(
+            f"{path} has model format {data.get('format')!r} (kansym {data.get('version', 'unknown')}); "
+            f"kansym {kansym.__version__} reads format {MODEL_FORMAT}. Run discover again."
+        )
+    target = data.get("target", "y")
+    if not isinstance(target, str):
+        raise FormatError(f"{path} has no name for its target but {target!r}; run discover again.")
+    return Graph.from_dict(data.get("graph") or {}), target
+
+
+def write_html(data: Mapping[str, Any], path: str | Path) -> Path:
+    """Write the page that `page` makes."""
+    return storage.write_text(path, page(data))
+
+
+def page(data: Mapping[str, Any]) -> str:
+    """Return one self-contained HTML page from the dict of `summarise`."""
+    run = Run.from_dict({**data, "chosen": data["chosen"]["index"]})
+    with storage.reading("The result", "run discover again"):
+        return _rendered(run, data)
+
+
+def _rendered(run: Run, data: Mapping[str, Any]) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("kansym.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["figures"] = _figures
+    environment.filters["measured"] = _measured
+    # the only markup on the page is made here, from parsed formulas: a file's own is never trusted
+    rows = [
+        {
+            **row,
+            "code": code(run, i),
+            "index": i,
+            "mathml": mathml(law.expression, run.data["target"], run.names),
+        }
+        for i, (law, row) in enumerate(zip(run.front, data["front"], strict=True))
+    ]
+    graphs = {**run.graphs, "the chosen law": run.graph}
+    networks = [
+        {"name": name, "svg": network_svg(graph, _sample(data, graph), run.data["target"])}
+        for name, graph in graphs.items()
+        if graph is not None
+    ]
+    values = {
+        "run": {"pictures": None, **data, "history": list(run.history)},
+        "rows": rows,
+        "steps": [s for s in run.history if s.get("event") != "refused"],
+        "refusals": [s for s in run.history if s.get("event") == "refused"],
+        "occurring": occurring(run)[:PANELS],
+        "panels": [*occurring(run), *(n for n in run.names if n not in occurring(run))][:PANELS],
+        "networks": networks,
+        "embedded": _embedded(
+            {
+                "front": _chart(run),
+                "pictures": data.get("pictures"),
+                "chosen": run.chosen,
+                "ranges": run.data["ranges"],
+            }
+        ),
+    }
+    try:
+        return environment.get_template("report.html").render(values)
+    except jinja2.UndefinedError as problem:
+        raise FormatError(f"The result lacks a part: {problem}; run discover again.") from None
+
+
+def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], digits: int = 5) -> str:
+    """Return "target = expression" as presentation MathML; names are escaped, whatever they hold."""
+    if expression is None:
+        return f"<math><mi>{html.escape(target)}</mi><mo>=</mo><mtext>not symbolic</mtext></math>"
+    import sympy
+    from sympy.printing.mathml import mathml as printed
+
+    from kansym.formula.expression import rounded
+
+    # SymPy writes names into the markup as they are, so stand-ins of plain letters go through it instead.
+    letters = {s: _stand_in(i) for i, s in enumerate(sorted(expression.free_symbols, key=str))}
+    shown = rounded(expression, digits).xreplace({s: sympy.Symbol(n, real=True) for s, n in letters.items()})
+
+    def markup(part: sympy.Expr) -> str:
+        body = printed(part, printer="presentation")
+        for plain, better in _SIGNS:
+            body = body.replace(plain, better)
+        for symbol, name in letters.items():
+            body = body.replace(f"<mi>{name}</mi>", _name(str(symbol)))
+        return body
+
+    left = f"{_name(target)}<mo>=</mo>"
+    if not shown.is_Add or len(str(expression)) <= LONG:
+        return f'<math display="block"><mrow>{left}{markup(shown)}</mrow></math>'
+    # browsers do not break formulas, so a long sum gets a line for each term
+    first, *rest = shown.as_ordered_terms()
+    lines = [f"<mtr><mtd><mrow>{left}{markup(first)}</mrow></mtd></mtr>"]
+    for term in rest:
+        sign, size = ("−", -term) if term.could_extract_minus_sign() else ("+", term)
+        lines.append(f'<mtr><mtd><mspace width="2em"/><mo>{sign}</mo>{markup(size)}</mtd></mtr>')
+    return f'<math display="block"><mtable class="lines">{"".join(lines)}</mtable></math>'
+
+
+def code(run: Run, index: int) -> dict[str, str]:
+    """Return a law in the languages that the page offers for copying."""
+    if run.front[index].expression is None:
+        return {}
+    from kansym.report.export import export
+
+    texts = {}
+    for label, target in (("Python", "python"), ("LaTeX", "latex"), ("Excel", "excel")):
+        try:
+            texts[label] = export(run, target, index).strip()
+        except InputError as problem:  # a function that the target lacks
+            texts[label] = str(problem)
+    return texts
+
+
+def _stand_in(index: int) -> str:
+    return "kq" + "".join(chr(ord("a") + int(d)) for d in str(index)) + "z"
+
+
+def _name(name: str) -> str:
+    """Return a column's name as MathML: letters italic, a number or letter after them as a subscript."""
+    found = re.fullmatch(r"([^\W\d_]+)_?(\d+|[^\W\d_])?", name)
+    stem = _GREEK.get(found[1], found[1]) if found else ""
+    if found is None or len(stem) > 1:
+        return f'<mi mathvariant="normal">{html.escape(name)}</mi>'
+    base = f"<mi>{stem}</mi>"
+    return f"<msub>{base}<mn>{found[2]}</mn></msub>" if found[2] else base
+
+
+def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
+    """Return rows to draw with every law's predictions on them, and slices through the data's middle."""
+    data = dataset.select(run.names).subsample(POINTS, seed=0)
+    middle = np.median(dataset.select(run.names).X, axis=0)
+    spans = {name: list(span(*run.data["ranges"][name])) for name in run.names}
+    slices = []
+    for law in run.front:
+        cuts = {}
+        for i, name in enumerate(run.names):
+            X = np.tile(middle, (SLICE_POINTS, 1))
+            X[:, i] = np.linspace(spans[name][0], spans[name][1], SLICE_POINTS)
+            cuts[name] = _plain(law.predict(X, run.names))
+        slices.append(cuts)
+    return {
+        "columns": {n: _plain(data.X[:, i]) for i, n in enumerate(run.names)},
+        "target": _plain(data.y),
+        "sigma": None if data.weights is None or not data.absolute else _plain(data.weights**-0.5),
+        "predicted": [_plain(law.predict(data.X, run.names)) for law in run.front],
+        "middle": dict(zip(run.names, _plain(middle), strict=True)),
+        "spans": spans,
+        "slices": slices,
+        "of_rows": dataset.rows,
+    }
+
+
+def _plain(values: np.ndarray) -> list[float | None]:
+    """Return floats of 7 digits (enough to draw), with None for what is not finite."""
+    return [float(f"{v:.7g}") if math.isfinite(v) else None for v in np.asarray(values, float).tolist()]
+
+
+def _chart(run: Run) -> list[dict[str, Any]]:
+    """Return the points of the front: complexity and the held-out error as a share of the spread."""
+    spread = float(run.data.get("target_spread") or 1.0)
+    return [
+        {
+            "complexity": law.complexity,
+            "error": math.sqrt(max(law.heldout_loss, 0.0)) / spread
+            if math.isfinite(law.heldout_loss)
+            else None,
+            "equation": law.equation,
+        }
+        for law in run.front
+    ]
+
+
+def _sample(data: Mapping[str, Any], graph: Graph) -> np.ndarray | None:
+    pictures = data.get("pictures")
+    if not pictures:
+        return None
+    columns = [pictures["columns"].get(name) for name in graph.inputs]
+    return None if None in columns else np.column_stack(columns).astype(float)
+
+
+def _embedded(data: Any) -> str:
+    """Return JSON that may stand inside a script element."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _measured(value: float, error: Any) -> str:
+    """Return a value with two more digits than its standard error leaves sure, where that is known."""
+    if isinstance(error, str) or not error or not value:
+        return _figures(value, 7)
+    sure = math.ceil(math.log10(abs(value) / error)) + 2
+    return _figures(value, min(max(sure, 3), 15), zeros=True)
+
+
+def _figures(value: Any, digits: int = 4, zeros: bool = False) -> str:
+    """Return a number as people write it; texts such as "inf" stay."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return {"inf": "∞", "-inf": "−∞", "nan": "–"}.get(value, value)
+    text = f"{value:#.{digits}g}" if zeros else f"{value:.{digits}g}"
+    text = text.removesuffix(".")
+    found = re.fullmatch(r"(-?[\d.]+)e([+-]\d+)", text)
+    if not found:
+        return text.replace("-", "−")
+    power = str(int(found[2])).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{found[1].replace('-', '−')}·10{power}"
