@@ -1,7 +1,7 @@
 """A table made ready for a search: finite float64 inputs, one target, weights, groups, splits.
 
-This room chooses columns, drops and repairs rows and says so, and divides rows into train and held-out.
-Reading files is `table`'s job; nothing here fits anything.
+This room chooses columns and divides rows into train and held-out. Reading files is `table`'s job, dropping
+and refusing rows and columns `repair`'s.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kansym.base.errors import InputError, UnknownNameError
+from kansym.data import repair
+from kansym.data.repair import Rows
 from kansym.data.table import Table, numbers, read_table
 from kansym.data.units import Unit, parse
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MISSING_SHARE = 0.5  # above this share of rows with gaps, dropping them would answer another question
-MIN_ROWS = 3
-SCREEN_ABOVE = 40  # inputs; above this, a search looks at the most telling ones only
+SCREEN_ABOVE = 40
+"""Inputs above which a search looks at those only that a forest of random trees uses most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,39 +185,70 @@ def from_table(
     """
     table = read_table(table)
     card = table.card
-    names = table.names
     if target is None:
-        target = card.target if card and card.target else names[-1]
-    _known(names, target, "target column")
-    card_target = card is not None and target == card.target
-    if inputs is None and card_target and card is not None:
+        target = card.target if card and card.target else table.names[-1]
+    if inputs is None and card is not None and target == card.target:
         inputs = card.inputs
         sigma = sigma or card.sigma
         group = group or card.group
         relative_error = card.relative_error if relative_error is None else relative_error
-    for name, kind in ((sigma, "sigma"), (group, "group")):
+    _check_choices(table.names, target, inputs, {"sigma": sigma, "group": group}, units or {})
+    all_units = {**table.units, **(units or {})}
+    notes = list(table.notes)
+    values = _inputs(table, target, inputs, (sigma, group), notes)
+    y = _target(table, target, notes)
+    errors = None
+    if sigma is not None:
+        errors, problem = numbers(table, sigma, notes)
+        if errors is None:
+            raise InputError(f"Sigma column {sigma!r} {problem}.")
+        errors = errors * repair.rescaled(all_units, sigma, target, notes)
+    given = Rows(
+        np.column_stack(list(values.values())),
+        y,
+        tuple(values),
+        target,
+        tuple(table.names.index(n) for n in values),
+        errors=errors,
+        groups=None if group is None else table.frame[group].to_numpy(),
+    )
+    return _finish(given, relative_error, all_units, table.source, notes)
+
+
+def _check_choices(
+    names: Sequence[str],
+    target: str,
+    inputs: Sequence[str] | None,
+    parts: Mapping[str, str | None],
+    units: Mapping[str, Any],
+) -> None:
+    """Refuse columns that are not there, and a column in two parts."""
+    _known(names, target, "target column")
+    for kind, name in parts.items():
         if name is not None:
             _known(names, name, f"{kind} column")
             if name == target:
                 raise InputError(f"Column {name!r} is the target; {kind} needs another column.")
-    all_units = {**table.units, **(units or {})}
-    notes = list(table.notes)
-    asked = inputs is not None
-    if inputs is not None:
-        for name in inputs:
-            _known(names, name, "input column")
-        if target in inputs:
-            raise InputError(f"Column {target!r} is the target, so it cannot be an input too; leave it out.")
-        chosen = list(dict.fromkeys(inputs))
-    else:
-        chosen = [n for n in names if n not in (target, sigma, group)]
+    for name in inputs or ():
+        _known(names, name, "input column")
+    if target in (inputs or ()):
+        raise InputError(f"Column {target!r} is the target, so it cannot be an input too; leave it out.")
+    for name in units:
+        _known(names, name, "column")
+
+
+def _inputs(
+    table: Table, target: str, asked: Sequence[str] | None, others: Sequence[str | None], notes: list[str]
+) -> dict[str, np.ndarray]:
+    """Return the input columns by name: those asked for, or all of numbers that are nothing else."""
+    chosen = asked if asked is not None else [n for n in table.names if n != target and n not in others]
     values: dict[str, np.ndarray] = {}
     refused: list[str] = []
-    for name in chosen:
+    for name in dict.fromkeys(chosen):
         found, problem = numbers(table, name, notes)
         if found is not None:
             values[name] = found
-        elif asked:
+        elif asked is not None:
             raise InputError(f"Column {name!r} {problem}.")
         else:
             refused.append(f"column {name!r} {str(problem).partition(';')[0]}")
@@ -226,33 +258,17 @@ def from_table(
             f"{table.source} has no input columns of numbers besides the target {target!r}{why}."
         )
     notes += [f"{reason}: left out" for reason in refused]
+    return values
+
+
+def _target(table: Table, target: str, notes: list[str]) -> np.ndarray:
     y, problem = numbers(table, target, notes)
-    if y is None:
-        what, _, remedy = str(problem).partition("; ")
-        if what.startswith(("holds text", "holds categories")):
-            remedy = "choose another, or tell labels apart with `kansym discover --task classify`"
-        raise InputError(f"Target {target!r} {what}; {remedy}.")
-    errors = None
-    if sigma is not None:
-        errors, problem = numbers(table, sigma, notes)
-        if errors is None:
-            raise InputError(f"Sigma column {sigma!r} {problem}.")
-        errors = errors * _rescaled(all_units, sigma, target, notes)
-    for name in units or {}:
-        _known(names, name, "column")
-    return _finish(
-        np.column_stack(list(values.values())),
-        y,
-        tuple(values),
-        target,
-        errors=errors,
-        relative_error=relative_error,
-        groups=None if group is None else table.frame[group].to_numpy(),
-        units=all_units,
-        columns=tuple(names.index(n) for n in values),
-        source=table.source,
-        notes=notes,
-    )
+    if y is not None:
+        return y
+    what, _, remedy = str(problem).partition("; ")
+    if what.startswith(("holds text", "holds categories")):
+        remedy = "choose another, or tell labels apart with `kansym discover --task classify`"
+    raise InputError(f"Target {target!r} {what}; {remedy}.")
 
 
 def from_arrays(
@@ -273,15 +289,8 @@ def from_arrays(
     are measurement errors (give one of the two). Raises InputError; every repair is in `notes`.
     """
     if hasattr(X, "columns") and hasattr(X, "iloc"):
-        table = read_table(X)
-        names = table.names if names is None else names
-        columns = []
-        for name in table.names:
-            found, problem = numbers(table, name, [])
-            if found is None:
-                raise InputError(f"Column {name!r} {problem}.")
-            columns.append(found)
-        X = np.column_stack(columns)
+        X, own = _frame(X)
+        names = own if names is None else names
     X = _array(X, "X")
     if X.ndim == 1:
         X = X[:, None]
@@ -293,209 +302,91 @@ def from_arrays(
         y = y[:, 0]
     if y.ndim != 1 or len(y) != len(X):
         raise InputError(f"y has shape {y.shape} and X has {len(X)} rows; y must have one value per row.")
-    names = [f"x{i}" for i in range(X.shape[1])] if names is None else [str(n) for n in names]
-    if len(names) != X.shape[1]:
-        raise InputError(f"{len(names)} names are given for {X.shape[1]} columns of X; give one each.")
-    if len(set(names)) < len(names):
-        twice = next(n for n in names if names.count(n) > 1)
-        raise InputError(f"Two inputs are named {twice!r}; give every column its own name.")
+    names = _names(names, X.shape[1])
     while target in names:
         target += "_"
     if weights is not None and sigma is not None:
         raise InputError("Both weights and sigma are given; weights are 1/sigma^2, so give one of them.")
-    extra = {}
-    for label, value in (("weights", weights), ("sigma", sigma)):
-        if value is not None:
-            extra[label] = _array(value, label)
-            if extra[label].shape != y.shape:
-                raise InputError(
-                    f"{label} has shape {extra[label].shape}; it needs one value for each of {len(y)} rows."
-                )
-    if groups is not None:
-        groups = np.asarray(groups)
-        if groups.shape != y.shape:
-            raise InputError(
-                f"groups has shape {groups.shape}; it needs one value for each of {len(y)} rows."
-            )
-    return _finish(
+    given = Rows(
         X,
         y,
-        tuple(names),
+        names,
         target,
-        errors=extra.get("sigma"),
-        weights=extra.get("weights"),
-        relative_error=relative_error,
-        groups=groups,
-        units=units or {},
-        columns=tuple(range(X.shape[1])),
-        source="arrays",
-        notes=[],
+        tuple(range(X.shape[1])),
+        None if weights is None else _one_a_row(_array(weights, "weights"), "weights", y),
+        None if sigma is None else _one_a_row(_array(sigma, "sigma"), "sigma", y),
+        None if groups is None else _one_a_row(np.asarray(groups), "groups", y),
     )
+    return _finish(given, relative_error, units or {}, "arrays", [])
+
+
+def _frame(frame: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return a frame's values and the names of its columns."""
+    table = read_table(frame)
+    columns = []
+    for name in table.names:
+        found, problem = numbers(table, name, [])
+        if found is None:
+            raise InputError(f"Column {name!r} {problem}.")
+        columns.append(found)
+    return np.column_stack(columns), table.names
+
+
+def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    if names is None:
+        return tuple(f"x{i}" for i in range(count))
+    names = tuple(str(n) for n in names)
+    if len(names) != count:
+        raise InputError(f"{len(names)} names are given for {count} columns of X; give one each.")
+    if len(set(names)) < len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise InputError(f"Two inputs are named {twice!r}; give every column its own name.")
+    return names
+
+
+def _one_a_row(values: np.ndarray, label: str, y: np.ndarray) -> np.ndarray:
+    if values.shape != y.shape:
+        raise InputError(f"{label} has shape {values.shape}; it needs one value for each of {len(y)} rows.")
+    return values
 
 
 def _finish(
-    X: np.ndarray,
-    y: np.ndarray,
-    names: tuple[str, ...],
-    target: str,
-    *,
-    errors: np.ndarray | None,
-    relative_error: float | None,
-    groups: np.ndarray | None,
-    units: Mapping[str, Any],
-    columns: tuple[int, ...],
-    source: str,
-    notes: list[str],
-    weights: np.ndarray | None = None,
+    given: Rows, relative_error: float | None, units: Mapping[str, Any], source: str, notes: list[str]
 ) -> Dataset:
-    """Drop rows that are not finite and columns that tell nothing; refuse what no search can use."""
-    groups = None if groups is None else _labels(groups)
-    X, y, weights, errors, groups = _finite_rows(X, y, names, target, weights, errors, groups, notes)
-    if groups is not None and len(groups) and np.all(groups == groups[0]):
-        raise InputError(f"All rows are in group {groups[0]!s}; holding out a group needs two of them.")
-    _enough(X, y, names, target)
-    keep = _telling(X, names, notes)
-    X, names = X[:, keep], tuple(names[i] for i in keep)
-    columns = tuple(columns[i] for i in keep)
+    """Return the dataset of the usable rows, with weights from measurement errors and units where known."""
+    rows = repair.usable(given, notes)
+    names, target, y = rows.names, rows.target, rows.y
     least = min(len(names), SCREEN_ABOVE) + 2  # more inputs are screened before a search
     if len(y) < least:
         raise InputError(
             f"{len(y)} rows cannot tell {len(names)} inputs apart; give at least {least} rows, "
             "or choose fewer with inputs."
         )
-    absolute = errors is not None or relative_error is not None
+    weights = rows.weights
+    absolute = rows.errors is not None or relative_error is not None
     if absolute:
-        weights = _weights(y, errors, relative_error, notes)
+        weights = repair.weights_of(y, rows.errors, relative_error, notes)
     elif weights is not None and np.any(weights < 0):
         raise InputError(f"Weight {weights.min():g} is negative; weights must be zero or more.")
     parsed: dict[str, Unit] = {n: parse(units[n]) for n in (*names, target) if n in units}
-    complete = all(n in parsed for n in (*names, target))
-    if parsed and not complete:
-        lacking = [n for n in (*names, target) if n not in parsed]
-        notes.append(f"units are known for {len(parsed)} columns but not for {_listed(lacking)}: not used")
+    lacking = [n for n in (*names, target) if n not in parsed]
+    if parsed and lacking:
+        shown = repair.listed(lacking)
+        notes.append(f"units are known for {len(parsed)} columns but not for {shown}: not used")
     return Dataset(
-        X=np.ascontiguousarray(X, dtype=np.float64),
+        X=np.ascontiguousarray(rows.X, dtype=np.float64),
         y=np.ascontiguousarray(y, dtype=np.float64),
         names=names,
         target=target,
         weights=weights,
         absolute=absolute,
-        groups=groups,
-        units={n: u.exponents for n, u in parsed.items()} if complete else None,
+        groups=rows.groups,
+        units=None if lacking else {n: u.exponents for n, u in parsed.items()},
         unit_texts={n: str(u) for n, u in parsed.items()} or None,
-        columns=columns,
+        columns=rows.columns,
         source=source,
         notes=tuple(notes),
     )
-
-
-def _labels(groups: np.ndarray) -> np.ndarray:
-    """Return group labels that sort; refuse rows without one."""
-    import pandas as pd
-
-    without = int(pd.isna(groups).sum())
-    if without:
-        raise InputError(f"{without} of {len(groups)} rows have no group; fill the group column.")
-    return groups.astype(str) if groups.dtype == object else groups
-
-
-def _finite_rows(
-    X: np.ndarray,
-    y: np.ndarray,
-    names: tuple[str, ...],
-    target: str,
-    weights: np.ndarray | None,
-    errors: np.ndarray | None,
-    groups: np.ndarray | None,
-    notes: list[str],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    parts = [np.isfinite(X).all(axis=1), np.isfinite(y)]
-    parts += [np.isfinite(a) for a in (weights, errors) if a is not None]
-    fine = np.logical_and.reduce(parts)
-    if not fine.all():
-        bad = int(len(y) - fine.sum())
-        infinite = int((np.isinf(X).any(axis=1) | np.isinf(y)).sum())
-        gaps = {n: int((~np.isfinite(X[:, i])).sum()) for i, n in enumerate(names)}
-        gaps[target] = int((~np.isfinite(y)).sum())
-        for label, array in (("weights", weights), ("sigma", errors)):
-            if array is not None:
-                gaps[label] = int((~np.isfinite(array)).sum())
-        worst = max(gaps, key=lambda n: gaps[n])
-        kind = "infinite" if infinite == bad else "missing or infinite" if infinite else "missing"
-        if bad > MISSING_SHARE * len(y):
-            raise InputError(
-                f"{bad} of {len(y)} rows have {kind} values ({gaps[worst]} in {worst!r}), more than half; "
-                f"leave that column out or fill it."
-            )
-        notes.append(f"{bad} of {len(y)} rows have {kind} values ({gaps[worst]} in {worst!r}): dropped")
-        X, y = X[fine], y[fine]
-        weights, errors, groups = (None if a is None else a[fine] for a in (weights, errors, groups))
-    return X, y, weights, errors, groups
-
-
-def _enough(X: np.ndarray, y: np.ndarray, names: tuple[str, ...], target: str) -> None:
-    if len(y) < MIN_ROWS:
-        word = "row" if len(y) == 1 else "rows"
-        raise InputError(f"{len(y)} {word} of numbers cannot show a law; at least {MIN_ROWS} are needed.")
-    if np.ptp(y) == 0:
-        raise InputError(
-            f"Target {target!r} is {y[0]:g} in every row, so there is no law to find; choose another."
-        )
-    biggest = max(float(np.abs(X).max()), float(np.abs(y).max()))
-    if biggest > 1e150:
-        raise InputError(
-            f"A value of {biggest:g} is too large to square in double precision; rescale its column."
-        )
-
-
-def _telling(X: np.ndarray, names: tuple[str, ...], notes: list[str]) -> list[int]:
-    """Return the columns that vary and repeat no earlier one."""
-    varies = [i for i in range(X.shape[1]) if np.ptp(X[:, i]) > 0]
-    constant = [names[i] for i in range(X.shape[1]) if i not in varies]
-    if not varies:
-        raise InputError(f"Every input is constant ({_listed(constant)}); a law needs one that varies.")
-    if constant:
-        notes.append(f"constant {'columns' if len(constant) > 1 else 'column'} {_listed(constant)}: left out")
-    seen: dict[bytes, str] = {}
-    keep = []
-    for i in varies:
-        key = hashlib.sha256(np.ascontiguousarray(X[:, i] + 0.0).tobytes()).digest()
-        if key in seen:
-            notes.append(f"column {names[i]!r} equals {seen[key]!r} in every row: left out")
-        else:
-            seen[key] = names[i]
-            keep.append(i)
-    return keep
-
-
-def _weights(y: np.ndarray, errors: np.ndarray | None, floor: float | None, notes: list[str]) -> np.ndarray:
-    if errors is not None and np.any(errors <= 0):
-        raise InputError(f"A measurement error is {errors.min():g}; every sigma must be above zero.")
-    variance = np.zeros_like(y) if errors is None else errors**2
-    if floor is not None:
-        if not floor > 0:
-            raise InputError(f"Relative error {floor:g} is not above zero; 0.01 means one percent.")
-        variance = variance + (floor * y) ** 2
-        if np.any(variance == 0):
-            raise InputError("A relative error gives a target of 0 no error at all; give a sigma column too.")
-        notes.append(f"measurement error of each row taken as at least {floor:.3g} of its value")
-    return 1.0 / variance
-
-
-def _rescaled(units: Mapping[str, Any], sigma: str, target: str, notes: list[str]) -> float:
-    """Return what turns the sigma column's unit into the target's (1 when either is unknown)."""
-    if sigma not in units or target not in units:
-        return 1.0
-    have, want = parse(units[sigma]), parse(units[target])
-    if have.exponents != want.exponents:
-        raise InputError(
-            f"Sigma column {sigma!r} is in {have} and the target {target!r} in {want}; "
-            "both need one kind of unit."
-        )
-    factor = float(f"{have.scale / want.scale:.15g}")
-    if factor != 1.0:
-        notes.append(f"sigma column {sigma!r} turned from {have} into {want}")
-    return factor
 
 
 def _array(values: Any, label: str) -> np.ndarray:
@@ -511,8 +402,3 @@ def _array(values: Any, label: str) -> np.ndarray:
 def _known(names: Sequence[str], name: str, kind: str) -> None:
     if name not in names:
         raise UnknownNameError(kind, name, names)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(n) for n in names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

@@ -1,17 +1,15 @@
 """Files and frames as tables of named columns.
 
-This room reads CSV and TSV of any delimiter (gzip too), Parquet and DataFrames, finds shipped tables and
-their cards, and says what it repaired. Choosing inputs and making numbers of them is `dataset`'s job.
+This room opens files (gzip too), Parquet and DataFrames, finds shipped tables and their cards, and makes
+numbers of columns. What the text of a file means is `delimited`'s job, choosing inputs `dataset`'s.
 """
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import re
 import tomllib
-import warnings
 import zlib
 from collections import Counter
 from collections.abc import Mapping
@@ -23,18 +21,15 @@ import numpy as np
 
 from kansym.base import resources
 from kansym.base.errors import FormatError, InputError, UnknownNameError
+from kansym.data.delimited import read_text, shown
 from kansym.data.units import is_unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_DELIMITERS = (",", ";", "\t", "|")
-_IN_CELLS = " .+-_\"'/()[]"  # what cells hold themselves: never a delimiter
 _SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
-_HEAD_LINES = 200
 _TEXT_SHARE = 0.2  # a column with at most this share of words among numbers is numbers with gaps
-_MISSING = {"", "na", "n/a", "nan", "null", "none", "-nan", "#n/a", "inf", "-inf", "+inf", "infinity"}
 
 
 @dataclass(frozen=True)
@@ -171,18 +166,13 @@ def numbers(table: Table, name: str, notes: list[str]) -> tuple[np.ndarray | Non
             row = int(np.flatnonzero(words.to_numpy())[0])
             notes.append(
                 f"column {name!r} has {int(words.sum())} values that are no numbers "
-                f"(first {_short(column.iloc[row])} in row {row + 1}): taken as missing"
+                f"(first {shown(column.iloc[row])} in row {row + 1}): taken as missing"
             )
         return found.to_numpy(dtype=float, na_value=np.nan), None
     sample = column[present].head(5).tolist()
     if all(_is_date(str(v)) for v in sample):
-        return None, f"holds dates ({_short(sample[0])}); turn them into numbers such as days since the first"
-    return None, f"holds text ({_short(sample[0])}), not numbers; choose another or leave it out"
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return repr(text if len(text) <= 40 else text[:39] + "…")
+        return None, f"holds dates ({shown(sample[0])}); turn them into numbers such as days since the first"
+    return None, f"holds text ({shown(sample[0])}), not numbers; choose another or leave it out"
 
 
 def _number(value: Any) -> float:
@@ -253,7 +243,8 @@ def _read_file(path: Path) -> Table:
             ) from None
     if path.suffix == ".parquet":
         raise FormatError(f"File {path.name} does not start with PAR1, so it is no Parquet file.")
-    return _read_text(raw, path.name)
+    frame, names, notes = read_text(raw, path.name)
+    return _named(frame, names, path.name, notes)
 
 
 def _read_parquet(raw: bytes, source: str) -> pd.DataFrame:
@@ -268,82 +259,6 @@ def _read_parquet(raw: bytes, source: str) -> pd.DataFrame:
     except Exception as problem:  # pyarrow has its own tree of errors
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise FormatError(f"File {source} cannot be read as Parquet: {first}") from None
-
-
-def _read_text(raw: bytes, source: str) -> Table:
-    import pandas as pd
-
-    notes: list[str] = []
-    text, encoding = _decode(raw, source, notes)
-    lines = _head(text)
-    body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
-    said = re.fullmatch(r"sep=([ -~\t])", lines[body[0]].strip()) if body else None
-    body = body[1:] if said else body  # a spreadsheet's way to name its delimiter
-    if not body:
-        raise InputError(f"File {source} is empty; it needs a line of column names and rows of numbers.")
-    comments = [
-        line.lstrip().lstrip("#").strip() for line in lines[: body[0]] if line.lstrip().startswith("#")
-    ]
-    delimiter = said[1] if said else _delimiter([lines[i] for i in body])
-    titles = _titles([lines[i] for i in body], delimiter)
-    if titles:
-        which = "line is a title" if titles == 1 else f"{titles} lines are titles"
-        notes.append(f"the first {which} ({_short(lines[body[0]])}): left out")
-        body = body[titles:]
-    decimal = _decimal([lines[i] for i in body[1:]], delimiter)
-    first = _fields(lines[body[0]], delimiter)
-    if decimal == ",":
-        notes.append("numbers are written with a decimal comma")
-    if all(_is_number(v, decimal) for v in first) and len(body) > 1:
-        skip = body[0]
-        names = _names_in_comment(comments, delimiter, len(first))
-        if names is None:
-            names = [f"x{i}" for i in range(len(first) - 1)] + ["y"]
-            notes.append(
-                f"no line of column names: called {', '.join(names) if len(names) < 7 else 'x0 ... y'}"
-            )
-    else:
-        skip, names = body[0] + 1, first
-    if len(body) == 1:
-        raise InputError(f"File {source} has a header and no rows; add rows of numbers below it.")
-    # Since pandas 3.1 the default reads every digit, and asking for it is deprecated.
-    exact: Any = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
-    placeholders = [f"column {i}" for i in range(len(names))]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                io.BytesIO(raw),
-                sep=r"\s+" if delimiter == " " else delimiter,
-                header=None,
-                names=placeholders,
-                index_col=False,
-                skiprows=skip,
-                skipinitialspace=True,
-                encoding=encoding,
-                decimal=decimal,
-                comment="#" if comments else None,
-                **exact,
-                low_memory=False,
-            )
-    except UnicodeDecodeError:
-        raise FormatError(f"File {source} ends within a letter of {encoding}; copy it again.") from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, csv.Error) as problem:
-        said = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(problem))
-        why = (
-            f"line {said[2]} has {said[3]} values where {said[1]} are expected"
-            if said
-            else f"its rows have more values than the {len(names)} column names"
-            if isinstance(problem, pd.errors.ParserWarning)
-            else str(problem).strip().splitlines()[-1]
-        )
-        raise FormatError(f"File {source} is not a table: {why}; mend that line.") from None
-    return _named(frame, names, source, notes)
-
-
-def _version(module: Any) -> tuple[int, int]:
-    major, minor = module.__version__.split(".")[:2]
-    return int(major), int(minor)
 
 
 def _from_frame(frame: Any, source: str = "DataFrame") -> Table:
@@ -407,89 +322,3 @@ def _split_unit(name: str) -> tuple[str, str | None]:
     if found and is_unit(found[2]) and (found[2] or "[" not in name):
         return found[1], found[2]
     return name, None
-
-
-def _decode(raw: bytes, source: str, notes: list[str]) -> tuple[str, str]:
-    """Return text for looking at and the encoding for pandas."""
-    wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff") and raw[2:4] != b"\0\0"  # UTF-16, but not UTF-32
-    if b"\0" in raw and not wide:
-        raise FormatError(f"File {source} is not text (it has zero bytes); give CSV, TSV or Parquet.")
-    head = raw[: 1 << 20]
-    if wide:
-        return head[: len(head) // 2 * 2].decode("utf-16", errors="replace"), "utf-16"
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        notes.append("not UTF-8: read as Latin-1")
-        return head.decode("latin-1"), "latin-1"
-    return head.decode("utf-8-sig", errors="replace"), "utf-8-sig"
-
-
-def _head(text: str) -> list[str]:
-    return re.split(r"\r\n|\r|\n", text, maxsplit=_HEAD_LINES)[:_HEAD_LINES]
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    if delimiter == " ":
-        return line.split()
-    try:
-        return [f.strip() for f in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
-    except csv.Error:  # a field longer than csv reads
-        return [f.strip() for f in line.split(delimiter)]
-
-
-def _delimiter(lines: list[str]) -> str:
-    """Return the delimiter that gives the most lines the same number (at least 2) of fields."""
-
-    def score(delimiter: str) -> tuple[float, int]:
-        counts = Counter(len(_fields(line, delimiter)) for line in lines)
-        fields, lines_so = counts.most_common(1)[0]
-        return (lines_so / len(lines), fields) if fields > 1 else (0.0, 0)
-
-    best = max(_DELIMITERS, key=score)
-    # A comma may be the decimal sign of a table parted by semicolons or tabs: prefer those on a tie.
-    for other in (";", "\t", "|"):
-        if score(other)[0] == score(best)[0] > 0:
-            best = other
-            break
-    if score(best)[0] >= 0.5:
-        return best
-    if score(" ")[0] >= 0.5:
-        return " "
-    rare = sorted({c for c in lines[0] if "!" <= c <= "~" and not c.isalnum() and c not in _IN_CELLS})
-    found = [c for c in rare if score(c)[0] == 1.0]
-    return found[0] if len(found) == 1 and len(lines) > 1 else ","
-
-
-def _titles(lines: list[str], delimiter: str) -> int:
-    """Return how many lines above the column names are titles: one field where all other lines have more."""
-    counts = [len(_fields(line, delimiter)) for line in lines]
-    first = next((i for i, count in enumerate(counts) if count > 1), 0)
-    return first if first + 1 < len(counts) and len(set(counts[first:])) == 1 else 0
-
-
-def _decimal(lines: list[str], delimiter: str) -> str:
-    if delimiter == ",":
-        return "."
-    values = [v for line in lines for v in _fields(line, delimiter)]
-    commas = sum(bool(re.fullmatch(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?", v)) for v in values)
-    points = sum(bool(re.fullmatch(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?", v)) for v in values)
-    return "," if commas > points else "."
-
-
-def _is_number(text: str, decimal: str) -> bool:
-    if text.lower() in _MISSING:
-        return True
-    try:
-        float(text.replace(",", ".") if decimal == "," else text)
-    except ValueError:
-        return False
-    return True
-
-
-def _names_in_comment(comments: list[str], delimiter: str, count: int) -> list[str] | None:
-    """Return names from the last comment line above the rows, as numpy.savetxt writes them."""
-    if not comments:
-        return None
-    names = _fields(comments[-1], delimiter)
-    return names if len(names) == count and not all(_is_number(n, ".") for n in names) else None
