@@ -192,8 +192,11 @@ def test_what_is_not_there(tmp_path):
         read_table(tmp_path / "speed.csv")
     with pytest.raises(InputError, match="No folder"):
         read_table(tmp_path / "nowhere" / "speed.csv")
-    with pytest.raises(InputError, match="is a folder"):
-        read_table(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="has no table in it"):
+        read_table(tmp_path / "empty")
+    with pytest.raises(InputError, match="No file matches"):
+        read_table(tmp_path / "*.tsv")
     with pytest.raises(InputError, match="did you mean 'planets'"):
         shipped("planet")
     with pytest.raises(InputError, match="cannot come from int"):

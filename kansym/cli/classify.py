@@ -49,7 +49,7 @@ def classify(
             raise InputError(f"--{_SPELT.get(name, name)} has no meaning with --task classify; leave it out.")
     if report:
         raise InputError("--report has no page for classes; use --out or --json with --task classify.")
-    table = read_table(data)
+    table = read_table(data, decimal=options["decimal"], thousands=options["thousands"])
     found = classes.classify(
         table,
         options["target"],

@@ -216,7 +216,7 @@ def _classes(data: str, options: dict[str, Any], heldout: float, seed: int) -> t
         if options[name]:
             word = name.replace("_", "-")
             raise InputError(f"--{word} has no meaning with --task classify; leave it out.")
-    table = read_table(data)
+    table = read_table(data, decimal=options["decimal"], thousands=options["thousands"])
     inputs = names(options["inputs"], table.names)
     given = classes.labelled(table, options["target"], inputs or None, options["group"])
     say(given.notes)

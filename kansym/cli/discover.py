@@ -95,7 +95,7 @@ def discover(
     quiet: bool,
     **options: Any,
 ) -> int:
-    """Find the law in DATA, a CSV, TSV or Parquet file or a shipped table.
+    """Find the law in DATA: a file, a folder or pattern of files, "-" for standard input, or a shipped table.
 
     Prints the front of formulas from simplest to most accurate, the chosen one marked with >>>>, and how
     well it does on rows it never saw. Ctrl-C stops the search and prints the best so far.

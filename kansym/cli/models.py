@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kansym.cli.options import number_options
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -29,10 +31,13 @@ _ROW = click.option(
 @click.argument("model", type=_MODEL, metavar="MODEL")
 @click.argument("data", metavar="DATA")
 @_ROW
+@number_options
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write CSV here."
 )
-def predict(model: Path, data: str, row: int | None, out: Path | None) -> None:
+def predict(
+    model: Path, data: str, row: int | None, decimal: str | None, thousands: str | None, out: Path | None
+) -> None:
     """Predict the target for the rows of DATA with MODEL: a run's folder, result.json or model.json.
 
     Writes CSV: the inputs, the prediction, and whether the row lies inside the data the law was made from.
@@ -40,7 +45,7 @@ def predict(model: Path, data: str, row: int | None, out: Path | None) -> None:
     from kansym.base.errors import InputError, UnknownNameError
     from kansym.data.table import numbers, read_table
 
-    table = read_table(data)
+    table = read_table(data, decimal=decimal, thousands=thousands)
     names, target, ranges, law = _law(model, row)
     columns = []
     for name in names:

@@ -28,8 +28,19 @@ def rules(context: click.Context, parameter: click.Parameter, incomplete: str) -
     return [rule for rule in RULES if rule.startswith(incomplete)]
 
 
+def number_options(command: Any) -> Any:
+    """Add the options that say how numbers are written."""
+    for name, meaning in (
+        ("thousands", "Sign between groups of digits: . , ' or a blank. Default: what the cells show."),
+        ("decimal", "Decimal sign, . or a comma. Default: what the cells show."),
+    ):
+        command = click.option(f"--{name}", metavar="SIGN", help=meaning)(command)
+    return command
+
+
 def table_options(command: Any) -> Any:
     """Add the options that say what in a table is what."""
+    command = number_options(command)
     for option in reversed(
         [
             click.option(
@@ -93,7 +104,7 @@ def read(data: str, options: dict[str, Any]) -> Dataset:
     from kansym.data.dataset import from_table
     from kansym.data.table import read_table
 
-    table = read_table(data)
+    table = read_table(data, decimal=options["decimal"], thousands=options["thousands"])
     inputs = options["inputs"]
     return from_table(
         table,

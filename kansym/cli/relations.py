@@ -7,12 +7,15 @@ from typing import Any
 
 import click
 
+from kansym.cli.options import number_options
+
 
 @click.command(
     short_help="Find every relation among a table's columns.",
     epilog="Example: kansym relations planets",
 )
 @click.argument("data", metavar="DATA")
+@number_options
 @click.option("--exclude", metavar="A,B,...", multiple=True, help="Columns to leave out.")
 @click.option(
     "--tolerance",
@@ -43,7 +46,15 @@ import click
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout.")
 @click.option("--quiet", is_flag=True, help="No notes on stderr.")
-def relations(data: str, exclude: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> int:
+def relations(
+    data: str,
+    decimal: str | None,
+    thousands: str | None,
+    exclude: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
     """Find the complete set of relations f(columns) = 0 in DATA, without choosing a target.
 
     Prints independent relations as formulas, simplest first, then the columns that take part in none.
@@ -52,7 +63,7 @@ def relations(data: str, exclude: tuple[str, ...], as_json: bool, quiet: bool, *
     from kansym.data.table import read_table
     from kansym.pipeline import relations as room
 
-    table = read_table(data)
+    table = read_table(data, decimal=decimal, thousands=thousands)
     found = room.relations(table, exclude=names(exclude, table.names), **options)
     if not quiet:
         for note in found.notes:

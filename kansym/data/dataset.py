@@ -185,15 +185,17 @@ def from_table(
     """
     table = read_table(table)
     card = table.card
-    if target is None:
-        target = card.target if card and card.target else table.names[-1]
+    target = table.name(target or (card.target if card and card.target else table.names[-1]), "target column")
     if inputs is None and card is not None and target == card.target:
         inputs = card.inputs
         sigma = sigma or card.sigma
         group = group or card.group
         relative_error = card.relative_error if relative_error is None else relative_error
-    _check_choices(table.names, target, inputs, {"sigma": sigma, "group": group}, units or {})
-    all_units = {**table.units, **(units or {})}
+    inputs = None if inputs is None else [table.name(n, "input column") for n in inputs]
+    sigma = None if sigma is None else table.name(sigma, "sigma column")
+    group = None if group is None else table.name(group, "group column")
+    _check_choices(target, inputs, {"sigma": sigma, "group": group})
+    all_units = {**table.units, **{table.name(n): unit for n, unit in (units or {}).items()}}
     notes = list(table.notes)
     values = _inputs(table, target, inputs, (sigma, group), notes)
     y = _target(table, target, notes)
@@ -215,26 +217,13 @@ def from_table(
     return _finish(given, relative_error, all_units, table.source, notes)
 
 
-def _check_choices(
-    names: Sequence[str],
-    target: str,
-    inputs: Sequence[str] | None,
-    parts: Mapping[str, str | None],
-    units: Mapping[str, Any],
-) -> None:
-    """Refuse columns that are not there, and a column in two parts."""
-    _known(names, target, "target column")
+def _check_choices(target: str, inputs: Sequence[str] | None, parts: Mapping[str, str | None]) -> None:
+    """Refuse a column in two parts."""
     for kind, name in parts.items():
-        if name is not None:
-            _known(names, name, f"{kind} column")
-            if name == target:
-                raise InputError(f"Column {name!r} is the target; {kind} needs another column.")
-    for name in inputs or ():
-        _known(names, name, "input column")
+        if name == target:
+            raise InputError(f"Column {name!r} is the target; {kind} needs another column.")
     if target in (inputs or ()):
         raise InputError(f"Column {target!r} is the target, so it cannot be an input too; leave it out.")
-    for name in units:
-        _known(names, name, "column")
 
 
 def _inputs(
@@ -397,8 +386,3 @@ def _array(values: Any, label: str) -> np.ndarray:
         return array.astype(np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{label} has values that are no numbers; give floats.") from None
-
-
-def _known(names: Sequence[str], name: str, kind: str) -> None:
-    if name not in names:
-        raise UnknownNameError(kind, name, names)

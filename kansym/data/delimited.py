@@ -1,7 +1,7 @@
-"""Text of a file -> columns: encoding, delimiter, titles, names, decimal sign, comments.
+"""Delimited text: which sign parts the columns, which lines are titles, comments, names and units.
 
-Nothing is asked: all of it is read off the first lines, and what was assumed is said. Not here: what a column
-holds (`table`).
+This room looks at the first lines to learn how a file is written, and has pandas read the rest. Cells that
+are no plain numbers stay text; what they mean is `cells`' job.
 """
 
 from __future__ import annotations
@@ -15,38 +15,40 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError
+from kansym.data.cells import Writing, evidence, is_number
+from kansym.data.header import Second, second_row
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_DELIMITERS = (",", ";", "\t", "|")
-_IN_CELLS = " .+-_\"'/()[]"  # what cells hold themselves: never a delimiter
+DELIMITERS = (",", ";", "\t", "|")
+_IN_CELLS = " .+-_\"'/()[]#"  # what cells hold themselves: never a delimiter
 _HEAD_LINES = 200
-_MISSING = {"", "na", "n/a", "nan", "null", "none", "-nan", "#n/a", "inf", "-inf", "+inf", "infinity"}
+_COMMENT = re.compile(rb"(?m)^[ \t]*#")
+_RULE = re.compile(r"\s*\|?(?:\s*(?::-+:?|-+:|-{2,})\s*\|)+\s*(?::?-+:?)?\s*|[-+=|\s]*(?:-{3}|={3})[-+=|\s]*")
+_ERROR_WORD = re.compile(r"#(?:N/A|NA\b|DIV/0|(?:VALUE|WERT|REF|BEZUG|NUM|ZAHL|NULL)!|NAME\?)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Say how a text is to be read: what stands between and before the numbers."""
+@dataclass(frozen=True, eq=False)
+class Text:
+    """Hold a text as a frame of numbered columns: its names, its second header row, how it writes numbers."""
 
-    encoding: str
-    delimiter: str
-    decimal: str
-    skip: int
-    comments: bool
+    frame: pd.DataFrame
     names: tuple[str, ...]
+    second: Second | None
+    writing: Writing
+    notes: tuple[str, ...]
 
 
-def read_text(raw: bytes, source: str) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """Return a frame, the names of its columns as written, and notes; raises InputError or FormatError."""
+def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None) -> Text:
+    """Return the table in a text.
+
+    `writing` is a person's choice, or what to assume where the text does not tell. Raises InputError for a
+    text without rows and FormatError for one that is no table.
+    """
     notes: list[str] = []
-    layout = _layout(raw, source, notes)
-    return _parsed(raw, layout, source), list(layout.names), notes
-
-
-def _layout(raw: bytes, source: str, notes: list[str]) -> Layout:
-    text, encoding = _decode(raw, source, notes)
-    lines = _head(text)
+    raw, encoding = _cleaned(raw, _encoding(raw, source, notes), source)
+    lines = _head(raw[: 1 << 20].decode(encoding, errors="replace"))
     body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
     said = re.fullmatch(r"sep=([ -~\t])", lines[body[0]].strip()) if body else None
     body = body[1:] if said else body  # a spreadsheet's way to name its delimiter
@@ -55,74 +57,99 @@ def _layout(raw: bytes, source: str, notes: list[str]) -> Layout:
     comments = [
         line.lstrip().lstrip("#").strip() for line in lines[: body[0]] if line.lstrip().startswith("#")
     ]
-    delimiter = said[1] if said else _delimiter([lines[i] for i in body])
-    titles = _titles([lines[i] for i in body], delimiter)
+    parted = said[1] if said else delimiter or _delimiter([lines[i] for i in body])
+    if parted == "  ":  # columns in line, whose names or cells have spaces
+        raw, encoding = _tabbed(raw.decode(encoding)).encode("utf-8"), "utf-8"
+        lines, parted = [_tabbed(line) for line in lines], "\t"
+    rows = [_fields(lines[i], parted) for i in body]
+    titles = _titles(rows)
     if titles:
         which = "line is a title" if titles == 1 else f"{titles} lines are titles"
-        notes.append(f"the first {which} ({shown(lines[body[0]])}): left out")
-        body = body[titles:]
-    decimal = _decimal([lines[i] for i in body[1:]], delimiter)
-    first = _fields(lines[body[0]], delimiter)
-    if decimal == ",":
-        notes.append("numbers are written with a decimal comma")
-    names, skip = first, body[0] + 1
-    if all(_is_number(v, decimal) for v in first) and len(body) > 1:
-        skip = body[0]
-        named = _names_in_comment(comments, delimiter, len(first))
-        if named is not None:
-            names = named
-        else:
-            names = [f"x{i}" for i in range(len(first) - 1)] + ["y"]
+        notes.append(f"the first {which} ({_short(next(c for c in rows[0] if c))}): left out")
+        body, rows = body[titles:], rows[titles:]
+    if all(is_number(cell) for cell in rows[0]) and len(rows) > 1:
+        first, names = 0, _names_in_comment(comments, parted, len(rows[0]))
+        if names is None:
+            names = [f"x{i}" for i in range(len(rows[0]) - 1)] + ["y"]
             notes.append(
                 f"no line of column names: called {', '.join(names) if len(names) < 7 else 'x0 ... y'}"
             )
-    if len(body) == 1:
+    else:
+        first, names = 1, rows[0]
+    second = second_row(rows[1], rows[2:]) if first and len(rows) > 2 else None
+    if second is not None:
+        first = 2
+        notes.append(second.note)
+    if len(rows) == 1:
         raise InputError(f"File {source} has a header and no rows; add rows of numbers below it.")
-    return Layout(encoding, delimiter, decimal, skip, bool(comments), tuple(names))
+    writing, as_text = _writing(rows[first:], parted, writing)
+    if writing.decimal == ",":
+        notes.append("numbers are written with a decimal comma")
+    skip = body[first - 1] + 1 if first else body[0]
+    frame = _frame(raw, encoding, source, parted, skip, len(names), writing, as_text)
+    frame = frame.dropna(how="all").reset_index(drop=True)  # a line of delimiters alone
+    return Text(frame, tuple(names), second, writing, tuple(notes))
 
 
-def _parsed(raw: bytes, layout: Layout, source: str) -> pd.DataFrame:
+def _writing(rows: list[list[str]], delimiter: str, asked: Writing) -> tuple[Writing, bool]:
+    """Return how numbers are written, and whether all cells must be read as text to find out."""
+    if asked.given:
+        return Writing(asked.decimal or ".", asked.thousands, True), False
+    said = {s for s in evidence([cell for row in rows for cell in row]) if s in (".", ",")}
+    if len(said) == 1 and (delimiter != "," or said == {"."}):
+        return Writing(said.pop()), False
+    if said:
+        return Writing(), True
+    if delimiter == "," or asked.decimal == ".":
+        return Writing("."), False  # who parts columns by commas writes a decimal point
+    return Writing(), True
+
+
+def _frame(
+    raw: bytes,
+    encoding: str,
+    source: str,
+    delimiter: str,
+    skip: int,
+    columns: int,
+    writing: Writing,
+    as_text: bool,
+) -> pd.DataFrame:
+    """Have pandas read the rows."""
     import pandas as pd
 
     # Since pandas 3.1 the default reads every digit, and asking for it is deprecated.
     exact: Any = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
+    if as_text:
+        exact = {"dtype": str}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
                 io.BytesIO(raw),
-                sep=r"\s+" if layout.delimiter == " " else layout.delimiter,
+                sep=r"\s+" if delimiter == " " else delimiter,
                 header=None,
-                names=[f"column {i}" for i in range(len(layout.names))],
+                names=[f"column {i}" for i in range(columns)],
                 index_col=False,
-                skiprows=layout.skip,
+                skiprows=skip,
                 skipinitialspace=True,
-                encoding=layout.encoding,
-                decimal=layout.decimal,
-                comment="#" if layout.comments else None,
-                **exact,
+                encoding=encoding,
+                decimal=writing.decimal or ".",
                 low_memory=False,
+                **exact,
             )
     except UnicodeDecodeError:
-        raise FormatError(
-            f"File {source} ends within a letter of {layout.encoding}; copy it again."
-        ) from None
+        raise FormatError(f"File {source} ends within a letter of {encoding}; copy it again.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, csv.Error) as problem:
         said = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(problem))
         why = (
             f"line {said[2]} has {said[3]} values where {said[1]} are expected"
             if said
-            else f"its rows have more values than the {len(layout.names)} column names"
+            else f"its rows have more values than the {columns} column names"
             if isinstance(problem, pd.errors.ParserWarning)
             else str(problem).strip().splitlines()[-1]
         )
         raise FormatError(f"File {source} is not a table: {why}; mend that line.") from None
-
-
-def shown(value: Any) -> str:
-    """Return what stands in a cell, quoted, no more than 40 letters of it."""
-    text = str(value)
-    return repr(text if len(text) <= 40 else text[:39] + "…")
 
 
 def _version(module: Any) -> tuple[int, int]:
@@ -130,20 +157,67 @@ def _version(module: Any) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _decode(raw: bytes, source: str, notes: list[str]) -> tuple[str, str]:
-    """Return text for looking at and the encoding for pandas."""
+def _encoding(raw: bytes, source: str, notes: list[str]) -> str:
+    """Return the encoding of a text; raises FormatError for bytes that are none."""
     wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff") and raw[2:4] != b"\0\0"  # UTF-16, but not UTF-32
     if b"\0" in raw and not wide:
         raise FormatError(f"File {source} is not text (it has zero bytes); give CSV, TSV or Parquet.")
-    head = raw[: 1 << 20]
     if wide:
-        return head[: len(head) // 2 * 2].decode("utf-16", errors="replace"), "utf-16"
+        return "utf-16"
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if encoding == "cp1252":
+            notes.append("not UTF-8: read as Latin-1 as Windows has it")
+        return encoding
+    notes.append("not UTF-8: read as Latin-1")
+    return "latin-1"
+
+
+def _cleaned(raw: bytes, encoding: str, source: str) -> tuple[bytes, str]:
+    """Return the text without comments and rules between rows, each an empty line, so that lines still count.
+
+    A text that has none of them comes back as it is.
+    """
+    wide = encoding == "utf-16"
+    head = raw[: 1 << 16]
+    ruled = not wide and (b"--" in head or b"==" in head)
+    if not wide and not ruled and not _COMMENT.search(raw):
+        return raw, encoding
     try:
-        raw.decode("utf-8")
+        lines = re.split(r"\r\n|\r|\n", raw.decode(encoding))
     except UnicodeDecodeError:
-        notes.append("not UTF-8: read as Latin-1")
-        return head.decode("latin-1"), "latin-1"
-    return head.decode("utf-8-sig", errors="replace"), "utf-8-sig"
+        raise FormatError(f"File {source} ends within a letter of {encoding}; copy it again.") from None
+    commented = any(line.lstrip().startswith("#") for line in lines)
+    begun = False
+    for i, line in enumerate(lines):
+        if ruled and _RULE.fullmatch(line):
+            lines[i] = ""
+        elif commented and "#" in line and begun:
+            lines[i] = _without_comment(line)
+        begun = begun or bool(line.strip() and not line.lstrip().startswith("#"))
+    framed = [line.strip() for line in lines if line.strip()]
+    if framed and all(line.startswith("|") and line.endswith("|") and len(line) > 1 for line in framed):
+        lines = [line.strip()[1:-1] for line in lines]  # a table as Markdown writes it
+    return "\n".join(lines).encode("utf-8"), "utf-8"
+
+
+def _without_comment(line: str) -> str:
+    """Return a line up to the # outside quotes that begins a comment."""
+    quoted = False
+    for i, sign in enumerate(line):
+        if sign == '"':
+            quoted = not quoted
+        elif sign == "#" and not quoted and not _ERROR_WORD.match(line, i):
+            return line[:i].rstrip(" ")
+    return line
+
+
+def _tabbed(text: str) -> str:
+    """Return lines with a tab in the place of two and more spaces."""
+    return re.sub(r"(?m)[ \t]*\t[ \t]*|(?<=\S) {2,}(?=\S)", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text))
 
 
 def _head(text: str) -> list[str]:
@@ -153,6 +227,8 @@ def _head(text: str) -> list[str]:
 def _fields(line: str, delimiter: str) -> list[str]:
     if delimiter == " ":
         return line.split()
+    if delimiter == "  ":
+        return re.split(r"\s{2,}|\t", line.strip())
     try:
         return [f.strip() for f in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
     except csv.Error:  # a field longer than csv reads
@@ -167,12 +243,15 @@ def _delimiter(lines: list[str]) -> str:
         fields, lines_so = counts.most_common(1)[0]
         return (lines_so / len(lines), fields) if fields > 1 else (0.0, 0)
 
-    best = max(_DELIMITERS, key=score)
+    best = max(DELIMITERS, key=score)
     # A comma may be the decimal sign of a table parted by semicolons or tabs: prefer those on a tie.
     for other in (";", "\t", "|"):
         if score(other)[0] == score(best)[0] > 0:
             best = other
             break
+    for wide in (" ", "  "):  # of columns in line; a comma is then a decimal sign or part of a name
+        if score(wide)[0] == 1.0 > score(best)[0]:
+            return wide
     if score(best)[0] >= 0.5:
         return best
     if score(" ")[0] >= 0.5:
@@ -182,30 +261,12 @@ def _delimiter(lines: list[str]) -> str:
     return found[0] if len(found) == 1 and len(lines) > 1 else ","
 
 
-def _titles(lines: list[str], delimiter: str) -> int:
-    """Return how many lines above the column names are titles: one field where all other lines have more."""
-    counts = [len(_fields(line, delimiter)) for line in lines]
-    first = next((i for i, count in enumerate(counts) if count > 1), 0)
-    return first if first + 1 < len(counts) and len(set(counts[first:])) == 1 else 0
-
-
-def _decimal(lines: list[str], delimiter: str) -> str:
-    if delimiter == ",":
-        return "."
-    values = [v for line in lines for v in _fields(line, delimiter)]
-    commas = sum(bool(re.fullmatch(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?", v)) for v in values)
-    points = sum(bool(re.fullmatch(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?", v)) for v in values)
-    return "," if commas > points else "."
-
-
-def _is_number(text: str, decimal: str) -> bool:
-    if text.lower() in _MISSING:
-        return True
-    try:
-        float(text.replace(",", ".") if decimal == "," else text)
-    except ValueError:
-        return False
-    return True
+def _titles(rows: list[list[str]]) -> int:
+    """Return how many lines above the column names are titles: one cell where all other lines have more."""
+    filled = [sum(bool(cell) for cell in row) for row in rows]
+    first = next((i for i, count in enumerate(filled) if count > 1), 0)
+    below = {len(row) for row in rows[first:]}
+    return first if first + 1 < len(rows) and len(below) == 1 else 0
 
 
 def _names_in_comment(comments: list[str], delimiter: str, count: int) -> list[str] | None:
@@ -213,4 +274,9 @@ def _names_in_comment(comments: list[str], delimiter: str, count: int) -> list[s
     if not comments:
         return None
     names = _fields(comments[-1], delimiter)
-    return names if len(names) == count and not all(_is_number(n, ".") for n in names) else None
+    return names if len(names) == count and not all(is_number(n) for n in names) else None
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:39] + "…")

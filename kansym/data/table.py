@@ -1,19 +1,16 @@
 """Files and frames as tables of named columns.
 
-This room opens files (gzip too), Parquet and DataFrames, finds shipped tables and their cards, and makes
-numbers of columns. What the text of a file means is `delimited`'s job, choosing inputs `dataset`'s.
+This room finds tables (files, folders, shipped ones and their cards), gives their columns names, and says
+what it repaired. How a file is written is `delimited`'s and `sources`' to know, how a cell is `cells`';
+choosing inputs is `dataset`'s job.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
 import tomllib
-import zlib
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +18,14 @@ import numpy as np
 
 from kansym.base import resources
 from kansym.base.errors import FormatError, InputError, UnknownNameError
-from kansym.data.delimited import read_text, shown
-from kansym.data.units import is_unit
+from kansym.data import dates, delimited, header, sources
+from kansym.data.cells import Writing, numerals
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
-_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
-_TEXT_SHARE = 0.2  # a column with at most this share of words among numbers is numbers with gaps
+_UNIT_ROWS = 50
+"""Rows of a frame that are looked at to tell whether its first one holds units."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +74,19 @@ class Card:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Hold named columns as read; `notes` say what was repaired. The frame is a private copy."""
+    """Hold named columns as read; `notes` say what was repaired. The frame is a private copy.
+
+    `read` holds the numbers of columns some of whose cells are words; the frame keeps the words. `unclear`
+    says for a column why its numbers can be read in two ways.
+    """
 
     frame: pd.DataFrame
     source: str = "table"
     units: Mapping[str, str] = field(default_factory=dict)
     card: Card | None = None
     notes: tuple[str, ...] = ()
+    read: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unclear: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,24 +98,34 @@ class Table:
         """Return the number of rows."""
         return len(self.frame)
 
+    def name(self, asked: str, kind: str = "column") -> str:
+        """Return the column that a person means, who may write its unit too: "speed [m/s]" is "speed".
 
-def read_table(data: str | Path | pd.DataFrame | Table) -> Table:
-    """Return a table from a file, a DataFrame (never changed) or a shipped table's name.
+        Raises UnknownNameError.
+        """
+        if asked in self.names:
+            return asked
+        bare = header.split_unit(asked)[0]
+        if bare in self.names:
+            return bare
+        raise UnknownNameError(kind, asked, self.names)
 
-    Raises InputError for what is not there, empty or without rows; FormatError for what cannot be read.
+
+def read_table(data: Any, *, decimal: str | None = None, thousands: str | None = None) -> Table:
+    """Return a table from a file, a part of one, a folder or pattern, "-", a frame, or a shipped name.
+
+    "book.xlsx::Sheet2" and "data.sqlite::runs" name a sheet and a table; "data/*.csv" and a folder are one
+    table with a column that says the file; "-" is standard input. Frames (pandas, polars, pyarrow, xarray)
+    are never changed. `decimal` and `thousands` say which sign marks what in the numbers; by default the
+    cells tell. Raises InputError for what is not there, empty or without rows; FormatError for what cannot
+    be read.
     """
     if isinstance(data, Table):
         return data
+    writing = Writing.of(decimal, thousands)
     if isinstance(data, (str, Path)):
-        path = Path(data).expanduser()
-        if path.is_dir() or not path.exists():  # a pipe is as good as a file
-            return _missing(path)
-        return _with_card(_read_file(path), path)
-    if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return _from_frame(data)
-    raise InputError(
-        f"A table cannot come from {type(data).__name__}; give a file, a DataFrame or arrays X, y."
-    )
+        return _from_path(str(data), writing)
+    return _table(sources.frame_of(data), type(data).__name__, writing)
 
 
 def shipped(name: str) -> Table:
@@ -137,10 +149,15 @@ def shipped_cards() -> dict[str, Card]:
 def numbers(table: Table, name: str, notes: list[str]) -> tuple[np.ndarray | None, str | None]:
     """Return a column as float64 with gaps as NaN, or None and what it holds instead.
 
-    Booleans become 0 and 1; a few words among numbers become gaps, with a line appended to `notes`.
+    Booleans become 0 and 1, dates days since the first one, durations days, with a line appended to `notes`.
+    Raises InputError for a column that can be read in two ways.
     """
     import pandas as pd
 
+    if name in table.unclear:
+        raise InputError(table.unclear[name])
+    if name in table.read:
+        return table.read[name], None
     column = table.frame[name]
     kind = column.dtype
     if isinstance(kind, pd.CategoricalDtype):
@@ -149,55 +166,122 @@ def numbers(table: Table, name: str, notes: list[str]) -> tuple[np.ndarray | Non
         return column.to_numpy(dtype=float, na_value=np.nan), None
     if pd.api.types.is_complex_dtype(kind):
         return None, "holds complex numbers; give real and imaginary part as columns"
-    if pd.api.types.is_datetime64_any_dtype(kind) or pd.api.types.is_timedelta64_dtype(kind):
-        return None, "holds dates; turn them into numbers such as days since the first"
     if pd.api.types.is_numeric_dtype(kind):
         return column.to_numpy(dtype=float, na_value=np.nan), None
-    present = column.notna()
-    try:
-        found = pd.to_numeric(column, errors="coerce")
-    except OverflowError:  # an integer beyond the largest float
-        found = column.map(_number).astype(float)
-    words = present & found.isna()
-    if len(column) and not present.any():
+    if len(column) and not column.notna().any():
         return None, "is empty; fill it or leave it out"
-    if words.sum() <= _TEXT_SHARE * present.sum() and present.any():
-        if words.any():
-            row = int(np.flatnonzero(words.to_numpy())[0])
-            notes.append(
-                f"column {name!r} has {int(words.sum())} values that are no numbers "
-                f"(first {shown(column.iloc[row])} in row {row + 1}): taken as missing"
+    times = dates.read(column)
+    if times is not None:
+        notes.append(f"column {name!r} {times.says}")
+        return times.values, None
+    first = _short(column.dropna().iloc[0])
+    return None, f"holds text ({first}), not numbers; choose another or leave it out"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:39] + "…")
+
+
+def _from_path(asked: str, writing: Writing) -> Table:
+    if asked == "-":
+        return _table(sources.standard_input(writing), "stdin", writing)
+    path, part = Path(asked).expanduser(), None
+    if sources.PART in asked and not path.exists():
+        name, _, part = asked.rpartition(sources.PART)
+        path = Path(name).expanduser()
+    if path.is_dir() and str(path) in shipped_cards():
+        return shipped(str(path))  # a run's folder may have a shipped table's name
+    if (path / "result.json").is_file():
+        raise InputError(f"{str(path)!r} is the folder of a run; give the table that it was made from.")
+    files = sources.several(str(path)) if part is None else None
+    if files is not None:
+        return _stacked(files, str(path), writing)
+    if not path.exists():  # a pipe is as good as a file
+        return _missing(path)
+    return _with_card(_table(sources.read(path, part, writing), path.name, writing), path)
+
+
+def _stacked(files: Sequence[Path], source: str, writing: Writing) -> Table:
+    """Return the tables of several files as one, with a column that says the file."""
+    import pandas as pd
+
+    tables = [_table(sources.read(path, None, writing), path.name, writing) for path in files]
+    first = tables[0]
+    for table in tables[1:]:
+        if set(table.names) != set(first.names):
+            odd = sorted(set(table.names) ^ set(first.names))
+            raise InputError(
+                f"{table.source} and {first.source} have different columns ({', '.join(odd)}); "
+                "files that are read together need the same ones."
             )
-        return found.to_numpy(dtype=float, na_value=np.nan), None
-    sample = column[present].head(5).tolist()
-    if all(_is_date(str(v)) for v in sample):
-        return None, f"holds dates ({shown(sample[0])}); turn them into numbers such as days since the first"
-    return None, f"holds text ({shown(sample[0])}), not numbers; choose another or leave it out"
+        if table.units != first.units:
+            raise InputError(f"{table.source} and {first.source} have different units; write them alike.")
+    label = sources.FILE
+    while label in first.names:
+        label += "_"
+    frames = [
+        t.frame[list(first.names)].assign(**{**t.read, label: path.name.partition(".")[0]})
+        for t, path in zip(tables, files, strict=True)
+    ]
+    notes = list(dict.fromkeys(note for t in tables for note in t.notes))
+    notes.append(f"{len(files)} files read as one table; column {label!r} says which")
+    unclear = {name: why for t in tables for name, why in t.unclear.items()}
+    whole = pd.concat(frames, ignore_index=True)
+    return Table(whole, source, first.units, None, tuple(notes), {}, unclear)
 
 
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf")
-    except (TypeError, ValueError):
-        return float("nan")
+def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -> Table:
+    """Give columns their names and units, and make numbers of the text in them."""
+    import pandas as pd
+
+    notes: list[str] = []
+    if isinstance(read, delimited.Text):
+        frame, names, second, writing = read.frame, list(read.names), read.second, read.writing
+        notes += read.notes
+    else:
+        frame, names = _numbered(read, source)
+        rows = frame.head(_UNIT_ROWS).astype(object).itertuples(index=False)
+        texts = [["" if v is None or v is pd.NA or v != v else str(v) for v in row] for row in rows]
+        second = header.second_row(texts[0], texts[1:]) if any(_is_text(frame[n]) for n in frame) else None
+        if second is not None:
+            frame = frame.iloc[1:].reset_index(drop=True)
+            notes.append(second.note)
+    if second is not None:
+        names = [n if not unit or header.split_unit(n.strip())[1] else f"{n} [{unit}]"
+                 for n, unit in zip(names, second.units, strict=True)]  # fmt: skip
+    frame, units = header.named(frame, names, source, notes)
+    found = numerals({n: frame[n] for n in frame.columns if _is_text(frame[n])}, writing)
+    whole = {n: v for n, v in found.values.items() if n not in found.lossy}
+    if whole:
+        frame = frame.assign(**whole)
+    lossy = {n: found.values[n] for n in found.lossy}
+    notes += found.notes
+    return Table(frame, source, {**units, **found.units}, None, tuple(notes), lossy, found.unclear)
 
 
-def _is_date(text: str) -> bool:
-    from dateutil import parser
+def _numbered(given: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return a copy of a frame with numbered columns, and their names as text."""
+    import pandas as pd
 
-    try:
-        parser.parse(text)
-    except (ValueError, OverflowError):
-        return False
-    return any(mark in text for mark in "-/:.") or any(c.isalpha() for c in text)
+    if given.shape[1] == 0:
+        raise InputError(f"{source} has no columns; it needs inputs and a target.")
+    if len(given) == 0:
+        raise InputError(f"{source} has columns and no rows; add rows of numbers.")
+    names = [" ".join(map(str, n)) if isinstance(n, tuple) else str(n) for n in given.columns]
+    copied = given.copy()
+    copied.columns = pd.Index([f"column {i}" for i in range(len(names))])
+    return copied.reset_index(drop=True), names
+
+
+def _is_text(column: pd.Series) -> bool:
+    import pandas as pd
+
+    return pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)
 
 
 def _missing(path: Path) -> Table:
     """Return the shipped table of that name, or raise what a person needs to find the file."""
-    if path.is_dir() and str(path) not in shipped_cards():
-        raise InputError(f"{str(path)!r} is a folder; give one file in it.")
     plain = path.parent == Path(".")
     names = list(shipped_cards())
     if plain and path.name in names:
@@ -205,14 +289,14 @@ def _missing(path: Path) -> Table:
     folder = path.parent if path.parent.is_dir() else None
     if folder is None:
         raise InputError(f"No folder {str(path.parent)!r}; check the path {str(path)!r}.")
-    files = [p.name for p in sorted(folder.iterdir()) if p.name.endswith(_SUFFIXES)]
+    files = [p.name for p in sorted(folder.iterdir()) if p.name.endswith(sources.SUFFIXES)]
     raise UnknownNameError(
         "file or shipped table" if plain else "file", str(path) if plain else path.name, files + names * plain
     )
 
 
 def _with_card(table: Table, path: Path) -> Table:
-    stem = re.sub(r"\.(csv|tsv|txt|dat|parquet)(\.gz)?$", "", path.name)
+    stem = re.sub(r"\.[a-z]+(\.gz)?$", "", path.name)
     beside = path.with_name(stem + ".toml")
     if not beside.is_file():
         return table
@@ -224,101 +308,4 @@ def _with_card(table: Table, path: Path) -> Table:
         return table  # a TOML file that merely happens to lie there
     if card.table != path.name:
         return table
-    return Table(table.frame, table.source, {**table.units, **card.units}, card, table.notes)
-
-
-def _read_file(path: Path) -> Table:
-    try:
-        raw = path.read_bytes()
-    except OSError as problem:
-        raise InputError(f"File {str(path)!r} cannot be read: {problem.strerror}.") from None
-    if raw[:4] == _PARQUET:
-        return _from_frame(_read_parquet(raw, path.name), path.name)
-    if raw[:2] == _GZIP:
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as problem:
-            raise FormatError(
-                f"File {path.name} is not a whole gzip file: {problem}; copy it again."
-            ) from None
-    if path.suffix == ".parquet":
-        raise FormatError(f"File {path.name} does not start with PAR1, so it is no Parquet file.")
-    frame, names, notes = read_text(raw, path.name)
-    return _named(frame, names, path.name, notes)
-
-
-def _read_parquet(raw: bytes, source: str) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        return pd.read_parquet(io.BytesIO(raw))
-    except ImportError:
-        raise InputError(
-            f"Reading {source} needs pyarrow; install it with: pip install 'kansym[parquet]'."
-        ) from None
-    except Exception as problem:  # pyarrow has its own tree of errors
-        first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise FormatError(f"File {source} cannot be read as Parquet: {first}") from None
-
-
-def _from_frame(frame: Any, source: str = "DataFrame") -> Table:
-    import pandas as pd
-
-    if not isinstance(frame, pd.DataFrame):  # polars, pyarrow and the like
-        if not hasattr(frame, "to_pandas"):
-            raise InputError(f"A table cannot come from {type(frame).__name__}; give a pandas DataFrame.")
-        frame = frame.to_pandas()
-    if frame.shape[1] == 0:
-        raise InputError(f"{source} has no columns; it needs inputs and a target.")
-    if len(frame) == 0:
-        raise InputError(f"{source} has columns and no rows; add rows of numbers.")
-    names = [" ".join(map(str, n)) if isinstance(n, tuple) else str(n) for n in frame.columns]
-    copied = frame.copy()
-    copied.columns = pd.Index([f"column {i}" for i in range(len(names))])
-    return _named(copied.reset_index(drop=True), names, source, [])
-
-
-def _named(frame: pd.DataFrame, names: list[str], source: str, notes: list[str]) -> Table:
-    """Give the columns their names, with units from the header; refuse two of one name."""
-    import pandas as pd
-
-    units: dict[str, str] = {}
-    final: list[str] = []
-    drop: list[int] = []
-    for i, written in enumerate(names):
-        name, unit = _split_unit(written.strip())
-        column = frame.iloc[:, i]
-        if not name or re.fullmatch(r"Unnamed: \d+", name):
-            if column.isna().all():
-                drop.append(i)  # a delimiter at the end of every line
-            elif i == 0 and pd.api.types.is_integer_dtype(column) and (column.diff().dropna() == 1).all():
-                drop.append(i)
-                notes.append("the first column has no name and counts the rows: left out")
-            else:
-                name = f"x{i}"
-                notes.append(f"column {i + 1} has no name: called {name}")
-        if unit is not None:
-            units[name] = unit
-        final.append(name)
-    kept = [n for i, n in enumerate(final) if i not in drop]
-    twice = [n for n, count in Counter(kept).items() if count > 1]
-    if twice:
-        raise InputError(
-            f"{source} has {Counter(kept)[twice[0]]} columns named {twice[0]!r}; "
-            "give every column its own name."
-        )
-    frame = frame.iloc[:, [i for i in range(len(final)) if i not in drop]]
-    if len(kept) == 0:
-        raise InputError(f"{source} has no named columns; it needs inputs and a target.")
-    if len(frame) == 0:
-        raise InputError(f"{source} has a header and no rows; add rows of numbers below it.")
-    frame.columns = pd.Index(kept, dtype=object)
-    return Table(frame, source, units, None, tuple(notes))
-
-
-def _split_unit(name: str) -> tuple[str, str | None]:
-    """Split "speed [m/s]" into name and unit; a bracket that is no unit stays in the name."""
-    found = re.fullmatch(r"(.*\S)\s*\[([^\[\]]*)\]", name) or re.fullmatch(r"(.*\S)\s+\((.*)\)", name)
-    if found and is_unit(found[2]) and (found[2] or "[" not in name):
-        return found[1], found[2]
-    return name, None
+    return replace(table, units={**table.units, **card.units}, card=card)

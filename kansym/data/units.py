@@ -68,12 +68,21 @@ _POWER = re.compile(r"\*\*\s*(?:-?\d{1,2}(?:\.\d{1,4})?|\(\s*-?\d{1,2}\s*(?:/\s*
 _WORDS = re.compile(r"[A-Za-zµμÅΩ°%_ */()·1]*")
 
 
+_RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def _powers(text: str) -> str:
+    """Return a unit with its powers written out: "m³/h" and "m3/h" as "m^3/h", "kg m-3" as "kg m^-3"."""
+    text = re.sub(r"[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda found: "^" + found[0].translate(_RAISED), text)
+    return re.sub(r"(?<![\w.])([^\W\d_]+)(-?[1-9])(?![\d.])", r"\1^\2", text)
+
+
 @lru_cache(maxsize=512)
 def _parse_text(text: str) -> Unit:
     plain = text.strip()
     if plain.lower() in _PLAIN:
         return Unit((Fraction(0),) * len(BASE), 1.0, "1")
-    code = re.sub(r"\bAU\b", "au", plain.replace("^", "**").replace("·", "*"))
+    code = re.sub(r"\bAU\b", "au", _powers(plain).replace("^", "**").replace("·", "*"))
     rest = _POWER.sub("", code)
     unknown = InputError(f"Unit {text!r} is not known; write SI symbols such as 'm/s', 'kg*m^2/s^2' or '1'.")
     if len(plain) > 80 or "**" in rest or not _WORDS.fullmatch(rest):

@@ -1,0 +1,493 @@
+"""Numbers as people write them: decimal commas, thousands signs, percent, units in the cells.
+
+This room turns columns of text into columns of numbers and says what it took for what. It knows single
+columns and what the whole table says about decimal signs; files, headers and dates are other rooms' job.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kansym.base.errors import InputError
+from kansym.data.units import is_unit, parse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SAID = (
+    "na",
+    "n/a",
+    "nan",
+    "-nan",
+    "null",
+    "none",
+    "nil",
+    "missing",
+    "k.a.",
+    "k. a.",
+    "n.a.",
+    "n. a.",
+    "n.d.",
+)
+_FAILED = (
+    "#n/a",
+    "#na",
+    "#div/0!",
+    "#div/0",
+    "#value!",
+    "#wert!",
+    "#ref!",
+    "#bezug!",
+    "#num!",
+    "#zahl!",
+    "#name?",
+)
+_MARKED = (
+    "-",
+    "--",
+    "---",
+    "–",
+    "—",
+    "−",
+    ".",
+    "..",
+    "...",
+    "…",
+    "?",
+    "*",
+    "#null!",
+    "nd",
+    "s.d.",
+    "entfällt",
+)
+GAPS = frozenset(("", *_SAID, *_FAILED, *_MARKED))
+"""What stands in a cell without a number, in lower case: spreadsheets' errors, the usual words and marks."""
+
+TEXT_SHARE = 0.2
+"""A column with at most this share of words among its numbers holds numbers with gaps, otherwise text."""
+
+SHARED_UNIT = 0.8
+"""Share of the numbers that a word must follow before it counts as their unit though no unit is known so."""
+
+LOOKED_AT = 20_000
+"""Different cells of a column that are asked for its decimal sign; more add nothing but time."""
+
+_INFINITE = {"inf": np.inf, "infinity": np.inf, "∞": np.inf}
+_SPACES = "\u00a0\u2007\u2009\u202f "
+_MINUS = str.maketrans({"−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-", "＋": "+"})
+_RAISED = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
+_CURRENCY = "$€£¥₹"
+_CELL = re.compile(
+    rf"(?P<sign>[-+]?)\s*(?P<money>[{_CURRENCY}]?)\s*"
+    rf"(?P<digits>(?:\d(?:[{_SPACES}'’_]?[\d.,])*[.,]?|[.,]\d+))"
+    r"(?:[eE](?P<power>[-+]?\d{1,4})(?![\w])|\s*[×x·⋅*]\s*10\s*(?:\^|\*\*)?\s*(?P<ten>[-+]?\d{1,3}|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))?"
+    r"\s*(?P<rest>.*)",
+    re.DOTALL,
+)
+_FOOTNOTE = re.compile(r"\s*(?:\[\w{1,8}\]|[†‡§*]+)$")
+_WORD = re.compile(r"[^\W\d_][^\W\d_.]{0,14}\.?")
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Say how numbers are written: the decimal sign, and the thousands sign where one is given.
+
+    `given` says that a person chose, so that nothing else is read; otherwise these are what the table as a
+    whole suggests for a column that does not tell by itself. None: not known.
+    """
+
+    decimal: str | None = None
+    thousands: str | None = None
+    given: bool = False
+
+    @staticmethod
+    def of(decimal: str | None, thousands: str | None) -> Writing:
+        """Return a person's choice; raises InputError for signs that cannot be."""
+        for name, sign, known in (
+            ("decimal", decimal, (".", ",")),
+            ("thousands", thousands, (".", ",", " ", "'", "")),
+        ):
+            if sign is not None and sign not in known:
+                shown = ", ".join(repr(k) for k in known)
+                raise InputError(f"{name} is {sign!r}; it must be one of {shown}.")
+        if decimal is not None and decimal == thousands:
+            raise InputError(f"decimal and thousands are both {decimal!r}; give two different signs.")
+        if decimal is None and thousands in (".", ","):
+            decimal = "," if thousands == "." else "."
+        return Writing(decimal, thousands, decimal is not None or thousands is not None)
+
+
+@dataclass(frozen=True)
+class Numerals:
+    """Hold what became of a table's columns of text.
+
+    `values` are those that are numbers, gaps as NaN; `lossy` names those with words in the place of some;
+    `units` are what stood in their cells; `unclear` says for a column what is ambiguous in it and which
+    option decides; `notes` say what was taken for what.
+    """
+
+    values: Mapping[str, np.ndarray]
+    lossy: frozenset[str] = frozenset()
+    units: Mapping[str, str] = field(default_factory=dict)
+    unclear: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Hold one cell taken apart: sign, digits with their signs, power of ten, and the words behind."""
+
+    digits: str
+    negative: bool
+    power: int | None
+    rest: str
+    footnote: bool = False
+    money: str = ""
+
+    def value(self, decimal: str | None, thousands: str | None) -> float | None:
+        """Return the number with this decimal sign; None where it is not one then."""
+        plain = _plain(self.digits, decimal, thousands)
+        if plain is None:
+            return None
+        number = float(f"{plain}e{self.power}" if self.power is not None else plain)
+        return -number if self.negative else number
+
+
+def is_gap(text: str) -> bool:
+    """Tell whether a cell says that there is no number."""
+    return text.strip().lower() in GAPS
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a cell is a number in any writing, or a gap, or infinite."""
+    text = text.strip()
+    if text.lower() in GAPS or text.lower().lstrip("+-") in _INFINITE:
+        return True
+    cell = _taken_apart(text)
+    return cell is not None and not cell.rest and _says(cell) != "none"
+
+
+def evidence(texts: Sequence[str]) -> set[str]:
+    """Return the decimal signs that cells prove, "1,5" a comma, and "1.234?" for one that may be either."""
+    said: set[str] = set()
+    for text in texts:
+        cell = _taken_apart(text)
+        if cell is not None and (says := _says(cell)) not in ("none", "whole"):
+            said.add(says)
+    return said
+
+
+def numerals(columns: Mapping[str, pd.Series], writing: Writing) -> Numerals:
+    """Return the numbers in columns of text.
+
+    A column's own cells decide its decimal sign, then the other columns', then what `writing` suggests;
+    where none does, the column is in `unclear`. Raises InputError for a column with percent signs in some
+    rows and other numbers in others.
+    """
+    read = {name: _Column.of(name, series) for name, series in columns.items()}
+    everywhere = {s for c in read.values() if c.mostly_numbers for s in c.says if s in (".", ",")}
+    if writing.decimal is not None:
+        everywhere.add(writing.decimal)
+    known = writing if writing.given else Writing(next(iter(everywhere)) if len(everywhere) == 1 else None)
+    values: dict[str, np.ndarray] = {}
+    units: dict[str, str] = {}
+    unclear: dict[str, str] = {}
+    lossy: set[str] = set()
+    told = _Told()
+    for name, column in read.items():
+        if not column.mostly_numbers:
+            continue
+        decimal = column.decimal(known)
+        if decimal is None:
+            unclear[name] = column.question()
+            continue
+        outcome = column.numbers(known, decimal)
+        if outcome is None:
+            continue
+        values[name] = outcome.values
+        if outcome.unit:
+            units[name] = outcome.unit
+        if outcome.words:
+            lossy.add(name)
+        told.add(name, outcome, "" if decimal == writing.decimal else decimal)
+    return Numerals(values, frozenset(lossy), units, unclear, told.notes())
+
+
+def _taken_apart(text: str) -> _Cell | None:
+    """Return a cell's parts, or None where it does not begin with a number."""
+    text = text.strip().translate(_MINUS)
+    negative = bool(re.fullmatch(r"\([^()]*\d[^()]*\)", text))  # as accountants write it
+    if negative:
+        text = text[1:-1].strip()
+    found = _CELL.fullmatch(text)
+    if found is None:
+        return None
+    rest = found["rest"].strip()
+    bare = _FOOTNOTE.sub("", rest)
+    power = found["power"] or (found["ten"] and found["ten"].translate(_RAISED))
+    sign = found["sign"] == "-"
+    if bare == "-" and not found["sign"]:  # 5-, as some old programs write -5
+        sign, bare = True, ""
+    money = found["money"]
+    if bare in tuple(_CURRENCY) or bare in ("EUR", "USD", "CHF", "GBP"):
+        money, bare = money or bare, ""
+    marked = bare != rest and not money
+    return _Cell(found["digits"], negative != sign, int(power) if power else None, bare, marked, money)
+
+
+def _says(cell: _Cell) -> str:
+    """Return the decimal sign that a cell proves; "whole", "none" for no number, "1.234?" or "1,234?"."""
+    digits = cell.digits
+    grouped = re.fullmatch(rf"(\d{{1,3}}(?:[{_SPACES}'’_]\d{{3}})+)([.,]\d*)?", digits)
+    if grouped:
+        return grouped[2][0] if grouped[2] else "whole"
+    if re.search(rf"[{_SPACES}'’_]", digits):
+        return "none"
+    points, commas = digits.count("."), digits.count(",")
+    if not points and not commas:
+        return "whole"
+    if points and commas:
+        last = "." if digits.rfind(".") > digits.rfind(",") else ","
+        return last if _plain(digits, last, None) is not None else "none"
+    sign = "." if points else ","
+    if max(points, commas) > 1:
+        other = "," if points else "."
+        return other if _plain(digits, other, None) is not None else "none"
+    whole, _, part = digits.partition(sign)
+    if len(part) == 3 and 1 <= len(whole) <= 3 and not whole.startswith("0") and cell.power is None:
+        return f"1{sign}234?"
+    return sign
+
+
+def _plain(digits: str, decimal: str | None, thousands: str | None) -> str | None:
+    """Return digits as float() reads them, or None where signs stand at places where they cannot."""
+    decimal = decimal or "."
+    whole, point, part = digits.partition(decimal)
+    if not re.fullmatch(r"\d*", part) or not (whole or part):
+        return None
+    if not re.fullmatch(r"\d*", whole):
+        signs = set(re.sub(r"\d", "", whole))
+        usual = {*_SPACES, "'", "’", "_", "," if decimal == "." else "."}
+        allowed = usual if thousands is None else {thousands}
+        if len(signs) != 1 or not signs <= allowed:
+            return None
+        sign = re.escape(signs.pop())
+        # 12,34,567 is how India writes it
+        if not re.fullmatch(rf"\d{{1,3}}(?:{sign}\d{{3}})+|\d{{1,2}}(?:{sign}\d{{2}})+{sign}\d{{3}}", whole):
+            return None
+        whole = re.sub(r"\D", "", whole)
+    return f"{whole or '0'}{'.' + part if point else ''}"
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Hold a column's numbers and what was met on the way."""
+
+    values: np.ndarray
+    unit: str = ""
+    grouped: bool = False
+    percent: bool = False
+    left: str = ""
+    converted: int = 0
+    footnotes: int = 0
+    words: tuple[int, str, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """Hold a column of text: its different cells, each cell's place among them, and what they say."""
+
+    name: str
+    cells: tuple[str, ...]
+    parts: tuple[_Cell | None, ...]
+    at: np.ndarray
+    says: frozenset[str]
+    mostly_numbers: bool
+
+    @staticmethod
+    def of(name: str, series: pd.Series) -> _Column:
+        import pandas as pd
+
+        at, different = pd.factorize(series, use_na_sentinel=True)
+        cells = tuple(str(c) for c in different)
+        parts = tuple(_taken_apart(c) for c in cells)
+        counts = np.bincount(at[at >= 0], minlength=len(cells))
+        gaps = np.array([is_gap(c) for c in cells], bool)
+        endless = np.array([c.strip().lower().lstrip("+-") in _INFINITE for c in cells], bool)
+        fine = np.array([p is not None and _says(p) != "none" for p in parts], bool) | endless
+        present = int(counts[~gaps].sum())
+        words = int(counts[~gaps & ~fine].sum())
+        says = frozenset(_says(p) for p in parts[:LOOKED_AT] if p is not None) - {"none", "whole"}
+        return _Column(name, cells, parts, at, says, present > 0 and words <= TEXT_SHARE * present)
+
+    def decimal(self, known: Writing) -> str | None:
+        """Return the decimal sign, or None where it cannot be told."""
+        if known.given:
+            return known.decimal or "."
+        sure = {s for s in self.says if s in (".", ",")}
+        unsure = bool(self.says - sure)
+        if not sure:
+            return known.decimal if unsure else known.decimal or "."
+        if len(sure) == 1:
+            return next(iter(sure))
+        return None if unsure else "both"
+
+    def question(self) -> str:
+        """Return what is ambiguous, both readings, and what decides."""
+        k = next(i for i, p in enumerate(self.parts) if p is not None and _says(p).endswith("?"))
+        part = self.parts[k]
+        assert part is not None
+        sign = _says(part)[1]
+        other = "," if sign == "." else "."
+        row = int(np.flatnonzero(self.at == k)[0]) + 1
+        small, large = part.value(sign, None), part.value(other, None)
+        return (
+            f"Column {self.name!r} can be read in two ways: {self.cells[k].strip()} in row {row} is "
+            f"{small:.15g} if {sign!r} is the decimal sign, and {large:.15g} if it marks thousands; decide "
+            f"by --decimal {sign!r} or --thousands {sign!r} (in Python read_table with decimal={sign!r} or "
+            f"thousands={sign!r})."
+        )
+
+    def numbers(self, known: Writing, decimal: str) -> _Outcome | None:
+        """Return the column with this decimal sign; None where too few of its cells are numbers then."""
+        thousands = known.thousands if known.given else None
+        found = np.full(len(self.cells) + 1, np.nan)  # the last place is for what is missing: at == -1
+        rests: list[str | None] = []
+        grouped = False
+        for k, (text, part) in enumerate(zip(self.cells, self.parts, strict=True)):
+            rest = None
+            bare = text.strip().lower()
+            if bare.lstrip("+-") in _INFINITE:
+                found[k] = _INFINITE[bare.lstrip("+-")] * (-1.0 if bare.startswith("-") else 1.0)
+                rest = ""
+            elif part is not None and not is_gap(text):
+                says = _says(part)
+                sign = says if decimal == "both" else decimal
+                value = None if says == "none" else part.value(sign if sign in (".", ",") else ".", thousands)
+                if value is not None:
+                    found[k], rest = value, part.rest
+                    grouped |= bool(re.search(r"\D", part.digits.replace(sign, "", 1)))
+            rests.append(rest)
+        counts = np.bincount(self.at[self.at >= 0], minlength=len(self.cells))
+        outcome = self._with_units(found, rests, counts)
+        gaps = np.array([is_gap(c) for c in self.cells], bool)
+        words = np.isnan(found[:-1]) & ~gaps
+        missed, present = int(counts[words].sum()), int(counts[~gaps].sum())
+        if not present or missed > TEXT_SHARE * present:
+            return None
+        marked = np.array([bool(c.strip()) for c in self.cells], bool) & gaps
+        lost = np.flatnonzero(words | marked)
+        told = None
+        if len(lost):
+            rows = np.flatnonzero(np.isin(self.at, lost))
+            told = (len(rows), self.cells[self.at[rows[0]]].strip(), int(rows[0]) + 1)
+        marks = sum(int(n) for p, n in zip(self.parts, counts, strict=True) if p is not None and p.footnote)
+        money = next((p.money for p in self.parts if p is not None and p.money), "")
+        return _Outcome(
+            found[self.at],
+            outcome.unit,
+            grouped,
+            outcome.percent,
+            outcome.left or money,
+            outcome.converted,
+            marks,
+            told,
+        )
+
+    def _with_units(self, found: np.ndarray, rests: list[str | None], counts: np.ndarray) -> _Outcome:
+        """Turn percent into shares and all units into the commonest, in place; words behind make gaps."""
+        held: Counter[str] = Counter()
+        for rest, n in zip(rests, counts, strict=True):
+            if rest is not None:
+                held[rest] += int(n)
+        total = sum(held.values())
+        marks = [r for r in held if r in ("%", "‰")]
+        if marks:
+            bare = next((k for k, r in enumerate(rests) if r == "" and found[k] != 0), None)
+            if bare is not None:
+                mark = next(k for k, r in enumerate(rests) if r in marks)
+                raise InputError(
+                    f"Column {self.name!r} has {self.cells[mark].strip()!r} in one row and "
+                    f"{self.cells[bare].strip()!r} in another; write % in all of its rows or in none."
+                )
+            share = {"%": 0.01, "‰": 0.001, "": 1.0}
+            for k, rest in enumerate(rests):
+                factor = share.get(rest) if rest is not None else None
+                # 25 / 100 is the nearest number to 0.25, 25 * 0.01 is not always
+                found[k] = np.nan if factor is None else found[k] / round(1 / factor)
+            return _Outcome(found, "1", percent=True)
+        common = next((r for r, _ in held.most_common() if r), "")
+        if not common:
+            return _Outcome(found)
+        known = is_unit(common)
+        if not known and not (_WORD.fullmatch(common) or common in ("°C", "°F")):
+            common = ""
+        if not known and held[common] < SHARED_UNIT * total:
+            common = ""
+        converted = 0
+        for k, rest in enumerate(rests):
+            if rest in ("", common, None):
+                continue
+            factor = _factor(rest, common) if known else None
+            if factor is None:
+                found[k] = np.nan
+            else:
+                found[k] *= factor
+                converted += int(counts[k])
+        return _Outcome(found, common if known else "", left="" if known else common, converted=converted)
+
+
+def _factor(unit: str, into: str) -> float | None:
+    if not is_unit(unit):
+        return None
+    have, want = parse(unit), parse(into)
+    return float(f"{have.scale / want.scale:.15g}") if have.exponents == want.exponents else None
+
+
+class _Told:
+    """Gather what was met in many columns into one line for each kind of thing."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, list[str]] = {}
+
+    def add(self, name: str, outcome: _Outcome, decimal: str) -> None:
+        quoted = repr(name)
+        if decimal == "both":
+            self._note("decimal commas and decimal points side by side", quoted)
+        if decimal == ",":
+            self._note("decimal comma", quoted)
+        if outcome.grouped:
+            self._note("thousands signs", quoted)
+        if outcome.percent:
+            self._note("percent, read as a share of 1", quoted)
+        if outcome.unit and not outcome.percent:
+            turned = f", {outcome.converted} turned into it" if outcome.converted else ""
+            self._note("units in the cells", f"{quoted} in {outcome.unit}{turned}")
+        if outcome.left:
+            self._note("words behind the numbers, left out", f"{outcome.left!r} in {quoted}")
+        if outcome.footnotes:
+            self._note("footnote marks, left out", quoted)
+        if outcome.words:
+            count, word, row = outcome.words
+            shown = word if len(word) <= 40 else word[:39] + "…"
+            many = "values that are no numbers" if count > 1 else "value that is no number"
+            self._note(
+                "taken as missing", f"column {quoted} has {count} {many} (first {shown!r} in row {row})"
+            )
+
+    def _note(self, kind: str, text: str) -> None:
+        self._kinds.setdefault(kind, []).append(text)
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(_line(kind, texts) for kind, texts in self._kinds.items())
+
+
+def _line(kind: str, texts: list[str]) -> str:
+    shown = ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")
+    return f"{shown}: {kind}" if kind == "taken as missing" else f"{kind}: {shown}"

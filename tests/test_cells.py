@@ -1,0 +1,154 @@
+"""Cells as people write them become numbers, and what is ambiguous is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kansym.base.errors import InputError
+from kansym.data.cells import Writing, is_number, numerals
+from kansym.data.dataset import from_table
+from kansym.data.table import numbers, read_table
+
+
+def column(cells, writing=None):
+    found = numerals({"a": pd.Series(cells, dtype=object)}, writing or Writing())
+    assert not found.unclear, found.unclear
+    return found.values["a"].tolist(), found
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["1.234,5", "2,25"], [1234.5, 2.25]),
+        (["1,234.5", "2.25"], [1234.5, 2.25]),
+        (["1 234,5", "12 345,25"], [1234.5, 12345.25]),
+        (["1'234.5", "7"], [1234.5, 7]),
+        (["1.234.567", "1.234"], [1234567, 1234]),
+        (["12,34,567.5", "1"], [1234567.5, 1]),
+        (["−1.5", "–2.5", "(3.5)", "4.5-"], [-1.5, -2.5, -3.5, -4.5]),
+        (["1.5e3", "1,5E+03", "1.5×10^3", "1,5 · 10³", "2.5x10−2"], [1500, 1500, 1500, 1500, 0.025]),
+        (["25%", "12,5 %", "0"], [0.25, 0.125, 0]),
+        (["$1,234.50", "€ 2.50", "3.5 EUR"], [1234.5, 2.5, 3.5]),
+        (["5.5[3]", "6.5*", "7.5 †"], [5.5, 6.5, 7.5]),
+        ([".5", "5.", "0.123"], [0.5, 5.0, 0.123]),
+        (["inf", "-Infinity", "1.5"], [np.inf, -np.inf, 1.5]),
+    ],
+)
+def test_numbers_as_people_write_them(cells, numbers):
+    assert column(cells)[0] == numbers
+
+
+def test_units_in_cells_are_the_columns_unit():
+    values, found = column(["0.5 m", "60 cm", "2 m"])
+    assert values == [0.5, 0.6, 2.0] and found.units == {"a": "m"}
+    assert "'a' in m, 1 turned into it" in found.notes[0]
+    values, found = column(["5 Stück", "6 Stück"])
+    assert values == [5, 6] and not found.units and "'Stück'" in found.notes[0]
+
+
+def test_gaps_and_few_words_are_missing_and_said_with_their_row():
+    values, found = column(["1.5", "-", "k.A.", "2.5", "#DIV/0!", "lost", "3.5", "4.5", "5.5"])
+    assert np.isnan([values[i] for i in (1, 2, 4, 5)]).all()
+    assert found.notes == (
+        "column 'a' has 4 values that are no numbers (first '-' in row 2): taken as missing",
+    )
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["alu", "steel"], ["sp1", "sp2"], ["01.02.2023", "02.02.2023"], ["2023-01-01", "2023-01-02"], ["-", "?"],
+     ["12:30", "12:45"], ["1.2.3", "1.2.4"], ["12.34.56", "9.8.7"]],
+)  # fmt: skip
+def test_text_stays_text(cells):
+    assert not numerals({"a": pd.Series(cells, dtype=object)}, Writing()).values
+
+
+@pytest.mark.parametrize(("sign", "small", "large"), [(".", 1.234, 1234), (",", 1.234, 1234)])
+def test_what_can_be_read_in_two_ways_is_asked(tmp_path, sign, small, large):
+    path = tmp_path / "t.csv"
+    path.write_text(f"a;y\n1{sign}234;2\n5{sign}678;3\n9{sign}876;5\n7{sign}001;6\n")
+    with pytest.raises(InputError) as caught:
+        from_table(path)
+    said = str(caught.value)
+    assert f"{small} if {sign!r} is the decimal sign" in said and f"{large} if it marks thousands" in said
+    assert f"--decimal {sign!r}" in said and "\n" not in said
+    assert numbers(read_table(path, decimal=sign), "a", [])[0][0] == small
+    assert numbers(read_table(path, thousands=sign), "a", [])[0][0] == large
+    other = path.with_name("u.csv")
+    other.write_text(path.read_text().replace(";6", f";6{sign}5"))
+    assert numbers(read_table(other), "a", [])[0][0] == small, "another column tells"
+
+
+def test_a_column_that_is_unclear_but_not_used_stops_nothing():
+    frame = pd.DataFrame({"a": np.arange(5.0), "b": ["1.234"] * 4 + ["2.345"], "y": np.arange(5.0) ** 2})
+    assert from_table(frame, inputs=["a"]).names == ("a",)
+    with pytest.raises(InputError, match="two ways"):
+        from_table(frame)
+
+
+def test_who_parts_by_commas_writes_a_decimal_point(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('a,b,y\n1.234,"1,234",1\n2.345,"2,345",2\n')
+    table = read_table(path)
+    assert numbers(table, "a", [])[0].tolist() == [1.234, 2.345]
+    assert numbers(table, "b", [])[0].tolist() == [1234, 2345]
+
+
+def test_a_thousand_that_comes_late_is_seen(tmp_path):
+    rows = [*(f"{i};{i}" for i in range(1, 1000)), "1.000;1000", "1.001;1001"]
+    (tmp_path / "t.csv").write_text("a;y\n" + "\n".join(rows))
+    with pytest.raises(InputError, match=r"two ways: 1\.000 in row 1000"):
+        from_table(tmp_path / "t.csv")
+
+
+def test_percent_in_some_rows_only_is_refused():
+    with pytest.raises(InputError, match="write % in all"):
+        column(["25%", "0.3", "20%"])
+
+
+@pytest.mark.parametrize(("decimal", "thousands"), [("x", None), (".", "."), (None, "#")])
+def test_signs_that_cannot_be(decimal, thousands):
+    with pytest.raises(InputError):
+        Writing.of(decimal, thousands)
+
+
+@pytest.mark.parametrize(
+    ("text", "so"), [("1,5", True), ("", True), ("k.A.", True), ("m", False), ("1 m", False)]
+)
+def test_is_number(text, so):
+    assert is_number(text) is so
+
+
+LOCALES = [(".", ","), (",", "."), (",", " "), (",", "\u202f"), (".", "'"), (".", "’"), (".", ""), (",", "")]
+
+
+def written(value, decimal, thousands, digits):
+    text = f"{abs(value):,.{digits}f}"
+    text = text.replace(",", "\0").replace(".", decimal).replace("\0", thousands)
+    return ("-" if value < 0 else "") + text
+
+
+@given(
+    values=st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=6),
+    locale=st.sampled_from(LOCALES),
+    digits=st.integers(0, 6),
+    mark=st.sampled_from(["", "%", " kg"]),
+    delimiter=st.sampled_from([";", "\t"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_number_in_any_locale_is_read_back(tmp_path_factory, values, locale, digits, mark, delimiter):
+    decimal, thousands = locale
+    cells = [written(v, decimal, thousands, digits) + mark for v in values]
+    wanted = [float(f"{v:.{digits}f}") / (100 if mark == "%" else 1) for v in values]
+    path = tmp_path_factory.mktemp("t") / "t.csv"
+    path.write_text(f"name{delimiter}a\n" + "".join(f"r{delimiter}{c}\n" for c in cells))
+    for told in (True, False):
+        table = read_table(path, decimal=decimal if told else None)
+        if "a" in table.unclear:
+            assert not told and digits in (0, 3)
+            continue
+        assert numbers(table, "a", [])[0].tolist() == wanted
