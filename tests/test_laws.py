@@ -11,7 +11,8 @@ import kansym
 from kansym.data.dataset import from_table
 from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.pipeline.flow import Options, findings, search
+from kansym.pipeline import findings
+from kansym.pipeline.flow import Options, search
 
 HC_K = 1.438776877  # second radiation constant in cm·K
 
