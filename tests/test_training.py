@@ -9,7 +9,7 @@ import torch
 from kansym.base.errors import InputError
 from kansym.estimators.session import KAN
 from kansym.network.ensemble import Ensemble
-from kansym.network.training import kernels, losses, schedule
+from kansym.network.training import compiled, losses, normal, schedule
 from kansym.network.training import layers as lay
 from kansym.network.training.penalty import Sparsity
 from kansym.network.training.problem import Problem
@@ -47,6 +47,39 @@ def test_gradient_is_exact_and_kernels_agree_with_tensors(loss, shape, lamb: flo
     assert torch.allclose(g[0, free], x.grad[0, free], atol=1e-13)
     assert torch.allclose(g2[0, free], x.grad[0, free], atol=1e-13)
     assert torch.allclose(h[0][free][:, free], h2[0][free][:, free], atol=1e-10)
+    for part in (slice(None), torch.arange(0, 200, 3)):
+        (v, g), (v2, g2) = fast.slope(theta, part), slow.slope(theta, part)
+        assert torch.allclose(v, v2, rtol=1e-12) and torch.allclose(g, g2, atol=1e-13)
+    single = replace(fast, y=fast.y.float(), weights=weights.float(), dtype=torch.float32)
+    value, slope = single.slope(theta.float())
+    assert slope.dtype == torch.float32 and single.compiled
+    assert torch.allclose(value.double(), a.objective, rtol=1e-4)
+    exact = fast.slope(theta)[1]
+    assert torch.allclose(slope.double(), exact, atol=1e-4 * float(exact.abs().max()))
+
+
+@pytest.mark.parametrize("order", [1, 2, 5])
+def test_kernels_know_every_order(order: int) -> None:
+    X, y = _rows()
+    stack = KAN([2, 3, 1], seed=3, grid=4, order=order, base="tanh").layers
+    fast, slow = (Problem(stack, X, torch.from_numpy(y)[:, None], losses.Squared()) for _ in "ab")
+    slow.__dict__["compiled"] = False
+    theta = torch.from_numpy(lay.pack(stack))
+    (v, g), (v2, g2) = fast.slope(theta), slow.slope(theta)
+    assert torch.allclose(v, v2, rtol=1e-12) and torch.allclose(g, g2, atol=1e-13)
+
+
+def test_blocks_of_rows_do_not_change_a_gradient(monkeypatch) -> None:
+    X, y = _rows(1000)
+    problem = Problem(KAN([2, 3, 1], seed=3).layers, X, torch.from_numpy(y)[:, None], losses.Squared())
+    theta = torch.from_numpy(lay.pack(problem.layers))
+    whole = problem.slope(theta)
+    monkeypatch.setattr(compiled, "BLOCK", 100)
+    parts = problem.slope(theta)
+    monkeypatch.setattr(compiled, "_CORES", 1)
+    alone = problem.slope(theta)
+    assert torch.allclose(whole[1], parts[1], rtol=1e-12, atol=1e-15)
+    assert torch.equal(parts[1], alone[1])
 
 
 def test_dense_and_local_normal_equations_are_the_same(monkeypatch) -> None:
@@ -57,7 +90,7 @@ def test_dense_and_local_normal_equations_are_the_same(monkeypatch) -> None:
     problem = Problem(stack, X, torch.from_numpy(y)[:, None], losses.Squared())
     state, wanted = problem.state(torch.from_numpy(lay.pack(stack))), torch.ones(1, dtype=torch.bool)
     dense = problem.normal(state, wanted)
-    monkeypatch.setattr(kernels, "DENSE", 0.0)
+    monkeypatch.setattr(normal, "DENSE", 0.0)
     local = problem.normal(state, wanted)
     assert torch.allclose(dense[0], local[0], atol=1e-14) and torch.allclose(dense[1], local[1], atol=1e-12)
 
@@ -289,7 +322,7 @@ def test_a_device_that_is_not_there_is_said() -> None:
 def test_a_damped_system_is_solved_and_an_indefinite_one_is_said_to_fail() -> None:
     A = np.random.default_rng(0).normal(size=(6, 9))
     h, g, extra, out = A @ A.T, np.arange(6.0), np.full(6, 0.1), np.empty(6)
-    assert kernels.solve(h, extra, g, out)
+    assert normal.solve(h, extra, g, out)
     np.testing.assert_allclose((h + 0.1 * np.eye(6)) @ out, -g, rtol=1e-9, atol=1e-12)
     for bad in (-h, np.full((6, 6), np.nan)):
-        assert not kernels.solve(bad, extra, g, out) and not out.any()
+        assert not normal.solve(bad, extra, g, out) and not out.any()

@@ -12,6 +12,8 @@ from torch import Tensor
 from kansym.network.training.levenberg import Trace
 from kansym.network.training.problem import Problem, State
 
+_ALL = slice(None)
+
 
 def minimise(
     problem: Problem,
@@ -33,15 +35,14 @@ def minimise(
         optimiser: Any = torch.optim.LBFGS([x], line_search_fn="strong_wolfe", max_iter=20, history_size=20)
     else:
         optimiser = torch.optim.Adam([x], lr=setting.rate)
-    trace = Trace(problem.state(theta))
-    best = trace.state
+    state = best = problem.state(x.detach().clone())
+    trace = Trace(state)
 
-    def closure(part: Tensor | slice = slice(None)) -> Tensor:
-        optimiser.zero_grad()
-        value = problem.differentiable(x, part).sum()
-        value.backward()
-        x.grad.mul_(problem.free)  # type: ignore[union-attr]
-        return value
+    def closure(part: Tensor | slice = _ALL) -> Tensor:
+        at = x.detach()
+        known = state if part is _ALL and torch.equal(at, state.theta) else None
+        value, x.grad = problem.slope(at, part, known)
+        return value.sum()
 
     try:
         for _ in range(steps):
@@ -53,9 +54,9 @@ def minimise(
             else:
                 order = torch.randperm(rows, generator=generator)
                 for start in range(0, rows, batch):
-                    part = order[start : start + batch] if batch < rows else slice(None)
+                    part = order[start : start + batch] if batch < rows else _ALL
                     optimiser.step(lambda part=part: closure(part))
-            state = problem.state(x.detach())
+            state = problem.state(x.detach().clone())
             trace.steps += 1
             good = torch.isfinite(state.objective)
             if not bool(good.all()):

@@ -1,595 +1,414 @@
-"""Values and normal equations of one spline network, compiled, float64, a few rows at a time.
+"""Values and first derivatives of one spline network, compiled, a few rows at a time, float64 or float32.
 
-Only local support is touched: an edge adds order + 2 entries to a row of the Jacobian, and J'J is summed
-block by block without J ever being stored, so memory does not grow with the rows. `tensors` is the same
-mathematics in torch for symbolic edges, other bases and devices.
+Only local support is touched: a curve costs order + 2 products a row. Coefficients are laid out by input
+and cell with the sums side by side, so that one load brings what all sums need. `normal` has the normal
+equations, `tensors` the same mathematics in torch for symbolic edges, other bases and losses of a user.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from kansym.base.jit import njit
-from kansym.functions import spline
-from kansym.network.training.layers import SPLINE, SYMBOLIC, Layer
+from kansym.network.training.plan import (
+    BASE,
+    BIAS,
+    BLOCK,
+    EDGE,
+    INPUTS,
+    KNOT,
+    NODE,
+    NODES,
+    PACKED,
+    PARAMETER,
+    SIZE,
+    START,
+    SUM,
+    SUMS,
+    TABLE,
+    VALUE,
+    WIDTH,
+)
 
-BASES = (None, "silu", "x", "tanh")
-_ROWS = 128
-_ENTRIES = 1 << 20  # of J at once
-DENSE = 17.0
-"""How many times faster an entry of J'J comes from BLAS than from adding local blocks (measured)."""
-
-
-class Plan(NamedTuple):
-    """Describe one member's shape for compiled code; integers per layer, everything else flat."""
-
-    shape: np.ndarray  # (L, 14) of the columns named below
-    knots: np.ndarray
-    table: np.ndarray
-    uniform: np.ndarray
-    starts: np.ndarray
-    on: np.ndarray
+ROWS = 128
+"""Rows that pass through a network together; what they leave behind stays in the cache."""
 
 
 class Buffers(NamedTuple):
-    """Hold what a few rows leave behind on their way up and down the network."""
+    """Hold what a few rows leave behind on their way up and down the network; edges input by input."""
 
     acts: np.ndarray  # (rows, nodes) of all levels
     subs: np.ndarray  # (rows, sums)
     value: np.ndarray  # (rows, inputs times width + 1): local basis values, then the base function
+    slope: np.ndarray  # (rows, width + 1) their derivatives, for one input
     slopes: np.ndarray  # (rows, edges) phi'
-    phi: np.ndarray  # (rows, edges)
+    phi: np.ndarray  # (rows, edges), or no columns where nobody asks
     cells: np.ndarray  # (rows, nodes)
     g: np.ndarray  # (sums, factors, rows) derivative of the residuals by every sum
-    q: np.ndarray  # (sums, rows) derivative of the objective by every sum
-
-
-(
-    _N,
-    _M,
-    _NODES,
-    _WIDTH,
-    _SIZE,
-    _BASE,
-    _PARAMETER,
-    _BLOCK,
-    _KNOT,
-    _NODE,
-    _SUM,
-    _VALUE,
-    _EDGE,
-    _START,
-    _TABLE,
-    _BIAS,
-) = range(16)
-
-
-def supported(layers: Sequence[Layer]) -> bool:
-    """Tell whether these layers have only what this room knows: splines, and base functions of BASES."""
-    return all(
-        layer.base in BASES and layer.kind == "spline" and not np.any(layer.state == SYMBOLIC)
-        for layer in layers
-    )
-
-
-def plan(layers: Sequence[Layer], member: int = 0) -> Plan:
-    """Return what compiled code needs to know of one member."""
-    shape = np.zeros((len(layers), 16), np.int64)
-    at = dict.fromkeys((_PARAMETER, _KNOT, _NODE, _SUM, _VALUE, _EDGE, _START, _TABLE), 0)
-    knots, tables, uniform, starts, on = [], [], [], [], []
-    for l, layer in enumerate(layers):
-        width = layer.order + 1 if layer.size else 0
-        block = layer.inputs * (layer.size + 1) + 1
-        known = {
-            _N: layer.inputs,
-            _M: layer.sums,
-            _NODES: layer.nodes,
-            _WIDTH: width,
-            _SIZE: layer.size,
-            _BASE: BASES.index(layer.base),
-            _BLOCK: block,
-            _BIAS: int(layer.bias_free),
-        }
-        for key, value in {**known, **at}.items():
-            shape[l, key] = value
-        for i in range(layer.inputs):
-            if layer.size:
-                k = layer.knots[member, i]
-                points = k[layer.order : len(k) - layer.order]
-                knots.append(points)
-                tables.append(spline.piece_table(k, layer.order).ravel())
-                uniform.append(spline._is_uniform(points))
-            else:
-                uniform.append(True)
-        starts.append(layer.starts)
-        on.append((layer.state[member] == SPLINE).ravel())
-        at[_PARAMETER] += layer.sums * block
-        at[_KNOT] += layer.inputs * (layer.grid + 1) if layer.size else 0
-        at[_TABLE] += layer.inputs * layer.grid * width * width
-        at[_NODE] += layer.inputs
-        at[_SUM] += layer.sums
-        at[_VALUE] += layer.inputs * (width + 1)
-        at[_EDGE] += layer.sums * layer.inputs
-        at[_START] += layer.nodes + 1
-    empty = [np.empty(0)]
-    return Plan(
-        shape,
-        np.concatenate(knots or empty),
-        np.concatenate(tables or empty),
-        np.array(uniform, bool),
-        np.concatenate(starts),
-        np.concatenate(on),
-    )
+    q: np.ndarray  # (rows, sums) derivative of the objective by every sum
 
 
 @njit(nogil=True)
 def values(plan, theta, X, magnitudes, nodes):
-    """Return outputs (n, K); sum |phi| over rows into magnitudes (edges,), fill nodes (n, all)."""
+    """Return outputs (n, K); add sum |phi| over rows to magnitudes (edges,) and fill nodes (n, all).
+
+    Either may be of size 0 where nobody asks.
+    """
     shape = plan.shape
     last = len(shape) - 1
     rows = len(X)
-    out = np.empty((rows, shape[last, _NODES]))
-    buffers = _buffers(plan, min(rows, _ROWS), 0)
-    for start in range(0, rows, _ROWS):
-        stop = min(start + _ROWS, rows)
-        _forward(plan, theta, X[start:stop], buffers)
-        acts, phi = buffers.acts, buffers.phi
-        out[start:stop] = acts[: stop - start, shape[last, _NODE] + shape[last, _N] :]
+    out = np.empty((rows, shape[last, NODES]), theta.dtype)
+    asked = len(magnitudes) > 0
+    buffers = room(plan, theta, min(rows, ROWS), 0, asked)
+    coefficients = packed(plan, theta)
+    for start in range(0, rows, ROWS):
+        stop = min(start + ROWS, rows)
+        forward(plan, theta, coefficients, X[start:stop], buffers)
+        acts = buffers.acts
+        out[start:stop] = acts[: stop - start, shape[last, NODE] + shape[last, INPUTS] :]
         if nodes.shape[1]:
             nodes[start:stop] = acts[: stop - start]
-        for r in range(stop - start):
-            for e in range(phi.shape[1]):
-                magnitudes[e] += abs(phi[r, e])
+        if asked:
+            _add_magnitudes(plan, buffers.phi, stop - start, magnitudes)
     return out
 
 
-def normal_equations(
-    plan: Plan,
-    theta: np.ndarray,
-    X: np.ndarray,
-    slope: np.ndarray,
-    factor: np.ndarray,
-    price: np.ndarray,
-    magnitudes: np.ndarray,
-    gradient: np.ndarray,
-    hessian: np.ndarray,
-    room: np.ndarray,
-) -> None:
-    """Add the gradient (P,) and Gauss–Newton matrix (P, P) of a loss over rows X.
+@njit(nogil=True)
+def pull_back(plan, theta, X, slope, price, gradient):
+    """Add J' slope (P,), J the derivatives of the outputs at rows X by the parameters; slope (n, K).
 
-    slope (n, K) is d loss / d output, factor (n, F, K) a square root of the loss's second derivative by row,
-    price (edges,) the derivative of the penalties by each edge's sum of |phi|, whose curvature is price over
-    max(|phi|, a share of the edge's magnitude): iteratively reweighted least squares. Small networks go
-    through a dense J of a few rows and BLAS, fine grids through local blocks, whichever costs less. `room` is
-    memory to work in, as much as :func:`entries` says.
+    `price` (edges,), or of size 0, is the derivative of penalties by each edge's sum of |phi| and joins in.
     """
-    rows, factors, size = len(X), factor.shape[1], len(theta)
-    touched = int((plan.on * (plan.shape[:, _WIDTH].max() + 1)).sum())
-    if factors * size**2 > DENSE * touched**2:
-        _accumulate(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian, np.empty((0, 0)))
-        mirror(hessian)
-        return
-    step = _rows_at_once(rows, factors, size)
-    J = room[: step * factors * size].reshape(step * factors, size)
-    product = room[step * factors * size :].reshape(size, size)
-    for start in range(0, rows, step):
-        part = slice(start, min(start + step, rows))
-        filled = J[: (part.stop - start) * factors]
-        filled[:] = 0.0
-        _accumulate(
-            plan, theta, X[part], slope[part], factor[part], price, magnitudes, gradient, hessian, filled
-        )
-        np.matmul(filled.T, filled, out=product)  # BLAS `dsyrk`, by a way that lets other threads run
-        hessian += product
+    rows = len(X)
+    buffers = room(plan, theta, min(rows, ROWS), 0, len(price) > 0)
+    none = np.empty((ROWS, 0, slope.shape[1]), theta.dtype)
+    coefficients = packed(plan, theta)
+    total = np.zeros_like(coefficients)
+    for start in range(0, rows, ROWS):
+        stop = min(start + ROWS, rows)
+        forward(plan, theta, coefficients, X[start:stop], buffers)
+        backward(plan, none, slope[start:stop], price, buffers, stop - start)
+        add_gradient(plan, buffers, price, stop - start, total, gradient)
+    unpack(plan, total, gradient)
 
 
 @njit(nogil=True)
-def pull_back(plan, theta, X, slope, gradient):
-    """Add J' slope (P,), J the derivatives of the outputs at rows X by the parameters; slope (n, K)."""
-    rows, edges = len(X), len(plan.on)
-    buffers = _buffers(plan, min(rows, _ROWS), 0)
-    price, none = np.zeros(edges), np.empty((_ROWS, 0, slope.shape[1]))
-    for start in range(0, rows, _ROWS):
-        stop = min(start + _ROWS, rows)
-        _forward(plan, theta, X[start:stop], buffers)
-        _backward(plan, none, slope[start:stop], price, buffers, stop - start)
-        _gradient(plan, buffers, price, stop - start, gradient)
-
-
-@njit(nogil=True)
-def solve(hessian, extra, gradient, out):
-    """Fill out with -(hessian + diag(extra))^-1 gradient; tell whether that worked, zeros where not.
-
-    LAPACK's Cholesky factor by numba's way, which lets other threads run; SciPy's does not.
-    """
-    damped = hessian.copy()
-    for i in range(len(extra)):
-        damped[i, i] += extra[i]
-    out[:] = 0.0
-    try:
-        factor = np.linalg.cholesky(damped)
-    except Exception:  # numba knows no finer one: not positive definite
-        return False
-    n = len(gradient)
-    for i in range(n):
-        total = -gradient[i]
-        for j in range(i):
-            total -= factor[i, j] * out[j]
-        out[i] = total / factor[i, i]
-    for i in range(n - 1, -1, -1):
-        out[i] /= factor[i, i]
-        for j in range(i):
-            out[j] -= factor[i, j] * out[i]
-    if np.all(np.isfinite(out)):
-        return True
-    out[:] = 0.0
-    return False
-
-
-def entries(rows: int, factors: int, size: int) -> int:
-    """Return how many numbers :func:`normal_equations` needs room for."""
-    return _rows_at_once(rows, factors, size) * factors * size + size**2
-
-
-def _rows_at_once(rows: int, factors: int, size: int) -> int:
-    return -(-rows // -(-rows * factors * size // _ENTRIES))
-
-
-@njit(nogil=True)
-def _accumulate(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian, J):
-    shape = plan.shape
-    layers = len(shape)
-    rows, factors = len(X), factor.shape[1]
-    buffers = _buffers(plan, min(rows, _ROWS), factors)
-    for start in range(0, rows, _ROWS):
-        stop = min(start + _ROWS, rows)
-        n = stop - start
-        _forward(plan, theta, X[start:stop], buffers)
-        _backward(plan, factor[start:stop], slope[start:stop], price, buffers, n)
-        _gradient(plan, buffers, price, n, gradient)
-        _penalty(plan, buffers, price, magnitudes, n, hessian)
-        if len(J):
-            _jacobian(plan, buffers, n, J[start * factors : stop * factors])
-            continue
-        for l in range(layers):
-            for l2 in range(l, layers):
-                for j in range(shape[l, _M]):
-                    for j2 in range(j if l == l2 else 0, shape[l2, _M]):
-                        _block(plan, buffers, l, j, l2, j2, n, hessian)
-
-
-@njit(nogil=True)
-def _jacobian(plan, buffers, rows, J):
-    """Fill the zeroed rows of J (rows times factors, P) with the residuals' derivatives by the parameters."""
-    value, cells, g = buffers.value, buffers.cells, buffers.g
-    shape = plan.shape
-    factors = g.shape[1]
-    for r in range(rows):
-        for l in range(len(shape)):
-            n, width, size = shape[l, _N], shape[l, _WIDTH], shape[l, _SIZE]
-            for j in range(shape[l, _M]):
-                block, s = shape[l, _PARAMETER] + j * shape[l, _BLOCK], shape[l, _SUM] + j
-                for f in range(factors):
-                    d = g[s, f, r]
-                    if d == 0.0:
-                        continue
-                    row = J[r * factors + f]
-                    for i in range(n):
-                        if plan.on[shape[l, _EDGE] + j * n + i]:
-                            p, at = block + i * (size + 1), shape[l, _VALUE] + i * (width + 1)
-                            c = p + cells[r, shape[l, _NODE] + i]
-                            for a in range(width):
-                                row[c + a] = d * value[r, at + a]
-                            row[p + size] = d * value[r, at + width]
-                    if shape[l, _BIAS]:
-                        row[block + n * (size + 1)] = d
-
-
-@njit(nogil=True)
-def _buffers(plan, rows, factors):
+def packed(plan, theta):
+    """Return the coefficients of layer, input and cell with the sums side by side; of edges off, zeros."""
     shape = plan.shape
     last = len(shape) - 1
-    nodes = shape[last, _NODE] + shape[last, _N] + shape[last, _NODES]
-    sums = shape[last, _SUM] + shape[last, _M]
-    values_ = shape[last, _VALUE] + shape[last, _N] * (shape[last, _WIDTH] + 1)
-    edges = shape[last, _EDGE] + shape[last, _M] * shape[last, _N]
+    total = shape[last, PACKED] + shape[last, INPUTS] * (shape[last, SIZE] + 1) * shape[last, SUMS]
+    out = np.zeros(total, theta.dtype)
+    for l in range(len(shape)):
+        n, m, width = shape[l, INPUTS], shape[l, SUMS], shape[l, SIZE] + 1
+        for j in range(m):
+            for i in range(n):
+                if plan.on[shape[l, EDGE] + j * n + i]:
+                    p = shape[l, PARAMETER] + j * shape[l, BLOCK] + i * width
+                    for c in range(width):
+                        out[shape[l, PACKED] + (i * width + c) * m + j] = theta[p + c]
+    return out
+
+
+@njit(nogil=True)
+def unpack(plan, total, gradient):
+    """Add derivatives by what :func:`packed` returns to those by the parameters (P,)."""
+    shape = plan.shape
+    for l in range(len(shape)):
+        n, m, width = shape[l, INPUTS], shape[l, SUMS], shape[l, SIZE] + 1
+        for j in range(m):
+            for i in range(n):
+                if plan.on[shape[l, EDGE] + j * n + i]:
+                    p = shape[l, PARAMETER] + j * shape[l, BLOCK] + i * width
+                    for c in range(width):
+                        gradient[p + c] += total[shape[l, PACKED] + (i * width + c) * m + j]
+
+
+@njit(nogil=True)
+def room(plan, theta, rows, factors, phi):
+    """Return buffers for some rows and factors of the loss's curvature, with values of edges where asked."""
+    shape = plan.shape
+    last = len(shape) - 1
+    nodes = shape[last, NODE] + shape[last, INPUTS] + shape[last, NODES]
+    sums = shape[last, SUM] + shape[last, SUMS]
+    width = shape[last, WIDTH] + 1
+    for l in range(last):
+        width = max(width, shape[l, WIDTH] + 1)
+    total = shape[last, VALUE] + shape[last, INPUTS] * (shape[last, WIDTH] + 1)
+    edges = len(plan.on)
+    kind = theta.dtype
     return Buffers(
-        np.empty((rows, nodes)),
-        np.empty((rows, sums)),
-        np.zeros((rows, values_)),
-        np.zeros((rows, edges)),
-        np.zeros((rows, edges)),
+        np.empty((rows, nodes), kind),
+        np.empty((rows, sums), kind),
+        np.zeros((rows, total), kind),
+        np.zeros((rows, width), kind),
+        np.zeros((rows, edges), kind),
+        np.zeros((rows, edges if phi else 0), kind),
         np.zeros((rows, nodes), np.int64),
-        np.zeros((sums, factors, rows)),
-        np.zeros((sums, rows)),
+        np.zeros((sums, factors, rows), kind),
+        np.zeros((rows, sums), kind),
     )
 
 
-@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
-def _forward(plan, theta, X, buffers):
-    acts, subs, value = buffers.acts, buffers.subs, buffers.value
-    slopes, phi, cells = buffers.slopes, buffers.phi, buffers.cells
+@njit(nogil=True)
+def forward(plan, theta, coefficients, X, buffers):
+    """Send rows X up through all layers; `coefficients` are the parameters, packed."""
+    acts, subs, value, cells = buffers.acts, buffers.subs, buffers.value, buffers.cells
     shape = plan.shape
-    v, dv = np.zeros(16), np.zeros(16)
-    for r in range(len(X)):
-        acts[r, : X.shape[1]] = X[r]
+    rows = len(X)
+    for r in range(rows):
+        for i in range(X.shape[1]):
+            acts[r, i] = X[r, i]
     for l in range(len(shape)):
-        n, m, width, size = shape[l, _N], shape[l, _M], shape[l, _WIDTH], shape[l, _SIZE]
-        node, edge, base = shape[l, _NODE], shape[l, _EDGE], shape[l, _BASE]
-        points_number = size - width + 2
-        grid = points_number - 1
-        for i in range(n):
-            points = plan.knots[
-                shape[l, _KNOT] + i * points_number : shape[l, _KNOT] + (i + 1) * points_number
-            ]
-            t0 = shape[l, _TABLE] + i * grid * width * width
-            at = shape[l, _VALUE] + i * (width + 1)
-            uniform = plan.uniform[node + i]
-            low, high = (points[0], points[grid]) if width else (0.0, 1.0)
-            scale = grid / (high - low)
-            for r in range(len(X)):
-                x = acts[r, node + i]
-                cell = 0
-                if width:
-                    inside = min(max(x, low), high)
-                    if uniform:
-                        cell = min(int((inside - low) * scale), grid - 1)
-                    else:
-                        top = grid
-                        while top - cell > 1:
-                            middle = (cell + top) >> 1
-                            if inside >= points[middle]:
-                                cell = middle
-                            else:
-                                top = middle
-                    t = inside - points[cell]
-                    piece = t0 + cell * width * width
-                    if width == 4:
-                        for a in range(4):
-                            c0, c1 = plan.table[piece + a], plan.table[piece + 4 + a]
-                            c2, c3 = plan.table[piece + 8 + a], plan.table[piece + 12 + a]
-                            v[a] = c0 + t * (c1 + t * (c2 + t * c3))
-                            dv[a] = c1 + t * (2.0 * c2 + t * (3.0 * c3))
-                    else:
-                        for a in range(width):
-                            total, first = 0.0, 0.0
-                            for p in range(width - 1, -1, -1):
-                                first = first * t + total
-                                total = total * t + plan.table[piece + p * width + a]
-                            v[a], dv[a] = total, first
-                    if x != inside:
-                        for a in range(width):
-                            v[a] += (x - inside) * dv[a]
-                cells[r, node + i] = cell
-                b, db = 0.0, 0.0
-                if base == 1:
-                    s = 1.0 / (1.0 + np.exp(-x))
-                    b, db = x * s, s * (1.0 + x * (1.0 - s))
-                elif base == 2:
-                    b, db = x, 1.0
-                elif base == 3:
-                    b = np.tanh(x)
-                    db = 1.0 - b * b
-                for a in range(width):
-                    value[r, at + a] = v[a]
-                value[r, at + width] = b
-                for j in range(m):
-                    e = edge + j * n + i
-                    if plan.on[e]:
-                        p = shape[l, _PARAMETER] + j * shape[l, _BLOCK] + i * (size + 1)
-                        total, first = theta[p + size] * b, theta[p + size] * db
-                        c = p + cell
-                        if width == 4:
-                            c0, c1, c2, c3 = theta[c], theta[c + 1], theta[c + 2], theta[c + 3]
-                            total += c0 * v[0] + c1 * v[1] + c2 * v[2] + c3 * v[3]
-                            first += c0 * dv[0] + c1 * dv[1] + c2 * dv[2] + c3 * dv[3]
-                        else:
-                            for a in range(width):
-                                total += theta[c + a] * v[a]
-                                first += theta[c + a] * dv[a]
-                        phi[r, e], slopes[r, e] = total, first
-                    else:
-                        phi[r, e], slopes[r, e] = 0.0, 0.0
+        n, m, width, size = shape[l, INPUTS], shape[l, SUMS], shape[l, WIDTH], shape[l, SIZE]
+        node, s0 = shape[l, NODE], shape[l, SUM]
+        grid = size - width + 1
         for j in range(m):
-            bias = theta[shape[l, _PARAMETER] + (j + 1) * shape[l, _BLOCK] - 1]
-            for r in range(len(X)):
-                total = bias
-                for i in range(n):
-                    total += phi[r, edge + j * n + i]
-                subs[r, shape[l, _SUM] + j] = total
-        for k in range(shape[l, _NODES]):
-            first_sum, stop_sum = plan.starts[shape[l, _START] + k], plan.starts[shape[l, _START] + k + 1]
-            for r in range(len(X)):
-                product = subs[r, shape[l, _SUM] + first_sum]
-                for j in range(first_sum + 1, stop_sum):
-                    product *= subs[r, shape[l, _SUM] + j]
+            bias = theta[shape[l, PARAMETER] + (j + 1) * shape[l, BLOCK] - 1]
+            for r in range(rows):
+                subs[r, s0 + j] = bias
+        for i in range(n):
+            k0, t0 = shape[l, KNOT] + i * (grid + 1), shape[l, TABLE] + i * grid * width * width
+            points = plan.knots[k0 : k0 + (grid + 1 if width else 0)]
+            table = plan.table[t0 : t0 + grid * width * width]
+            at, edge = shape[l, VALUE] + i * (width + 1), shape[l, EDGE] + i * m
+            value_i = value[:rows, at : at + width + 1]
+            x, cell = acts[:rows, node + i], cells[:rows, node + i]
+            _basis(points, table, plan.uniform[node + i], x, cell, value_i, buffers.slope)
+            _base(shape[l, BASE], width, x, value_i, buffers.slope)
+            first = shape[l, PACKED] + i * (size + 1) * m
+            own = coefficients[first : first + (size + 1) * m]
+            total, slopes = subs[:rows, s0 : s0 + m], buffers.slopes[:rows, edge : edge + m]
+            if buffers.phi.shape[1]:
+                phi = buffers.phi[:rows, edge : edge + m]
+                phi[:] = 0
+                _combine(own, cell, value_i, buffers.slope, phi, slopes)
+                total += phi
+            else:
+                _combine(own, cell, value_i, buffers.slope, total, slopes)
+        for k in range(shape[l, NODES]):
+            start, stop = plan.starts[shape[l, START] + k], plan.starts[shape[l, START] + k + 1]
+            for r in range(rows):
+                product = subs[r, s0 + start]
+                for j in range(start + 1, stop):
+                    product *= subs[r, s0 + j]
                 acts[r, node + n + k] = product
 
 
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+def _basis(points, table, uniform, x, cells, value, slope):
+    """Fill the cells of x (n,) with the basis values (n, width + 1) and slopes there; lines outside."""
+    grid = len(points) - 1
+    if grid < 1:
+        cells[:] = 0
+        return
+    width = value.shape[1] - 1
+    low, high = points[0], points[grid]
+    two, three, scale = x.dtype.type(2), x.dtype.type(3), x.dtype.type(grid) / (high - low)
+    for r in range(len(x)):
+        at = x[r]
+        inside = low if not at > low else (high if at > high else at)  # NaN goes to the first cell
+        if uniform:
+            cell = min(int((inside - low) * scale), grid - 1)
+        else:
+            cell, top = 0, grid
+            while top - cell > 1:
+                middle = (cell + top) >> 1
+                if inside >= points[middle]:
+                    cell = middle
+                else:
+                    top = middle
+        cells[r] = cell
+        t = inside - points[cell]
+        piece = np.uint64(cell * width * width)
+        if width == 4:
+            for a in range(4):
+                p = piece + np.uint64(a)
+                c1, c2 = table[p + np.uint64(4)], table[p + np.uint64(8)]
+                c3 = table[p + np.uint64(12)]
+                value[r, a] = table[p] + t * (c1 + t * (c2 + t * c3))
+                slope[r, a] = c1 + t * (two * c2 + t * (three * c3))
+        else:
+            for a in range(width):
+                total, first = x.dtype.type(0), x.dtype.type(0)
+                for p in range(width - 1, -1, -1):
+                    first = first * t + total
+                    total = total * t + table[piece + np.uint64(p * width + a)]
+                value[r, a], slope[r, a] = total, first
+        if at != inside:
+            for a in range(width):
+                value[r, a] += (at - inside) * slope[r, a]
+
+
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+def _base(base, width, x, value, slope):
+    """Fill column `width` with the base function, by its place in BASES, at x (n,), and with its slope."""
+    one = x.dtype.type(1)
+    for r in range(len(x)):
+        b, db = x.dtype.type(0), x.dtype.type(0)
+        if base == 1:
+            s = one / (one + np.exp(-x[r]))
+            b, db = x[r] * s, s * (one + x[r] * (one - s))
+        elif base == 2:
+            b, db = x[r], one
+        elif base == 3:
+            b = np.tanh(x[r])
+            db = one - b * b
+        value[r, width], slope[r, width] = b, db
+
+
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+def _combine(own, cells, value, slope, total, slopes):
+    """Add one input's curves (n, m) to `total` and fill their slopes; `own` are its coefficients, packed.
+
+    Unsigned indices leave no check for negative ones, which would keep the loops over sums scalar.
+    """
+    m = np.uint64(total.shape[1])
+    width = value.shape[1] - 1
+    last = np.uint64(len(own)) - m
+    m2, m3 = np.uint64(2) * m, np.uint64(3) * m
+    for r in range(len(cells)):
+        o = np.uint64(cells[r]) * m
+        if width == 4:
+            v0, v1, v2, v3, v4 = value[r, 0], value[r, 1], value[r, 2], value[r, 3], value[r, 4]
+            d0, d1, d2, d3, d4 = slope[r, 0], slope[r, 1], slope[r, 2], slope[r, 3], slope[r, 4]
+            for j in range(m):
+                c0, c1, c2, c3 = own[o + j], own[o + m + j], own[o + m2 + j], own[o + m3 + j]
+                c4 = own[last + j]
+                total[r, j] += c0 * v0 + c1 * v1 + c2 * v2 + c3 * v3 + c4 * v4
+                slopes[r, j] = c0 * d0 + c1 * d1 + c2 * d2 + c3 * d3 + c4 * d4
+        else:
+            b, db = value[r, width], slope[r, width]
+            for j in range(m):
+                total[r, j] += own[last + j] * b
+                slopes[r, j] = own[last + j] * db
+            for a in range(width):
+                v, d = value[r, a], slope[r, a]
+                for j in range(m):
+                    total[r, j] += own[o + j] * v
+                    slopes[r, j] += own[o + j] * d
+                o += m
+
+
 @njit(nogil=True)
-def _backward(plan, factor, slope, price, buffers, rows):
-    """Fill g (sums, factors, rows) and q (sums, rows), the derivatives by every sum."""
+def backward(plan, factor, slope, price, buffers, rows):
+    """Fill g (sums, factors, rows) and q (rows, sums), the derivatives by every sum."""
     subs, slopes, phi, g, q = buffers.subs, buffers.slopes, buffers.phi, buffers.g, buffers.q
     shape = plan.shape
     factors = factor.shape[1]
     layers = len(shape)
     last = layers - 1
-    widest = shape[last, _NODES]
+    widest = shape[last, NODES]
     for l in range(layers):
-        widest = max(widest, shape[l, _N])
-    up_g, up_q = np.zeros((widest, factors, rows)), np.zeros((widest, rows))
-    for k in range(shape[last, _NODES]):
+        widest = max(widest, shape[l, INPUTS])
+    up_g, up_q = np.zeros((widest, factors, rows), g.dtype), np.zeros((rows, widest), g.dtype)
+    for k in range(shape[last, NODES]):
         for r in range(rows):
-            up_q[k, r] = slope[r, k]
+            up_q[r, k] = slope[r, k]
             for f in range(factors):
                 up_g[k, f, r] = factor[r, f, k]
     for l in range(last, -1, -1):
-        n, edge, s0 = shape[l, _N], shape[l, _EDGE], shape[l, _SUM]
-        for k in range(shape[l, _NODES]):
-            first, stop = plan.starts[shape[l, _START] + k], plan.starts[shape[l, _START] + k + 1]
+        n, m, edge, s0 = shape[l, INPUTS], shape[l, SUMS], shape[l, EDGE], shape[l, SUM]
+        for k in range(shape[l, NODES]):
+            first, stop = plan.starts[shape[l, START] + k], plan.starts[shape[l, START] + k + 1]
             for j in range(first, stop):
                 for r in range(rows):
-                    others = 1.0
+                    others = g.dtype.type(1)
                     for j2 in range(first, stop):
                         if j2 != j:
                             others *= subs[r, s0 + j2]
-                    q[s0 + j, r] = up_q[k, r] * others
+                    q[r, s0 + j] = up_q[r, k] * others
                     for f in range(factors):
                         g[s0 + j, f, r] = up_g[k, f, r] * others
         if l == 0:
             break
         for i in range(n):
-            up_q[i, :] = 0.0
-            up_g[i, :, :] = 0.0
-            for j in range(shape[l, _M]):
-                e = edge + j * n + i
-                if plan.on[e]:
+            e = edge + i * m
+            _dot(slopes[:rows, e : e + m], q[:rows, s0 : s0 + m], up_q[:, i])
+            if len(price):
+                for j in range(m):
+                    cost = price[edge + j * n + i]
                     for r in range(rows):
-                        d = slopes[r, e]
-                        up_q[i, r] += d * (q[s0 + j, r] + price[e] * np.sign(phi[r, e]))
-                    for f in range(factors):
-                        for r in range(rows):
-                            up_g[i, f, r] += slopes[r, e] * g[s0 + j, f, r]
+                        up_q[r, i] += slopes[r, e + j] * cost * np.sign(phi[r, e + j])
+            for f in range(factors):
+                up_g[i, f, :] = 0
+                for j in range(m):
+                    for r in range(rows):
+                        up_g[i, f, r] += slopes[r, e + j] * g[s0 + j, f, r]
 
 
-@njit(nogil=True, fastmath={"contract"})
-def _gradient(plan, buffers, price, rows, gradient):
-    value, phi, cells, q = buffers.value, buffers.phi, buffers.cells, buffers.q
-    shape = plan.shape
-    for l in range(len(shape)):
-        n, width, size = shape[l, _N], shape[l, _WIDTH], shape[l, _SIZE]
-        for j in range(shape[l, _M]):
-            block = shape[l, _PARAMETER] + j * shape[l, _BLOCK]
-            s = shape[l, _SUM] + j
-            for i in range(n):
-                e = shape[l, _EDGE] + j * n + i
-                if plan.on[e]:
-                    p, at = block + i * (size + 1), shape[l, _VALUE] + i * (width + 1)
-                    last = 0.0
-                    for r in range(rows):
-                        d = q[s, r] + price[e] * np.sign(phi[r, e])
-                        c = p + cells[r, shape[l, _NODE] + i]
-                        for a in range(width):
-                            gradient[c + a] += d * value[r, at + a]
-                        last += d * value[r, at + width]
-                    gradient[p + size] += last
-            if shape[l, _BIAS]:
-                for r in range(rows):
-                    gradient[block + n * (size + 1)] += q[s, r]
+@njit(nogil=True, fastmath={"contract", "reassoc"})
+def _dot(a, b, out):
+    """Fill out (n,) with the products of the rows of a and b (n, m)."""
+    for r in range(len(a)):
+        total = a.dtype.type(0)
+        for j in range(np.uint64(a.shape[1])):
+            total += a[r, j] * b[r, j]
+        out[r] = total
 
 
 @njit(nogil=True)
-def _penalty(plan, buffers, price, magnitudes, rows, hessian):
-    value, phi, cells = buffers.value, buffers.phi, buffers.cells
+def add_gradient(plan, buffers, price, rows, total, gradient):
+    """Add the derivatives by the coefficients to `total`, packed, and those by the biases to `gradient`."""
     shape = plan.shape
     for l in range(len(shape)):
-        n, width, size = shape[l, _N], shape[l, _WIDTH], shape[l, _SIZE]
-        for j in range(shape[l, _M]):
-            for i in range(n):
-                e = shape[l, _EDGE] + j * n + i
-                if plan.on[e] and price[e] > 0.0:
-                    p = shape[l, _PARAMETER] + j * shape[l, _BLOCK] + i * (size + 1)
-                    at = shape[l, _VALUE] + i * (width + 1)
-                    for r in range(rows):
-                        w = price[e] / max(abs(phi[r, e]), 0.1 * magnitudes[e] + 1e-12)
-                        c = p + cells[r, shape[l, _NODE] + i]
-                        for a in range(width + 1):
-                            row = c + a if a < width else p + size
-                            d = w * value[r, at + a]
-                            for b in range(width):
-                                hessian[row, c + b] += d * value[r, at + b]
-                            hessian[row, p + size] += d * value[r, at + width]
-
-
-@njit(nogil=True, fastmath={"contract"})
-def _block(plan, buffers, l, j, l2, j2, rows, hessian):
-    value, cells, g = buffers.value, buffers.cells, buffers.g
-    shape = plan.shape
-    n, n2 = shape[l, _N], shape[l2, _N]
-    width, width2 = shape[l, _WIDTH], shape[l2, _WIDTH]
-    size, size2 = shape[l, _SIZE], shape[l2, _SIZE]
-    block = shape[l, _PARAMETER] + j * shape[l, _BLOCK]
-    block2 = shape[l2, _PARAMETER] + j2 * shape[l2, _BLOCK]
-    s, s2 = shape[l, _SUM] + j, shape[l2, _SUM] + j2
-    weight = np.zeros(rows)
-    biggest = 0.0
-    for f in range(g.shape[1]):
-        for r in range(rows):
-            weight[r] += g[s, f, r] * g[s2, f, r]
-    for r in range(rows):
-        biggest = max(biggest, abs(weight[r]))
-    if biggest == 0.0:
-        return
-    same = l == l2 and j == j2
-    cubic = width == 4 and width2 == 4
-    for i in range(n):
-        if not plan.on[shape[l, _EDGE] + j * n + i]:
-            continue
-        p, at = block + i * (size + 1), shape[l, _VALUE] + i * (width + 1)
-        for i2 in range(i if same else 0, n2):
-            if not plan.on[shape[l2, _EDGE] + j2 * n2 + i2]:
-                continue
-            p2, at2 = block2 + i2 * (size2 + 1), shape[l2, _VALUE] + i2 * (width2 + 1)
-            for r in range(rows):
-                c, c2 = p + cells[r, shape[l, _NODE] + i], p2 + cells[r, shape[l2, _NODE] + i2]
-                w = weight[r]
-                if cubic:
-                    b0, b1, b2 = value[r, at2], value[r, at2 + 1], value[r, at2 + 2]
-                    b3, b4 = value[r, at2 + 3], value[r, at2 + 4]
-                    for a in range(5):
-                        d = w * value[r, at + a]
-                        row = c + a if a < 4 else p + size
-                        hessian[row, c2] += d * b0
-                        hessian[row, c2 + 1] += d * b1
-                        hessian[row, c2 + 2] += d * b2
-                        hessian[row, c2 + 3] += d * b3
-                        hessian[row, p2 + size2] += d * b4
-                else:
-                    for a in range(width + 1):
-                        d = w * value[r, at + a]
-                        row = c + a if a < width else p + size
-                        for b in range(width2):
-                            hessian[row, c2 + b] += d * value[r, at2 + b]
-                        hessian[row, p2 + size2] += d * value[r, at2 + width2]
-    _bias(plan, buffers, l, j, l2, j2, weight, hessian)
-
-
-@njit(nogil=True)
-def _bias(plan, buffers, l, j, l2, j2, weight, hessian):
-    value, cells = buffers.value, buffers.cells
-    shape = plan.shape
-    for turn in range(2):
-        if turn == 1 and l == l2 and j == j2:
-            break
-        la, ja, lb, jb = (l, j, l2, j2) if turn == 0 else (l2, j2, l, j)
-        if not shape[la, _BIAS]:
-            continue
-        row = shape[la, _PARAMETER] + (ja + 1) * shape[la, _BLOCK] - 1
-        n, width, size = shape[lb, _N], shape[lb, _WIDTH], shape[lb, _SIZE]
-        block = shape[lb, _PARAMETER] + jb * shape[lb, _BLOCK]
+        n, m, width, size = shape[l, INPUTS], shape[l, SUMS], shape[l, WIDTH], shape[l, SIZE]
+        s0 = shape[l, SUM]
         for i in range(n):
-            if plan.on[shape[lb, _EDGE] + jb * n + i]:
-                p, at = block + i * (size + 1), shape[lb, _VALUE] + i * (width + 1)
-                for r in range(len(weight)):
-                    c = p + cells[r, shape[lb, _NODE] + i]
-                    for a in range(width + 1):
-                        column = c + a if a < width else p + size
-                        hessian[min(row, column), max(row, column)] += weight[r] * value[r, at + a]
-        if turn == 0 and shape[lb, _BIAS]:
-            other = block + n * (size + 1)
-            for r in range(len(weight)):
-                hessian[min(row, other), max(row, other)] += weight[r]
+            at, first = shape[l, VALUE] + i * (width + 1), shape[l, PACKED] + i * (size + 1) * m
+            q = buffers.q[:rows, s0 : s0 + m]
+            if len(price):
+                e = shape[l, EDGE] + i * m
+                q = q.copy()
+                for j in range(m):
+                    cost = price[shape[l, EDGE] + j * n + i]
+                    for r in range(rows):
+                        q[r, j] += cost * np.sign(buffers.phi[r, e + j])
+            _spread(
+                q,
+                buffers.cells[:rows, shape[l, NODE] + i],
+                buffers.value[:rows, at : at + width + 1],
+                total[first : first + (size + 1) * m],
+            )
+        if shape[l, BIAS]:
+            for j in range(m):
+                for r in range(rows):
+                    gradient[shape[l, PARAMETER] + (j + 1) * shape[l, BLOCK] - 1] += buffers.q[r, s0 + j]
+
+
+@njit(nogil=True, fastmath={"contract"})
+def _spread(q, cells, value, own):
+    """Add every row's q (n, m) times its basis values to one input's coefficients, packed."""
+    m = np.uint64(q.shape[1])
+    width = value.shape[1] - 1
+    last = np.uint64(len(own)) - m
+    m2, m3 = np.uint64(2) * m, np.uint64(3) * m
+    for r in range(len(cells)):
+        o = np.uint64(cells[r]) * m
+        if width == 4:
+            v0, v1, v2, v3, v4 = value[r, 0], value[r, 1], value[r, 2], value[r, 3], value[r, 4]
+            for j in range(m):
+                d = q[r, j]
+                own[o + j] += d * v0
+                own[o + m + j] += d * v1
+                own[o + m2 + j] += d * v2
+                own[o + m3 + j] += d * v3
+                own[last + j] += d * v4
+        else:
+            for a in range(width + 1):
+                first = o + np.uint64(a) * m if a < width else last
+                for j in range(m):
+                    own[first + j] += q[r, j] * value[r, a]
 
 
 @njit(nogil=True)
-def mirror(matrix):
-    """Copy the upper triangle of a square matrix onto the lower one."""
-    block = 32
-    for i0 in range(0, len(matrix), block):
-        for j0 in range(i0, len(matrix), block):
-            for i in range(i0, min(i0 + block, len(matrix))):
-                for j in range(max(j0, i + 1), min(j0 + block, len(matrix))):
-                    matrix[j, i] = matrix[i, j]
+def _add_magnitudes(plan, phi, rows, magnitudes):
+    shape = plan.shape
+    for l in range(len(shape)):
+        n, m, edge = shape[l, INPUTS], shape[l, SUMS], shape[l, EDGE]
+        for i in range(n):
+            for j in range(m):
+                for r in range(rows):
+                    magnitudes[edge + j * n + i] += abs(phi[r, edge + i * m + j])

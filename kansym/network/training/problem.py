@@ -1,15 +1,11 @@
 """What is to be made small: data, loss, sparsity and smoothness, on compiled kernels or on torch tensors.
 
 A `Problem` gives objective, gradient and Gauss–Newton matrix for all members of an ensemble; how they are
-computed (`kernels` in threads on the CPU, `tensors` anywhere) is not visible to the optimisers.
+computed (`compiled` on the CPU, `tensors` anywhere) is not visible to the optimisers.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,12 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kansym.network.training import kernels, layers, tensors
+from kansym.network.training import layers, tensors
+from kansym.network.training.compiled import Engine
 from kansym.network.training.layers import Layer
 from kansym.network.training.penalty import Sparsity
+from kansym.network.training.plan import supported
 
 _BATCH = 1 << 16
-_CORES = os.cpu_count() or 1
+_ALL = slice(None)
+_KINDS = {torch.float64: np.float64, torch.float32: np.float32}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +88,12 @@ class Problem:
         return torch.from_numpy(layers.letters(self.layers)).to(self.device)
 
     @cached_property
-    def _plans(self) -> list[kernels.Plan]:
-        return [kernels.plan(self.layers, e) for e in range(self.members)]
+    def _engine(self) -> Engine:
+        return Engine(self.layers, _KINDS[self.dtype])
+
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        return np.ascontiguousarray(self.X, _KINDS[self.dtype])
 
     @cached_property
     def _smoothing(self) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -119,8 +122,8 @@ class Problem:
 
     @cached_property
     def compiled(self) -> bool:
-        """Tell whether `kernels` can do this, on the CPU; else `tensors` does it, anywhere."""
-        return self.device == "cpu" and self.dtype == torch.float64 and kernels.supported(self.layers)
+        """Tell whether `compiled` can do this, on the CPU; else `tensors` does it, anywhere."""
+        return self.device == "cpu" and self.dtype in _KINDS and supported(self.layers)
 
     @cached_property
     def _network(self) -> tensors.Network:
@@ -135,7 +138,7 @@ class Problem:
         target = torch.from_numpy(np.ascontiguousarray(y)).to(self.device, self.dtype)
         new = Problem(self.layers, X, target, self.loss, device=self.device, dtype=self.dtype)
         if self.compiled:
-            new.__dict__["_plans"] = self._plans
+            new.__dict__["_engine"] = self._engine
         return new
 
     def predict(self, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,14 +152,8 @@ class Problem:
                 torch.cat([a for a, _ in found], 1),
                 torch.stack([w * u for w, (_, u) in zip(share, found, strict=True)]).sum(0),
             )
-        magnitudes = np.zeros((self.members, sum(self.edges)))
-        none = np.empty((0, 0))
-
-        def one(e: int) -> np.ndarray:
-            return kernels.values(self._plans[e], theta[e].numpy(), self.X, magnitudes[e], none)
-
-        out = np.stack(_each(one, self.members))
-        return torch.from_numpy(out), torch.from_numpy(magnitudes / len(self.X))
+        found = self._engine.values(theta.numpy(), self._numbers, self.sparsity.active)
+        return torch.from_numpy(found[0]), torch.from_numpy(found[1])
 
     def fidelity(self, theta: Tensor) -> Tensor:
         """Return the loss (E,) without penalties."""
@@ -203,67 +200,44 @@ class Problem:
                 torch.where(wanted[:, None], g, before[0]),
                 torch.where(wanted[:, None, None], h, before[1]),
             )
-        size, n = state.theta.shape[1], len(self.X)
         if before is None:
-            zeros = np.zeros((self.members, size)), np.zeros((self.members, size, size))
-            before = torch.from_numpy(zeros[0]), torch.from_numpy(zeros[1])
-        gradient, hessian = before[0].numpy(), before[1].numpy()
-        price = np.zeros(tuple(state.magnitudes.shape))
-        if self.sparsity.active:
-            price = self.sparsity.price(state.magnitudes, self.edges).numpy() / n
-        u = state.magnitudes.numpy()
-        theta = state.theta.numpy()
+            size = state.theta.shape[1]
+            before = (
+                state.theta.new_zeros(self.members, size),
+                state.theta.new_zeros(self.members, size, size),
+            )
+        before[0][wanted], before[1][wanted] = 0.0, 0.0
+        n = len(self.X)
+        penalty = self._price(state).numpy(), state.magnitudes.numpy()
         for start in range(0, n, self.batch):
             part = slice(start, start + self.batch)
-            slope, factor = self.loss.expand(state.prediction[:, part], self.y[part])
-            if self.weights is not None:
-                w = self.weights[:, part] / n
-            else:
-                w = torch.full((1, 1), 1.0 / n, dtype=slope.dtype)
-            slope, factor = (slope * w[..., None]).numpy(), (factor * w.sqrt()[..., None, None]).numpy()
-
-            def one(e: int, part: slice = part, slope: Any = slope, factor: Any = factor) -> None:
-                if not wanted[e]:
-                    return
-                if part.start == 0:
-                    gradient[e], hessian[e] = 0.0, 0.0
-                X = self.X[part]
-                with self._room(kernels.entries(len(X), factor.shape[2], size)) as room:
-                    kernels.normal_equations(
-                        self._plans[e],
-                        theta[e],
-                        X,
-                        slope[e],
-                        factor[e],
-                        price[e],
-                        u[e],
-                        gradient[e],
-                        hessian[e],
-                        room,
-                    )
-
-            _each(one, self.members)
+            slope, factor = self._expanded(state.prediction[:, part], part)
+            self._engine.add_normal(
+                wanted.numpy(),
+                state.theta.numpy(),
+                self._numbers[part],
+                (slope.contiguous().numpy(), factor.contiguous().numpy()),
+                penalty,
+                (before[0].numpy(), before[1].numpy()),
+            )
         if bool(wanted.all()):
             return self._completed(state.theta, *before)
         at = torch.nonzero(wanted)[:, 0]
         before[0][at], before[1][at] = self._completed(state.theta[at], before[0][at], before[1][at], at)
         return before
 
-    @cached_property
-    def _spare(self) -> list[np.ndarray]:
-        return []
+    def _expanded(self, prediction: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """Return slope and factor of the loss of some rows, as their share of the mean over all."""
+        slope, factor = self.loss.expand(prediction, self.y[part])
+        w = 1.0 / len(self.X) if self.weights is None else self.weights[:, part] / len(self.X)
+        w = torch.as_tensor(w, dtype=slope.dtype, device=slope.device)
+        return slope * w[..., None], factor * w.sqrt()[..., None, None]
 
-    @contextmanager
-    def _room(self, entries: int) -> Iterator[np.ndarray]:
-        """Lend memory for `entries` numbers to one thread; it is kept for the next one."""
-        try:
-            room = self._spare.pop()
-        except IndexError:
-            room = np.empty(0)
-        if len(room) < entries:
-            room = np.empty(entries)
-        yield room[:entries]
-        self._spare.append(room)
+    def _price(self, state: State) -> Tensor:
+        """Return the penalties' derivative by every edge's sum of |phi| (E, edges), (E, 0) without any."""
+        if not self.sparsity.active:
+            return state.theta.new_zeros(self.members, 0)
+        return self.sparsity.price(state.magnitudes, self.edges) / len(self.X)
 
     @property
     def _chunk(self) -> int:
@@ -272,18 +246,16 @@ class Problem:
         return max(16, min(len(self.X), (1 << 25) // size))
 
     def _normal(self, state: State) -> tuple[Tensor, Tensor]:
-        theta, n = state.theta, len(self.X)
+        theta = state.theta
         gradient, hessian = torch.zeros_like(theta), theta.new_zeros(*theta.shape, theta.shape[1])
         start = 0
         for rows in self._rows.split(self._chunk):
             part = slice(start, start + len(rows))
             start += len(rows)
             prediction, jacobian = self._network.jacobian(theta, rows)
-            slope, factor = self.loss.expand(prediction, self.y[part])
-            w = 1.0 / n if self.weights is None else self.weights[:, part] / n
-            w = torch.as_tensor(w, dtype=theta.dtype, device=theta.device)
-            gradient += torch.einsum("enk,enkp->ep", slope * w[..., None], jacobian)
-            root = torch.einsum("enfk,enkp->enfp", factor * w.sqrt()[..., None, None], jacobian)
+            slope, factor = self._expanded(prediction, part)
+            gradient += torch.einsum("enk,enkp->ep", slope, jacobian)
+            root = torch.einsum("enfk,enkp->enfp", factor, jacobian)
             root = root.flatten(1, 2)
             hessian += root.transpose(1, 2) @ root
         if self.sparsity.active:
@@ -293,9 +265,8 @@ class Problem:
                 value = self.sparsity.value(u, self.edges)
                 slope = torch.autograd.grad(value.sum(), x)[0]
             gradient += slope
-            price = self.sparsity.price(state.magnitudes, self.edges) / n
             for rows in self._rows.split(self._chunk):
-                self._network.penalty(theta, rows, price, state.magnitudes, hessian)
+                self._network.penalty(theta, rows, self._price(state), state.magnitudes, hessian)
         return gradient, hessian
 
     def bend(self, state: State, direction: Tensor) -> Tensor:
@@ -310,13 +281,10 @@ class Problem:
         second = (ahead - 2 * state.prediction + behind) / h**2
         pull = w * (factor.transpose(2, 3) @ (factor @ second[..., None]))[..., 0]
         if self.compiled:
-            found = torch.zeros_like(state.theta)
-            out, theta, slope = found.numpy(), state.theta.numpy(), pull.contiguous().numpy()
-
-            def one(e: int) -> None:
-                kernels.pull_back(self._plans[e], theta[e], self.X, slope[e], out[e])
-
-            _each(one, self.members)
+            none = np.zeros((self.members, 0), _KINDS[self.dtype])
+            found = torch.from_numpy(
+                self._engine.pull_back(state.theta.numpy(), self._numbers, pull.contiguous().numpy(), none)
+            )
         else:
             x = state.theta.detach().clone().requires_grad_(True)
             parts = zip(self._rows.split(self._chunk), pull.split(self._chunk, dim=1), strict=True)
@@ -327,6 +295,48 @@ class Problem:
         if self._ties is not None:
             found = torch.zeros_like(found).scatter_add(1, self._ties, found)
         return found * self.free
+
+    def slope(
+        self, theta: Tensor, part: Tensor | slice = _ALL, known: State | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return objective (E,) and gradient (E, P) of some rows; `known` is the state of all rows there.
+
+        Forward and backward go through the compiled kernels where they can; the loss alone is differentiated
+        by torch.
+        """
+        if not (self.compiled and hasattr(self.loss, "rows")):
+            x = theta.detach().clone().requires_grad_(True)
+            with torch.enable_grad():
+                value = self.differentiable(x, part)
+                found = torch.autograd.grad(value.sum(), x)[0]
+            return value.detach(), found * self.free
+        theta = self.tied(theta)
+        X = self._numbers[part if isinstance(part, slice) else part.numpy()]
+        weights = None if self.weights is None else self.weights[:, part]
+        if known is None:
+            values = self._engine.values(theta.numpy(), X, self.sparsity.active)
+            prediction, magnitudes = torch.from_numpy(values[0]), torch.from_numpy(values[1])
+        else:
+            prediction, magnitudes = known.prediction, known.magnitudes
+        with torch.enable_grad():
+            leaf = prediction.detach().requires_grad_(True)
+            rows = self.loss.rows(leaf, self.y[part])
+            value = (rows if weights is None else rows * weights).mean(1)
+            pull = torch.autograd.grad(value.sum(), leaf)[0]
+        value, price = value.detach(), theta.new_zeros(self.members, 0)
+        if self.sparsity.active:
+            value = value + self.sparsity.value(magnitudes, self.edges)
+            price = self.sparsity.price(magnitudes, self.edges) / len(X)
+        found = torch.from_numpy(
+            self._engine.pull_back(theta.numpy(), X, pull.contiguous().numpy(), price.numpy())
+        )
+        for at, d, _ in self._smoothing:
+            bend = theta[:, at] @ d.T
+            value = value + self.smoothness * bend.square().sum((1, 2))
+            found[:, at] += 2 * self.smoothness * bend @ d
+        if self._ties is not None:
+            found = torch.zeros_like(found).scatter_add(1, self._ties, found)
+        return value, found * self.free
 
     def differentiable(self, theta: Tensor, part: Tensor | slice) -> Tensor:
         """Return the objective (E,) of some rows as a tensor that remembers its gradient."""
@@ -355,14 +365,8 @@ class Problem:
     def solve(self, hessian: Tensor, extra: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Return -(hessian + diag(extra))^-1 gradient (E, P) and where that failed (E,)."""
         if self.compiled:
-            delta, failed = torch.empty_like(gradient), torch.zeros(self.members, dtype=torch.bool)
-            h, g, out = hessian.numpy(), gradient.numpy(), delta.numpy()
-
-            def one(e: int) -> None:
-                failed[e] = not kernels.solve(h[e], extra[e].numpy(), g[e], out[e])
-
-            _each(one, self.members)
-            return delta, failed
+            delta, bad = self._engine.solve(hessian.numpy(), extra.numpy(), gradient.numpy())
+            return torch.from_numpy(delta), torch.from_numpy(bad)
         damped = hessian.clone()
         damped.diagonal(dim1=1, dim2=2).add_(extra)
         factor, info = torch.linalg.cholesky_ex(damped)
@@ -393,12 +397,3 @@ class Problem:
 
     def _weighted(self, rows: Tensor) -> Tensor:
         return (rows if self.weights is None else rows * self.weights).mean(1)
-
-
-def _each(one: Callable[[int], Any], members: int) -> list[Any]:
-    """Run one(e) for every member, in threads when there are several: compiled kernels hold no lock."""
-    workers = min(members, _CORES)
-    if workers == 1:
-        return [one(e) for e in range(members)]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(one, range(members)))

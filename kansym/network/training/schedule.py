@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kansym.functions import spline
-from kansym.network.training import kernels, layers
+from kansym.network.training import kernels, layers, plan
 from kansym.network.training.layers import SPLINE, Layer
 
 
@@ -124,13 +124,12 @@ def nested(layer: Layer, factor: int) -> Layer:
 
 def forward(stack: Sequence[Layer], X: np.ndarray, member: int = 0, nodes: bool = False) -> np.ndarray:
     """Return one member's outputs (n, K), or all node values (n, inputs + ... + outputs)."""
-    if not kernels.supported(stack):
+    if not plan.supported(stack):
         from kansym.network.training import tensors
 
         return tensors.forward_numpy(stack, X, member, nodes)
     theta = layers.pack([replace(x) for x in stack])[member]
-    edges = sum(x.sums * x.inputs for x in stack)
     total = stack[0].inputs + sum(x.nodes for x in stack)
     every = np.empty((len(X), total if nodes else 0))
-    out = kernels.values(kernels.plan(stack, member), theta, np.ascontiguousarray(X), np.zeros(edges), every)
+    out = kernels.values(plan.plan(stack, member), theta, np.ascontiguousarray(X), np.zeros(0), every)
     return every if nodes else out

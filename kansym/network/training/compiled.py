@@ -1,0 +1,149 @@
+"""The compiled kernels for all members of an ensemble: threads over members and over blocks of rows.
+
+Kernels hold no lock. Blocks do not depend on the number of cores and are summed in their order, so neither do
+results.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from kansym.network.training import kernels, normal, plan
+from kansym.network.training.layers import Layer
+
+BLOCK = 1 << 12
+"""Rows of a block: some 2 ms of work for 200 edges, against 0.1 ms to hand it to a thread."""
+
+_MOST = 64
+"""Tasks that keep some dozen cores busy; more members than that go without blocks of rows."""
+
+_CORES = os.cpu_count() or 1
+
+
+class Engine:
+    """Compute predictions, gradients and normal equations of E members, real numbers of one `kind`."""
+
+    def __init__(self, stack: Sequence[Layer], kind: Any) -> None:
+        self.members, self.kind = stack[0].members, kind
+        self.outputs = stack[-1].nodes
+        self.edges = sum(layer.sums * layer.inputs for layer in stack)
+        self._stack = stack
+        self._spare: list[np.ndarray] = []
+
+    @cached_property
+    def plans(self) -> list[plan.Plan]:
+        """Return the members' shapes and grids."""
+        return [plan.plan(self._stack, e, self.kind) for e in range(self.members)]
+
+    def values(self, theta: np.ndarray, X: np.ndarray, asked: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return outputs (E, n, K) and mean |phi| (E, edges), zeros unless asked, at theta (E, P)."""
+        out = np.empty((self.members, len(X), self.outputs), self.kind)
+        blocks = _blocks(len(X), self.members)
+        sums = np.zeros((len(blocks), self.members, self.edges if asked else 0), self.kind)
+        none = np.empty((0, 0), self.kind)
+
+        def one(e: int, b: int) -> None:
+            out[e, blocks[b]] = kernels.values(self.plans[e], theta[e], X[blocks[b]], sums[b, e], none)
+
+        _each(one, self.members, len(blocks))
+        if not asked:
+            return out, np.zeros((self.members, self.edges), self.kind)
+        return out, sums.sum(0) / self.kind(len(X))
+
+    def pull_back(self, theta: np.ndarray, X: np.ndarray, slope: np.ndarray, price: np.ndarray) -> np.ndarray:
+        """Return J' slope (E, P), slope (E, n, K); price (E, edges or 0) is that of the kernel."""
+        blocks = _blocks(len(X), self.members)
+        parts = np.zeros((len(blocks), *theta.shape), self.kind)
+
+        def one(e: int, b: int) -> None:
+            part = blocks[b]
+            kernels.pull_back(self.plans[e], theta[e], X[part], slope[e, part], price[e], parts[b, e])
+
+        _each(one, self.members, len(blocks))
+        return parts.sum(0)
+
+    def add_normal(
+        self,
+        wanted: np.ndarray,
+        theta: np.ndarray,
+        X: np.ndarray,
+        curvature: tuple[np.ndarray, np.ndarray],
+        penalty: tuple[np.ndarray, np.ndarray],
+        system: tuple[np.ndarray, np.ndarray],
+    ) -> None:
+        """Add to a system (gradient, matrix) the rows' share for the members `wanted`.
+
+        `curvature` holds the loss's slope and factor, `penalty` price and magnitudes of the edges; see
+        :func:`normal.normal_equations`.
+        """
+        slope, factor = curvature
+        price, magnitudes = penalty
+        size = theta.shape[1]
+
+        def one(e: int, _: int) -> None:
+            if wanted[e]:
+                with self._memory(normal.entries(len(X), factor.shape[2], size)) as memory:
+                    normal.normal_equations(
+                        self.plans[e],
+                        theta[e],
+                        X,
+                        slope[e],
+                        factor[e],
+                        price[e],
+                        magnitudes[e],
+                        system[0][e],
+                        system[1][e],
+                        memory,
+                    )
+
+        _each(one, self.members)
+
+    def solve(
+        self, matrix: np.ndarray, extra: np.ndarray, gradient: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return -(matrix + diag(extra))^-1 gradient (E, P), and where that failed (E,)."""
+        out, failed = np.empty_like(gradient), np.zeros(self.members, bool)
+
+        def one(e: int, _: int) -> None:
+            failed[e] = not normal.solve(matrix[e], extra[e], gradient[e], out[e])
+
+        _each(one, self.members)
+        return out, failed
+
+    @contextmanager
+    def _memory(self, entries: int) -> Iterator[np.ndarray]:
+        """Lend memory for `entries` numbers to one thread; it is kept for the next one."""
+        try:
+            found = self._spare.pop()
+        except IndexError:
+            found = np.empty(0, self.kind)
+        if len(found) < entries:
+            found = np.empty(entries, self.kind)
+        yield found[:entries]
+        self._spare.append(found)
+
+
+def _blocks(rows: int, members: int) -> list[slice]:
+    number = max(1, min(-(-rows // BLOCK), _MOST // members))
+    size = -(-rows // number)
+    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+
+
+def _each(one: Callable[[int, int], Any], members: int, blocks: int = 1) -> None:
+    """Run one(e, b) for every member and block, in threads when there are several."""
+    tasks = [(e, b) for e in range(members) for b in range(blocks)]
+    workers = min(len(tasks), _CORES)
+    if workers == 1:
+        for task in tasks:
+            one(*task)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(one, *task) for task in tasks]:
+            done.result()
