@@ -218,6 +218,26 @@ def test_stops_say_why() -> None:
 
     model = KAN([2, 3, 1], seed=0).fit(X, y, steps=50, callback=interrupt)
     assert model.stop_reason == "interrupted" and np.all(np.isfinite(model.predict(X)))
+    for optimizer in ("lm", "adam", "lbfgs"):
+        calls: list[int] = []
+
+        def once(row, calls=calls):
+            calls.append(row["step"])
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+
+        model = KAN([2, 1, 1], seed=0)
+        model.fit(
+            X,
+            y,
+            steps=9,
+            callback=once,
+            optimizer=optimizer,
+            smoothness=(1e-3, 1e-9),
+            grids=(3, 6),
+            validation=0.2,
+        )
+        assert model.stop_reason == "interrupted" and len(calls) == 2
 
 
 def test_early_stopping_keeps_the_best_held_out_step() -> None:

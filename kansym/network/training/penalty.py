@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ class Sparsity:
     mu1: float = 1.0
     mu2: float = 1.0
 
-    @property
+    @cached_property
     def active(self) -> bool:
         """Tell whether there is anything to add."""
         return bool(torch.as_tensor(self.strength).abs().max() > 0)

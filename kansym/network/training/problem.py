@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kansym.network.training import layers, tensors
+from kansym.network.training import layers, losses, tensors
 from kansym.network.training.compiled import Engine
 from kansym.network.training.layers import Layer
 from kansym.network.training.penalty import Sparsity
@@ -318,12 +318,8 @@ class Problem:
             prediction, magnitudes = torch.from_numpy(values[0]), torch.from_numpy(values[1])
         else:
             prediction, magnitudes = known.prediction, known.magnitudes
-        with torch.enable_grad():
-            leaf = prediction.detach().requires_grad_(True)
-            rows = self.loss.rows(leaf, self.y[part])
-            value = (rows if weights is None else rows * weights).mean(1)
-            pull = torch.autograd.grad(value.sum(), leaf)[0]
-        value, price = value.detach(), theta.new_zeros(self.members, 0)
+        value, pull = self._pull(prediction, self.y[part], weights)
+        price = theta.new_zeros(self.members, 0)
         if self.sparsity.active:
             value = value + self.sparsity.value(magnitudes, self.edges)
             price = self.sparsity.price(magnitudes, self.edges) / len(X)
@@ -353,6 +349,19 @@ class Problem:
             u = self._network(theta, X)[1] if prediction_u is None else prediction_u
             value = value + self.sparsity.value(u, self.edges)
         return value + self._roughness(theta)
+
+    def _pull(self, prediction: Tensor, y: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the loss (E,) of some rows and its derivative by their predictions (E, n, K)."""
+        if losses.second_order(self.loss):
+            rows, pull = self.loss.rows(prediction, y), self.loss.expand(prediction, y)[0] / len(y)
+            if weights is not None:
+                rows, pull = rows * weights, pull * weights[..., None]
+            return rows.mean(1), pull
+        with torch.enable_grad():
+            leaf = prediction.detach().requires_grad_(True)
+            rows = self.loss.rows(leaf, y)
+            value = (rows if weights is None else rows * weights).mean(1)
+            return value.detach(), torch.autograd.grad(value.sum(), leaf)[0]
 
     def _custom(self, theta: Tensor, X: Tensor, y: Tensor) -> Tensor:
         """Return a user's loss(network, X, y) for one member; network(points) gives (n, K)."""

@@ -81,7 +81,8 @@ def require(device: str) -> None:
         raise InputError(f"device={device!r} needs CUDA, and torch finds none; use device='cpu'.")
 
 
-_FINAL = ("interrupted", "time limit", "target", "asked")
+_BROKEN_OFF = ("interrupted", "time limit", "asked")
+_FINAL = (*_BROKEN_OFF, "target")
 
 
 def train(
@@ -162,14 +163,19 @@ class _Run:
             if fresh or (s.update_grid and s.grids) or grids != [layer.grid for layer in stack]:
                 stack = schedule.extend(stack, self.X, grids, self.gridding, fresh or s.update_grid)
             fresh = False
-            outcome = min((self.stage(stack, a) for a in choices), key=_score)
+            tried: list[Outcome] = []
+            for a in choices:
+                tried.append(self.stage(stack, a))
+                if tried[-1].reason in _BROKEN_OFF:
+                    break
+            outcome, reason = min(tried, key=_score), tried[-1].reason
             stack = outcome.layers
             if best is None or _score(outcome) <= _score(best):
                 best = outcome
-            if outcome.reason in _FINAL:
+            if reason in _FINAL:
                 break
         assert best is not None
-        best.rows, best.reason = self.rows, outcome.reason
+        best.rows, best.reason = self.rows, reason
         return best
 
     def stage(self, stack: tuple[Layer, ...], smoothness: float) -> Outcome:
