@@ -233,9 +233,9 @@ def _basis(points, table, uniform, x, cells, value, slope):
         else:
             for a in range(width):
                 total, first = x.dtype.type(0), x.dtype.type(0)
-                for p in range(width - 1, -1, -1):
+                for power in range(width - 1, -1, -1):
                     first = first * t + total
-                    total = total * t + table[piece + np.uint64(p * width + a)]
+                    total = total * t + table[piece + np.uint64(power * width + a)]
                 value[r, a], slope[r, a] = total, first
         if at != inside:
             for a in range(width):

@@ -20,6 +20,9 @@ from kansym.network.training.problem import Problem, State
 PROMISED, BENT = 0.75, 0.375
 """Steps that bring this share of what they promise are not bent; the longest second-order part of a step."""
 
+STALE = 11
+"""Values of the objective, the first and that of ten trials, which together tell that nothing moves."""
+
 
 @dataclass
 class Trace:
@@ -102,7 +105,7 @@ def minimise(
                 trace.reason = "early stop"
                 break
             memory.append(state.objective)
-            if len(memory) > 10:
+            if len(memory) >= STALE:
                 before = memory.pop(0)
                 if bool((before - state.objective <= tolerance * before.abs()).all()):
                     trace.reason = "converged"

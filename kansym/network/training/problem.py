@@ -152,8 +152,8 @@ class Problem:
                 torch.cat([a for a, _ in found], 1),
                 torch.stack([w * u for w, (_, u) in zip(share, found, strict=True)]).sum(0),
             )
-        found = self._engine.values(theta.numpy(), self._numbers, self.sparsity.active)
-        return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+        values = self._engine.values(theta.numpy(), self._numbers, self.sparsity.active)
+        return torch.from_numpy(values[0]), torch.from_numpy(values[1])
 
     def fidelity(self, theta: Tensor) -> Tensor:
         """Return the loss (E,) without penalties."""

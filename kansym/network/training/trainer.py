@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
 from kansym.base.errors import InputError, UnknownNameError
-from kansym.network.training import gradient, levenberg, losses, schedule
+from kansym.network.training import batchrun, gradient, levenberg, losses, schedule, worth
 from kansym.network.training import layers as lay
 from kansym.network.training.layers import Layer
 from kansym.network.training.penalty import Sparsity
 from kansym.network.training.problem import Problem, State
 
 OPTIMISERS = ("lm", "lbfgs", "adam")
+REFINE = 10
+"""Steps in float64 after Levenberg–Marquardt in float32."""
+
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -32,6 +35,7 @@ class Training:
 
     `acceleration` bends Levenberg–Marquardt steps along the second derivative (Transtrum and Sethna,
     arXiv 1201.5885), for long training towards rounding errors; the other optimisers take no notice of it.
+    `batched` trains on the CPU the way a device does, by batched products instead of compiled kernels.
     """
 
     steps: int = 100
@@ -58,6 +62,7 @@ class Training:
     callback: Callable[[dict[str, Any]], Any] | None = None
     progress: bool = False
     device: str = "cpu"
+    batched: bool = False
     dtype: str = "float64"
     rate: float = 1e-2
     batch: int | None = None
@@ -107,7 +112,14 @@ def train(
     if setting.steps < 1:
         raise InputError(f"steps={setting.steps} trains nothing; give 1 or more.")
     with threadpool_limits(1):  # threads that fight over small matrices cost more than they bring
-        return _Run(X, y, setting, weights, held).stages(tuple(layers), fresh)
+        run = _Run(X, y, setting, weights, held)
+        outcome = run.stages(tuple(layers), fresh)
+        if setting.dtype != "float32" or setting.optimizer != "lm" or outcome.reason in _BROKEN_OFF:
+            return outcome
+        # normal equations square what rounding leaves; a few steps in float64 bring the digits back
+        exact = replace(setting, dtype="float64", steps=REFINE, update_grid=False, grids=())
+        last = _Run(X, y, exact, weights, held, run).stages(outcome.layers, False)
+        return last if _score(last) <= _score(outcome) else replace(outcome, rows=last.rows)
 
 
 class _Run:
@@ -118,6 +130,7 @@ class _Run:
         setting: Training,
         weights: np.ndarray | None,
         held: tuple[np.ndarray, np.ndarray] | None,
+        after: _Run | None = None,
     ) -> None:
         self.X, self.y, self.setting, self.held = X, np.ascontiguousarray(y), setting, held
         self.loss = losses.get(setting.loss)
@@ -133,20 +146,31 @@ class _Run:
         if setting.optimizer == "lm" and not losses.second_order(self.loss):
             raise InputError("A loss without `expand` cannot be trained by 'lm'; use 'lbfgs' or 'adam'.")
         self.rows: list[dict[str, Any]] = []
+        if after is not None:
+            self.rows, self.started, self.deadline = after.rows, after.started, after.deadline
         self.asked = False
+        self.batch: batchrun.Run | None = None
+
+    def device(self, stack: tuple[Layer, ...]) -> str:
+        """Return where to train: on the device asked for, if that pays."""
+        s = self.setting
+        if s.device == "cpu" or not batchrun.possible(stack, s):
+            return s.device
+        pays = worth.device(stack, len(self.X), s.steps, s.optimizer == "lm")
+        return s.device if pays else "cpu"
 
     def problem(self, stack: tuple[Layer, ...], smoothness: float) -> Problem:
         s = self.setting
-        kind = DTYPES[s.dtype]
+        kind, device = DTYPES[s.dtype], self.device(stack)
         return Problem(
             stack,
             self.X,
-            torch.from_numpy(self.y).to(s.device, kind),
+            torch.from_numpy(self.y).to(device, kind),
             self.loss,
-            weights=None if self.weights is None else self.weights.to(s.device, kind),
+            weights=None if self.weights is None else self.weights.to(device, kind),
             sparsity=Sparsity(s.lamb, s.mu1, s.mu2),
             smoothness=smoothness,
-            device=s.device,
+            device=device,
             dtype=kind,
         )
 
@@ -183,8 +207,10 @@ class _Run:
         grids = [layer.grid for layer in stack]
         out = Outcome(stack)
         self.best_held: np.ndarray | None = None
+        self.noted: np.ndarray | None = None
         self.best_layers, self.waited = stack, 0
-        done, damping = 0, cast(Any, s.damping)
+        damping: Any = s.damping
+        done = 0
         until = min(s.update_until, s.steps // 2) if s.update_grid and s.optimizer == "lm" else 0
         while done < s.steps:
             updating = done < until
@@ -194,25 +220,8 @@ class _Run:
             stiff = (
                 max(smoothness, s.anneal * s.cooling ** (done / s.update_every)) if updating else smoothness
             )
-            problem = self.problem(stack, stiff)
-            theta = torch.from_numpy(lay.pack(stack)).to(problem.device, problem.dtype)
-            held = None if self.held is None else problem.on(*self.held)
-            check = partial(self.check, stack, held, max(grids), smoothness)
-            if s.optimizer == "lm":
-                trace = levenberg.minimise(
-                    problem,
-                    theta,
-                    steps,
-                    s.tolerance,
-                    s.target,
-                    self.deadline,
-                    damping,
-                    check,
-                    acceleration=s.acceleration,
-                )
-                damping = trace.damping
-            else:
-                trace = gradient.minimise(problem, theta, steps, s, self.deadline, check)
+            trace = self.minimise(stack, steps, stiff, damping, max(grids), smoothness)
+            damping = trace.damping
             stack = lay.unpack(stack, trace.state.theta.cpu().numpy())
             done += max(trace.steps, 1)
             out.reason, out.losses = trace.reason, trace.state.loss.cpu().numpy()
@@ -225,30 +234,76 @@ class _Run:
             out.layers, out.held = self.best_layers, self.best_held
         return out
 
+    def minimise(
+        self, stack: tuple[Layer, ...], steps: int, stiff: float, damping: Any, grid: int, smoothness: float
+    ) -> levenberg.Trace:
+        """Return how some steps went, by the optimiser and on the device that were set."""
+        s = self.setting
+        note = partial(self.note, grid, smoothness)
+        batch = s.batched or (s.device != "cpu" and self.device(stack) != "cpu")
+        if batch and batchrun.possible(stack, s):
+            if self.batch is None:
+                kind, y = DTYPES[s.dtype], torch.from_numpy(self.y)
+                held = None if self.held is None else (self.held[0], torch.from_numpy(self.held[1]))
+                self.batch = batchrun.Run((self.X, y, self.weights), held, self.loss, s.device, kind)
+            keep = partial(self.keep, stack)
+            return self.batch.minimise(stack, steps, stiff, damping, s, self.deadline, note, keep)
+        problem = self.problem(stack, stiff)
+        theta = torch.from_numpy(lay.pack(stack)).to(problem.device, problem.dtype)
+        held_out = None if self.held is None else problem.on(*self.held)
+        check = partial(self.check, stack, held_out, note)
+        if s.optimizer == "lm":
+            return levenberg.minimise(
+                problem,
+                theta,
+                steps,
+                s.tolerance,
+                s.target,
+                self.deadline,
+                damping,
+                check,
+                acceleration=s.acceleration,
+            )
+        return gradient.minimise(problem, theta, steps, s, self.deadline, check)
+
     def check(
-        self, stack: tuple[Layer, ...], held: Problem | None, grid: int, smoothness: float, state: State
+        self, stack: tuple[Layer, ...], held: Problem | None, note: batchrun.Note, state: State
     ) -> bool:
-        """Record one step; answer whether to stop."""
+        """Take note of one step and of its held-out loss; answer whether to stop."""
+        found = None
+        if held is not None:
+            found = held.fidelity(state.theta).cpu().numpy()
+            found = np.where(np.isfinite(found), found, np.inf)
+            self.keep(stack, state.theta, found)
+        return note(state.loss.cpu().numpy(), state.objective.cpu().numpy(), found)
+
+    def keep(self, stack: tuple[Layer, ...], theta: torch.Tensor, found: np.ndarray) -> None:
+        """Keep the members whose held-out loss (E,) is the least so far."""
+        before = np.full(len(found), np.inf) if self.best_held is None else self.best_held
+        better = found < before
+        if self.best_held is None or np.any(better):
+            now = lay.unpack(stack, theta.cpu().numpy())
+            self.best_layers = now if self.best_held is None else lay.mix(self.best_layers, now, better)
+        self.best_held = np.minimum(found, before)
+
+    def note(
+        self, grid: int, smoothness: float, loss: np.ndarray, objective: np.ndarray, held: np.ndarray | None
+    ) -> bool:
+        """Record the losses (E,) of one step; answer whether to stop."""
         row: dict[str, Any] = {
             "step": len(self.rows) + 1,
             "seconds": time.monotonic() - self.started,
             "grid": grid,
             "smoothness": smoothness,
-            "loss": float(state.loss.min()),
-            "objective": float(state.objective.min()),
+            "loss": float(loss.min()),
+            "objective": float(objective.min()),
         }
         stop = False
         if held is not None:
-            found = held.fidelity(state.theta).cpu().numpy()
-            found = np.where(np.isfinite(found), found, np.inf)
-            row["held_out"] = float(found.min())
-            before = np.full(len(found), np.inf) if self.best_held is None else self.best_held
-            if self.best_held is None or np.any(found < before):
-                now = lay.unpack(stack, state.theta.cpu().numpy())
-                first = self.best_held is None
-                self.best_layers = now if first else lay.mix(self.best_layers, now, found < before)
-            self.waited = 0 if np.any(found < before * (1 - 1e-4)) else self.waited + 1
-            self.best_held = np.minimum(found, before)
+            row["held_out"] = float(held.min())
+            before = np.full(len(held), np.inf) if self.noted is None else self.noted
+            self.waited = 0 if np.any(held < before * (1 - 1e-4)) else self.waited + 1
+            self.noted = np.minimum(held, before)
             stop = bool(self.setting.patience) and self.waited >= self.setting.patience
         self.rows.append(row)
         if self.setting.callback is not None and self.setting.callback(row) is False:
