@@ -34,11 +34,17 @@ class _Guard(event.Listener):
 event.register("numba:compiler_lock", _Guard())
 
 
-def njit(*args: Any, **options: Any) -> Any:
-    """Compile a function like numba.njit(cache=True), without the cache where none can be written."""
+def njit(*args: Any, depends: str = "", **options: Any) -> Any:
+    """Compile a function like numba.njit(cache=True), without the cache where none can be written.
+
+    Numba looks for a function's code by its name and its file's date. `depends` names what else the code was
+    made from, so that code made from an older one is not found.
+    """
     options.setdefault("cache", True)
 
     def decorate(function: Callable[..., Any]) -> Any:
+        if depends:
+            function.__qualname__ += f"-{depends}"
         try:
             return numba.njit(**options)(function)
         except RuntimeError:

@@ -17,30 +17,28 @@ import numpy as np
 import sympy
 
 from kansym.base.errors import InputError
-from kansym.functions.bytecode import compile_expression
+from kansym.functions.compiler import compile_expression
+from kansym.functions.forms import NUMPY, Form, integer_power
+from kansym.functions.operations import BY_SYMPY, TABLE, Op
 
 Array = Any  # an array of rows, or a number that is the same on every row
 Unary = Callable[[Array], Array]
 # derivative as a function of the argument and the value
 Derivative = Callable[[Array, Array], Array]
 
+_POWER, _ROOT = NUMPY[Op.POW], NUMPY[Op.SQRT]
+
+
+def _unary(form: Form) -> tuple[Unary, Derivative]:
+    """Return value and derivative of an operation of one argument, as the table has it."""
+    value, (slope,) = form.value, form.slopes
+    return (lambda x: value(x, None, 0.0)), (lambda x, v: slope(x, None, 0.0, v))
+
+
 _UNARY: dict[type, tuple[Unary, Derivative]] = {
-    sympy.exp: (np.exp, lambda x, v: v),
-    sympy.log: (np.log, lambda x, v: 1 / x),
-    sympy.sin: (np.sin, lambda x, v: np.cos(x)),
-    sympy.cos: (np.cos, lambda x, v: -np.sin(x)),
-    sympy.tan: (np.tan, lambda x, v: 1 + v * v),
-    sympy.asin: (np.arcsin, lambda x, v: 1 / np.sqrt(1 - x * x)),
-    sympy.acos: (np.arccos, lambda x, v: -1 / np.sqrt(1 - x * x)),
-    sympy.atan: (np.arctan, lambda x, v: 1 / (1 + x * x)),
-    sympy.sinh: (np.sinh, lambda x, v: np.cosh(x)),
-    sympy.cosh: (np.cosh, lambda x, v: np.sinh(x)),
-    sympy.tanh: (np.tanh, lambda x, v: 1 - v * v),
-    sympy.asinh: (np.arcsinh, lambda x, v: 1 / np.sqrt(1 + x * x)),
-    sympy.acosh: (np.arccosh, lambda x, v: 1 / np.sqrt(x * x - 1)),
-    sympy.atanh: (np.arctanh, lambda x, v: 1 / (1 - x * x)),
-    sympy.Abs: (np.abs, lambda x, v: np.sign(x)),
-    sympy.sign: (np.sign, lambda x, v: np.zeros_like(x)),
+    function: _unary(NUMPY[op])
+    for function, op in BY_SYMPY.items()
+    if TABLE[op].is_compiled and TABLE[op].arity == 1
 }
 
 
@@ -176,20 +174,14 @@ def _apply(op: _Op, args: list[Array], X: Array, theta: Array) -> Array:
         case "quotient":
             return args[0] / args[1]
         case "integer power":
-            return _integer_power(args[0], op.index)
+            return integer_power(args[0], op.index)
         case "root":
-            return np.sqrt(args[0])
+            return _ROOT.value(args[0], None, 0.0)
         case "power":
-            return np.power(args[0], args[1])
+            return _POWER.value(args[0], args[1], 0.0)
         case _:
             assert op.functions is not None
             return op.functions[0](args[0])
-
-
-def _integer_power(x: Array, n: int) -> Array:
-    if n < 0:
-        return 1 / _integer_power(x, -n)
-    return x * x if n == 2 else (x * x * x if n == 3 else np.power(x, float(n)))
 
 
 def _local(op: _Op, v: list[Array], i: int) -> list[Array | None]:
@@ -209,11 +201,11 @@ def _local(op: _Op, v: list[Array], i: int) -> list[Array | None]:
         case "quotient":
             return [1 / a[1], -v[i] / a[1]]
         case "integer power":
-            return [op.index * _integer_power(a[0], op.index - 1)]
+            return [op.index * integer_power(a[0], op.index - 1)]
         case "root":
-            return [0.5 / v[i]]
+            return [_ROOT.slopes[0](a[0], None, 0.0, v[i])]
         case "power":
-            return [a[1] * np.power(a[0], a[1] - 1), v[i] * np.log(a[0])]
+            return [slope(a[0], a[1], 0.0, v[i]) for slope in _POWER.slopes]
         case "unary":
             assert op.functions is not None
             return [op.functions[1](a[0], v[i])]

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from kansym.base.errors import DomainError, InputError
-from kansym.functions import kernels
+from kansym.functions import kernels, varpro, varpro_numpy
 from kansym.functions.graph import Symbolic
 from kansym.functions.library import Function, get
 from kansym.functions.shapes import EDGES, NODES, Shapes, oscillates, shapes
@@ -222,14 +222,12 @@ def refine(
     starts = np.array(starts, float)
     low, high = form.limits(starts, float(data[0].min()), float(data[0].max()))
     if f.program.is_elementary:
-        rss = kernels.refine(
+        rss = varpro.varpro(
             *_program(f), *data, starts, form.free, low, high, form.marks, form.period, steps, tolerance, stop
         )
         return starts, rss
-    from kansym.functions.refinement import refine_numpy
-
     t, y, w = data
-    return refine_numpy(
+    return varpro_numpy.varpro_numpy(
         f.program, t, y, w, starts, form.free, low, high, form.marks, form.period, steps, tolerance
     )
 

@@ -15,7 +15,9 @@ import numpy as np
 import sympy
 from scipy.optimize import brentq
 
-from kansym.functions.bytecode import Program, compile_expression
+from kansym.functions.bytecode import Bytecode
+from kansym.functions.compiler import compile_expression
+from kansym.functions.operations import BY_SYMPY, ORDERED, TABLE, Op
 
 REACH = 30.0
 """Zeros of pieces that are no polynomials are sought within ±REACH."""
@@ -43,26 +45,17 @@ def _fragile(e: sympy.Expr, x: sympy.Symbol) -> set[sympy.Expr]:
             continue
         if isinstance(part, sympy.Pow) and not (part.exp.is_Integer and part.exp > 0):
             found.add(part.base)
-        elif isinstance(part, sympy.log | sympy.coth | sympy.csch | sympy.Ci | sympy.sign | sympy.Heaviside):
-            found.add(part.args[0])
-        elif isinstance(part, sympy.bessely | sympy.besselk):
-            found.add(part.args[1])
-        elif isinstance(part, sympy.asin | sympy.acos | sympy.atanh):
-            found |= {part.args[0] - 1, part.args[0] + 1}
-        elif isinstance(part, sympy.acosh | sympy.elliptic_k | sympy.elliptic_e):
-            found.add(part.args[0] - 1)
-        elif isinstance(part, sympy.polylog):
-            found.add(part.args[1] - 1)
-        elif isinstance(part, sympy.LambertW):
-            found.add(part.args[0] + sympy.exp(-1))
         elif isinstance(part, sympy.tan | sympy.sec):
             found.add(sympy.cos(part.args[0]))
         elif isinstance(part, sympy.cot | sympy.csc):
             found.add(sympy.sin(part.args[0]))
-        elif isinstance(part, sympy.gamma):
-            found |= {part.args[0] + k for k in range(8)}
-        elif isinstance(part, sympy.loggamma):
+        elif isinstance(part, sympy.csch):
             found.add(part.args[0])
+        elif isinstance(part, sympy.polylog):
+            found |= {part.args[1] - border for border in TABLE[Op.DILOG].borders}
+        elif (op := BY_SYMPY.get(type(part))) is not None:
+            argument = part.args[1 if op in ORDERED else 0]
+            found |= {argument - border for border in TABLE[op].borders}
     return {g for g in found if x in g.free_symbols}
 
 
@@ -168,7 +161,7 @@ def is_affine_image(f: np.ndarray, g: np.ndarray, tolerance: float = 1e-9) -> tu
     return float(solution[0]), float(solution[1])
 
 
-def reflection(run: Program, pieces: tuple[Interval, ...]) -> tuple[float, float] | None:
+def reflection(run: Bytecode, pieces: tuple[Interval, ...]) -> tuple[float, float] | None:
     """Return (c, d) with f(-x) = c·f(x) + d, or None: (1, 0) is even, (-1, 0) odd, (-1, 1) a sigmoid."""
     u = _samples(pieces)
     f, g = run.value(u, 1.5), run.value(-u, 1.5)
@@ -178,7 +171,7 @@ def reflection(run: Program, pieces: tuple[Interval, ...]) -> tuple[float, float
     return round(image[0], 9), round(image[1], 9) + 0.0
 
 
-def scales(run: Program, pieces: tuple[Interval, ...]) -> bool:
+def scales(run: Bytecode, pieces: tuple[Interval, ...]) -> bool:
     """Tell whether f(s·x) = c·f(x) + d for every s > 0, so that a is redundant."""
     u = _samples(pieces)
     for s in (0.37, 1.9):
@@ -188,7 +181,7 @@ def scales(run: Program, pieces: tuple[Interval, ...]) -> bool:
     return True
 
 
-def shifts(run: Program, pieces: tuple[Interval, ...]) -> bool:
+def shifts(run: Bytecode, pieces: tuple[Interval, ...]) -> bool:
     """Tell whether f(x + s) = c·f(x) + d for every s, so that b is redundant."""
     u = _samples(pieces)
     for s in (0.29, -0.83):

@@ -19,7 +19,8 @@ import sympy
 
 from kansym.base import resources
 from kansym.base.errors import FormatError, InputError, UnknownNameError
-from kansym.functions.bytecode import Program, compile_expression
+from kansym.functions.bytecode import Bytecode
+from kansym.functions.compiler import compile_expression
 from kansym.functions.derivation import Interval, domain_and_poles, reflection, scales, shifts
 from kansym.functions.parsing import format_expression, parse_expression, symbols
 
@@ -57,7 +58,7 @@ class Function:
             )
 
     @cached_property
-    def program(self) -> Program:
+    def program(self) -> Bytecode:
         """Return the expression as a list of numbered operations."""
         return compile_expression(self.expression, X, P)
 

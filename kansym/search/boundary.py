@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import sympy
@@ -21,13 +22,15 @@ from kansym.base.errors import InputError, UnknownNameError
 from kansym.formula import constants
 from kansym.formula.expression import complexity, number, text
 from kansym.formula.program import Program
+from kansym.functions import library
+from kansym.functions.bytecode import Bytecode
+from kansym.functions.compiler import compile_expression
 from kansym.functions.parsing import symbols
 from kansym.search.border import border
 from kansym.search.hypothesis import Hypotheses
 from kansym.search.implicit import implicit
 from kansym.search.logistic import covariance, logistic, sharpened
 
-Array = Callable[[np.ndarray], np.ndarray]
 Maker = Callable[[sympy.Symbol], sympy.Expr]
 
 TIE = 6.0
@@ -138,12 +141,11 @@ def _boundaries(
 
 @dataclass(frozen=True)
 class _Factor:
-    """One column's function: how it is written, its values and its slope."""
+    """One column's function: how it is written, and its values and slope."""
 
     column: int
     form: sympy.Expr
-    value: Callable[[np.ndarray], np.ndarray]
-    slope: Callable[[np.ndarray], np.ndarray]
+    code: Bytecode
 
 
 @dataclass(frozen=True)
@@ -158,13 +160,13 @@ class _Term:
 
     def value(self, X: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            return math.prod((f.value(X[:, f.column]) for f in self.factors), start=np.ones(len(X)))
+            return math.prod((f.code.value(X[:, f.column]) for f in self.factors), start=np.ones(len(X)))
 
     def gradient(self, X: np.ndarray) -> np.ndarray:
         out = np.zeros(X.shape)
         for f in self.factors:
             others = _Term(tuple(g for g in self.factors if g is not f))
-            out[:, f.column] = f.slope(X[:, f.column]) * others.value(X)
+            out[:, f.column] = f.code.dual(X[:, f.column])[1] * others.value(X)
         return out
 
 
@@ -180,20 +182,26 @@ def _pool(X: np.ndarray, names: Sequence[str], assumed: Hypotheses) -> list[_Ter
     return terms
 
 
-FACTORS: dict[str, tuple[Maker, Array, Array]] = {
-    "x": (lambda s: s, lambda x: x, np.ones_like),
-    "x^2": (lambda s: s**2, np.square, lambda x: 2 * x),
-    "x^4": (lambda s: s**4, lambda x: x**4, lambda x: 4 * x**3),
-    "abs": (sympy.Abs, np.abs, np.sign),
-    "exp": (sympy.exp, np.exp, np.exp),
-    "exp(-x)": (lambda s: sympy.exp(-s), lambda x: np.exp(-x), lambda x: -np.exp(-x)),
-    "cosh": (sympy.cosh, np.cosh, np.sinh),
-    "sinh": (sympy.sinh, np.sinh, np.cosh),
-    "1/x": (lambda s: 1 / s, lambda x: 1 / x, lambda x: -1 / x**2),
-    "log": (sympy.log, np.log, lambda x: 1 / x),
-    "sqrt": (sympy.sqrt, np.sqrt, lambda x: 0.5 / np.sqrt(x)),
+FACTORS: dict[str, Maker] = {
+    "x": lambda s: s,
+    "x^2": lambda s: s**2,
+    "x^4": lambda s: s**4,
+    "abs": sympy.Abs,
+    "exp": sympy.exp,
+    "exp(-x)": lambda s: sympy.exp(-s),
+    "cosh": sympy.cosh,
+    "sinh": sympy.sinh,
+    "1/x": lambda s: 1 / s,
+    "log": sympy.log,
+    "sqrt": sympy.sqrt,
 }
-"""How each function of one column is written, its values, and its slope."""
+"""How each function of one column is written."""
+
+
+@cache
+def _code(name: str) -> Bytecode:
+    """Return a factor's values and slope, compiled."""
+    return compile_expression(FACTORS[name](library.X), library.X, library.P)
 
 
 def _factors(i: int, s: sympy.Symbol, x: np.ndarray, only: Sequence[str]) -> list[_Factor]:
@@ -209,7 +217,7 @@ def _factors(i: int, s: sympy.Symbol, x: np.ndarray, only: Sequence[str]) -> lis
         if name not in FACTORS:
             raise UnknownNameError("function of a boundary", name, FACTORS)
     chosen = [n for n in names if not only or n == "x" or n in only]
-    return [_Factor(i, make(s), value, slope) for make, value, slope in (FACTORS[n] for n in chosen)]
+    return [_Factor(i, FACTORS[n](s), _code(n)) for n in chosen]
 
 
 def _telling(F: np.ndarray, positive: np.ndarray, most: int) -> np.ndarray:

@@ -11,13 +11,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import sympy
 import torch
 from torch import Tensor
 
 from kansym.functions import library
 from kansym.network.training import radial
 from kansym.network.training.layers import SPLINE, Layer, pack
+from kansym.network.training.operations import torch_function
 
 
 class Network:
@@ -287,66 +287,6 @@ def base(name: str) -> Callable[[Tensor], Tensor]:
         return lambda x: x
     f = torch_function(library.get(name))
     return lambda x: f(x, None)
-
-
-@cache
-def torch_function(function: library.Function) -> Callable[..., Tensor]:
-    """Return f(x, p) on tensors, from the function's SymPy expression.
-
-    What torch cannot print, a Bessel function say, goes through NumPy, with its slope for the gradient: once
-    differentiable, on the CPU.
-    """
-    x, p = library.X, library.P
-    try:
-        compiled = sympy.lambdify((x, p), function.expression, modules=[_EXTRA, "torch"])
-        probe = compiled(torch.tensor([0.5], dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64))
-    except Exception:
-        return lambda x, p=None: _Numpy.apply(x, function, p)
-    if not isinstance(probe, Tensor):
-        return lambda x, p=None: torch.full_like(x, float(probe))
-    return lambda x, p=None: compiled(
-        x, 1.0 if p is None else torch.as_tensor(p, dtype=x.dtype, device=x.device)
-    )
-
-
-class _Numpy(torch.autograd.Function):
-    """Evaluate a library function, and its slope for the gradient, in NumPy."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, function: library.Function, p: float | None) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.function, ctx.p = function, p
-        return torch.from_numpy(np.asarray(function(x.detach().cpu().numpy(), p))).to(x)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, up: Tensor) -> Any:
-        (x,) = ctx.saved_tensors
-        slope = ctx.function.derivative_values(x.cpu().numpy(), ctx.p)
-        return up * torch.from_numpy(np.asarray(slope)).to(up), None, None
-
-
-_EXTRA: dict[str, Any] = {
-    "erf": torch.erf,
-    "loggamma": torch.lgamma,
-    "Heaviside": lambda x, *_: torch.heaviside(x, torch.tensor(0.5, dtype=x.dtype)),
-    "sec": lambda x: 1 / torch.cos(x),
-    "csc": lambda x: 1 / torch.sin(x),
-    "cot": lambda x: 1 / torch.tan(x),
-    "sech": lambda x: 1 / torch.cosh(x),
-    "csch": lambda x: 1 / torch.sinh(x),
-    "coth": lambda x: 1 / torch.tanh(x),
-    "Max": lambda *a: _extreme(torch.maximum, a),
-    "Min": lambda *a: _extreme(torch.minimum, a),
-}
-
-
-def _extreme(f: Callable[[Tensor, Tensor], Tensor], values: Sequence[Any]) -> Tensor:
-    like = next(v for v in values if isinstance(v, Tensor))
-    total = torch.as_tensor(values[0], dtype=like.dtype, device=like.device)
-    for v in values[1:]:
-        total = f(total, torch.as_tensor(v, dtype=like.dtype, device=like.device))
-    return total
 
 
 def edge_values(layer: Layer, x: np.ndarray) -> np.ndarray:

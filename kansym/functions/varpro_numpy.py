@@ -1,14 +1,18 @@
-"""Refine many starts of one special function at once, in numpy; `kernels.refine` does it for the others."""
+"""Variable projection in numpy: many starts of one special function at once (`varpro`: of the others).
+
+It stands apart from `base.leastsq` because SciPy's special functions are only fast on large arrays: all
+starts take each step together.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from kansym.functions.bytecode import Program
+from kansym.functions.bytecode import Bytecode
 
 
-def refine_numpy(
-    program: Program,
+def varpro_numpy(
+    program: Bytecode,
     t: np.ndarray,
     y: np.ndarray,
     w: np.ndarray,

@@ -1,0 +1,146 @@
+"""SymPy's tree to byte code, with rules that keep digits.
+
+exp(x) - 1, log(1 + x), log(1 + exp(x)), 1/(1 + exp(x)), x/(exp(x) - 1), coth(x) - 1/x and sin(x)/x each
+become one operation of the table (`operations`) instead of a difference of nearly equal numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy
+
+from kansym.base.errors import InputError
+from kansym.functions.bytecode import Bytecode
+from kansym.functions.operations import BY_SYMPY, ORDERED, Op
+
+_RECIPROCAL: dict[Any, Any] = {
+    sympy.cot: sympy.tan, sympy.sec: sympy.cos, sympy.csc: sympy.sin, sympy.csch: sympy.sinh,
+}  # fmt: skip
+
+
+def compile_expression(expression: sympy.Expr, x: sympy.Symbol, p: sympy.Symbol) -> Bytecode:
+    """Compile an expression of x (and p); raises InputError for a function that has no numeric form."""
+    compiler = _Compiler(x, p)
+    compiler.add(expression)
+    op, left, right, numbers = zip(*compiler.lines, strict=True)
+    return Bytecode(
+        np.array(op, np.int32), np.array(left, np.int32), np.array(right, np.int32), np.array(numbers, float)
+    )
+
+
+class _Compiler:
+    def __init__(self, x: sympy.Symbol, p: sympy.Symbol) -> None:
+        self.x, self.p = x, p
+        self.lines: list[tuple[int, int, int, float]] = []
+        self.seen: dict[Any, int] = {}
+
+    def line(self, op: Op, left: int = -1, right: int = -1, number: float = 0.0) -> int:
+        key = (op, left, right, number)
+        if key not in self.seen:
+            self.lines.append((int(op), left, right, number))
+            self.seen[key] = len(self.lines) - 1
+        return self.seen[key]
+
+    def add(self, e: sympy.Expr) -> int:
+        if e == self.x:
+            return self.line(Op.X)
+        if e == self.p:
+            return self.line(Op.P)
+        if e.is_number:
+            return self.line(Op.NUMBER, number=float(e))
+        if isinstance(e, sympy.Add):
+            return self.sum(e)
+        if isinstance(e, sympy.Mul):
+            return self.product(e)
+        if isinstance(e, sympy.Pow):
+            return self.power(e)
+        if isinstance(e, sympy.log) and isinstance(e.args[0], sympy.Add):
+            rest = e.args[0] - 1
+            if isinstance(rest, sympy.exp):
+                return self.line(Op.SOFTPLUS, self.add(rest.args[0]))
+            if 1 in e.args[0].args:
+                return self.line(Op.LOG1P, self.add(rest))
+        if isinstance(e, sympy.Max | sympy.Min):
+            op = Op.MAX if isinstance(e, sympy.Max) else Op.MIN
+            result = self.add(e.args[0])
+            for other in e.args[1:]:
+                result = self.line(op, result, self.add(other))
+            return result
+        if type(e) in _RECIPROCAL:
+            return self.line(Op.INV, self.add(_RECIPROCAL[type(e)](e.args[0])))
+        known = BY_SYMPY.get(type(e))
+        if known in ORDERED and e.args[0].is_number:
+            return self.line(known, self.add(e.args[1]), number=float(e.args[0]))
+        if isinstance(e, sympy.polylog) and e.args[0] == 2:
+            return self.line(Op.DILOG, self.add(e.args[1]))
+        if isinstance(e, sympy.polygamma) and e.args[0] in (0, 1):
+            return self.line(Op.DIGAMMA if e.args[0] == 0 else Op.TRIGAMMA, self.add(e.args[1]))
+        if isinstance(e, sympy.atan2):
+            return self.line(Op.ATAN2, self.add(e.args[0]), self.add(e.args[1]))
+        if known is not None and (len(e.args) == 1 or isinstance(e, sympy.Heaviside)):
+            return self.line(known, self.add(e.args[0]))
+        raise InputError(
+            f"{e.func.__name__} in {e} has no numeric form; use known functions of x and p only."
+        )
+
+    def sum(self, e: sympy.Add) -> int:
+        args = list(e.args)
+        for one in args:  # coth(u) - 1/u
+            if isinstance(one, sympy.coth) and -1 / one.args[0] in args:
+                rest = e - one + 1 / one.args[0]
+                found = self.line(Op.LANGEVIN, self.add(one.args[0]))
+                return found if rest == 0 else self.line(Op.ADD, found, self.add(rest))
+        for one in args:  # exp(u) - 1
+            if isinstance(one, sympy.exp) and sympy.Integer(-1) in args:
+                rest = e - one + 1
+                found = self.line(Op.EXPM1, self.add(one.args[0]))
+                return found if rest == 0 else self.line(Op.ADD, found, self.add(rest))
+        args.sort(key=lambda a: (not a.is_number, sympy.default_sort_key(a)))
+        result = self.add(args[0])
+        for other in args[1:]:
+            result = self.line(Op.ADD, result, self.add(other))
+        return result
+
+    def product(self, e: sympy.Mul) -> int:
+        if e.args[0] == -1:
+            return self.line(Op.NEG, self.add(-e))
+        for one in e.args:  # u^n / (exp(u) - 1), finite at 0 for n > 0
+            if isinstance(one, sympy.Pow) and one.exp == -1 and isinstance(one.base, sympy.Add):
+                inner = one.base + 1
+                if isinstance(inner, sympy.exp):
+                    u = inner.args[0]
+                    rest = e / one / u
+                    if u in sympy.Mul.make_args(e) or any(
+                        isinstance(a, sympy.Pow) and a.base == u and a.exp.is_Integer and a.exp > 0
+                        for a in e.args
+                    ):
+                        found = self.line(Op.EINSTEIN, self.add(u))
+                        return found if rest == 1 else self.line(Op.MUL, self.add(rest), found)
+        result = self.add(e.args[0])
+        for other in e.args[1:]:
+            result = self.line(Op.MUL, result, self.add(other))
+        return result
+
+    def power(self, e: sympy.Pow) -> int:
+        base, exponent = e.base, e.exp
+        if exponent == -1 and isinstance(base, sympy.Add) and isinstance(base - 1, sympy.exp):
+            return self.line(Op.SIGMOID, self.add(-(base - 1).args[0]))
+        if base == sympy.E:
+            return self.line(Op.EXP, self.add(exponent))
+        inner = self.add(base)
+        if not exponent.is_number:
+            return self.line(Op.POW, inner, self.add(exponent))
+        n = float(exponent)
+        if n == 2:
+            return self.line(Op.SQUARE, inner)
+        if n == -1:
+            return self.line(Op.INV, inner)
+        if n == 0.5:
+            return self.line(Op.SQRT, inner)
+        if n == -0.5:
+            return self.line(Op.INV, self.line(Op.SQRT, inner))
+        if n == int(n) and abs(n) <= 64:
+            return self.line(Op.POWI, inner, number=n)
+        return self.line(Op.POWR, inner, number=n)
