@@ -110,6 +110,11 @@ class Program:
         """Return the values (n,) on rows X (n, columns); NaN where the formula is undefined."""
         return np.array(np.broadcast_to(self._forward(X, self._theta(theta))[-1], (len(X),)))
 
+    def batch(self, X: Array, thetas: Array) -> Array:
+        """Return the values (S, n) on rows X (n, columns) for each of S choices of the parameters (S, p)."""
+        columns = [thetas[:, [i]] for i in range(len(self.parameters))]
+        return np.array(np.broadcast_to(self._forward(X, columns)[-1], (len(thetas), len(X))))
+
     def jacobian(self, X: Array, theta: Array | None = None) -> tuple[Array, Array]:
         """Return values (n,) and their derivatives (n, parameters) for the parameters."""
         values, slopes = self._backward(X, self._theta(theta), "parameter", len(self.parameters))

@@ -26,7 +26,7 @@ from kansym.functions.parsing import format_expression, parse_expression, symbol
 
 X, P = symbols(["x", "p"])
 
-PRESETS = "presets.toml"
+PRESETS, FAMILIES = "presets.toml", "families.toml"
 KEYS = {"expression", "complexity", "aliases"}
 
 
@@ -362,6 +362,8 @@ def _shipped() -> _Shipped:
     names: dict[str, Function] = {}
     chosen: dict[str, list[str]] = {}
     for path in sorted(resources.folder("library").glob("*.toml")):
+        if path.name == FAMILIES:
+            continue
         if path.name == PRESETS:
             chosen = tomllib.loads(path.read_text(encoding="utf-8"))
             continue

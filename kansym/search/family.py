@@ -1,0 +1,231 @@
+"""Families of curves as data: a formula in customary constants, which are linear, how to start the others.
+
+`library/families.toml` has those that handbooks list; a person's own file has the same form. This room reads
+and selects them; `projection` fits them, `classics` tries them on a table.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sympy
+
+from kansym.base import resources
+from kansym.base.errors import FormatError, InputError, UnknownNameError
+from kansym.functions.library import FAMILIES, Library
+from kansym.functions.parsing import parse_expression, symbols
+
+INPUTS = symbols(["x", "u"])
+"""The inputs that a family's formula is written in."""
+
+ROLES = (
+    "exponent", "shape", "rate", "rate up", "steepness", "damping", "scale", "width", "place", "beyond",
+    "shift", "barrier", "frequency", "phase",
+)  # fmt: skip
+"""How a constant may be started; `starts` says what each means."""
+
+KEYS = {"formula", "term", "terms", "linear", "inside", "start"}
+MOST_TERMS = 6
+
+
+@dataclass(frozen=True)
+class Start:
+    """Say how a constant is started: its role, and the position of the input that it goes with."""
+
+    role: str
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class Form:
+    """Hold one formula of a family, with its number of terms.
+
+    `linear` are solved for in closed form, `inside` stand linearly in the denominator, `others` have starts.
+    """
+
+    family: str
+    formula: sympy.Expr
+    linear: tuple[sympy.Symbol, ...]
+    inside: tuple[sympy.Symbol, ...]
+    others: tuple[sympy.Symbol, ...]
+    starts: tuple[Start, ...]
+    terms: int = 1
+
+    @property
+    def constants(self) -> tuple[sympy.Symbol, ...]:
+        """Return all constants, the linear ones first."""
+        return (*self.linear, *self.inside, *self.others)
+
+    @property
+    def columns(self) -> int:
+        """Return the number of inputs."""
+        return max((i + 1 for i, s in enumerate(INPUTS) if s in self.formula.free_symbols), default=1)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Hold a named family: a base formula and a term that may be added up to `terms` times."""
+
+    name: str
+    formula: sympy.Expr
+    linear: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    start: tuple[tuple[str, Start], ...] = ()
+    term: sympy.Expr | None = None
+    terms: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a formula with symbols that are neither inputs nor constants, and constants without use."""
+        known = {*self.linear, *self.inside, *(name for name, _ in self.start)}
+        used = {s.name for s in (self.formula + (self.term or 0)).free_symbols} - {s.name for s in INPUTS}
+        if not (self.formula + (self.term or 0)).has(*INPUTS):
+            raise InputError(f"Family {self.name!r} does not depend on x; write a formula that does.")
+        if strange := sorted(used ^ known):
+            raise InputError(
+                f"Family {self.name!r}: {strange[0]!r} must be in the formula and in one of "
+                "linear, inside, start; add it where it lacks."
+            )
+        if not 1 <= self.terms <= MOST_TERMS:
+            raise InputError(f"Family {self.name!r} has terms = {self.terms}; use 1 to {MOST_TERMS}.")
+
+    @property
+    def columns(self) -> int:
+        """Return the number of inputs."""
+        return self.form(1).columns
+
+    def form(self, terms: int = 1) -> Form:
+        """Return the formula with so many terms; constants of a term are numbered where there are several."""
+        starts = dict(self.start)
+        shown = self.formula if self.term is None else self.formula + self._term(terms)
+        own = [n for n in starts if sympy.Symbol(n, real=True) in self.formula.free_symbols]
+        mine = [] if self.term is None else [n for n in starts if n not in own]
+        names = [*own, *(_numbered(n, i, terms) for i in range(1, terms + 1) for n in mine)]
+        roles = [*(starts[n] for n in own), *(starts[n] for _ in range(terms) for n in mine)]
+        base = [n for n in self.linear if sympy.Symbol(n, real=True) in self.formula.free_symbols]
+        amplitudes = [n for n in self.linear if n not in base]
+        linear = [*base, *(_numbered(n, i, terms) for i in range(1, terms + 1) for n in amplitudes)]
+        constants = (symbols(linear), symbols(self.inside), symbols(names))
+        return Form(self.name, shown, *constants, tuple(roles), terms)
+
+    def _term(self, terms: int) -> sympy.Expr:
+        assert self.term is not None
+        fixed = {*INPUTS, *self.formula.free_symbols}
+        mine = sorted(self.term.free_symbols - fixed, key=str)
+        swaps = [
+            {s: sympy.Symbol(_numbered(s.name, i, terms), real=True) for s in mine}
+            for i in range(1, terms + 1)
+        ]
+        return sympy.Add(*(self.term.xreplace(swap) for swap in swaps))
+
+
+def _numbered(name: str, i: int, terms: int) -> str:
+    return name if terms == 1 else f"{name}{i}"
+
+
+@dataclass(frozen=True, eq=False)
+class Families(Mapping[str, Family]):
+    """Hold families by name, in order."""
+
+    families: tuple[Family, ...]
+
+    def __getitem__(self, name: str) -> Family:
+        for family in self.families:
+            if family.name == name:
+                return family
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (family.name for family in self.families)
+
+    def __len__(self) -> int:
+        return len(self.families)
+
+    @staticmethod
+    def load(name_or_path: str | Path = "default") -> Families:
+        """Return the shipped families ("default"), none ("off"), or those of a TOML file.
+
+        Raises UnknownNameError for neither, FormatError or InputError for a file with faults.
+        """
+        if str(name_or_path) == "off":
+            return Families(())
+        if str(name_or_path) == "default":
+            return _shipped()
+        path = Path(name_or_path)
+        if path.suffix != ".toml":
+            raise UnknownNameError("families", str(path), ["default", "off"], "A file's name ends in .toml.")
+        return Families(tuple(read(path)))
+
+    def only(self, names: Iterable[str]) -> Families:
+        """Return these families only, in this order; raises UnknownNameError."""
+        return Families(tuple(self._find(n) for n in names))
+
+    def exclude(self, names: Iterable[str]) -> Families:
+        """Return the others; raises UnknownNameError."""
+        gone = {self._find(n).name for n in names}
+        return Families(tuple(f for f in self.families if f.name not in gone))
+
+    def within(self, library: Library) -> Families:
+        """Return the families that a library's functions span."""
+        return Families(tuple(f for f in self.families if library.spans(f.form(1).formula)))
+
+    def _find(self, name: str) -> Family:
+        if name not in self:
+            raise UnknownNameError("family", name, self)
+        return self[name]
+
+
+@cache
+def _shipped() -> Families:
+    return Families(tuple(read(resources.folder("library") / FAMILIES)))
+
+
+def read(path: Path) -> list[Family]:
+    """Return the families of a TOML file.
+
+    Raises InputError for a file that cannot be read or an entry with faults, FormatError for no such TOML.
+    """
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise InputError(f"Cannot read the families' file {str(path)!r}: {problem.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise FormatError(f"The families' file {str(path)!r} is no TOML: {problem}.") from None
+    return [_family(name, entry, Path(path).name) for name, entry in data.items()]
+
+
+def _family(name: str, entry: Any, file: str) -> Family:
+    where = f"{file}, [{name}]"
+    if not isinstance(entry, dict) or not isinstance(entry.get("formula"), str):
+        raise FormatError(f'{where}: a family needs formula = "..." in quotes.')
+    if set(entry) - KEYS:
+        raise FormatError(
+            f"{where}: unknown key {sorted(set(entry) - KEYS)[0]!r}; known: {', '.join(sorted(KEYS))}."
+        )
+    linear, inside, start = entry.get("linear", []), entry.get("inside", []), entry.get("start", {})
+    listed = all(
+        isinstance(names, list) and all(isinstance(n, str) for n in names) for names in (linear, inside)
+    )
+    if not listed or not isinstance(start, dict):
+        raise FormatError(f"{where}: linear and inside are lists of names, start is a table of roles.")
+    names = [*(s.name for s in INPUTS), *linear, *inside, *start]
+    try:
+        term = None if "term" not in entry else parse_expression(entry["term"], names)
+        roles = tuple((n, _start(text)) for n, text in start.items())
+        formula = parse_expression(entry["formula"], names)
+        return Family(name, formula, tuple(linear), tuple(inside), roles, term, entry.get("terms", 1))
+    except InputError as problem:
+        raise InputError(f"{where}: {problem}") from None
+
+
+def _start(text: Any) -> Start:
+    words = str(text).split()
+    column = 1 if words[-1:] == ["u"] else 0
+    role = " ".join(words[:-1] if words[-1:] in (["u"], ["x"]) else words)
+    if role not in ROLES:
+        raise UnknownNameError("way to start a constant", role, ROLES)
+    return Start(role, column)
