@@ -1,7 +1,8 @@
-"""Recover laws: python scripts/benchmark.py discover --suite feynman|nguyen [--noise 0.01] [--units].
+"""Recover laws: python scripts/benchmark.py discover --suite feynman|fields|nguyen [--noise 0.01] [--units].
 
 One configuration for every problem. Results go to a JSONL file, one line per problem and seed; a second
-call with the same file goes on where the first one stopped.
+call with the same file goes on where the first one stopped. Times are CPU seconds; `proved` is when the
+final formula first stood.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import csv
 import json
+import signal
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +50,8 @@ def problems(suite: str) -> list[dict[str, Any]]:
                 "target": row.get("output", "y"),
                 "low": low,
                 "high": high,
+                "scale": row["scale"].split(";") if row.get("scale") else ["uniform"] * len(names),
+                "spread": suite == "fields",
                 "rows": int(row["rows"]) if "rows" in row else 1000,
                 "units": [_unit(u) for u in row["units"].split(";")] if row.get("units") else None,
             }
@@ -118,16 +124,18 @@ def values(e: sympy.Expr, X: np.ndarray, names: list[str]) -> np.ndarray:
 
 
 def sample(problem: dict[str, Any], n: int, rng: np.random.Generator, width: float = 1.0) -> np.ndarray:
-    """Return rows drawn uniformly from ranges `width` times as wide."""
-    low, high = np.array(problem["low"]), np.array(problem["high"])
+    """Return rows drawn from ranges `width` times as wide, uniformly or, by `scale`, uniformly in the logarithm."""
+    log = np.array([kind == "log" for kind in problem["scale"]])
+    low, high = (np.where(log, np.log(np.where(log, problem[k], 1.0)), problem[k]) for k in ("low", "high"))
     middle, half = 0.5 * (low + high), 0.5 * (high - low) * width
-    return rng.uniform(middle - half, middle + half, (n, len(low)))
+    drawn = rng.uniform(middle - half, middle + half, (n, len(low)))
+    return np.where(log, np.exp(np.where(log, drawn, 0.0)), drawn)
 
 
 def table(
     problem: dict[str, Any], noise: float, dummies: int, seed: int, rows: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return training rows X, y and names; noise is in units of RMS(y)."""
+    """Return training rows X, y and names; noise is in units of RMS(y), for `fields` of y's deviation."""
     rng = np.random.default_rng([seed, *problem["id"].encode()])
     n = rows or problem["rows"]
     X = np.empty((0, len(problem["names"])))
@@ -137,12 +145,39 @@ def table(
         more = sample(problem, n, rng)
         v = values(law, more, problem["names"])
         X, y = np.vstack([X, more[np.isfinite(v)]])[:n], np.concatenate([y, v[np.isfinite(v)]])[:n]
-    y = y + noise * np.sqrt(np.mean(y**2)) * rng.normal(size=n)
+    y = y + noise * (np.std(y) if problem["spread"] else np.sqrt(np.mean(y**2))) * rng.normal(size=n)
     names = list(problem["names"])
     for k in range(dummies):
         X = np.column_stack([X, rng.uniform(1, 5, n)])
         names.append(f"dummy{k}")
     return X, y, names
+
+
+class _Watch:
+    """Note when, in CPU seconds, the best formula so far last changed: when the final one first stood."""
+
+    def __init__(self) -> None:
+        self.started = time.process_time()
+        self.formula, self.changed = "", 0.0
+
+    def __call__(self, progress: Any) -> None:
+        if progress.formula and progress.formula != self.formula:
+            self.formula, self.changed = progress.formula, time.process_time() - self.started
+
+
+@contextmanager
+def limited(seconds: float | None) -> Iterator[None]:
+    """Interrupt the block as Ctrl-C would after so many CPU seconds of this process; None for no limit."""
+    if seconds is None:
+        yield
+        return
+    before = signal.signal(signal.SIGPROF, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -163,15 +198,19 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         units = dict(zip([*names, problem["target"]], [*problem["units"][:-1]] + ["1"] * options["dummies"]
                          + [problem["units"][-1]], strict=True))  # fmt: skip
     out: dict[str, Any] = {"id": problem["id"], "truth": problem["truth"], **options}
-    started, cpu = time.perf_counter(), time.process_time()
+    started, cpu, watch = time.perf_counter(), time.process_time(), _Watch()
     try:
         dataset = from_arrays(X, y, names, target=problem["target"], units=units)
-        found = pipeline.discover(dataset, seed=options["seed"], time_limit=options["time_limit"])
+        with limited(options["cpu_limit"]):
+            found = pipeline.discover(
+                dataset, seed=options["seed"], time_limit=options["time_limit"], progress=watch
+            )
     except Exception as problem_found:  # a crash is a result, too: it is recorded and counted as a failure
         return {**out, "error_message": f"{type(problem_found).__name__}: {problem_found}", "recovered": False,
                 "seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}  # fmt: skip
     out["seconds"], out["cpu"] = time.perf_counter() - started, time.process_time() - cpu
     law = found.best
+    out["proved"] = watch.changed
     out |= {"formula": law.equation, "source": law.source, "stop": found.stop_reason, "exact": law.exact}
     rng = np.random.default_rng(12345)
     full = {**problem, "names": names, "low": [*problem["low"], *[1.0] * options["dummies"]],
@@ -193,10 +232,13 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     judged = verdict(
         expression,
         true,
-        lambda width: sample(full, 2000, rng, width),
+        # laws of `fields` are judged in their own ranges: beyond them many are undefined
+        lambda width: sample(full, 2000, rng, 1.0 if problem["spread"] else width),
         lambda e, rows: values(e, rows, names),
         positive,
         options["noise"],
+        law.constants if problem["spread"] else None,
+        names,
     )
     return {**out, **judged.to_dict()}
 
@@ -204,7 +246,7 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
 def main(argv: list[str]) -> int:
     """Run a suite; print a line per problem and a summary."""
     parser = argparse.ArgumentParser(prog="benchmark discover")
-    parser.add_argument("--suite", default="feynman", choices=["feynman", "nguyen"])
+    parser.add_argument("--suite", default="feynman", choices=["feynman", "fields", "nguyen"])
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--units", action="store_true")
     parser.add_argument("--dummies", type=int, default=0)
@@ -215,6 +257,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--time-limit", type=float, default=100.0)
+    parser.add_argument("--cpu-limit", type=float, help="CPU seconds for a problem (default: none)")
+    parser.add_argument("--half", choices=["even", "odd"], help="only every other problem: to develop on")
     parser.add_argument("--only", nargs="*", help="ids of problems")
     parser.add_argument("--out", type=Path, help="JSONL file (default: outputs/discover-....jsonl)")
     parser.add_argument("--summary", nargs="+", type=Path, help="print tables of these result files instead")
@@ -224,7 +268,7 @@ def main(argv: list[str]) -> int:
 
         print("\n".join(tables(a.summary)))
         return 0
-    kept = ("suite", "noise", "units", "dummies", "scramble", "rows", "seed", "time_limit")
+    kept = ("suite", "noise", "units", "dummies", "scramble", "rows", "seed", "time_limit", "cpu_limit")
     options = {k: getattr(a, k) for k in kept}
     marks = "-units" * a.units + (f"-{a.scramble}" if a.scramble else "")
     name = f"discover-{a.suite}-noise{a.noise:g}{marks}-d{a.dummies}-s{a.seed}.jsonl"
@@ -240,6 +284,8 @@ def main(argv: list[str]) -> int:
         )
     if a.scramble:
         suite = [scrambled(p, *by) for p, by in zip(suite, scales(suite, a.scramble, a.seed), strict=True)]
+    if a.half:
+        suite = suite[a.half == "odd" :: 2]
     todo = [p for p in suite if p["id"] not in names and (not a.only or p["id"] in a.only)]
     from joblib import Parallel, delayed
 
@@ -257,17 +303,17 @@ def main(argv: list[str]) -> int:
 def line(r: dict[str, Any]) -> str:
     """Return one result as text."""
     marks = "".join(c if r.get(k) else "-" for k, c in (("strict", "S"), ("srbench", "B"), ("numeric", "N"),
-                                                          ("small", "C")))  # fmt: skip
+                                                          ("same_form", "F"), ("small", "C")))  # fmt: skip
     text = r.get("formula") or r.get("error_message", "")
     shown = text if r["recovered"] else f"{text[:120]}   TRUTH {r['truth']}"
     state = "ok  " if r["recovered"] else "FAIL"
-    seconds, source = r["seconds"], r.get("source", "")
-    return f"{state} {r['id']:10} {marks} {seconds:6.1f}s {source:12} {shown}"
+    cpu, proved, source = r["cpu"], r.get("proved", 0.0), r.get("source", "")
+    return f"{state} {r['id']:10} {marks} {cpu:6.1f}s proved {proved:5.1f}s {source:12} {shown}"
 
 
 def summary(results: list[dict[str, Any]]) -> None:
     """Print the counts."""
-    from summary import counts
+    from summary import anytime, counts
 
     n = len(results)
     if not n:
@@ -278,5 +324,6 @@ def summary(results: list[dict[str, Any]]) -> None:
     print(
         f"{n} problems: recovered {recovered}, strict {strict}, SRBench {srbench}, "
         f"numeric {numeric}, R2>0.999 {good}; median {seconds[n // 2]:.1f} s (cpu {cpu[n // 2]:.1f}), "
-        f"longest {seconds[-1]:.1f} s (cpu {cpu[-1]:.1f})"
+        f"longest {seconds[-1]:.1f} s (cpu {cpu[-1]:.1f}); cpu 90 % within {cpu[int(0.9 * (n - 1))]:.1f} s"
     )
+    print("share proved within CPU s: " + ", ".join(f"{t:g} s: {share:.0%}" for t, share in anytime(results)))

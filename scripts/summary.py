@@ -22,7 +22,7 @@ Results = list[dict[str, Any]]
 def tables(files: Sequence[Path]) -> list[str]:
     """Return Markdown of results files, each of one setting, in the order given."""
     runs = [[json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] for file in files]
-    lines = [*HEAD, *(row(run) for run in runs)]
+    lines = [*HEAD, *(row(run) for run in runs), "", *curve(runs)]
     for run in runs:
         lines += missed(run)
     return lines
@@ -33,6 +33,8 @@ def setting(run: Results) -> str:
     asked = run[0]
     if asked["suite"] == "nguyen":
         words = ["Nguyen, 20 rows"]
+    elif asked["suite"] == "fields":
+        words = [f"fields, {asked['rows'] or 1000} rows, noise {asked['noise']:g}"]
     else:
         words = [f"noise {asked['noise']:g}" if asked["noise"] else "no noise"]
     if asked["units"]:
@@ -52,6 +54,8 @@ def target(run: Results) -> str:
     asked = run[0]
     if asked["suite"] == "nguyen":
         return "12"
+    if asked["suite"] == "fields":
+        return {0.0: "115", 0.01: "85", 0.05: "60"}.get(asked["noise"], "-")
     if asked["dummies"] or asked.get("scramble"):
         return "no change"
     if asked["units"]:
@@ -63,6 +67,24 @@ def counts(run: Results) -> tuple[int, ...]:
     """Return how many were recovered, strict, equal by SRBench's rule, numeric, and above R² = 0.999."""
     verdicts = (sum(bool(r.get(k)) for r in run) for k in ("recovered", "strict", "srbench", "numeric"))
     return (*verdicts, sum(r.get("r2", -1) > 0.999 for r in run))
+
+
+TIMES = (0.5, 1, 2, 5, 10, 20, 60)
+"""CPU seconds at which the anytime curve is given."""
+
+
+def anytime(run: Results) -> list[tuple[float, float]]:
+    """Return the share of laws whose final, recovered formula first stood within each of TIMES."""
+    when = [r.get("proved", r["cpu"]) for r in run if r["recovered"]]
+    return [(t, sum(w <= t for w in when) / len(run)) for t in TIMES]
+
+
+def curve(runs: Sequence[Results]) -> list[str]:
+    """Return the anytime curves of several runs as a Markdown table."""
+    lines = [f"| proved within | {' | '.join(f'{t:g} s' for t in TIMES)} |", "|---" * (len(TIMES) + 1) + "|"]
+    return lines + [
+        f"| {setting(run)} | {' | '.join(f'{share:.0%}' for _, share in anytime(run))} |" for run in runs
+    ]
 
 
 def row(run: Results) -> str:

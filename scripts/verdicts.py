@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,7 +23,9 @@ class Verdict:
     `strict`: SymPy proves difference zero. `srbench`: with constants cut to three significant digits,
     SymPy proves difference or ratio constant. `numeric`: RMS difference on fresh rows of ranges 1.25
     times as wide is below 1e-6 of RMS(y) (noise/5 with noise). `small`: at most twice the truth's
-    operations. `recovered` is (strict or srbench) and numeric and small.
+    operations. `same_form`: see :func:`same_form`; asked for only where constants are measured numbers.
+    `recovered` is (strict or srbench or same_form) and numeric and small, without `numeric` where
+    `same_form` holds.
     """
 
     strict: bool
@@ -33,11 +35,13 @@ class Verdict:
     error: float
     operations: int
     truth_operations: int
+    same_form: bool = False
 
     @property
     def recovered(self) -> bool:
         """Tell whether the law counts as exactly recovered."""
-        return (self.strict or self.srbench) and self.numeric and self.small
+        equal = (self.strict or self.srbench) and self.numeric
+        return (equal or self.same_form) and self.small
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -91,6 +95,43 @@ def constant(e: sympy.Expr) -> bool:
     return not s.free_symbols or s.is_constant() is True
 
 
+WITHIN, ERRORS = 0.01, 3.0
+"""A measured constant may be off by this share of itself, or by so many standard errors, if that is more."""
+
+REACHED = 1e-9
+"""Relative RMS difference at which a form whose constants were fitted to the truth itself is the truth."""
+
+
+def same_form(
+    found: sympy.Expr, names: Sequence[str], X: np.ndarray, y: np.ndarray, constants: Sequence[Any]
+) -> bool:
+    """Tell whether a formula becomes the truth y (n,) on rows X (n, d) when its constants are moved a little.
+
+    They are fitted to the truth itself; that must reach it to REACHED of its RMS, each constant within
+    WITHIN of itself or ERRORS of its standard errors (`constants`: value, stderr), and none may vanish,
+    which would be another form.
+    """
+    from kansym.formula.polish import Rows, fit
+    from kansym.formula.program import Program
+    from kansym.functions.parsing import symbols
+
+    columns = symbols(list(names))
+    try:
+        program = Program.compile(found, columns)
+        fitted = fit(program, Rows(X, y, None, columns), 60)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return False
+    if fitted is None or not np.sqrt(fitted.loss) <= REACHED * np.sqrt(np.mean(y * y)):
+        return False
+    errors = {f"{c.value:.10g}": c.stderr for c in constants}
+    for before, after in zip(program.start, fitted.theta, strict=True):
+        error = errors.get(f"{before:.10g}", 0.0)
+        room = max(WITHIN * abs(after), ERRORS * (error if np.isfinite(error) else 0.0))
+        if abs(before - after) > room or after == 0:
+            return False
+    return True
+
+
 def verdict(
     found: sympy.Expr,
     truth: sympy.Expr,
@@ -98,11 +139,14 @@ def verdict(
     values: Callable[[sympy.Expr, np.ndarray], np.ndarray],
     positive: set[sympy.Symbol],
     noise: float = 0.0,
+    constants: Sequence[Any] | None = None,
+    names: Sequence[str] = (),
 ) -> Verdict:
     """Compare a found formula with the truth.
 
     `sample(width)` draws rows from ranges `width` times as wide; `values(e, X)` evaluates. `positive` are
-    the symbols that are positive within the ranges.
+    the symbols that are positive within the ranges. With `constants` (those of the law, with standard errors)
+    the same form is accepted, too; `names` are then the columns'.
     """
     X = sample(WIDER)
     y = values(truth, X)
@@ -133,4 +177,5 @@ def verdict(
         forms = (lambda: zero(p - q), lambda: constant(p / q), lambda: constant(p - q))
         srbench = any(_try(form) for form in forms)
     size, most = int(best.count_ops()), int(truth_size)
-    return Verdict(strict, srbench, numeric, size <= 2 * max(most, 1), error, size, most)
+    form = constants is not None and same_form(found, names, X[ok], y[ok], constants)
+    return Verdict(strict, srbench, numeric, size <= 2 * max(most, 1), error, size, most, form)
