@@ -165,6 +165,10 @@ class _Watch:
             self.formula, self.changed = progress.formula, time.process_time() - self.started
 
 
+AGAIN = 5.0
+"""CPU seconds after which an interrupt that had no effect is repeated."""
+
+
 @contextmanager
 def limited(seconds: float | None) -> Iterator[None]:
     """Interrupt the block as Ctrl-C would after so many CPU seconds of this process; None for no limit."""
@@ -172,7 +176,7 @@ def limited(seconds: float | None) -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGPROF, lambda *_: signal.raise_signal(signal.SIGINT))
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN)  # one that falls into a callback is lost
     try:
         yield
     finally:
@@ -205,7 +209,10 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
             found = pipeline.discover(
                 dataset, seed=options["seed"], time_limit=options["time_limit"], progress=watch
             )
-    except Exception as problem_found:  # a crash is a result, too: it is recorded and counted as a failure
+    except (
+        Exception,
+        KeyboardInterrupt,
+    ) as problem_found:  # a crash is a result, too: it is recorded and counted as a failure
         return {**out, "error_message": f"{type(problem_found).__name__}: {problem_found}", "recovered": False,
                 "seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}  # fmt: skip
     out["seconds"], out["cpu"] = time.perf_counter() - started, time.process_time() - cpu

@@ -33,7 +33,8 @@ class Progress:
 class Budget:
     """Count work and watch the clock; the one mutable object that a search carries with it.
 
-    `exhausted` is checked between small steps. `spend` adds work. `stage` reports to the listener.
+    `exhausted` is checked between small steps. `spend` adds work, to the `parent` too that a part is of.
+    `stage` reports to the listener.
     """
 
     work: float = float("inf")
@@ -42,6 +43,7 @@ class Budget:
     started: float = field(default_factory=time.monotonic)
     used: float = 0.0
     cancelled: bool = False
+    parent: Budget | None = None
     _last: Progress = field(default_factory=lambda: Progress(""))
 
     @property
@@ -71,14 +73,21 @@ class Budget:
     def spend(self, units: float = 1.0) -> None:
         """Count work as done."""
         self.used += units
+        if self.parent is not None:
+            self.parent.spend(units)
 
-    def share(self, fraction: float) -> Budget:
-        """Return a budget with a fraction of the remaining work and the same clock and listener."""
+    def part(self, work: float) -> Budget:
+        """Return a budget of so much work with the same clock; what it spends is charged here, too."""
         return Budget(
-            work=(self.work - self.used) * fraction,
+            work=work,
             seconds=None if self.seconds is None else self.left,
             listener=self.listener,
+            parent=self,
         )
+
+    def share(self, fraction: float) -> Budget:
+        """Return a part that has a fraction of the remaining work."""
+        return self.part(max(0.0, self.work - self.used) * fraction)
 
     def tell(self, stage: str, best: float | None = None, formula: str = "") -> None:
         """Report a stage and the best so far to the listener."""

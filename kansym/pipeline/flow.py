@@ -20,8 +20,6 @@ from kansym.base.errors import InputError
 from kansym.base.interrupts import shielded
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
-from kansym.data.dimensions import Rewritten
-from kansym.data.prefixes import prefixed
 from kansym.formula import expression as expressions
 from kansym.formula.snapping import snap
 from kansym.functions.graph import Graph, Spline
@@ -31,18 +29,12 @@ from kansym.judge.archive import Archive
 from kansym.judge.refine import Judged, Trial, exact, refine
 from kansym.pipeline.findings import conclude
 from kansym.pipeline.run import Run
+from kansym.search import registry, schedule, shared, template
 from kansym.search.candidate import Candidate
 from kansym.search.hypothesis import Hypotheses
 from kansym.search.merging import unexplained
-from kansym.search.shared import propose as share
+from kansym.search.schedule import Step
 from kansym.search.template import Template
-from kansym.search.template import propose as fill
-
-PRODUCERS = ("structure", "separable", "pade", "enumeration", "network")
-"""The producers, rooms of `search`, in the order in which they are tried: cheap and exact ones first."""
-
-LAST = ("network", "structure, as given", *(f"{name}, columns" for name in PRODUCERS))
-"""What is spared where the best formula leaves nothing but noise."""
 
 WORK = 5000.0
 """Units of work (see `budget`) of a search at effort 1; most end by themselves before."""
@@ -174,10 +166,10 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     if options.device != "cpu":  # ask before the search, not at its end
         with shielded():
             importlib.import_module("kansym.network.training.trainer").require(options.device)
-    template = (
+    asked = (
         None if options.template is None else Template.parse(options.template, dataset.names, dataset.target)
     )
-    dataset = dataset.select(template.columns) if template else dataset.screened(seed=options.seed)
+    dataset = dataset.select(asked.columns) if asked else dataset.screened(seed=options.seed)
     if dataset.units is not None and not options.unit_constants:
         dataset = replace(dataset, notes=(*dataset.notes, _word_on_units(dataset)))
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
@@ -190,7 +182,7 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
 
     try:
         with watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
-            reason = _explore(trial, archive, options, template, budget)
+            reason = _explore(trial, archive, options, asked, budget)
     except KeyboardInterrupt:
         # the watchdog's interrupt and a person's look alike; the clock tells them apart
         budget.cancelled = not budget.exhausted
@@ -214,9 +206,7 @@ def _assuming(options: Options, dataset: Dataset) -> Options:
     )
 
 
-def _explore(
-    trial: Trial, archive: Archive, options: Options, template: Template | None, budget: Budget
-) -> str:
+def _explore(trial: Trial, archive: Archive, options: Options, asked: Template | None, budget: Budget) -> str:
     """Feed every producer's candidates through refine; return why it ended."""
     with shielded():  # however short the time, there is an answer, and the same one every time
         for formula, source in _first(trial.dataset, options):
@@ -226,15 +216,18 @@ def _explore(
         return budget.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
     tried: set[str] = set()
-    for name, candidates in _proposals(rows, trial, options, template, budget):
-        if name in LAST and _only_noise_left(archive):
+    steps = _steps(rows, trial, options, asked)
+    for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
+        if step.leftovers and _only_noise_left(archive):
             continue
+        name, offered = step.name, False
         budget.tell(name, *_best_of(archive))
         for candidate in candidates:
+            offered = True
             if candidate.graph is not None:
                 archive.add_graph(candidate.graph, candidate.source)
             for formula in _formulas(candidate, trial):
-                if options.only and not trial.library.spans(formula, template and template.expression):
+                if options.only and not trial.library.spans(formula, asked and asked.expression):
                     continue
                 if (text := expressions.text(formula, 3)) in tried:
                     continue
@@ -250,6 +243,8 @@ def _explore(
                 return "nothing left to explain beyond the measurement errors"
             if budget.exhausted:
                 return budget.reason
+        if step.only and offered:
+            break
         if _brief(archive) and _only_noise_left(archive):
             return "a short formula leaves nothing but noise"
     return "every producer has finished"
@@ -289,78 +284,15 @@ def _within_errors(law: Judged, trial: Trial) -> bool:
     return varies and max(law.loss, law.heldout) <= limit * trial.sigma2
 
 
-def _proposals(
-    rows: Dataset, trial: Trial, options: Options, template: Template | None, budget: Budget
-) -> Iterator[tuple[str, Iterator[Candidate]]]:
-    """Yield each producer's candidates in turn; with several jobs the later ones search ahead meanwhile.
-
-    The candidates and their order are the same for any number of jobs. A template has its own producer,
-    and no other may propose beside it.
-    """
-    if template is not None:
-        yield "template", fill(rows, template, budget, trial.library, options.seed)
-        return
+def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None) -> list[Step]:
+    """Return the looks of a search in order. Beside a template no other producer may propose."""
+    if asked is not None:
+        return [Step("template", template.producer(asked), rows)]
+    producers = registry.producers(options.device, options.kan)
+    steps = schedule.plan(rows, producers, trial.dimensions is not None)
     if options.categories:
-        offered = list(share(rows, options.categories, budget, trial.library, options.seed))
-        yield "categories", iter(offered)
-        if offered:
-            return
-    names = [name for name in PRODUCERS if name != "network" or options.kan]
-    ordinary = _ordinary(rows)
-    tasks = [(name, *(ordinary if name != "network" else (rows, ()))) for name in names]
-    if trial.dimensions is not None and (groups := dimensions.reduced(rows)) is not None:
-        # fewer columns make a search faster and surer; the table as it stands comes after, where needed: sums
-        # of squares of differences, say, are easier seen there
-        small = [(name, *_ordinary(groups.dataset, groups)) for name in names if name != "network"]
-        whole = [(n if n == "network" else f"{n}, columns", part, made) for n, part, made in tasks]
-        tasks = [*small[:2], whole[0], *small[2:], *whole[1:]]
-    if ordinary[1]:
-        # columns of one kind may have got different prefixes, which hides their sums
-        tasks.append(("structure, as given", rows, ()))
-    if options.jobs == 1:
-        for name, part, rewritings in tasks:
-            yield name, _restored(_propose(name, part, trial.library, options, budget), rewritings)
-        return
-    from joblib import Parallel, delayed
-
-    work = (delayed(_collect)(n, part, trial.library, options, budget.left) for n, part, _ in tasks)
-    found = Parallel(n_jobs=options.jobs, return_as="generator")(work)
-    try:
-        for (name, _, rewritings), candidates in zip(tasks, found, strict=True):
-            yield name, _restored(iter(candidates), rewritings)
-    finally:
-        found.close()
-
-
-def _ordinary(rows: Dataset, *before: Rewritten) -> tuple[Dataset, tuple[Rewritten, ...]]:
-    """Return the rows in powers of 1000 where that changes anything; and all rewritings, last one first."""
-    new = prefixed(rows)
-    return (rows, before) if new is None else (new.dataset, (new, *before))
-
-
-def _restored(candidates: Iterator[Candidate], rewritings: tuple[Rewritten, ...]) -> Iterator[Candidate]:
-    """Yield candidates in the table's own columns; a network's graph comes from rows that nothing rewrote."""
-    for candidate in candidates:
-        if candidate.expression is not None:
-            for rewriting in rewritings:
-                candidate = replace(candidate, expression=rewriting.back(candidate.expression))
-        yield candidate
-
-
-def _propose(
-    name: str, rows: Dataset, library: Library, options: Options, budget: Budget
-) -> Iterator[Candidate]:
-    with shielded():
-        producer = importlib.import_module(f"kansym.search.{name.partition(',')[0]}")
-    extra = {"device": options.device} if name == "network" else {}
-    yield from producer.propose(rows, noise=None, budget=budget, library=library, seed=options.seed, **extra)
-
-
-def _collect(
-    name: str, rows: Dataset, library: Library, options: Options, seconds: float | None
-) -> list[Candidate]:
-    with np.errstate(all="ignore"):
-        return list(_propose(name, rows, library, options, Budget(seconds=seconds)))
+        steps.insert(0, Step("categories", shared.producer(options.categories), rows, only=True))
+    return steps
 
 
 def _formulas(candidate: Candidate, trial: Trial) -> Iterator[sympy.Expr]:

@@ -112,32 +112,32 @@ def number(value: float) -> sympy.Expr:
 def propose(
     dataset: Any,
     *,
-    noise: float | None = None,
     budget: Budget | None = None,
     library: Library | None = None,
     seed: int = 0,
 ) -> Iterator[Candidate]:
     """Yield formulas found by enumeration, best first; exact joins when there are any.
 
-    `noise` 0 or None allows exact joins; a positive one rules them out. `library` supplies the
-    functions. Work is counted as one unit for a thousand expressions compared.
+    `library` supplies the functions; weights count where no join is exact. Work is counted as one unit for a
+    thousand expressions compared.
     """
     budget = budget or Budget()
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
     if len(y) < pool.PROBES + 2 or np.ptp(y) == 0:
         return
     library, names = library or Library.load("default"), symbols(dataset.names)
-    if not noise:
-        use = needed(X, y, seed) if X.shape[1] > 2 else np.ones(X.shape[1], bool)
-        # columns that do not matter make every pool shallower
-        for columns in [use, np.ones_like(use)] if 0 < use.sum() < len(use) else [np.ones_like(use)]:
-            of = tuple(name for name, used in zip(names, columns, strict=True) if used)
-            found = _exact(Search.of(X[:, columns], y, of, library, seed), budget)
-            yield from found
-            if found or budget.exhausted:
-                return
+    use = needed(X, y, seed) if X.shape[1] > 2 else np.ones(X.shape[1], bool)
+    # columns that do not matter make every pool shallower
+    for columns in [use, np.ones_like(use)] if 0 < use.sum() < len(use) else [np.ones_like(use)]:
+        of = tuple(name for name, used in zip(names, columns, strict=True) if used)
+        found = _exact(Search.of(X[:, columns], y, of, library, seed), budget)
+        yield from found
+        if found or budget.exhausted:
+            return
+    weights = getattr(dataset, "weights", None)
+    root = np.ones(len(y)) if weights is None else np.sqrt(np.asarray(weights, float) / np.mean(weights))
     with threadpool_limits(1, "blas"):
-        yield from Search.of(X, y, names, library, seed).linear(budget)
+        yield from Search.of(X, y, names, library, seed).linear(budget, root)
 
 
 def _exact(search: Search, budget: Budget) -> list[Candidate]:
@@ -264,27 +264,25 @@ class Search:
         worst = float(np.max(np.abs(values - self.y)) / np.std(self.y))
         return Candidate(worst**2, "enumeration", formula) if worst < EXACT else None
 
-    def linear(self, budget: Budget) -> list[Candidate]:
-        """Return the best formulas t(y) ≈ α·e + β and y ≈ α·e1 + β·e2 + γ, for each size."""
+    def linear(self, budget: Budget, root: np.ndarray) -> list[Candidate]:
+        """Return the best t(y) ≈ α·e + β and y ≈ α·e1 + β·e2 + γ for each size; `root` weighs the rows."""
         n = len(self.y)
         held = self.order[2:][: n // 4] if n >= 40 else self.order
         fit = np.setdiff1d(self.order, held) if n >= 40 else self.order
         rows = fit[:: max(1, len(fit) // NOISY_ROWS)][:NOISY_ROWS]
         entries = self.pool(rows, NOISY_CAPACITY)
         budget.spend(len(entries) / 1000)
-        V = entries.V
-        unit = centred(V)
+        V, w = entries.V, root[rows]
+        unit = centred(V, w)
         sizes = entries.complexity()
         proposals: list[tuple[float, sympy.Expr]] = []
         for target in transforms.simple(self.y, self.known)[:5]:
             t = target.values[rows]
-            share = 1 - (unit @ (centred(t[None])[0])) ** 2
+            share = 1 - (unit @ (centred(t[None], w)[0])) ** 2
             for i in shortlist(share, sizes, len(rows), 12):
                 if share[i] >= 1:
                     continue
-                v = V[i] - V[i].mean()
-                alpha = float(v @ t / (v @ v))
-                beta = float(t.mean() - alpha * V[i].mean())
+                beta, alpha = _line(V[i : i + 1].T, t, w)
                 formula = target.back(sympy.Float(alpha) * entries.expression(i) + sympy.Float(beta))
                 proposals.append((float(sizes[i] + target.price), formula))
             if target.price == 0:
@@ -293,20 +291,26 @@ class Search:
                 for k in range(1, 7):
                     of_size = np.flatnonzero((sizes == k) & (share < 1))
                     best += of_size[np.argsort(share[of_size], kind="stable")[:25]].tolist()
-                proposals += list(self.pairs(entries, unit, t, best, sizes))
+                proposals += list(self.pairs(entries, unit, t, best, sizes, w))
             budget.spend(len(entries) / 1000)
             if budget.exhausted:
                 break
-        judged = [(*self.judged(f, fit, held), size, f) for size, f in proposals]
+        judged = [(*self.judged(f, fit, held, root), size, f) for size, f in proposals]
         # each symbol must earn its nats on the held-out rows
         judged.sort(key=lambda j: 0.5 * len(held) * math.log(max(j[0], 1e-30)) + 1.6 * j[2])
         return [Candidate(share, "enumeration", f) for share, f, *_ in judged[:KEEP] if math.isfinite(share)]
 
     def pairs(
-        self, entries: Pool, unit: np.ndarray, t: np.ndarray, best: list[int], sizes: np.ndarray
+        self,
+        entries: Pool,
+        unit: np.ndarray,
+        t: np.ndarray,
+        best: list[int],
+        sizes: np.ndarray,
+        w: np.ndarray,
     ) -> Iterator[tuple[float, sympy.Expr]]:
         """Yield the best partner e2 of each of some e1 in y ≈ α·e1 + β·e2 + γ."""
-        y = centred(t[None])[0]
+        y = centred(t[None], w)[0]
         along = unit @ y
         for i in best:
             q = unit[i]
@@ -317,12 +321,13 @@ class Search:
             for j in shortlist(share, sizes, len(t), 2):
                 if j == i:
                     continue
-                A = np.column_stack([entries.V[i], entries.V[j], np.ones(len(t))])
-                a, b, c = np.linalg.lstsq(A, t, rcond=None)[0]
+                c, a, b = _line(entries.V[[i, j]].T, t, w)
                 formula = sympy.Float(a) * entries.expression(i) + sympy.Float(b) * entries.expression(j)
                 yield float(sizes[i] + sizes[j] + 3), formula + sympy.Float(c)
 
-    def judged(self, formula: sympy.Expr, fit: np.ndarray, held: np.ndarray) -> tuple[float, sympy.Expr]:
+    def judged(
+        self, formula: sympy.Expr, fit: np.ndarray, held: np.ndarray, root: np.ndarray
+    ) -> tuple[float, sympy.Expr]:
         """Return the residual share on the held-out rows, infinite where undefined."""
         try:
             values = Program.compile(formula, self.symbols).value(self.X)
@@ -330,9 +335,12 @@ class Search:
             return math.inf, formula
         if not np.all(np.isfinite(values)):
             return math.inf, formula
-        spread = float(np.mean((self.y[held] - self.y[fit].mean()) ** 2))
+        v = root**2
+        mean = np.average(self.y[fit], weights=v[fit])
+        spread = float(np.average((self.y[held] - mean) ** 2, weights=v[held]))
         with np.errstate(over="ignore"):
-            return float(np.mean((values[held] - self.y[held]) ** 2)) / max(spread, 1e-300), formula
+            left = float(np.average((values[held] - self.y[held]) ** 2, weights=v[held]))
+            return left / max(spread, 1e-300), formula
 
 
 def units(sizes: np.ndarray) -> np.ndarray:
@@ -355,11 +363,17 @@ def units(sizes: np.ndarray) -> np.ndarray:
     return unit
 
 
-def centred(V: np.ndarray) -> np.ndarray:
-    """Return rows with mean 0 and length 1; constant rows become 0."""
-    W = V - V.mean(axis=1, keepdims=True)
+def _line(columns: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[float]:
+    """Return the constant and the coefficients of columns (n, k) nearest to t, rows weighed by w²."""
+    A = np.column_stack([np.ones(len(t)), columns]) * w[:, None]
+    return [float(c) for c in np.linalg.lstsq(A, t * w, rcond=None)[0]]
+
+
+def centred(V: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Return rows V (k, n), times root weights w, with mean 0 and length 1; constant ones become 0."""
+    W = (V - (V @ w**2)[:, None] / (w @ w)) * w
     norm = np.linalg.norm(W, axis=1, keepdims=True)
-    return W / np.where(norm > 1e-12 * np.abs(V).max(axis=1, keepdims=True), norm, np.inf)
+    return W / np.where(norm > 1e-12 * np.abs(V * w).max(axis=1, keepdims=True), norm, np.inf)
 
 
 def shortlist(share: np.ndarray, sizes: np.ndarray, rows: int, count: int) -> list[int]:

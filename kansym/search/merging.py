@@ -74,6 +74,8 @@ def merges(problem: Problem, exponents: np.ndarray) -> list[Merge]:
             degree = SURFACE_DEGREE if n >= 120 else 4 if n >= 60 else 2
             a, _ = chebyshev(unit(Z[:, i])[0], degree)
             b, _ = chebyshev(unit(Z[:, j])[0], degree)
+            if n <= (degree + 1) * (degree + 2) // 2:
+                continue  # so few rows are any surface's
             T = np.column_stack([a[:, s] * b[:, t] for s in range(degree + 1) for t in range(degree + 1 - s)])
             ty = w * y
             base = _left(np.column_stack([a, b[:, 1:]]) * m[:, None], ty)

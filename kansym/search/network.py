@@ -32,7 +32,6 @@ WORTH_SNAPPING = 0.2
 def propose(
     dataset: Any,
     *,
-    noise: float | None = None,
     budget: Budget | None = None,
     library: Library | None = None,
     seed: int = 0,
@@ -104,6 +103,8 @@ def _train(
             time_limit=budget.left,
             device=device,
         )
+        if network.stop_reason == "interrupted":
+            raise KeyboardInterrupt  # the training keeps its best and ends; the search has to end, too
         values = network.predict(X[held])
         graph = network.to_graph()
     except KansymError:

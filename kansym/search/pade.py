@@ -431,7 +431,6 @@ def _check(
 def propose(
     dataset: Any,
     *,
-    noise: float | None = None,
     budget: Budget | None = None,
     library: Any = None,
     seed: int = 0,
@@ -446,7 +445,7 @@ def propose(
         return
     with threadpool_limits(1, "blas"):
         weights = getattr(dataset, "weights", None)
-        found = _candidates(X, y, weights, tuple(dataset.names), noise, budget, library, seed)
+        found = _candidates(X, y, weights, tuple(dataset.names), budget, library, seed)
     yield from found
 
 
@@ -455,7 +454,6 @@ def _candidates(
     y: np.ndarray,
     weights: np.ndarray | None,
     names: tuple[str, ...],
-    noise: float | None,
     budget: Budget,
     library: Any,
     seed: int,
@@ -463,7 +461,7 @@ def _candidates(
     degrees = max_degrees(X.shape[1], len(y))
     columns = symbols(names)
     top = max(max(d) for d in degrees)
-    for forward, back in () if noise else _outer(y, library):
+    for forward, back in _outer(y, library):
         chooser = Chooser.of(X, forward, None, top, None, seed)
         found = chooser.exact_of(degrees)
         budget.spend(1)
@@ -471,7 +469,7 @@ def _candidates(
             return [Candidate(0.0, "pade", _formula(chooser, found, columns, back))]
         if budget.exhausted:
             return []
-    chooser = Chooser.of(X, y, weights, top, noise, seed)
+    chooser = Chooser.of(X, y, weights, top, None, seed)
     power = float(np.mean((chooser.sheet.w * (chooser.sheet.y - chooser.sheet.y.mean())) ** 2))
     ratios = chooser.choose(degrees)
     budget.spend(len(ratios) / 10)

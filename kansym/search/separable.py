@@ -73,7 +73,6 @@ _OUTERS = (
 def propose(
     dataset: Any,
     *,
-    noise: float | None = None,
     budget: Budget | None = None,
     library: Library | None = None,
     seed: int = 0,
@@ -83,13 +82,14 @@ def propose(
     library = library or Library.load("default")
     sample = dataset.subsample(ROWS, seed)
     X, y, names = sample.X, sample.y, symbols(dataset.names)
-    power = float(np.var(y))
+    w = np.ones(len(y)) if sample.weights is None else sample.weights / sample.weights.mean()
+    power = float(np.average((y - np.average(y, weights=w)) ** 2, weights=w))
     if X.shape[1] > MOST_COLUMNS or len(y) < 40 or not power > 0:
         return
     test = np.random.default_rng(seed).permutation(len(y)) < len(y) // 4
-    fit = Rows(X[~test], y[~test], None, names)
-    held = Rows(X[test], y[test], None, names)
-    for structures in _groups(X, y, names, ~test):
+    fit = Rows(X[~test], y[~test], w[~test], names)
+    held = Rows(X[test], y[test], w[test], names)
+    for structures in _groups(X, y, np.sqrt(w), names, ~test):
         found: list[tuple[float, Candidate]] = []
         for formula in _named(structures, library, y, budget):
             try:
@@ -127,7 +127,7 @@ class _Fitted:
 
 
 def _groups(
-    X: np.ndarray, y: np.ndarray, names: tuple[sympy.Symbol, ...], fit: np.ndarray
+    X: np.ndarray, y: np.ndarray, root: np.ndarray, names: tuple[sympy.Symbol, ...], fit: np.ndarray
 ) -> Iterator[list[_Fitted]]:
     """Yield lists of fitted structures, the most promising first: what leaves least, simple before rich."""
     columns: list[Argument] = [(s, X[:, i]) for i, s in enumerate(names)]
@@ -138,7 +138,7 @@ def _groups(
         for outer in outers[:3] if products else outers:
             with np.errstate(all="ignore"):
                 t = outer.forward(y)
-                weight = 1 / np.abs(outer.slope(y))
+                weight = root / np.abs(outer.slope(y))
             if not np.all(np.isfinite(t)) or not np.all(np.isfinite(weight)):
                 continue
             one = _solve(outer, terms, t, weight, fit, y)

@@ -7,10 +7,10 @@ what comes out is a formula like any other.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,13 @@ from kansym.formula.polish import Rows
 from kansym.formula.program import Program, parametrise
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
+from kansym.search import registry
 from kansym.search.candidate import Candidate
+from kansym.search.producer import Level, Producer
 
-PRODUCERS = ("structure", "separable", "pade")
+COST = 5000.0
+"""Units of work of the search for one law of all categories."""
+
 FEWEST = 8
 """Rows that a category needs to show the form of the law."""
 
@@ -44,10 +48,22 @@ MOST_FREE = 4
 OFFERED = 8
 
 
+def producer(levels: Sequence[str]) -> Producer:
+    """Return the producer for a table whose one-hot columns `levels` say which category a row is of."""
+    purpose = "one law with constants of its own for every category"
+    return Producer("categories", purpose, Level.DEEP, COST, lambda: partial(propose, levels=tuple(levels)))
+
+
 def propose(
-    dataset: Dataset, levels: Sequence[str], budget: Budget, library: Library, seed: int = 0
+    dataset: Dataset,
+    *,
+    levels: Sequence[str],
+    budget: Budget,
+    library: Library | None = None,
+    seed: int = 0,
 ) -> Iterator[Candidate]:
     """Yield formulas for a dataset whose one-hot columns `levels` say which category a row is of."""
+    library = library or Library.load("default")
     columns = symbols(dataset.names)
     at = [dataset.names.index(n) for n in levels if n in dataset.names]
     marks = [columns[i] for i in at]
@@ -94,9 +110,8 @@ def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int
             continue
         rows = _rows(part)
         power = rows.loss(np.full(part.rows, part.y.mean()))
-        for name in PRODUCERS:
-            room = importlib.import_module(f"kansym.search.{name}")
-            proposals = room.propose(part, budget=budget.share(0.2), library=library, seed=seed)
+        for producer in registry.NAMING:
+            proposals = producer.propose(part, budget.share(0.2), library, seed)
             for candidate in itertools.islice(proposals, 2 * FORMS):
                 if candidate.expression is None:
                     continue

@@ -64,7 +64,6 @@ SQUARES = ("t^2", "1/t", "1/t^2", "sqrt")
 def propose(
     dataset: Any,
     *,
-    noise: float | None = None,
     budget: Budget | None = None,
     library: Any = None,
     seed: int = 0,

@@ -8,11 +8,11 @@ template is ever proposed.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,9 @@ from kansym.functions import spline
 from kansym.functions.library import Library
 from kansym.functions.matching import match
 from kansym.functions.parsing import CONSTANTS, FUNCTIONS, names_in, parse_expression, symbols
-from kansym.search import rational
+from kansym.search import rational, registry
 from kansym.search.candidate import Candidate
+from kansym.search.producer import Level, Producer
 
 ROWS = 1000
 """Rows that are looked at; the pipeline polishes on all."""
@@ -52,9 +53,6 @@ NAMES = 5
 
 TRIED = 30
 """Combinations of such formulas polished in one round."""
-
-PRODUCERS = ("separable", "structure", "pade")
-"""Rooms that name one unknown function from its values."""
 
 ROUGH, SHARP = 1e-9, 1e-24
 """Residual shares below which names count as equal: of a fitted curve, and of values that are known."""
@@ -146,11 +144,26 @@ class Template:
         )
 
 
+COST = 5000.0
+"""Units of work of a search inside a template."""
+
+
+def producer(template: Template) -> Producer:
+    """Return the producer that fills in a template."""
+    purpose = "a person's formula with unknown functions"
+    return Producer("template", purpose, Level.DEEP, COST, lambda: partial(propose, template=template))
+
+
 def propose(
-    dataset: Dataset, template: Template, budget: Budget, library: Library, seed: int = 0
+    dataset: Dataset,
+    *,
+    template: Template,
+    budget: Budget,
+    library: Library | None = None,
+    seed: int = 0,
 ) -> Iterator[Candidate]:
     """Yield formulas of a template's form for a dataset with X (n, d), y (n,), weights and names."""
-    yield from Search(template, dataset, budget, library, seed).run()
+    yield from Search(template, dataset, budget, library or Library.load("default"), seed).run()
 
 
 @dataclass(frozen=True)
@@ -378,9 +391,8 @@ class Search:
                     yield expressions.symbolic_value(m.curve, columns[0]), True
             except KansymError:  # a curve that no function of the library fits
                 pass
-        for name in PRODUCERS:
-            room = importlib.import_module(f"kansym.search.{name}")
-            found = room.propose(part, budget=self.budget.share(0.1), library=self.library, seed=self.seed)
+        for producer in registry.NAMING:
+            found = producer.propose(part, self.budget.share(0.1), self.library, self.seed)
             for candidate in itertools.islice(found, 2 * NAMES):
                 if candidate.expression is not None:
                     yield candidate.expression, False

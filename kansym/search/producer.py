@@ -1,0 +1,72 @@
+"""What every producer of formulas is: a function from a table to candidates, and what it says of itself.
+
+A producer is asked with a dataset, one budget, the functions that may be used, and a seed; it yields
+candidates, best first, and looks at the budget between small steps. Whether a candidate is any good is not
+its business: `judge` fits and judges all of them alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from kansym.base.budget import Budget
+from kansym.base.interrupts import shielded
+from kansym.data.dataset import Dataset
+from kansym.functions.library import Library
+from kansym.search.candidate import Candidate
+
+
+class Level(IntEnum):
+    """Order looks by their cost: about 0.1, 1 and 10 seconds of one core for an ordinary table."""
+
+    QUICK = 0
+    THOROUGH = 1
+    DEEP = 2
+
+
+class Propose(Protocol):
+    """Yield candidates for a dataset, best first, while the budget lasts."""
+
+    def __call__(
+        self, dataset: Dataset, *, budget: Budget, library: Library | None, seed: int
+    ) -> Iterator[Candidate]:
+        """Yield candidates whose formulas are over the dataset's columns."""
+        ...
+
+
+@dataclass(frozen=True)
+class Producer:
+    """Describe one producer: its name, what it is for, what it needs, and what one look costs at most.
+
+    `cost` is in units of work (see `base.budget`). A producer with `leftovers` is asked only where the
+    best formula so far leaves something that is not noise. `load` returns the function that proposes; it
+    imports the room, so that a search compiles only what it uses.
+    """
+
+    name: str
+    purpose: str
+    level: Level
+    cost: float
+    load: Callable[[], Propose]
+    fewest_rows: int = 3
+    most_columns: int = 1000
+    leftovers: bool = False
+
+    def takes(self, dataset: Dataset) -> bool:
+        """Tell whether a dataset has the rows and no more columns than this producer can use."""
+        return dataset.rows >= self.fewest_rows and len(dataset.names) <= self.most_columns
+
+    def propose(
+        self, dataset: Dataset, budget: Budget, library: Library | None, seed: int
+    ) -> Iterator[Candidate]:
+        """Yield candidates within a part of the budget that is no larger than this look's cost."""
+        if not self.takes(dataset):
+            return
+        with shielded():
+            function = self.load()
+        yield from function(
+            dataset, budget=budget.part(min(self.cost, budget.work)), library=library, seed=seed
+        )

@@ -1,0 +1,89 @@
+"""The ordered table of producers: name, purpose, and when each is asked. Cheap and exact ones come first."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from kansym.search.producer import Level, Producer, Propose
+
+
+def _structure() -> Propose:
+    from kansym.search import structure
+
+    return structure.propose
+
+
+def _separable() -> Propose:
+    from kansym.search import separable
+
+    return separable.propose
+
+
+def _pade() -> Propose:
+    from kansym.search import pade
+
+    return pade.propose
+
+
+def _enumeration() -> Propose:
+    from kansym.search import enumeration
+
+    return enumeration.propose
+
+
+def _network(device: str) -> Propose:
+    from kansym.search import network
+
+    return partial(network.propose, device=device)
+
+
+STRUCTURE = Producer(
+    "structure",
+    "monomials times a curve of one argument, sums of such terms, merged columns",
+    Level.THOROUGH,
+    4000.0,
+    _structure,
+)
+SEPARABLE = Producer(
+    "separable",
+    "sums of products of curves of one argument each",
+    Level.THOROUGH,
+    1000.0,
+    _separable,
+    fewest_rows=40,
+    most_columns=5,
+)
+PADE = Producer(
+    "pade", "ratios of two polynomials with few terms", Level.THOROUGH, 500.0, _pade, most_columns=12
+)
+ENUMERATION = Producer(
+    "enumeration",
+    "every small expression, and joins of two or three of them",
+    Level.DEEP,
+    4000.0,
+    _enumeration,
+    fewest_rows=6,
+)
+
+
+def network(device: str = "cpu") -> Producer:
+    """Return the producer that trains networks on a device."""
+    return Producer(
+        "network",
+        "trained Kolmogorov-Arnold networks, whose curves are then named",
+        Level.DEEP,
+        500.0,
+        partial(_network, device),
+        fewest_rows=40,
+        leftovers=True,
+    )
+
+
+def producers(device: str = "cpu", networks: bool = True) -> tuple[Producer, ...]:
+    """Return all producers that can answer any table, in the order in which they are asked."""
+    plain = (STRUCTURE, SEPARABLE, PADE, ENUMERATION)
+    return (*plain, network(device)) if networks else plain
+
+
+NAMING = (SEPARABLE, STRUCTURE, PADE)
+"""The producers that name one unknown part of a formula from its values, in the order of their use there."""

@@ -1,0 +1,105 @@
+"""Looks at a table: the same for any number of jobs, each within its own part of the work."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+import sympy
+
+from kansym.base.budget import Budget
+from kansym.data.dataset import from_arrays
+from kansym.functions.library import Library
+from kansym.network.kan import KAN
+from kansym.pipeline.flow import discover
+from kansym.search import enumeration, network, registry, schedule, separable
+from kansym.search.candidate import Candidate
+from kansym.search.producer import Level, Producer
+
+
+def table(law=lambda a, b: a / b, rows=60):
+    X = np.random.default_rng(0).uniform(1, 2, (rows, 2))
+    return from_arrays(X, law(*X.T), ["a", "b"])
+
+
+def counting(dataset, *, budget, library, seed, units=3.0):
+    """Propose formulas until the budget ends, spending some units before each."""
+    a = sympy.Symbol("a", real=True)
+    for k in range(100):
+        budget.spend(units)
+        if budget.exhausted:
+            return
+        yield Candidate(1.0, "counting", a**k)
+
+
+def steps(costs=(20.0, 8.0)):
+    made = [Producer(f"p{k}", "", Level.QUICK, c, partial(partial, counting)) for k, c in enumerate(costs)]
+    return [schedule.Step(p.name, p, table()) for p in made]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_work_is_charged_and_bounded_for_any_number_of_jobs(jobs):
+    budget, seen = Budget(work=1000), []
+    for step, candidates in schedule.looks(steps(), budget, Library.load("default"), 0, jobs):
+        for candidate in candidates:
+            seen.append((step.name, candidate.expression, budget.used))
+    assert [s[0] for s in seen] == ["p0"] * 6 + ["p1"] * 2
+    assert [s[2] for s in seen] == [3, 6, 9, 12, 15, 18, 24, 27]
+    assert budget.used == 30  # the last step of each look goes over its cost
+
+
+def test_a_part_charges_the_whole():
+    whole = Budget(work=100)
+    part = whole.share(0.5)
+    part.spend(30)
+    assert (part.work, whole.used) == (50, 30)
+    assert whole.share(0.5).work == 35
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_effort_limits_a_search_with_any_number_of_jobs(jobs):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), rng.normal(size=60)
+    run = discover(X, y, effort=0.002, jobs=jobs, kan=False)
+    assert run.stop_reason == "work limit"
+
+
+def test_each_producer_says_what_it_needs():
+    data = table(rows=20)
+    assert [p.name for p in registry.producers() if p.takes(data)] == ["structure", "pade", "enumeration"]
+    assert not list(registry.SEPARABLE.propose(data, Budget(), None, 0))
+
+
+def test_an_interrupt_inside_training_ends_the_search(monkeypatch):
+    """A training keeps its best when Ctrl-C comes; the search must not go on with the next network."""
+
+    def fit(self, *arguments, **settings):
+        self.stop_reason = "interrupted"
+        return self
+
+    monkeypatch.setattr(KAN, "fit", fit)
+    with pytest.raises(KeyboardInterrupt):
+        list(network.propose(table(), budget=Budget(), library=None, seed=0))
+
+
+@pytest.mark.parametrize("room", [separable, enumeration])
+def test_weights_count(room):
+    """Rows of no weight, far off the law, must not be fitted."""
+    rng = np.random.default_rng(1)
+    x = rng.uniform(0.5, 3, 300)
+    y = np.exp(-x) + 0.01 * rng.normal(size=300)
+    bad = rng.random(300) < 0.4
+    weights = np.where(bad, 1e-8, 1.0)
+    data = from_arrays(x[:, None], np.where(bad, y + 2 * x, y), ["x"], weights=weights)
+    first = next(iter(room.propose(data, budget=Budget(), library=Library.load("default"), seed=0)))
+    f = sympy.lambdify(sympy.Symbol("x", real=True), first.expression)
+    assert np.max(np.abs(f(x) - np.exp(-x))) < 0.05
+
+
+def test_six_rows_are_searched():
+    """A surface of six terms through six rows left its F-test no degree of freedom."""
+    a = np.arange(1.0, 7)
+    X = np.column_stack([a, [1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1]])
+    run = discover(from_arrays(X, [1, 5, 3, 9, 5, 13], ["a", "u", "v"]), kan=False, effort=0.1)
+    assert run.best is not None
