@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kansym.cli import progress, text
-from kansym.cli.options import library_options, names, read, rules, say, table_options, tables, writable
+from kansym.cli.options import (
+    library_options,
+    names,
+    noise_options,
+    read,
+    rules,
+    say,
+    table_options,
+    tables,
+    writable,
+)
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
     help="classify: the target holds labels; find the boundary between them as a formula g = 0.",
 )
 @library_options
+@noise_options
 @click.option(
     "--time",
     "time_limit",
@@ -125,6 +136,8 @@ def discover(
             selection=options["selection"],
             guesses=options["guesses"],
             unit_constants=options["unit_constants"],
+            noise=options["noise"],
+            robust=options["robust"],
             hypotheses=options["hypotheses"],
             seed=options["seed"],
             jobs=options["jobs"],

@@ -74,6 +74,38 @@ def table_options(command: Any) -> Any:
     return command
 
 
+def noise_kinds(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the kinds of noise."""
+    from kansym.judge.noise import KINDS
+
+    return [kind for kind in ("auto", *KINDS) if kind.startswith(incomplete)]
+
+
+def noise_options(command: Any) -> Any:
+    """Add the options that say what the target's noise is like."""
+    for option in reversed(
+        [
+            click.option(
+                "--noise",
+                default="auto",
+                show_default=True,
+                metavar="KIND",
+                shell_complete=noise_kinds,
+                help="How noise grows with the target: auto (told from rows), additive, relative, poisson.",
+            ),
+            click.option(
+                "--robust",
+                type=click.Choice(["auto", "on", "off"]),
+                default="auto",
+                show_default=True,
+                help="Leave out rows that are far off: auto only those that are no part of the noise.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
 def library_options(command: Any) -> Any:
     """Add the options that choose the functions a formula may use."""
     for option in reversed(

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kansym.pipeline.run import Law, Run
 
+MOST_OUTLIERS = 10
+"""Outliers that are listed; the page and the JSON have all."""
+
 _HEAD = ("complexity", "loss", "held-out", "score")
 
 
@@ -40,11 +43,36 @@ def chosen(run: Run) -> str:
     lines.append(heldout(run, law))
     if run.trust:
         lines.append(run.trust)
+    lines += judged(run)
     if law.note:
         lines.append(law.note)
     for rival in run.rivals:
         lines.append(f"Not told apart by these rows: {run.data['target']} = {rival.equation}")
     return "\n".join(lines)
+
+
+def judged(run: Run) -> list[str]:
+    """Return the verdict, what the noise is like, and the rows that were left out, a line each."""
+    lines = []
+    if run.verdict.reason:
+        lines.append(f"Verdict: {run.verdict.name}; {run.verdict.reason}.")
+    if run.verdict.correlation:
+        lag, along = run.verdict.correlation, run.verdict.along
+        lines.append(
+            f"Neighbouring residuals go together along {along} (correlation {lag:.2f}): errors are too small."
+        )
+    if run.noise_model is not None and not run.best.exact:
+        lines.append(f"Noise: {run.noise_model.words} (from {run.noise_model.source}).")
+    if run.outliers:
+        lines.append(
+            f"Left out as outliers, {len(run.outliers)} of {run.data['rows']} rows (--robust off keeps them):"
+        )
+    for outlier in run.outliers[:MOST_OUTLIERS]:
+        where = ", ".join(f"{n} = {v:.6g}" for n, v in zip(run.names, outlier.inputs, strict=True))
+        lines.append(f"  {where}: {outlier.value:.4g} instead of {outlier.expected:.4g}")
+    if len(run.outliers) > MOST_OUTLIERS:
+        lines.append(f"  and {len(run.outliers) - MOST_OUTLIERS} more")
+    return lines
 
 
 def heldout(run: Run, law: Law) -> str:

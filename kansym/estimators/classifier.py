@@ -139,6 +139,8 @@ class KansymClassifier(ClassifierMixin, FittedFront):
     ) -> None:
         """Search one class's formula: on the labels, then on the working response."""
         response, weights = 2 * target - 1, w
+        # labels are no measurements: none is an outlier, and their spread follows from the classes
+        options = replace(options, noise="additive", robust="off")
         for _stage in range(2):
             dataset = dataset_of(
                 X, response, weights, names, title, None, None, options.seed, self.select_k_features

@@ -7,18 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import sympy
 
 from kansym.base.budget import Budget
 from kansym.base.errors import InputError
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula import uncertainty
-from kansym.formula.polish import Rows
+from kansym.formula.polish import Rows, polish
 from kansym.formula.program import parametrise
 from kansym.functions.evaluate import evaluate, parameters
 from kansym.judge import pareto
 from kansym.judge.archive import Archive
-from kansym.judge.refine import MOST_CONSTANTS, NEAR, Judged, Trial, exact, normalised, with_all_rows
+from kansym.judge.refine import MOST_CONSTANTS, NEAR, Judged, Trial, exact, judge, normalised, with_all_rows
+from kansym.judge.survey import Survey
+from kansym.judge.verdict import LAW, NOISE, Fit, Verdict, verdict
 from kansym.pipeline.run import ConstantReport, Law, Run
 
 FRONT_ROWS = 100_000
@@ -40,13 +43,14 @@ SMOOTH_GAIN = 0.7
 
 
 def conclude(
-    dataset: Dataset, archive: Archive, options: dict[str, Any], selection: str, reason: str, budget: Budget
+    survey: Survey, archive: Archive, options: dict[str, Any], selection: str, reason: str, budget: Budget
 ) -> Run:
     """Return the run: the front refitted on all rows, one row chosen by the rule `selection`.
 
-    Raises InputError when no formula is defined on all rows.
+    Where the verdict is noise, the constant is chosen. Raises InputError when no formula is defined on all
+    rows.
     """
-    trial = archive.trial
+    trial, dataset = archive.trial, survey.dataset
     kept = _front(list(archive.best.values()), trial.train.floor)
     # out of time, only the leader and what is simpler are worth the seconds, and only where they are few
     leader = min(kept, key=lambda law: law.length)
@@ -64,10 +68,16 @@ def conclude(
     front = _front(laws, everything.floor)
     scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
     chosen = pareto.choose([law.loss for law in front], scores, [law.length for law in front], selection)
+    found = _verdict(survey, front[chosen], archive)
+    if found.kind == NOISE and front[chosen].expression.free_symbols:
+        front, chosen = _with_constant(front, trial), 0
+        scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
     if shown is not dataset:
         front[chosen] = with_all_rows(front[chosen], dataset, trial)
     leader = front[chosen]
     sigma = math.sqrt(leader.loss) if trial.sigma2 is None else 1.0
+    if trial.sigma2 is None and survey.noise.founded:
+        sigma = float(survey.noise.deviation(np.median(np.abs(dataset.y), keepdims=True))[0])
     proved = exact(leader, trial)
     if proved and reason.startswith("every"):
         reason = "proved exact on held-out rows"
@@ -79,9 +89,12 @@ def conclude(
     return Run(
         front=tuple(laws_out),
         chosen=chosen,
-        data=_facts(dataset, trial),
+        data=_facts(survey.whole, trial),
         options=options,
         noise=0.0 if proved else sigma,
+        noise_model=survey.noise,
+        outliers=survey.outliers,
+        verdict=found,
         stop_reason=reason,
         seconds=budget.elapsed,
         history=tuple(archive.history),
@@ -89,8 +102,35 @@ def conclude(
         graphs={}
         if archive.smooth is None
         else {f"before snapping: {archive.smooth.source}": archive.smooth.graph},
-        trust=_trust(leader, trial, proved),
+        trust=_trust(leader, trial, proved, found),
     )
+
+
+def _constant(trial: Trial) -> Judged:
+    """Return the best constant, whatever its unit."""
+    fitted = polish(sympy.Float(float(np.average(trial.train.y, weights=trial.train.weights))), trial.train)
+    assert fitted is not None  # a constant is defined everywhere
+    return judge(fitted, fitted, trial, "constant")
+
+
+def _verdict(survey: Survey, law: Judged, archive: Archive) -> Verdict:
+    """Return what the chosen formula makes of the surveyed rows."""
+    trial, rows = archive.trial, survey.dataset
+    fit = Fit(
+        law.polished.program.value(rows.X, law.polished.theta),
+        not law.expression.free_symbols,
+        exact(law, trial),
+        law.heldout,
+        _constant(trial).length - law.length,
+        trial.price(law.polished),
+    )
+    return verdict(survey, fit)
+
+
+def _with_constant(front: list[Judged], trial: Trial) -> list[Judged]:
+    """Return the front with the constant at its simple end."""
+    constant = _constant(trial)
+    return [constant, *(law for law in front if law.complexity > constant.complexity)]
 
 
 def _rows(dataset: Dataset, trial: Trial) -> Rows:
@@ -180,14 +220,16 @@ def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _trust(law: Judged, trial: Trial, proved: bool) -> str:
+def _trust(law: Judged, trial: Trial, proved: bool, found: Verdict) -> str:
     share = math.sqrt(max(law.heldout, 0.0) / trial.power)
     rows = "each row left out in turn" if trial.heldout is None else f"{len(trial.heldout.y)} held-out rows"
     if proved:
         return f"It reproduces {rows} to round-off: within the data's range, this is the law."
-    if not law.expression.free_symbols:
-        return "No formula of the inputs describes the target better than a constant: no law was found."
+    if not law.expression.free_symbols or found.kind == NOISE:
+        return f"No law was found, {found.name}: {found.reason}."
     off = f"On {rows} it is off by {share:.2g} of the target's spread"
+    if found.kind != LAW:
+        return f"{off}; {found.name}: {found.reason}."
     if share < 0.05:
         return f"{off}: good within the data's range."
     if share < 0.5:

@@ -27,6 +27,7 @@ from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
 from kansym.judge.refine import Judged, Trial, exact, refine
+from kansym.judge.survey import survey
 from kansym.pipeline.findings import conclude
 from kansym.pipeline.run import Run
 from kansym.search import registry, schedule, shared, template
@@ -63,15 +64,16 @@ class Options:
     """Set what a run looks for and how long; the defaults suit someone who sets nothing.
 
     `effort` scales the work limit of WORK units: below 1 it is a quicker look, above 1 it helps where the
-    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are
-    formulas to start from. `library` is a preset's name, a TOML file or a Library; `only` and `exclude`
-    narrow it. `template` is a formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose
-    form every law must have (see `search.template`); `hypotheses` say less, "x1 - x2", "linear: x3",
-    "last: exp", "only: sin" (see `search.hypothesis`). `categories` are one-hot columns: the law has
-    constants of its own for each (see `search.shared`), which do not count in `maxsize`. Where some
-    product of inputs has the target's unit, every formula offered respects the units; `unit_constants` lets
-    numbers have units of their own. `maxsize` bounds the complexity of what is shown. `selection` is a rule
-    of `pareto`.
+    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are formulas to start from.
+    `library` is a preset's name, a TOML file or a Library; `only` and `exclude` narrow it. `template` is a
+    formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose form every law must have (see
+    `search.template`); `hypotheses` say less, "x1 - x2", "linear: x3", "last: exp", "only: sin" (see
+    `search.hypothesis`). `categories` are one-hot columns: the law has constants of its own for each (see
+    `search.shared`), which do not count in `maxsize`. Where some product of inputs has the target's unit,
+    every formula offered respects the units; `unit_constants` lets numbers have units of their own.
+    `maxsize` bounds the complexity of what is shown. `selection` is a rule of `pareto`. `noise` is the kind
+    of noise, "auto" or one of `judge.noise.KINDS`; `robust` says whether rows that are far off are left
+    out: "auto" (where the noise is told), "on" (nearer ones, too) or "off".
     """
 
     library: str | Library = "default"
@@ -89,6 +91,8 @@ class Options:
     hypotheses: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     unit_constants: bool = False
+    noise: str = "auto"
+    robust: str = "auto"
     kan: bool = True
 
     @property
@@ -173,12 +177,13 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     if dataset.units is not None and not options.unit_constants:
         dataset = replace(dataset, notes=(*dataset.notes, _word_on_units(dataset)))
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
-    trial = Trial.of(dataset, library, options.seed, options.unit_constants)
+    surveyed = survey(dataset, options.noise, options.robust, options.seed)
+    trial = Trial.of(surveyed.dataset, library, options.seed, options.unit_constants)
     archive = Archive(trial, options.limit)
 
     def finish(reason: str) -> Run:
         with np.errstate(all="ignore"):
-            return conclude(dataset, archive, options.to_dict(), options.selection, reason, budget)
+            return conclude(surveyed, archive, options.to_dict(), options.selection, reason, budget)
 
     try:
         with watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain

@@ -19,6 +19,9 @@ from kansym.formula.program import Program
 from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Graph
 from kansym.functions.parsing import parse_expression, symbols
+from kansym.judge.noise import NoiseModel
+from kansym.judge.outliers import Outlier
+from kansym.judge.verdict import UNSAID, Verdict
 
 FORMAT = 1
 """Version of the JSON layout; raised when a reader of the old one would misread the new."""
@@ -136,9 +139,10 @@ class Law:
 class Run:
     """Hold everything a run found; `chosen` is the index of the chosen row in `front`.
 
-    `data`: rows, names, target, hash, ranges, notes. `options`: as asked, the seed included. `noise`:
-    the estimated standard deviation of the target's noise. `rivals`: laws of nearly the chosen one's
-    description length that disagree with it outside the data.
+    `data`: rows, names, target, hash, ranges, notes. `options`: as asked, the seed included. `noise`: the
+    estimated standard deviation of the target's noise, `noise_model` its kind and evidence. `rivals`: laws
+    of nearly the chosen one's description length that disagree with it outside the data. `verdict`: a law,
+    structure without a law, or nothing but noise. `outliers`: rows that were left out.
     """
 
     front: tuple[Law, ...]
@@ -153,6 +157,9 @@ class Run:
     rivals: tuple[Law, ...] = ()
     trust: str = ""
     graphs: dict[str, Graph] = field(default_factory=dict)
+    verdict: Verdict = UNSAID
+    noise_model: NoiseModel | None = None
+    outliers: tuple[Outlier, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -225,6 +232,9 @@ class Run:
             "trust": self.trust,
             "history": list(self.history),
             "graphs": {name: graph.to_dict() for name, graph in self.graphs.items()},
+            "verdict": self.verdict.to_dict(),
+            "noise_model": None if self.noise_model is None else self.noise_model.to_dict(),
+            "outliers": [o.to_dict() for o in self.outliers],
         }
 
     @staticmethod
@@ -264,6 +274,10 @@ class Run:
                 tuple(Law.from_dict(law, names) for law in data["rivals"]),
                 str(data["trust"]),
                 {name: Graph.from_dict(g) for name, g in data["graphs"].items()},
+                # results written before these were known lack them
+                Verdict.from_dict(data["verdict"]) if data.get("verdict") else UNSAID,
+                NoiseModel.from_dict(data["noise_model"]) if data.get("noise_model") else None,
+                tuple(Outlier.from_dict(o) for o in data.get("outliers", ())),
             )
 
 

@@ -176,6 +176,9 @@ def _rendered(run: Run, data: Mapping[str, Any]) -> str:
     values = {
         "run": {"pictures": None, **data, "history": list(run.history)},
         "rows": rows,
+        "verdict": run.verdict,
+        "noise_model": run.noise_model,
+        "outliers": run.outliers,
         "steps": [s for s in run.history if s.get("event") != "refused"],
         "refusals": [s for s in run.history if s.get("event") == "refused"],
         "occurring": occurring(run)[:PANELS],

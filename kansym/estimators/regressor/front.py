@@ -26,6 +26,7 @@ from kansym.estimators.regressor.rows import constant_run
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression
 from kansym.judge import pareto
+from kansym.judge.verdict import NOISE
 from kansym.pipeline import flow as pipeline
 from kansym.pipeline.flow import Options
 from kansym.pipeline.run import Law, Run
@@ -203,6 +204,8 @@ class FittedFront(BaseEstimator):
                     f"Row {index} is not in the front, which has rows 0 to {len(run.front) - 1}."
                 )
             return int(index) % len(run.front)
+        if run.verdict.kind == NOISE:  # whatever the rule, nothing but the constant is claimed
+            return run.chosen
         losses = self._validation[output] or [law.loss for law in run.front]
         scores = pareto.scores([law.complexity for law in run.front], losses)
         if self._validation[output] and checked_rule(self.model_selection) == "description":

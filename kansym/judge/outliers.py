@@ -1,0 +1,103 @@
+"""Rows that are off by far more than the noise: told from the residuals, whatever they were measured from.
+
+A row is an outlier when it stands alone: a sharp peak or a jump moves its neighbours too, a slip of the pen
+does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+from scipy.spatial import cKDTree
+
+FAR = 6.0
+"""Standard deviations beyond which a row is no part of the noise. Normal noise reaches them once in 5·10^8
+rows, noise with tails like Student's t of 10 degrees of freedom once in 10^4."""
+
+NEAR, USUAL_NEAR = 3.0, 0.01
+"""Standard deviations, and the share of rows that may lie between them and FAR (of normal noise 0.003 do).
+Where more do, and half as many as beyond FAR, the noise has heavy tails and no row is an outlier."""
+
+MOST_FLAGGED = 0.15
+"""Where more of the rows lie far off, that is what the noise is like: none is an outlier."""
+
+NEIGHBOURS = 4
+"""Nearest rows that are looked at: half of them off in the same direction make a peak, no outlier."""
+
+MATTERS = 1.5
+"""The mean square must fall by this factor without the rows that are flagged, or they do no harm."""
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """Name one row (from 0, of those searched) that is off: its inputs, its target, what was expected, and
+    how many SD of the noise lie between.
+    """
+
+    row: int
+    inputs: tuple[float, ...]
+    value: float
+    expected: float
+    deviations: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for the report."""
+        return {**self.__dict__, "inputs": list(self.inputs)}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Outlier:
+        """Return what :meth:`to_dict` described."""
+        value, expected, deviations = (float(data[k]) for k in ("value", "expected", "deviations"))
+        return Outlier(int(data["row"]), tuple(float(v) for v in data["inputs"]), value, expected, deviations)
+
+
+def flagged(X: np.ndarray, deviations: np.ndarray, far: float = FAR) -> np.ndarray:
+    """Tell for each row (n,) whether it is an outlier, from its residual in SD of the noise.
+
+    The SD is measured anew from the middle of the residuals (their median size), which outliers do not move.
+    """
+    n = len(deviations)
+    none = np.zeros(n, bool)
+    size = np.abs(deviations)
+    # the median of half normal noise is 0.6745 SD; few rows know it badly, as Student's t tells
+    middle = 1.4826 * float(np.median(size))
+    if n < 8 or not np.all(np.isfinite(size)):
+        return none
+    limit = max(far, -float(special.stdtrit(max(n - 1, 1), 1e-4 / n)))
+    off = size > limit * max(middle, 1e-12 * float(size.max()), np.finfo(float).tiny)
+    between = int(np.sum(size > NEAR * middle)) - int(off.sum())
+    if not off.any() or off.mean() > MOST_FLAGGED or between >= max(2 + USUAL_NEAR * n, off.sum() / 2):
+        return none
+    spread = X.std(0)
+    Z = X[:, spread > 0] / spread[spread > 0]
+    near = cKDTree(Z).query(Z[off], k=min(NEIGHBOURS + 1, n))[1][:, 1:]
+    same = off[near] & (np.sign(deviations)[near] == np.sign(deviations)[off][:, None])
+    alone = none.copy()
+    alone[np.flatnonzero(off)[same.mean(1) < 0.5]] = True
+    rest = float(np.mean(deviations[~alone] ** 2))
+    return alone if float(np.mean(deviations**2)) > MATTERS * rest else none
+
+
+def listed(
+    rows: np.ndarray, X: np.ndarray, y: np.ndarray, expected: np.ndarray, sd: np.ndarray | float
+) -> tuple[Outlier, ...]:
+    """Return the outliers at `rows` with inputs and target, what was expected there and the distance in
+    SD.
+    """
+    sd = np.broadcast_to(np.asarray(sd, float), y.shape)
+    return tuple(
+        Outlier(
+            int(i), tuple(X[i].tolist()), float(y[i]), float(expected[i]), _apart(y[i], expected[i], sd[i])
+        )
+        for i in rows
+        if math.isfinite(expected[i])
+    )
+
+
+def _apart(value: float, expected: float, sd: float) -> float:
+    return float((value - expected) / max(sd, 1e-300))

@@ -1,0 +1,122 @@
+"""The look at a table before a search: its noise, the rows that are off, and whether there is anything to
+find.
+
+What is found here needs no law: rows that are off are left out, rows that are surer than others weigh more,
+and everything is said in the run. After a search the law's own residuals are looked at in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kansym.base.errors import UnknownNameError
+from kansym.data.dataset import Dataset
+from kansym.judge import chance, noise, outliers
+from kansym.judge.chance import Chance
+from kansym.judge.noise import Measured, NoiseModel
+from kansym.judge.outliers import Outlier
+
+ROBUST = ("auto", "on", "off")
+"""Whether rows that are far off are left out: where it matters, always, never."""
+
+CHUNK = 20_000
+"""Rows for which a trend is computed at a time."""
+
+ON_FAR = 4.0
+"""With robust "on", rows beyond this many standard deviations are left out: one normal row in 16 000."""
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """Hold what was seen before a search, and the dataset to search: `dataset` lacks the rows that are off.
+
+    `whole` is the dataset as given; `kept` (n,) tells which of its rows are searched; `chance` is that of
+    seeing as much structure in shuffled rows; `trend_loss` the mean square that a smooth trend is off by on
+    rows left out in turn.
+    """
+
+    whole: Dataset
+    dataset: Dataset
+    kept: np.ndarray
+    noise: NoiseModel
+    chance: Chance
+    trend_loss: float
+    outliers: tuple[Outlier, ...] = ()
+
+
+def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: int = 0) -> Survey:
+    """Return the survey of a dataset: noise `asked` for or the likeliest kind, outliers by the rule `robust`.
+
+    Raises UnknownNameError for another kind of noise or rule.
+    """
+    if robust not in ROBUST:
+        raise UnknownNameError("rule for outliers", robust, ROBUST)
+    sample = dataset.subsample(noise.MOST_ROWS, seed)
+    measured = noise.measure(sample.X, sample.y, sample.weights, asked, dataset.absolute)
+    kept, expected = np.ones(dataset.rows, bool), _expected(dataset.X, measured)
+    if robust != "off" and (measured.model.founded or robust == "on"):
+        far = ON_FAR if robust == "on" else outliers.FAR
+        deviations = measured.deviations if sample is dataset else _deviations(dataset, measured, expected)
+        kept = ~outliers.flagged(dataset.X, deviations, far)
+        if not kept.all():
+            # the noise anew without them; a row far off only for a wrong idea of the noise comes back
+            clean = dataset.take(np.flatnonzero(kept)).subsample(noise.MOST_ROWS, seed)
+            measured = noise.measure(clean.X, clean.y, clean.weights, asked, dataset.absolute)
+            expected = _expected(dataset.X, measured)
+            kept |= np.abs(dataset.y - expected) < far * measured.model.deviation(expected, dataset.weights)
+    sd = measured.model.deviation(expected, dataset.weights)
+    found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, expected, sd)
+    ready = _weighted(
+        dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset, measured, expected[kept]
+    )
+    about = ready.y - np.average(ready.y, weights=ready.weights)
+    shown = chance.structure(ready.X, weighted(about, ready.weights), seed)
+    return Survey(dataset, ready, kept, measured.model, shown, measured.misfit, found)
+
+
+def again(before: Survey, values: np.ndarray, asked: str = "auto", robust: str = "auto") -> Survey | None:
+    """Return the survey that a law's values (n,) on all rows suggest; None where it changes nothing.
+
+    Rows off by far more than the rest of what the law leaves are left out, whatever they did to the law
+    itself; rows that the law explains come back.
+    """
+    dataset = before.whole
+    if not np.all(np.isfinite(values)) or robust == "off":
+        return None
+    spread = (
+        np.sqrt(before.noise.variance(values)) if asked != "additive" and dataset.weights is None else 1.0
+    )
+    residual = weighted((dataset.y - values) / spread, dataset.weights)
+    kept = ~outliers.flagged(dataset.X, residual, ON_FAR if robust == "on" else outliers.FAR)
+    if np.array_equal(kept, before.kept):
+        return None
+    sd = float(np.sqrt(np.mean(residual[kept] ** 2)))
+    rows = np.flatnonzero(~kept)
+    found = outliers.listed(rows, dataset.X, dataset.y, values, sd * spread)
+    ready = dataset.take(np.flatnonzero(kept))
+    if before.dataset.weights is not None and dataset.weights is None:
+        ready = replace(ready, weights=1 / before.noise.variance(values)[kept])
+    return replace(before, dataset=ready, kept=kept, outliers=found)
+
+
+def _expected(X: np.ndarray, measured: Measured) -> np.ndarray:
+    parts = [measured.predict(X[i : i + CHUNK]) for i in range(0, len(X), CHUNK)]
+    return np.concatenate(parts)
+
+
+def _deviations(dataset: Dataset, measured: Measured, expected: np.ndarray) -> np.ndarray:
+    return weighted((dataset.y - expected) / np.sqrt(measured.model.variance(expected)), dataset.weights)
+
+
+def _weighted(dataset: Dataset, measured: Measured, expected: np.ndarray) -> Dataset:
+    """Return the dataset with the weights of its kind of noise, where that is not the same everywhere."""
+    if dataset.weights is not None or measured.model.kind not in ("relative", "poisson"):
+        return dataset
+    return replace(dataset, weights=1 / measured.model.variance(expected))
+
+
+def weighted(r: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Return residuals (n,) times the root of their rows' weights."""
+    return r if weights is None else r * np.sqrt(weights)

@@ -1,0 +1,147 @@
+"""What a run says of its table: a law, structure without a law, or nothing but noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kansym.base import criterion
+from kansym.judge import chance
+from kansym.judge.correlation import Correlation, correlation
+from kansym.judge.survey import Survey, weighted
+
+LAW, STRUCTURE, NOISE, NONE = "law", "structure", "noise", "unsaid"
+
+NAMES = {
+    LAW: "a law",
+    STRUCTURE: "structure, but no law found",
+    NOISE: "nothing but noise",
+    NONE: "not judged",
+}
+
+CERTAIN = 40.0
+"""Nats that a formula must save over a constant to be a law where no test sees structure: a choice among a
+million formulas wins 14 nats by luck, constants fitted to noise half a nat each."""
+
+FALLS_SHORT = 2.0
+"""Factor by which a law's mean square on rows not fitted must exceed a smooth trend's before it counts as
+no law."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Describe a formula to the verdict: its values (n,), constants, description length, mean squares.
+
+    `saved` are the nats that it saves over the best constant; `price` those of the formula alone.
+    """
+
+    values: np.ndarray
+    constant: bool
+    exact: bool
+    heldout: float
+    saved: float
+    price: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Hold the verdict with its evidence.
+
+    `kind` is "law", "structure" or "noise" ("unsaid" where a search was cut off). `chance`: how often
+    shuffled rows look as structured as these; `test` saw most. `left`: the same of what the chosen formula
+    leaves; `left_test` likewise. `correlation`: of neighbouring rows' residuals, `along` what they were
+    ordered by. `reason` is a sentence.
+    """
+
+    kind: str
+    reason: str
+    chance: float = 1.0
+    test: str = ""
+    left: float = 1.0
+    left_test: str = ""
+    correlation: float = 0.0
+    along: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the verdict in words."""
+        return NAMES[self.kind]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for the report."""
+        return {**self.__dict__, "name": self.name}
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> Verdict:
+        """Return what :meth:`to_dict` described."""
+        return Verdict(
+            str(data["kind"]),
+            str(data["reason"]),
+            float(data["chance"]),
+            str(data["test"]),
+            float(data["left"]),
+            str(data["left_test"]),
+            float(data["correlation"]),
+            str(data["along"]),
+        )
+
+
+UNSAID = Verdict(NONE, "")
+
+
+def verdict(survey: Survey, fit: Fit, seed: int = 0) -> Verdict:
+    """Return the verdict on a formula's fit to the surveyed rows.
+
+    A law is proved exact, or leaves only noise of rows that are not noise themselves, or says so much that
+    no luck explains it. Where a smooth trend does much better and structure is left, the formula is no law.
+    """
+    rows, seen = survey.dataset, survey.chance
+    r = weighted(rows.y - fit.values, rows.weights)
+    if fit.exact:
+        return Verdict(LAW, "it is exact to round-off", seen.pvalue, seen.test)
+    left = chance.structure(rows.X, r, seed)
+    linked = correlation(rows.X, r, rows.names, seed)
+    evidence = (seen.pvalue, seen.test, left.pvalue, left.test, linked.lag, linked.along)
+    if not seen.seen and fit.saved < CERTAIN:
+        return Verdict(NOISE, _luck(seen.pvalue), *evidence)
+    if _drifts(survey, fit, linked, seed):
+        return Verdict(NOISE, "its rows drift: each is like the one before it, and no more", *evidence)
+    if fit.constant:
+        return Verdict(
+            STRUCTURE, f"the rows are not noise ({seen.test}), but no formula holds them", *evidence
+        )
+    if left.seen and not linked.explains and fit.heldout > FALLS_SHORT * survey.trend_loss:
+        return Verdict(
+            STRUCTURE, f"{left.test} still see structure in what the best formula leaves", *evidence
+        )
+    return Verdict(LAW, _rest(left, linked), *evidence)
+
+
+def _luck(pvalue: float) -> str:
+    return f"shuffled rows look as structured as these in {pvalue:.0%} of cases"
+
+
+def _rest(left: chance.Chance, linked: Correlation) -> str:
+    if linked.explains and linked.lag > 0:
+        return f"what it leaves is noise correlated along {linked.along}"
+    if left.seen:
+        return f"what it leaves is not all noise ({left.test})"
+    return "what it leaves looks like noise"
+
+
+def _drifts(survey: Survey, fit: Fit, linked: Correlation, seed: int) -> bool:
+    """Tell whether an autoregressive model of the rows beats the formula, its own residuals modelled
+    alike.
+    """
+    rows = survey.dataset
+    y = weighted(rows.y - np.average(rows.y, weights=rows.weights), rows.weights)
+    bare = correlation(rows.X, y, rows.names, seed)
+    if not bare.explains:
+        return False
+    n, lines = rows.rows, 2 * criterion.NODE_PRICE
+    alone = criterion.misfit_length(float(np.mean(y * y)) * bare.innovation, n, 2) + lines
+    r = weighted(rows.y - fit.values, rows.weights)
+    with_law = criterion.misfit_length(float(np.mean(r * r)) * linked.innovation, n, 2) + fit.price
+    return alone <= with_law

@@ -1,0 +1,98 @@
+"""The size and the kind of a table's noise, told without a law."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kansym.base.errors import UnknownNameError
+from kansym.judge.noise import KINDS, NoiseModel, measure
+from kansym.judge.trend import scale_of, trend
+
+x = np.linspace(0.5, 10, 120)
+curve = 20 / (1 + np.exp(-(x - 5)))
+
+
+def noisy(kind: str, size: float, seed: int = 0) -> np.ndarray:
+    e = np.random.default_rng(seed).normal(size=len(x))
+    growth = {"additive": np.ones_like(x), "relative": curve, "poisson": np.sqrt(curve)}[kind]
+    return curve + size * growth * e
+
+
+@pytest.mark.parametrize(("kind", "size"), [("additive", 0.3), ("relative", 0.08), ("poisson", 0.2)])
+@pytest.mark.parametrize("seed", range(3))
+def test_kinds_are_told_apart_and_measured(kind: str, size: float, seed: int) -> None:
+    model = measure(x[:, None], noisy(kind, size, seed)).model
+    assert model.kind == kind
+    assert model.founded
+    assert model.sigma == pytest.approx(size, rel=0.3)
+
+
+def test_rounding_is_named_with_its_step() -> None:
+    model = measure(x[:, None], np.round(curve)).model
+    assert (model.kind, model.step) == ("rounding", 1.0)
+    assert model.sigma == pytest.approx(12**-0.5, rel=0.4)
+
+
+def test_repeated_rows_measure_the_noise_where_there_are_enough() -> None:
+    rng = np.random.default_rng(3)
+    X = np.repeat(rng.uniform(size=(15, 4)), 3, axis=0)
+    y = np.sin(20 * X).sum(axis=1) + 0.1 * rng.normal(size=45)  # no trend follows this
+    model = measure(X, y, asked="additive").model
+    assert "repeated rows (30" in model.source
+    assert model.sigma == pytest.approx(0.1, rel=0.3)
+
+
+def test_exact_tables_have_no_kind() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.uniform(1, 5, (300, 3))
+    model = measure(X, X[:, 0] / (1 + X[:, 1] ** 2) * np.exp(X[:, 2])).model
+    assert model.kind == "unknown"
+    assert not model.founded
+
+
+def test_given_weights_are_kept() -> None:
+    sd = 0.1 * curve
+    model = measure(x[:, None], noisy("relative", 0.1), 1 / sd**2, stated=True).model
+    assert model.kind == "stated"
+    assert model.sigma == pytest.approx(1.0, rel=0.3)
+
+
+def test_a_kind_may_be_asked_for() -> None:
+    for kind in KINDS:
+        assert measure(x[:, None], noisy("additive", 0.3), asked=kind).model.kind == kind
+    with pytest.raises(UnknownNameError, match="kind of noise"):
+        measure(x[:, None], curve, asked="pink")
+
+
+def test_variance_is_one_at_the_middle_and_grows_as_named() -> None:
+    values = np.array([1.0, 2.0, 4.0])
+    assert NoiseModel("relative", 0.1).variance(values) == pytest.approx([0.25, 1, 4])
+    assert NoiseModel("poisson", 1.0).variance(values) == pytest.approx([0.5, 1, 2])
+    assert NoiseModel("poisson", 1.0).deviation(values) == pytest.approx(np.sqrt(values))
+    assert NoiseModel("additive", 3.0).deviation(values, np.full(3, 4.0)) == pytest.approx(1.5)
+
+
+def test_models_survive_plain_data() -> None:
+    model = measure(x[:, None], noisy("relative", 0.1)).model
+    assert NoiseModel.from_dict(model.to_dict()).to_dict() == model.to_dict()
+
+
+def test_a_trend_ignores_rows_that_are_off() -> None:
+    y = noisy("additive", 0.1)
+    y[[20, 60, 61]] += [15, -30, 25]
+    found = trend(x[:, None], y)
+    assert np.abs(found.fitted - curve).max() < 0.35
+    assert found.predict(x[:, None]) == pytest.approx(found.fitted)
+
+
+def test_a_trend_of_nothing_is_nearly_a_constant() -> None:
+    y = np.random.default_rng(6).normal(size=100)
+    assert trend(np.random.default_rng(7).normal(size=(100, 3)), y).terms <= 4
+
+
+def test_scale_is_that_of_the_residuals() -> None:
+    r = np.random.default_rng(8).standard_t(4, 5000)
+    assert scale_of(r) == pytest.approx(1.0, rel=0.05)
+    assert scale_of(3 * r) == pytest.approx(3 * scale_of(r), rel=1e-3)
+    assert scale_of(np.zeros(5)) >= 0

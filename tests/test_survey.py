@@ -1,0 +1,144 @@
+"""Outliers, correlated rows and the verdict: what is said of a table besides its law."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kansym.base.errors import UnknownNameError
+from kansym.data.dataset import from_arrays
+from kansym.judge import outliers
+from kansym.judge.correlation import correlation
+from kansym.judge.outliers import Outlier, flagged
+from kansym.judge.survey import again, survey
+from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, verdict
+
+rng = np.random.default_rng(0)
+x = np.linspace(0, 10, 100)
+quiet = 0.1 * rng.normal(size=100)
+
+
+def test_single_rows_that_are_off_are_flagged() -> None:
+    r = quiet.copy()
+    r[[10, 50]] = 3.0, -2.0
+    assert np.flatnonzero(flagged(x[:, None], r)).tolist() == [10, 50]
+
+
+def test_a_sharp_peak_is_no_outlier() -> None:
+    r = quiet.copy()
+    r[40:44] = 3.0
+    assert not flagged(x[:, None], r).any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_with_heavy_tails_has_no_outliers(seed: int) -> None:
+    tails = np.random.default_rng(seed)
+    assert not flagged(x[:, None], tails.standard_cauchy(100)).any()
+    assert not flagged(x[:, None], tails.standard_t(2, size=100)).any()
+
+
+@given(st.integers(0, 2**31), st.floats(1e-6, 1e6))
+@settings(max_examples=30, deadline=None)
+def test_flags_do_not_depend_on_the_unit_and_spare_normal_noise(seed: int, unit: float) -> None:
+    r = np.random.default_rng(seed).normal(size=60)
+    assert not flagged(x[:60, None], r * unit).any()
+    r[7] = 50.0
+    assert np.flatnonzero(flagged(x[:60, None], r * unit)).tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    "r", [np.zeros(30), np.ones(5), np.array([np.nan] * 20)], ids=["zero", "few", "undefined"]
+)
+def test_what_cannot_be_judged_is_not_flagged(r: np.ndarray) -> None:
+    assert not flagged(np.arange(len(r), dtype=float)[:, None], r).any()
+
+
+def test_a_survey_leaves_out_what_is_off_and_lists_it() -> None:
+    y = np.exp(-x / 3) + 0.01 * rng.normal(size=100)
+    y[30] += 2
+    found = survey(from_arrays(x, y))
+    assert found.dataset.rows == 99
+    (outlier,) = found.outliers
+    assert (outlier.row, outlier.inputs) == (30, (x[30],))
+    assert outlier.expected == pytest.approx(np.exp(-x[30] / 3), abs=0.05)
+    assert survey(from_arrays(x, y), robust="off").dataset.rows == 100
+    assert Outlier.from_dict(outlier.to_dict()) == outlier
+    with pytest.raises(UnknownNameError, match="rule for outliers"):
+        survey(from_arrays(x, y), robust="perhaps")
+
+
+def test_weights_follow_the_kind_of_noise() -> None:
+    y = np.exp(x / 3) * (1 + 0.05 * rng.normal(size=100))
+    found = survey(from_arrays(x, y))
+    assert found.noise.kind == "relative"
+    assert found.dataset.weights is not None
+    assert found.dataset.weights[0] / found.dataset.weights[-1] == pytest.approx(np.exp(20 / 3), rel=0.3)
+    assert survey(from_arrays(x, y), asked="additive").dataset.weights is None
+
+
+def test_a_law_shows_rows_that_a_trend_could_not() -> None:
+    X = rng.uniform(-2, 2, (200, 2))
+    law = np.sin(9 * X[:, 0] * X[:, 1])
+    y = law.copy()
+    y[3] += 0.05
+    before = survey(from_arrays(X, y))
+    assert before.dataset.rows == 200
+    after = again(before, law + 1e-6 * rng.normal(size=200))
+    assert after is not None
+    assert [o.row for o in after.outliers] == [3]
+    assert again(after, law + 1e-6 * rng.normal(size=200)) is None
+    assert again(before, np.full(200, np.nan)) is None
+
+
+def drift(n: int, lag: float, seed: int) -> np.ndarray:
+    e = np.random.default_rng(seed).normal(size=n)
+    out = np.zeros(n)
+    for i in range(1, n):
+        out[i] = lag * out[i - 1] + e[i]
+    return out
+
+
+def test_drifting_noise_is_named_and_a_wave_is_not() -> None:
+    t = np.arange(300.0)
+    found = correlation(t[:, None], drift(300, 0.8, 2), ("t",))
+    assert found.explains
+    assert found.along == "t"
+    assert found.lag == pytest.approx(0.8, abs=0.1)
+    assert found.widening == pytest.approx(3, abs=1)
+    assert not correlation(t[:, None], np.sin(0.05 * t)).explains
+    assert correlation(t[:, None], np.random.default_rng(3).normal(size=300)).lag == 0
+    assert correlation(t[:, None], np.zeros(300)).lag == 0
+
+
+def fit_of(values: np.ndarray, saved: float, **changes: object) -> Fit:
+    return replace(Fit(values, False, False, 0.01, saved, 20.0), **changes)  # type: ignore[arg-type]
+
+
+def test_verdicts() -> None:
+    noise = survey(from_arrays(x, rng.normal(size=100)))
+    wave = survey(from_arrays(x, np.sin(7 * x) + 0.1 * rng.normal(size=100)))
+    flat = np.zeros(100)
+    assert verdict(noise, fit_of(flat, 5.0)).kind == NOISE
+    assert verdict(noise, fit_of(flat, 100.0, exact=True)).kind == LAW
+    assert verdict(wave, fit_of(np.sin(7 * x), 150.0)).kind == LAW
+    assert verdict(wave, fit_of(flat, 0.0, constant=True)).kind == STRUCTURE
+    half = verdict(wave, fit_of(0.3 * np.sin(7 * x), 30.0, heldout=0.5))
+    assert half.kind == STRUCTURE
+    assert Verdict.from_dict(half.to_dict()) == half
+
+
+def test_a_drift_is_no_law() -> None:
+    t = np.arange(300.0)
+    y = drift(300, 0.9, 4)
+    smooth = np.polynomial.Polynomial.fit(t, y, 5)(t)
+    found = verdict(survey(from_arrays(t, y)), fit_of(smooth, 60.0, price=40.0))
+    assert found.kind == NOISE
+    assert found.correlation > 0.5
+
+
+def test_far_is_far_beyond_normal_noise() -> None:
+    assert outliers.FAR > 5
