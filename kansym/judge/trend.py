@@ -139,8 +139,7 @@ def _products(U: np.ndarray, degree: int) -> np.ndarray:
 
 
 def _splines(U: np.ndarray, knots: list[np.ndarray]) -> np.ndarray:
-    # the basis functions of a column sum to one: the constant stands once, one function of each column is left
-    # out
+    # a column's functions sum to one: the constant stands once, one function of each is left out
     parts = [spline.design(t, 3, u)[:, 1:] for t, u in zip(knots, U.T, strict=True)]
     return np.hstack([np.ones((len(U), 1)), *parts])
 
