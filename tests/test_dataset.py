@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from kansym.base.errors import InputError
 from kansym.data.dataset import SCREEN_ABOVE, from_arrays, from_table
 from kansym.data.units import parse
+from kansym.functions.library import Library
+from kansym.judge.refine import Trial
 
 
 def linear(rows=20, columns=2, seed=0):
@@ -140,6 +142,17 @@ def test_screening_keeps_what_tells():
     assert screened.columns == tuple(int(n[1:]) for n in screened.names)
     assert "300 inputs screened" in screened.notes[-1]
     assert from_arrays(X[:, :3], X[:, 0]).screened().names == ("x0", "x1", "x2")
+
+
+def test_screening_sees_no_row_that_is_held_out_afterwards():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 60)), rng.normal(size=300)
+    held = Trial.of(from_arrays(X, y), Library.load("default"), seed=3).heldout
+    assert held is not None
+    rows = np.isin(y, held.y)
+    assert rows.sum() == len(held.y) == 60
+    y = np.where(rows, 100 * X[:, 50], X[:, 7])  # in rows held out, another column is what tells
+    assert from_arrays(X, y).screened(limit=1, seed=3).names == ("x7",)
 
 
 def test_shapes_are_checked():

@@ -11,10 +11,13 @@ import threading
 import time
 import weakref
 
+import numba
 import pytest
+from numba.core import event
 
 from kansym.base.budget import Budget, watchdog
 from kansym.base.interrupts import shielded
+from kansym.base.jit import njit
 
 
 class Alarm(Exception):
@@ -123,6 +126,24 @@ def test_compilation_survives_alarms() -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "6"
+
+
+@pytest.mark.parametrize(("compiler", "held"), [(numba.njit, False), (njit, True)])
+def test_only_our_own_compilation_is_shielded(alarm, compiler, held: bool) -> None:
+    seen: list[object] = []
+
+    class Look(event.Listener):
+        def on_start(self, _event: event.Event) -> None:
+            seen.append(signal.getsignal(signal.SIGALRM))
+
+        def on_end(self, _event: event.Event) -> None:
+            pass
+
+    function = compiler(cache=False)(lambda x: x + 1)
+    with event.install_listener("numba:compiler_lock", Look()):
+        assert function(1) == 2
+    assert seen
+    assert all((handler is alarm) != held for handler in seen)
 
 
 def test_the_deadline_waits_out_a_weak_references_callback(monkeypatch: pytest.MonkeyPatch) -> None:

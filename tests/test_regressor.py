@@ -145,9 +145,16 @@ def test_weights_mean_repetition() -> None:
     b = canonical(X.repeat(w, 0), y.repeat(w), None, None)
     for p, q in zip(a, b, strict=True):
         assert p is q is None or np.array_equal(p, q)
-    weighted = KansymRegressor(time_limit=0.0).fit(X, y, weights=w)
-    repeated = KansymRegressor(time_limit=0.0).fit(X.repeat(w, 0), y.repeat(w))
-    np.testing.assert_array_equal(weighted.predict(X), repeated.predict(X))
+    # a search of one column, ended by the work it did and not by the clock
+    x, y = X[:, :1], 3 / X[:, 0] + 0.02 * NOISE
+    settings = {"kan": False, "exclude": ["sin", "cos", "tan"]}
+    weighted, repeated, plain = (
+        KansymRegressor(effort=0.002, settings=settings).fit(*rows, weights=given)
+        for rows, given in (((x, y), w), ((x.repeat(w, 0), y.repeat(w)), None), ((x, y), None))
+    )
+    assert weighted.sympy().is_polynomial() is False, "a line needs no search"
+    np.testing.assert_array_equal(weighted.predict(x), repeated.predict(x))
+    assert not np.array_equal(weighted.run_.front[0].loss, plain.run_.front[0].loss)
     with pytest.raises(InputError, match="give one of them"):
         KansymRegressor().fit(X, y, np.ones(120), weights=np.ones(120))
 

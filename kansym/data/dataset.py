@@ -24,6 +24,9 @@ from kansym.data.units import Unit, parse
 if TYPE_CHECKING:
     import pandas as pd
 
+TINY_TABLE = 30
+"""Up to this many rows (or groups) every one is held out once instead of a fifth of them."""
+
 SCREEN_ABOVE = 40
 """Inputs above which a search looks at those only that a forest of random trees uses most."""
 
@@ -130,6 +133,11 @@ class Dataset:
             held = np.isin(inverse, order[:count])
         return self.take(np.flatnonzero(~held)), self.take(np.flatnonzero(held))
 
+    def parted(self, seed: int = 0) -> tuple[Dataset, Dataset | None]:
+        """Return (train, held-out) as every search parts its rows: a fifth held out, None of a tiny table."""
+        units = self.rows if self.groups is None else len(np.unique(self.groups))
+        return (self, None) if units <= TINY_TABLE else self.split(0.2, seed)
+
     def folds(self, k: int | None = None, seed: int = 0) -> list[tuple[Dataset, Dataset]]:
         """Return k pairs (train, held-out) that hold out every row (or group) once; None leaves one out."""
         kinds, inverse = (
@@ -149,15 +157,16 @@ class Dataset:
         ]
 
     def screened(self, limit: int = SCREEN_ABOVE, seed: int = 0) -> Dataset:
-        """Return the dataset with its `limit` most telling inputs, by a forest of random trees.
+        """Return the dataset with the `limit` inputs that a forest of random trees uses most.
 
-        Returns itself when it has no more than `limit`. The note names how many were left out.
+        The forest sees the rows that a search with this seed fits, none that it holds out. Returns itself
+        when it has no more than `limit` inputs; the note says how many there were.
         """
         if len(self.names) <= limit:
             return self
         from sklearn.ensemble import ExtraTreesRegressor
 
-        sample = self.subsample(5000, seed)
+        sample = self.parted(seed)[0].subsample(5000, seed)
         trees = ExtraTreesRegressor(100, random_state=seed, min_samples_leaf=2, max_features=0.5)
         trees.fit(sample.X, sample.y, sample_weight=sample.weights)
         order = np.argsort(-trees.feature_importances_, kind="stable")[:limit]

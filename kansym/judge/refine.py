@@ -28,9 +28,6 @@ from kansym.functions.parsing import symbols
 EXACT = 1e-10
 """Held-out RMS error, as a share of the target's, below which a formula counts as proved."""
 
-TINY_TABLE = 30
-"""Up to this many rows (or groups) every one is held out once instead of a fifth of them."""
-
 FIT_ROWS = 1000
 """Constants of candidates are fitted on at most this many rows."""
 
@@ -80,13 +77,12 @@ class Trial:
         """
         dimensions = None if unit_constants else Dimensions.of(dataset)
         columns = symbols(dataset.names)
-        units = dataset.rows if dataset.groups is None else len(np.unique(dataset.groups))
         positive = tuple(s for i, s in enumerate(columns) if np.all(dataset.X[:, i] > 0))
         sigma2 = 1.0 if dataset.absolute else None
-        if units <= TINY_TABLE:
+        train, held = dataset.parted(seed)
+        if held is None:
             rows = Rows(dataset.X, dataset.y, dataset.weights, columns, sigma2)
             return Trial(dataset, rows, None, sigma2, dataset.names, positive, library, dimensions)
-        train, held = dataset.split(0.2, seed)
         train, held = train.subsample(JUDGED_ROWS, seed), held.subsample(JUDGED_ROWS, seed)
         return Trial(
             train,
