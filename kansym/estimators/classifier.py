@@ -30,7 +30,6 @@ from kansym.formula import expression as expressions
 from kansym.formula.program import Program, parametrise
 from kansym.functions.parsing import symbols
 from kansym.judge import pareto
-from kansym.pipeline import flow as pipeline
 from kansym.pipeline.run import ConstantReport, Law, Run
 
 PENALTY = 1e-3
@@ -150,7 +149,7 @@ class KansymClassifier(ClassifierMixin, FittedFront):
                 return
             rows = X[:, [names.index(n) for n in dataset.names]]
             try:
-                run = pipeline.search(dataset, options, self._listener())
+                run = self._run(dataset, options)
             except BaseException as stopped:
                 best = getattr(stopped, "run", None)
                 if isinstance(best, Run):
@@ -271,26 +270,7 @@ def _refitted(law: Law, names: Sequence[str], X: np.ndarray, target: np.ndarray,
     Each term of a sum gets a factor and the sum a constant; the constants inside start where they are.
     """
     assert law.expression is not None
-    columns = symbols(names)
-    inside, parameters, start = parametrise(law.expression)
-    form: sympy.Expr = sympy.S.Zero
-    factors: list[sympy.Symbol] = []
-    first: list[float] = []
-    for i, term in enumerate(sympy.Add.make_args(inside)):
-        scale, shape = term.as_independent(*columns, as_Add=False)
-        if not shape.free_symbols & set(columns):
-            continue
-        factor = sympy.Symbol(f"factor_{i}", real=True)
-        factors.append(factor)
-        first.append(float(scale.xreplace(dict(zip(parameters, map(float, start), strict=True)))))
-        form += factor * shape
-    offset = sympy.Symbol("offset", real=True)
-    form += offset
-    left = [p for p in parameters if p in form.free_symbols]
-    constant = inside.subs(dict.fromkeys(columns, 0)) if inside.is_polynomial(*columns) else sympy.S.Zero
-    values = dict(zip(parameters, map(float, start), strict=True))
-    theta = np.array([*(values[p] for p in left), *first, float(constant.xreplace(values))])
-    program = Program.compile(form, columns, [*left, *factors, offset], theta.tolist())
+    program, theta, inner = _factored(law.expression, names)
     u = np.ones(len(X)) / len(X) if w is None else w / w.sum()
 
     def objective(t: np.ndarray) -> tuple[float, np.ndarray]:
@@ -303,7 +283,7 @@ def _refitted(law: Law, names: Sequence[str], X: np.ndarray, target: np.ndarray,
     if objective(theta)[0] >= 1e30:
         return None
     # twice the labels' regression is a fair start for the logit
-    theta[len(left) :] *= 2.0
+    theta[inner:] *= 2.0
     theta = minimize(objective, theta, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
     eta, J = program.jacobian(X, theta)
     if not np.isfinite(eta).all():
@@ -329,3 +309,26 @@ def _refitted(law: Law, names: Sequence[str], X: np.ndarray, target: np.ndarray,
         ),
         source=law.source,
     )
+
+
+def _factored(expression: sympy.Expr, names: Sequence[str]) -> tuple[Program, np.ndarray, int]:
+    """Return a formula with a factor for each term and an offset, its constants, and how many are inside."""
+    columns = symbols(names)
+    inside, parameters, start = parametrise(expression)
+    values = dict(zip(parameters, map(float, start), strict=True))
+    form: sympy.Expr = sympy.S.Zero
+    factors: list[sympy.Symbol] = []
+    first: list[float] = []
+    for i, term in enumerate(sympy.Add.make_args(inside)):
+        scale, shape = term.as_independent(*columns, as_Add=False)
+        if not shape.free_symbols & set(columns):
+            continue
+        factors.append(sympy.Symbol(f"factor_{i}", real=True))
+        first.append(float(scale.xreplace(values)))
+        form += factors[-1] * shape
+    offset = sympy.Symbol("offset", real=True)
+    form += offset
+    left = [p for p in parameters if p in form.free_symbols]
+    constant = inside.subs(dict.fromkeys(columns, 0)) if inside.is_polynomial(*columns) else sympy.S.Zero
+    theta = [*(values[p] for p in left), *first, float(constant.xreplace(values))]
+    return Program.compile(form, columns, [*left, *factors, offset], theta), np.array(theta), len(left)

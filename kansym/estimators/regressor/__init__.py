@@ -24,8 +24,9 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 from kansym.base import storage
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.data.dataset import Dataset
+from kansym.estimators.regressor.display import LawFunction
 from kansym.estimators.regressor.encoding import Encoding, with_category
-from kansym.estimators.regressor.front import FittedFront, LawFunction
+from kansym.estimators.regressor.front import FittedFront
 from kansym.estimators.regressor.pysr import GENETIC, SAME, allowed
 from kansym.estimators.regressor.rows import (
     canonical,
@@ -37,6 +38,7 @@ from kansym.estimators.regressor.rows import (
 )
 from kansym.functions.library import Library, X
 from kansym.functions.parsing import parse_expression
+from kansym.pipeline.flow import Options
 from kansym.pipeline.run import Run
 from kansym.report import export
 
@@ -160,49 +162,40 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         units = _units(names, X_units, y_units, titles)
         categories = self._encoding.single() if self.category_constants else ()
         held = None if validation_data is None else self._validation_rows(validation_data, variable_names)
-
-        self._datasets: list[Dataset | None] = []
-        self._validation: list[list[float] | None] = []
-        self._covariances: list[list[np.ndarray | None]] = []
-        runs: list[Run] = []
-        self.runs_ = runs
-        # every output has an answer from the start, so that an interrupt finds a model
         options = self._options(names)
+        self._begin(targets, w, names, values, options, titles)
         for j, title in enumerate(titles):
-            runs.append(constant_run(targets[:, j], w, names, values, options, "interrupted", title))
-            self._datasets.append(None)
-            self._validation.append(None)
-            self._covariances.append([None])
-        for j, title in enumerate(titles):
-            old = previous[j] if j < len(previous) and set(previous[j].names) <= set(names) else None
-            starts = (
-                ()
-                if old is None
-                else tuple(
-                    export.to_text(law.expression, old.names)
-                    for law in old.front
-                    if law.expression is not None
-                )
-            )
-            options = replace(self._options(names, _readable(starts, names)), categories=categories)
+            starts = _starts(previous[j], names) if j < len(previous) else ()
+            options = replace(self._options(names, starts), categories=categories)
             target = denoised(values, targets[:, j]) if self.denoise else targets[:, j]
             rows, target, row_weights, row_groups = canonical(values, target, w, groups)
-            dataset = dataset_of(
-                rows,
-                target,
-                row_weights,
-                names,
-                title,
-                row_groups,
-                units.get(j),
-                options.seed,
-                self.select_k_features,
-            )
-            adopt = partial(self._adopt, j, held, title)
+            known, seed, wanted = units.get(j), options.seed, self.select_k_features
+            dataset = dataset_of(rows, target, row_weights, names, title, row_groups, known, seed, wanted)
+            adopt = partial(self._adopt, j, held)
             self._search(dataset, rows, target, row_weights, names, options, adopt)
         if self.output_directory is not None:
             self._write()
         return self
+
+    def _begin(
+        self,
+        targets: np.ndarray,
+        w: np.ndarray | None,
+        names: Sequence[str],
+        values: np.ndarray,
+        options: Options,
+        titles: Sequence[str],
+    ) -> None:
+        """Give every output an answer from the start, its mean, so that an interrupt finds a model."""
+        self._datasets: list[Dataset | None] = []
+        self._validation: list[list[float] | None] = []
+        self._covariances: list[list[np.ndarray | None]] = []
+        self.runs_ = []
+        for j, title in enumerate(titles):
+            self.runs_.append(constant_run(targets[:, j], w, names, values, options, "interrupted", title))
+            self._datasets.append(None)
+            self._validation.append(None)
+            self._covariances.append([None])
 
     def predict(self, X: Any, index: Any = None, *, return_std: bool = False, category: Any = None) -> Any:
         """Return the chosen law's values (n,) or (n, outputs); NaN where it is undefined.
@@ -267,7 +260,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
             )
         return values, (y[:, None] if y.ndim == 1 else y)
 
-    def _adopt(self, output: int, held: Any, title: str, run: Run, dataset: Dataset | None) -> None:
+    def _adopt(self, output: int, held: Any, run: Run, dataset: Dataset | None) -> None:
         """Take a run as the answer of an output: the laws that are allowed, with their uncertainty."""
         run = allowed(run, self.binary_operators, self.unary_operators)
         covariances = [
@@ -363,9 +356,13 @@ def _units(
     }
 
 
-def _readable(texts: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+def _starts(run: Run, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the formulas of an earlier fit as guesses, those that columns `names` can hold."""
     out = []
-    for text in texts:
+    for law in run.front:
+        if law.expression is None or not set(run.names) <= set(names):
+            continue
+        text = export.to_text(law.expression, run.names)
         try:
             parse_expression(text, names)
         except InputError:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-import kansym
 from kansym.base import storage
-from kansym.base.errors import FormatError, InputError, UnknownNameError
+from kansym.base.budget import Progress
+from kansym.base.errors import InputError, UnknownNameError
+from kansym.base.log import LOGGER, heard
 from kansym.data.dataset import Dataset
-from kansym.estimators.regressor import checks
+from kansym.estimators.regressor import checks, display, persistence
 from kansym.estimators.regressor.encoding import Encoding
-from kansym.estimators.regressor.pysr import checked_rule, latex_rows, operators, read_hall_of_fame
+from kansym.estimators.regressor.pysr import checked_rule, latex_rows, operators
 from kansym.estimators.regressor.rows import constant_run
-from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression
 from kansym.judge import pareto
 from kansym.judge.verdict import NOISE
@@ -31,9 +30,6 @@ from kansym.pipeline import flow as pipeline
 from kansym.pipeline.flow import Options
 from kansym.pipeline.run import Law, Run
 from kansym.report import export
-
-FORMAT = 1
-"""Version of the JSON layout of a saved estimator."""
 
 _OWN_OPTIONS = {
     "time_limit": "time_limit",
@@ -49,26 +45,13 @@ _OWN_OPTIONS = {
 """Fields of Options that are parameters of the estimator, under its names."""
 
 
-class LawFunction:
-    """Compute one law on X (n, columns), an array or a DataFrame; what `lambda_format` holds."""
-
-    def __init__(self, law: Law, names: Sequence[str], columns: Sequence[str]) -> None:
-        self.law, self.names, self.columns = law, tuple(names), tuple(columns)
-
-    def __call__(self, X: Any) -> np.ndarray:
-        """Return the values (n,)."""
-        X = np.asarray(X, float)
-        return self.law.predict(X[:, [self.columns.index(n) for n in self.names]], self.names)
-
-    def __repr__(self) -> str:
-        """Return the formula."""
-        return f"LawFunction({self.law.equation})"
-
-
 class FittedFront(BaseEstimator):
     """Share what regressor and classifier do with fitted fronts: choose, show, export, keep."""
 
     runs_: list[Run]
+    _encoding: Encoding
+    _validation: list[list[float] | None]
+    _covariances: list[list[np.ndarray | None]]
 
     def __new__(cls, *_: Any, **parameters: Any) -> Any:
         """Return a new estimator; raises TypeError for a name that is no parameter, with the likeliest."""
@@ -119,16 +102,10 @@ class FittedFront(BaseEstimator):
             **settings,
         )
 
-    def _listener(self) -> Callable[[Any], None] | None:
-        """Return what reports progress on stderr, if it is asked for."""
-        if not self.verbosity:
-            return None
-
-        def tell(progress: Any) -> None:
-            best = "" if progress.best is None else f" best {progress.best:.3g}: {progress.formula}"
-            print(f"kansym {progress.seconds:7.1f} s {progress.stage}{best}", file=sys.stderr)
-
-        return tell
+    def _run(self, dataset: Dataset, options: Options) -> Run:
+        """Return the pipeline's result, with reports on stderr where verbosity asks for them."""
+        with heard(bool(self.verbosity)):
+            return pipeline.search(dataset, options, _report)
 
     def _search(
         self,
@@ -146,7 +123,7 @@ class FittedFront(BaseEstimator):
             adopt(constant_run(y, w, names, X, options, "the target or every input is constant"), None)
             return
         try:
-            run = pipeline.search(dataset, options, self._listener())
+            run = self._run(dataset, options)
         except BaseException as stopped:
             # an alarm's exception: SRBench asks for the model all the same
             best = getattr(stopped, "run", None)
@@ -158,20 +135,7 @@ class FittedFront(BaseEstimator):
     # --- the front ------------------------------------------------------------------------------
 
     def _frame(self, output: int) -> pd.DataFrame:
-        run = self.runs_[output]
-        frame = pd.DataFrame(
-            {
-                "complexity": [law.complexity for law in run.front],
-                "loss": [law.loss for law in run.front],
-                "equation": [law.equation for law in run.front],
-                "score": [law.score for law in run.front],
-                "sympy_format": [law.expression for law in run.front],
-                "lambda_format": [LawFunction(law, run.names, self._encoding.columns) for law in run.front],
-            }
-        )
-        if self._validation[output] is not None:
-            frame["validation_loss"] = self._validation[output]
-        return frame
+        return display.frame(self.runs_[output], self._encoding.columns, self._validation[output])
 
     @property
     def equations_(self) -> Any:
@@ -348,20 +312,7 @@ class FittedFront(BaseEstimator):
         """Return the front as a table, the chosen row marked, once there is one."""
         if not hasattr(self, "runs_"):
             return str(super().__repr__(N_CHAR_MAX))
-        tables = []
-        for i, run in enumerate(self.runs_):
-            chosen = self._pick(i)
-            frame = pd.DataFrame(
-                {
-                    "pick": [">>>>" if j == chosen else "" for j in range(len(run.front))],
-                    "score": [law.score for law in run.front],
-                    "equation": [law.equation for law in run.front],
-                    "loss": [law.loss for law in run.front],
-                    "complexity": [law.complexity for law in run.front],
-                }
-            )
-            tables.append("\n".join("\t" + line for line in frame.to_string(float_format="%.6g").split("\n")))
-        return f"{type(self).__name__}.equations_ = [\n" + "\n],[\n".join(tables) + "\n]"
+        return display.text(type(self).__name__, self.runs_, self._pick)
 
     # --- keeping ----------------------------------------------------------------------------------
 
@@ -382,60 +333,12 @@ class FittedFront(BaseEstimator):
     def save(self, path: str | Path) -> Path:
         """Write the fitted estimator as versioned JSON: data only, so that loading executes nothing."""
         check_is_fitted(self)
-        parameters = {k: _plain(v) for k, v in self.get_params(deep=False).items()}
-        return storage.write_json(
-            path,
-            {
-                "kind": "kansym estimator",
-                "format": FORMAT,
-                "version": kansym.__version__,
-                "class": type(self).__name__,
-                "parameters": parameters,
-                "features": int(self.n_features_in_),
-                "feature_names": [str(n) for n in getattr(self, "feature_names_in_", ())] or None,
-                "names": list(self._encoding.names),
-                "levels": {
-                    str(i): [_plain(v) for v in levels] for i, levels in self._encoding.levels.items()
-                },
-                "validation": [None if v is None else [str(u) for u in v] for v in self._validation],
-                "covariances": [[None if c is None else c.tolist() for c in cs] for cs in self._covariances],
-                "shares": [float(p) for p in getattr(self, "_shares", ())] or None,
-                "classes": [_plain(c) for c in getattr(self, "classes_", ())] or None,
-                "runs": [run.to_dict() for run in self.runs_],
-            },
-        )
+        return storage.write_json(path, persistence.to_dict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Any:
         """Return the estimator that :meth:`save` wrote; raises FormatError for other files and versions."""
-        data = storage.read_json(path)
-        if data.get("kind") != "kansym estimator":
-            raise FormatError(f"{path} is no saved estimator; give a file that its save() wrote.")
-        if data.get("format") != FORMAT:
-            raise FormatError(
-                f"{path} has format {data.get('format')!r} (kansym {data.get('version', 'unknown')}); kansym "
-                f"{kansym.__version__} reads format {FORMAT}. Fit again."
-            )
-        if data.get("class") != cls.__name__:
-            raise FormatError(f"{path} holds a {data.get('class')}, not a {cls.__name__}.")
-        with storage.reading(str(path), "fit again"):
-            model = cls()
-            known = model.get_params(deep=False)
-            model.set_params(**{k: _unplain(k, v) for k, v in data["parameters"].items() if k in known})
-            model.n_features_in_ = int(data["features"])
-            if data["feature_names"]:
-                model.feature_names_in_ = np.array(data["feature_names"], dtype=object)
-            levels = {int(i): tuple(v) for i, v in data["levels"].items()}
-            model._encoding = Encoding(tuple(data["names"]), levels)
-            model._validation = [None if v is None else [float(u) for u in v] for v in data["validation"]]
-            model._covariances = [
-                [None if c is None else np.array(c) for c in cs] for cs in data["covariances"]
-            ]
-            if data["classes"]:
-                model.classes_ = np.array(data["classes"])
-                model._shares = np.array(data["shares"])
-            model.runs_ = [Run.from_dict(run) for run in data["runs"]]
-        return model
+        return persistence.from_dict(cls, storage.read_json(path), path)
 
     @classmethod
     def from_file(cls, *, run_directory: str | Path, variable_names: Sequence[str] | None = None) -> Any:
@@ -443,28 +346,7 @@ class FittedFront(BaseEstimator):
 
         The latter holds formulas only; `variable_names` are the columns (those that occur, by default).
         """
-        folder = Path(run_directory)
-        if (folder / "estimator.json").exists():
-            return cls.load(folder / "estimator.json")
-        if (folder / "result.json").exists():
-            from kansym.report import page as report
-
-            runs = [report.load(folder)[0]]
-        elif (folder / "hall_of_fame.csv").exists():
-            runs = [read_hall_of_fame(folder / "hall_of_fame.csv", variable_names)]
-        else:
-            raise InputError(
-                f"{folder} has no estimator.json, result.json or hall_of_fame.csv; give a run's folder."
-            )
-        model = cls()
-        model._encoding = Encoding(runs[0].names, {})
-        model.n_features_in_ = len(runs[0].names)
-        if any(n != f"x{i}" for i, n in enumerate(runs[0].names)):
-            model.feature_names_in_ = np.array(runs[0].names, dtype=object)
-        model._validation = [None]
-        model._covariances = [[None] * len(runs[0].front)]
-        model.runs_ = runs
-        return model
+        return persistence.from_folder(cls, Path(run_directory), variable_names)
 
     def _numbers(self, X: Any) -> np.ndarray:
         """Return X as numbers, checked as scikit-learn wants it."""
@@ -475,20 +357,7 @@ class FittedFront(BaseEstimator):
         return validate_data(self, X, reset=False, dtype=np.float64)
 
 
-def _plain(value: Any) -> Any:
-    """Return a parameter as JSON can write it; objects that cannot be are left out (None)."""
-    if isinstance(value, Library):
-        return {"library": value.to_dict()}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, str | int | float | bool) or value is None:
-        return value
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return str(value) if isinstance(value, Path) else None
-
-
-def _unplain(name: str, value: Any) -> Any:
-    return Library.from_dict(value["library"]) if name == "library" and isinstance(value, dict) else value
+def _report(progress: Progress) -> None:
+    """Log where a search is."""
+    best = "" if progress.best is None else f" best {progress.best:.3g}: {progress.formula}"
+    LOGGER.info("%7.1f s %s%s", progress.seconds, progress.stage, best)

@@ -16,6 +16,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from kansym.base.errors import InputError, UnknownNameError
+from kansym.base.log import LOGGER, heard
 from kansym.network.training import batchrun, gradient, levenberg, losses, schedule, worth
 from kansym.network.training import layers as lay
 from kansym.network.training.layers import Layer
@@ -111,7 +112,8 @@ def train(
     require(setting.device)
     if setting.steps < 1:
         raise InputError(f"steps={setting.steps} trains nothing; give 1 or more.")
-    with threadpool_limits(1):  # threads that fight over small matrices cost more than they bring
+    # threads that fight over small matrices cost more than they bring
+    with threadpool_limits(1), heard(setting.progress):
         run = _Run(X, y, setting, weights, held)
         outcome = run.stages(tuple(layers), fresh)
         if setting.dtype != "float32" or setting.optimizer != "lm" or outcome.reason in _BROKEN_OFF:
@@ -309,7 +311,7 @@ class _Run:
         if self.setting.callback is not None and self.setting.callback(row) is False:
             self.asked = stop = True
         if self.setting.progress:
-            print(f"\r{row['step']:5d}  grid {grid}  loss {row['loss']:.3e}", end="", flush=True)
+            LOGGER.info("step %d, grid %s: loss %.3e", row["step"], grid, row["loss"])
         return stop
 
 
