@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from kansym.base.errors import InputError
 from kansym.functions.graph import Edge, Graph, Spline
-from kansym.report import plotting
+from kansym.report import layout, plotting
+from kansym.report.svg import network_svg
 
 
 def spline_graph():
@@ -64,7 +65,7 @@ def test_inputs_that_occur_come_first():
 
 def test_layout_puts_sources_below():
     graph = spline_graph()
-    plan = plotting.layout(graph)
+    plan = layout.layout(graph)
     assert "unused" not in plan.nodes
     for edge in graph.edges():
         assert plan.nodes[edge.source][1] < plan.edges[edge.id][1] < plan.nodes[edge.target][1]
@@ -75,7 +76,7 @@ def test_opacity_is_tanh_of_three_times_the_share():
     graph = spline_graph()
     X = np.random.default_rng(1).uniform(0, 1, (50, 3))
     X[:, 1] = 0.5  # v does not vary, so its edges carry nothing
-    drawn = plotting._drawn(graph, X, plotting.layout(graph))
+    drawn = layout.drawn(graph, X, layout.layout(graph))
     opacity = {e.id: d.opacity for e, d in zip(graph.edges(), drawn, strict=True)}
     assert opacity["u", "h0", 0] == pytest.approx(np.tanh(3))
     assert opacity["v", "h0", 0] == pytest.approx(0, abs=1e-12)
@@ -83,11 +84,11 @@ def test_opacity_is_tanh_of_three_times_the_share():
 
 def test_network_svg_names_and_escapes():
     run, data = example(("<b>", "Δt"))
-    svg = plotting.network_svg(run.graph, data.X)
+    svg = network_svg(run.graph, data.X)
     assert svg.startswith("<svg") and svg.endswith("</svg>")
     assert "<b>" not in svg and "&lt;b&gt;" in svg
     assert 'class="symbolic"' in svg
-    splines = plotting.network_svg(spline_graph())
+    splines = network_svg(spline_graph())
     assert 'class="spline"' in splines and 'class="label"' not in splines
     assert isinstance(plotting.network(spline_graph()), Figure)
 

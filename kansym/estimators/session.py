@@ -23,6 +23,7 @@ from kansym.functions.graph import Graph, Symbolic
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.network import kan as network
+from kansym.network.rows import array
 from kansym.report import plotting
 
 FORMAT = "kansym-session-1"
@@ -58,7 +59,7 @@ class KAN(network.KAN):
             raise InputError(
                 f"auto_symbolic reads one output, not {len(self.outputs)}; train one network for each."
             )
-        rows, target = network._array(X, "X"), network._array(y, "y").ravel()
+        rows, target = array(X, "X"), array(y, "y").ravel()
         shelf = _shelf(library)
         order = np.random.default_rng(self.seed).permutation(len(rows))
         held, train = order[: len(rows) // 5], order[len(rows) // 5 :]
@@ -103,7 +104,7 @@ class KAN(network.KAN):
 
     def plot(self, X: Any = None) -> Any:
         """Return a figure of the network with its curves; opacity tells what an edge matters on rows X."""
-        return plotting.network(self.as_splines().to_graph(), None if X is None else network._array(X, "X"))
+        return plotting.network(self.as_splines().to_graph(), None if X is None else array(X, "X"))
 
 
 def _tidy(graph: Graph, small: float) -> Graph:

@@ -12,26 +12,20 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
-from kansym.base.errors import FormatError, InputError, UnknownNameError
-from kansym.functions import spline
-from kansym.functions.affine import fit_affine
-from kansym.functions.graph import Graph, Symbolic
-from kansym.functions.library import Function, get
-from kansym.functions.matching import Match, match
-from kansym.network import pruning, tracing
+from kansym.base.errors import FormatError, InputError
+from kansym.functions.graph import Graph
+from kansym.functions.library import Function
+from kansym.functions.matching import Match
+from kansym.network import architecture, edge, pruning, tracing
 from kansym.network.pruning import Activity
+from kansym.network.rows import array, held_out
 from kansym.network.tracing import Scaling
 from kansym.network.training import layers as lay
 from kansym.network.training import reshape, schedule, tensors
 from kansym.network.training.layers import Layer
 from kansym.network.training.trainer import Training, train
-
-EDGES = ("spline", "radial")
-
-NodeSpec = int | tuple[int, int | Sequence[int]] | list[Any]
 
 
 class KAN:
@@ -46,7 +40,7 @@ class KAN:
 
     def __init__(
         self,
-        shape: Sequence[NodeSpec],
+        shape: Sequence[architecture.NodeSpec],
         grid: int | Sequence[int] = 5,
         order: int | Sequence[int] = 3,
         base: str | Sequence[str | None] | None = "silu",
@@ -58,35 +52,11 @@ class KAN:
         names: Sequence[str] | None = None,
         outputs: Sequence[str] | None = None,
     ) -> None:
-        if edges not in EDGES:
-            raise UnknownNameError("edges", edges, EDGES)
-        groups = [_groups(s) for s in shape]
-        if len(groups) < 2:
-            raise InputError(f"shape={shape!r} has no layer; give at least [inputs, outputs].")
-        if any(g != 1 for g in groups[0]):
-            raise InputError("The first entry of shape counts the inputs; products start at the second.")
-        depth = len(groups) - 1
-        rng = np.random.default_rng(seed)
-        settings = zip(
-            groups[:-1],
-            groups[1:],
-            _each(grid, depth, "grid"),
-            _each(order, depth, "order"),
-            _each(base, depth, "base"),
-            strict=True,
-        )
-        self.layers: tuple[Layer, ...] = tuple(
-            replace(lay.make_layer(len(a), b, g, k, f, [rng], noise), kind=edges)
-            for a, b, g, k, f in settings
-        )
-        self.layers = tuple(
-            _share(layer, number, l)
-            for l, (layer, number) in enumerate(zip(self.layers, _each(heads, depth, "heads"), strict=True))
-        )
-        self.names = tuple(names or (f"x{i}" for i in range(len(groups[0]))))
-        last = len(groups[-1])
+        self.layers = architecture.build(shape, grid, order, base, seed, noise, edges, heads)
+        first, last = self.layers[0].inputs, self.layers[-1].nodes
+        self.names = tuple(names or (f"x{i}" for i in range(first)))
         self.outputs = tuple(outputs or (["y"] if last == 1 else [f"y{k}" for k in range(last)]))
-        self.scaling = Scaling.none(len(groups[0]), last)
+        self.scaling = Scaling.none(first, last)
         self.fitted = False
         self.local = False
         self.history = pd.DataFrame()
@@ -102,15 +72,11 @@ class KAN:
 
         Every hidden level becomes two: linear edges into it, then one spline a node and no other edge.
         """
-        levels = [shape[0], *(n for n in shape[1:-1] for _ in range(2)), shape[-1]]
+        levels = architecture.doubled(shape)
         grids = [0 if l % 2 == 0 else grid for l in range(len(levels) - 1)]
         bases = ["x" if g == 0 else None for g in grids]
         new = cls(levels, grids, order, bases, seed, **options)
-        for l, layer in enumerate(new.layers):
-            if layer.size:
-                state = layer.state * np.eye(layer.inputs, dtype=np.int8)
-                new = new._replace(l, replace(layer, state=state))
-        return new
+        return new._with(tuple(architecture.diagonal(layer) if layer.size else layer for layer in new.layers))
 
     @classmethod
     def mlp(cls, shape: Sequence[int], activation: str = "silu", seed: int = 0, **options: Any) -> Self:
@@ -119,21 +85,10 @@ class KAN:
         The baseline to compare with; it trains, predicts and saves as every network does. Every hidden level
         becomes two, as in :meth:`lan`.
         """
-        levels = [shape[0], *(n for n in shape[1:-1] for _ in range(2)), shape[-1]]
+        levels = architecture.doubled(shape)
         bases = ["x" if l % 2 == 0 else activation for l in range(len(levels) - 1)]
         new = cls(levels, 0, base=bases, seed=seed, **options)
-        layers = list(new.layers)
-        for l, layer in enumerate(layers):
-            if l % 2 == 0:
-                bias = np.random.default_rng((seed, l)).normal(size=layer.bias.shape)
-                layers[l] = replace(layer, bias_free=True, bias=bias if l + 1 < len(layers) else layer.bias)
-                continue
-            eye = np.eye(layer.inputs, dtype=np.int8)
-            ones = np.ones_like(layer.weights)
-            layers[l] = replace(
-                layer, state=layer.state * eye, weights=ones, locked=np.ones_like(layer.locked)
-            )
-        return new._with(tuple(layers))
+        return new._with(architecture.with_activations(new.layers, seed))
 
     def as_splines(self, grid: int = 20) -> Self:
         """Return the network with splines of `grid` cells, or as many as there are, for radial edges."""
@@ -143,7 +98,7 @@ class KAN:
     def continual(
         cls,
         ranges: Sequence[tuple[float, float]],
-        inner: Sequence[NodeSpec] = (),
+        inner: Sequence[architecture.NodeSpec] = (),
         grid: int = 50,
         order: int = 3,
         seed: int = 0,
@@ -157,14 +112,11 @@ class KAN:
         smooths, as both would change curves away from the rows. This keeps one layer whole; with `inner`
         levels rows far apart can share an inner value, so some is forgotten. Raises InputError for ranges.
         """
-        for low, high in ranges:
-            if not (np.isfinite([low, high]).all() and low < high):
-                raise InputError(f"Range ({low}, {high}) is empty or not finite; give (low, high).")
         new = cls([len(ranges), *inner, outputs], grid, order, None, seed, **options)
-        first = new.layers[0]
-        knots = np.stack([spline.uniform_knots(low, high, grid, order) for low, high in ranges])[None]
-        still = first.coefficients if inner else np.zeros_like(first.coefficients)
-        new = new._replace(0, replace(first, knots=knots, coefficients=still))
+        first = architecture.on_ranges(new.layers[0], ranges, grid, order)
+        if not inner:
+            first = replace(first, coefficients=np.zeros_like(first.coefficients))
+        new = new._replace(0, first)
         new.fitted = new.local = True
         return new
 
@@ -216,7 +168,7 @@ class KAN:
         if self.local:
             if grids or lamb:
                 raise InputError(
-                    "A continual network keeps its grid and takes no sparsity; leave grids and lamb out."
+                    "A continual network keeps its grid, and all edges; leave out grids and lamb."
                 )
             update_grid, smoothness = False, 0.0
         setting = Training(
@@ -234,18 +186,13 @@ class KAN:
             progress=progress,
             **options,
         )
-        rows, target = self._rows(X), self._targets(y, len(self._rows(X)), loss)
+        rows, target = self._both(X, y, loss)
         held = None
         if isinstance(validation, tuple):
-            held_rows = self._rows(validation[0])
-            held = (held_rows, self._targets(validation[1], len(held_rows), loss))
+            held = self._both(*validation, loss)
         elif validation:
-            order = np.random.default_rng(self.seed).permutation(len(rows))
-            cut = round(len(rows) * float(validation))
-            held = (rows[order[:cut]], target[order[:cut]])
-            rows, target = rows[order[cut:]], target[order[cut:]]
-            if weights is not None:
-                weights = np.asarray(weights, float)[order[cut:]]
+            fitted, out, weights = held_out(len(rows), float(validation), weights, self.seed)
+            held, rows, target = (rows[out], target[out]), rows[fitted], target[fitted]
         outcome = train(self.layers, rows, target, setting, weights=weights, held=held, fresh=not self.fitted)
         self.layers, self.fitted, self.stop_reason = outcome.layers, True, outcome.reason
         left = target - schedule.forward(self.layers, rows) if loss == "squared" else np.zeros(1)
@@ -253,6 +200,10 @@ class KAN:
         self._sample = rows[:: max(1, len(rows) // 5000)]
         self.history = pd.concat([self.history, pd.DataFrame(outcome.rows)], ignore_index=True)
         return self
+
+    def _both(self, X: Any, y: Any, loss: Any) -> tuple[np.ndarray, np.ndarray]:
+        rows = self._rows(X)
+        return rows, self._targets(y, len(rows), loss)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return outputs (n,), or (n, outputs) when there are several, for rows X (n, inputs)."""
@@ -269,11 +220,8 @@ class KAN:
     def from_graph(cls, graph: Graph, grid: int = 5, order: int = 3) -> Self:
         """Return a network with a graph's values; see kansym.network.tracing.from_graph."""
         layers = tracing.from_graph(graph, grid, order)
-        return cls._of(
-            layers,
-            graph.inputs,
-            tuple(f"y{k}" if len(graph.outputs) > 1 else "y" for k in range(len(graph.outputs))),
-        )
+        count = len(graph.outputs)
+        return cls._of(layers, graph.inputs, tuple(f"y{k}" if count > 1 else "y" for k in range(count)))
 
     def activity(self, X: Any = None) -> Activity:
         """Return sizes, means and spreads of all edges on rows X (default: the rows of the last fit)."""
@@ -297,10 +245,7 @@ class KAN:
             raise InputError(f"Inputs {list(kept)} cannot be kept; choose from 0..{len(self.names) - 1}.")
         new = self._with(pruning.keep_inputs(self.layers, kept, self.activity(X)))
         new.names = tuple(self.names[i] for i in kept)
-        s = self.scaling
-        new.scaling = Scaling(
-            tuple(s.x_shift[i] for i in kept), tuple(s.x_scale[i] for i in kept), s.y_shift, s.y_scale
-        )
+        new.scaling = self.scaling.of_inputs(kept)
         new._sample = None if self._sample is None else np.ascontiguousarray(self._sample[:, kept])
         return new
 
@@ -313,21 +258,10 @@ class KAN:
     ) -> list[Match]:
         """Return the library functions that fit edge (l, i, j) best, best first; the network stays as it is.
 
-        The curve is taken to be known as well as the network knows its targets: in units of its spread, to
-        the error of the last fit. A spline of C coefficients says only C things, however many rows it is read
-        at: where it keeps further from all functions than that, what is left counts as error of C values.
+        See kansym.network.edge.suggest for how closely the curve is taken to be known.
         """
         x, y = self._edge(l, i, j, X)
-        if not self.error:
-            return match(x, y, library=library, top=top)
-        noise = self.error * float(y.std())
-        found = match(x, y, library=library, top=top, noise=noise)
-        layer = self.layers[l]
-        if layer.size and layer.state[0, j, i] == lay.SPLINE:
-            common = min(m.rmse for m in found) * max(len(x) / layer.size, 1.0) ** 0.5
-            if common > noise:
-                found = match(x, y, library=library, top=top, noise=common)
-        return found
+        return edge.suggest(self.layers[l], i, j, x, y, self.error, library, top)
 
     def fix_symbolic(
         self,
@@ -346,9 +280,8 @@ class KAN:
         Raises UnknownNameError, DomainError, or InputError for indices outside the network.
         """
         x, y = self._edge(l, i, j, X)
-        f = get(function) if isinstance(function, str) else function
-        curve = fit_affine(x, y, f).curve if a is None else Symbolic(f, a, b, c, d)
-        return self._replace(l, reshape.set_symbolic(self.layers[l], j, i, curve, x))
+        constants = None if a is None else (a, b, c, d)
+        return self._replace(l, edge.fixed(self.layers[l], i, j, x, y, function, constants))
 
     def unfix(self, l: int, i: int, j: int, X: Any = None) -> Self:
         """Return the network with a trainable spline in place of the symbolic or missing edge."""
@@ -399,17 +332,7 @@ class KAN:
 
     def module(self) -> Callable[[Tensor], Tensor]:
         """Return the network as a function of a torch tensor (n, inputs), twice differentiable by it."""
-        stack = tensors.Network(self.layers)
-        theta = torch.from_numpy(np.array(lay.pack(self.layers)))
-        scale = [
-            torch.tensor(getattr(self.scaling, k), dtype=torch.float64)
-            for k in ("x_shift", "x_scale", "y_scale", "y_shift")
-        ]
-
-        def run(X: Tensor) -> Tensor:
-            return stack(theta, (X - scale[0]) / scale[1])[0][0] * scale[2] + scale[3]
-
-        return run
+        return tracing.to_torch(self.layers, self.scaling)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that json can write; :meth:`from_dict` gives the same network to the last bit."""
@@ -449,13 +372,7 @@ class KAN:
 
         Values and formulas are still in the user's units. For columns of very different or very large size.
         """
-        rows, target = _array(X, "X"), _array(y, "y")
-
-        def spread(v: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-            scale = np.where(v.std(0) > 0, v.std(0), 1.0)
-            return tuple(v.mean(0).tolist()), tuple(scale.tolist())
-
-        return self.with_scaling(Scaling(*spread(rows), *spread(target.reshape(len(target), -1))))
+        return self.with_scaling(Scaling.standard(array(X, "X"), array(y, "y")))
 
     def with_scaling(self, scaling: Scaling) -> Self:
         """Return the network with other shifts and scales around the same layers."""
@@ -503,19 +420,18 @@ class KAN:
         return self._sample
 
     def _rows(self, X: Any) -> np.ndarray:
-        rows = _array(X, "X")
+        rows = array(X, "X")
         if rows.ndim == 1 and self.layers[0].inputs == 1:
             rows = rows[:, None]
         if rows.ndim != 2 or rows.shape[1] != self.layers[0].inputs:
             raise InputError(
                 f"X has shape {rows.shape}; this network takes (rows, {self.layers[0].inputs}): "
-                + ", ".join(self.names)
-                + "."
+                f"{', '.join(self.names)}."
             )
         return np.ascontiguousarray(self.scaling.enter(rows))
 
     def _targets(self, y: Any, rows: int, loss: Any) -> np.ndarray:
-        target = _array(y, "y")
+        target = array(y, "y")
         if loss == "cross_entropy":
             return target.reshape(-1)
         if target.ndim == 1:
@@ -530,52 +446,3 @@ class KAN:
     def __repr__(self) -> str:
         grids = [layer.grid for layer in self.layers]
         return f"KAN({self.shape}, grid={grids}, parameters={self.parameters})"
-
-
-def _array(values: Any, name: str) -> np.ndarray:
-    """Return numpy, pandas or torch values as finite float64."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    try:
-        out = np.array(values, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} holds values that are no numbers; encode or drop them.") from None
-    if not np.all(np.isfinite(out)):
-        bad = np.argwhere(~np.isfinite(out))[0]
-        raise InputError(
-            f"{name}[{', '.join(map(str, bad))}] is {out[tuple(bad)]}; all values must be "
-            "finite: drop or fill such rows."
-        )
-    if out.size == 0:
-        raise InputError(f"{name} has no rows; give at least one.")
-    return out
-
-
-def _groups(spec: NodeSpec) -> tuple[int, ...]:
-    if isinstance(spec, int | np.integer):
-        if spec < 1:
-            raise InputError(f"A level of {spec} nodes is empty; give 1 or more.")
-        return (1,) * int(spec)
-    sums, products = spec
-    arities = (2,) * products if isinstance(products, int) else tuple(products)
-    if any(a < 2 for a in arities) or sums < 0 or sums + len(arities) == 0:
-        raise InputError(f"Level {spec!r}: give (sums, products) or (sums, [arity of 2 or more, ...]).")
-    return (1,) * int(sums) + tuple(int(a) for a in arities)
-
-
-def _share(layer: Layer, heads: int | None, l: int) -> Layer:
-    """Return the layer whose edges share `heads` curves, dealt out evenly, and alike for all seeds."""
-    if heads is None:
-        return layer
-    if heads < 1:
-        raise InputError(f"heads={heads} leaves layer {l} no curve; give 1 or more, or None.")
-    dealt = np.random.default_rng(l).permutation(layer.sums * layer.inputs) % heads
-    return replace(layer, heads=dealt.reshape(layer.sums, layer.inputs)).tied()
-
-
-def _each(value: Any, depth: int, name: str) -> list[Any]:
-    if isinstance(value, list | tuple):
-        if len(value) != depth:
-            raise InputError(f"{name}={value!r} has {len(value)} entries; the network has {depth} layers.")
-        return list(value)
-    return [value] * depth

@@ -1,4 +1,4 @@
-"""A network's layers as a computation graph, and a graph as layers.
+"""A network's layers as a computation graph or a torch function, and a graph as layers.
 
 A network and its graph have the same values to the last few bits: scaled inputs, product nodes, symbolic
 edges and base functions included.
@@ -6,16 +6,18 @@ edges and base functions included.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from kansym.base.errors import InputError
 from kansym.functions import library, spline
 from kansym.functions.graph import Curve, Edge, Graph, Spline, Symbolic
-from kansym.network.training import radial
-from kansym.network.training.layers import OFF, SPLINE, SYMBOLIC, Layer
+from kansym.network.training import radial, tensors
+from kansym.network.training.layers import OFF, SPLINE, SYMBOLIC, Layer, pack
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,19 @@ class Scaling:
     def none(inputs: int, outputs: int) -> Scaling:
         """Return the scaling that changes nothing."""
         return Scaling((0.0,) * inputs, (1.0,) * inputs, (0.0,) * outputs, (1.0,) * outputs)
+
+    @staticmethod
+    def standard(X: np.ndarray, y: np.ndarray) -> Scaling:
+        """Return the scaling to mean 0 and standard deviation 1 on rows X (n, inputs), y (n,) or (n, K)."""
+        columns = (X, y.reshape(len(y), -1))
+        shifts = [tuple(c.mean(0).tolist()) for c in columns]
+        scales = [tuple(np.where(c.std(0) > 0, c.std(0), 1.0).tolist()) for c in columns]
+        return Scaling(shifts[0], scales[0], shifts[1], scales[1])
+
+    def of_inputs(self, kept: Sequence[int]) -> Scaling:
+        """Return the scaling of some of the inputs."""
+        shifts, scales = (tuple(part[i] for i in kept) for part in (self.x_shift, self.x_scale))
+        return Scaling(shifts, scales, self.y_shift, self.y_scale)
 
     def enter(self, X: np.ndarray) -> np.ndarray:
         """Return the rows as the network sees them."""
@@ -259,3 +274,18 @@ def _curves(layer: Layer, e: int, j: int) -> list[tuple[int, Curve]]:
                 (i, Spline(layer.knots[e, i], layer.coefficients[e, j, i], layer.order, layer.base, weight))
             )
     return out
+
+
+def to_torch(layers: Sequence[Layer], scaling: Scaling) -> Callable[[Tensor], Tensor]:
+    """Return the network as a function of a torch tensor (n, inputs), twice differentiable by it."""
+    stack = tensors.Network(layers)
+    theta = torch.from_numpy(np.array(pack(layers)))
+    x_shift, x_scale, y_scale, y_shift = (
+        torch.tensor(part, dtype=torch.float64)
+        for part in (scaling.x_shift, scaling.x_scale, scaling.y_scale, scaling.y_shift)
+    )
+
+    def run(X: Tensor) -> Tensor:
+        return stack(theta, (X - x_shift) / x_scale)[0][0] * y_scale + y_shift
+
+    return run

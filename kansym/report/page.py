@@ -23,7 +23,8 @@ from kansym.base import storage
 from kansym.base.errors import FormatError, InputError
 from kansym.functions.graph import Graph
 from kansym.pipeline.run import Run
-from kansym.report.plotting import network_svg, occurring, span
+from kansym.report.plotting import occurring, span
+from kansym.report.svg import network_svg
 
 if TYPE_CHECKING:
     import sympy
