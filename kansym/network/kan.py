@@ -18,7 +18,7 @@ from kansym.base.errors import FormatError, InputError
 from kansym.functions.graph import Graph
 from kansym.functions.library import Function
 from kansym.functions.matching import Match
-from kansym.network import architecture, edge, pruning, tracing
+from kansym.network import architecture, differentiable, edge, pruning, tracing
 from kansym.network.pruning import Activity
 from kansym.network.rows import array, held_out
 from kansym.network.tracing import Scaling
@@ -161,15 +161,12 @@ class KAN:
     ) -> KAN:
         """Train on rows X (n, inputs) and y (n,) or (n, outputs), and return self.
 
-        `steps` of `optimizer` ("lm", "lbfgs", "adam") at each of `grids` (default: the present ones). The
-        objective is loss + lamb·(mu1·L1 + mu2·entropy), (2.20). `options` are further fields of
-        `training.trainer.Training`. Raises InputError for bad data.
+        `steps` of `optimizer` ("lm", "lbfgs", "adam") at each of `grids` (default: the present ones), for
+        loss + lamb·(mu1·L1 + mu2·entropy), (2.20). `options` are further fields of `trainer.Training`.
         """
         if self.local:
             if grids or lamb:
-                raise InputError(
-                    "A continual network keeps its grid, and all edges; leave out grids and lamb."
-                )
+                raise InputError("A continual network keeps its grid and every edge; give no grids, no lamb.")
             update_grid, smoothness = False, 0.0
         setting = Training(
             steps=steps,
@@ -332,7 +329,7 @@ class KAN:
 
     def module(self) -> Callable[[Tensor], Tensor]:
         """Return the network as a function of a torch tensor (n, inputs), twice differentiable by it."""
-        return tracing.to_torch(self.layers, self.scaling)
+        return differentiable.module(self.layers, self.scaling)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that json can write; :meth:`from_dict` gives the same network to the last bit."""

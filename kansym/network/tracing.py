@@ -1,4 +1,4 @@
-"""A network's layers as a computation graph or a torch function, and a graph as layers.
+"""A network's layers as a computation graph, and a graph as layers.
 
 A network and its graph have the same values to the last few bits: scaled inputs, product nodes, symbolic
 edges and base functions included.
@@ -6,18 +6,16 @@ edges and base functions included.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from kansym.base.errors import InputError
 from kansym.functions import library, spline
 from kansym.functions.graph import Curve, Edge, Graph, Spline, Symbolic
-from kansym.network.training import radial, tensors
-from kansym.network.training.layers import OFF, SPLINE, SYMBOLIC, Layer, pack
+from kansym.network.training import radial
+from kansym.network.training.layers import OFF, SPLINE, SYMBOLIC, Layer
 
 
 @dataclass(frozen=True)
@@ -274,18 +272,3 @@ def _curves(layer: Layer, e: int, j: int) -> list[tuple[int, Curve]]:
                 (i, Spline(layer.knots[e, i], layer.coefficients[e, j, i], layer.order, layer.base, weight))
             )
     return out
-
-
-def to_torch(layers: Sequence[Layer], scaling: Scaling) -> Callable[[Tensor], Tensor]:
-    """Return the network as a function of a torch tensor (n, inputs), twice differentiable by it."""
-    stack = tensors.Network(layers)
-    theta = torch.from_numpy(np.array(pack(layers)))
-    x_shift, x_scale, y_scale, y_shift = (
-        torch.tensor(part, dtype=torch.float64)
-        for part in (scaling.x_shift, scaling.x_scale, scaling.y_scale, scaling.y_shift)
-    )
-
-    def run(X: Tensor) -> Tensor:
-        return stack(theta, (X - x_shift) / x_scale)[0][0] * y_scale + y_shift
-
-    return run
