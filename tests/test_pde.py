@@ -6,7 +6,7 @@ import pytest
 from kansym.base.errors import InputError
 from kansym.functions.evaluate import evaluate
 from kansym.functions.parsing import parse_expression
-from kansym.pipeline import pde
+from kansym.pipeline import collocation, pde
 
 OSCILLATOR = pde.Equation(("x",), ((0.0, 1.0),), "u_xx + 4*u", {("x", 0): "0", ("x", 1): "sin(2)"})
 BURGERS = pde.Equation(
@@ -20,13 +20,13 @@ BURGERS = pde.Equation(
 @pytest.fixture(scope="module")
 def random_start():
     rng = np.random.default_rng(0)
-    return pde._start(BURGERS, pde.Settings(width=2, grids=(4,)), 4, rng)
+    return collocation._start(BURGERS, pde.Settings(width=2, grids=(4,)), 4, rng)
 
 
 def test_derivatives_agree_with_differences(random_start):
     X = np.random.default_rng(1).uniform([0.1, -0.9], [0.9, 0.9], (20, 2))
     step = 1e-4
-    u, du, d2u = pde._fields(random_start, X)
+    u, du, d2u = collocation._fields(random_start, X)
     for i in range(2):
         e = np.eye(2)[i] * step
         up, down = random_start.predict(X + e), random_start.predict(X - e)
@@ -37,13 +37,13 @@ def test_derivatives_agree_with_differences(random_start):
 @pytest.mark.parametrize("inside", [True, False])
 def test_jacobian_agrees_with_differences(random_start, inside):
     X = np.random.default_rng(2).uniform([0.1, -0.9], [0.9, 0.9], (7, 2))
-    r, J = pde._jacobian(random_start, X, inside)
+    r, J = collocation._jacobian(random_start, X, inside)
     size = random_start.parameters
     for k in range(0, size, 5):
         move = np.zeros(size)
         move[k] = 1e-6
-        up = pde._jacobian(pde._moved(random_start, move), X, inside)[0]
-        down = pde._jacobian(pde._moved(random_start, -move), X, inside)[0]
+        up = collocation._jacobian(collocation._moved(random_start, move), X, inside)[0]
+        down = collocation._jacobian(collocation._moved(random_start, -move), X, inside)[0]
         assert np.allclose((up - down) / 2e-6, J[:, k], atol=1e-5 * (1 + np.abs(J).max()))
     assert len(r) == 7
 
