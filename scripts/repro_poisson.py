@@ -69,18 +69,18 @@ def run(full: bool, device: str) -> tuple[list[str], bool, list[Figure]]:
     fresh = np.random.default_rng(5).uniform(-1, 1, (4000, 2))
     form = pde.closed_form(min(solved, key=lambda f: float(np.mean(f.residual(fresh) ** 2))))
     held &= form is not None and form.exact
-    lines += ["", _told("Poisson", form)]
+    lines += ["", _reported("Poisson", form)]
     fit = pde.solve(HEAT, grids=(5,), points=14, border=30, steps=100)
     form = pde.closed_form(fit)
     lines += [
         f"Heat, u_t = u_xx ({fit.parameters} parameters, L2² {pde.errors(fit, HEAT_TRUTH)[0]:.1e}).",
-        _told("Heat", form),
+        _reported("Heat", form),
     ]
     held &= form is not None and form.exact
     return lines, held, [figure(drawn)]
 
 
-def _told(name: str, form: pde.ClosedForm | None) -> str:
+def _reported(name: str, form: pde.ClosedForm | None) -> str:
     if form is None:
         return f"{name}: no closed form was found."
     proof = "it solves the equation to round-off" if form.exact else "NOT a solution"

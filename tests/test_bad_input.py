@@ -181,7 +181,7 @@ def test_two_identical_columns():
 
 def test_more_columns_than_rows():
     rng = np.random.default_rng(0)
-    refused(pd.DataFrame(rng.normal(size=(3, 10))), "3 rows cannot tell 9 inputs apart; give at least 11")
+    refused(pd.DataFrame(rng.normal(size=(3, 10))), "3 rows are too few for 9 inputs; give at least 11")
 
 
 def test_three_hundred_columns():
@@ -191,7 +191,7 @@ def test_three_hundred_columns():
     assert {"0", "1"} <= set(screened.names)
     assert "300 inputs screened" in screened.notes[-1]
     assert len(from_table(wide.head(120)).screened().names) == 40, "fewer rows than columns are enough"
-    refused(wide.head(41), "41 rows cannot tell 300 inputs apart; give at least 42")
+    refused(wide.head(41), "41 rows are too few for 300 inputs; give at least 42")
 
 
 def test_a_million_rows(tmp_path):

@@ -24,8 +24,8 @@ def reading(what: str, remedy: str) -> Iterator[None]:
     except KansymError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as problem:
-        told = " ".join(str(problem).split())
-        raise FormatError(f"{what} lacks or garbles {told}; {remedy}.") from None
+        reason = " ".join(str(problem).split())
+        raise FormatError(f"{what} lacks or garbles {reason}; {remedy}.") from None
 
 
 def writable(folder: str | Path) -> Path:

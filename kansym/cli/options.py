@@ -126,7 +126,7 @@ def library_options(command: Any) -> Any:
 
 
 def say(notes: Iterable[str]) -> None:
-    """Print notes on stderr: every repair of a table is told."""
+    """Print notes on stderr, one for every repair of the table."""
     for note in notes:
         click.echo(f"note: {note}", err=True)
 

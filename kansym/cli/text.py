@@ -47,7 +47,7 @@ def chosen(run: Run) -> str:
     if law.note:
         lines.append(law.note)
     for rival in run.rivals:
-        lines.append(f"Not told apart by these rows: {run.data['target']} = {rival.equation}")
+        lines.append(f"Fits these rows about as well: {run.data['target']} = {rival.equation}")
     return "\n".join(lines)
 
 

@@ -265,7 +265,7 @@ def _target(table: Table, target: str, notes: list[str]) -> np.ndarray:
         return y
     what, _, remedy = str(problem).partition("; ")
     if what.startswith(("holds text", "holds categories")):
-        remedy = "choose another, or tell labels apart with `kansym discover --task classify`"
+        remedy = "choose another, or separate labels with `kansym discover --task classify`"
     raise InputError(f"Target {target!r} {what}; {remedy}.")
 
 
@@ -357,7 +357,7 @@ def _finish(
     least = min(len(names), SCREEN_ABOVE) + 2  # more inputs are screened before a search
     if len(y) < least:
         raise InputError(
-            f"{len(y)} rows cannot tell {len(names)} inputs apart; give at least {least} rows, "
+            f"{len(y)} rows are too few for {len(names)} inputs; give at least {least} rows, "
             "or choose fewer with inputs."
         )
     weights = rows.weights

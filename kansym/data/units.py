@@ -39,11 +39,6 @@ class Unit:
     scale: float = 1.0
     text: str = ""
 
-    @property
-    def is_dimensionless(self) -> bool:
-        """Tell whether every exponent is zero."""
-        return not any(self.exponents)
-
     def __str__(self) -> str:
         return self.text or show(self.exponents)
 

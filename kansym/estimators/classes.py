@@ -1,6 +1,6 @@
 """Classes in a table: where one ends and the next begins, as formulas, judged on rows held out.
 
-Two classes are told apart by a boundary g = 0 (`search.boundary`), more by one formula each, the largest of
+Two classes are separated by a boundary g = 0 (`search.boundary`), more by one formula each, the largest of
 which names the class (`classifier`). This room reads the labels and judges; it searches nothing itself.
 """
 
@@ -149,7 +149,7 @@ def labelled(
     kinds, counts = np.unique(labels, return_counts=True)
     if len(labels) < FEWEST_ROWS:
         raise InputError(
-            f"{len(labels)} complete rows are too few to tell classes; give {FEWEST_ROWS} or more."
+            f"{len(labels)} complete rows are too few to distinguish classes; give {FEWEST_ROWS} or more."
         )
     if len(kinds) == 1:
         raise InputError(f"Target {target!r} is {str(kinds[0])!r} in every row; classes need two labels.")
@@ -185,7 +185,7 @@ def classify(
     time_limit: float | None = None,
     seed: int = 0,
 ) -> Classes:
-    """Find formulas that tell the classes in a table's target column apart.
+    """Find formulas that separate the classes in a table's target column.
 
     A fifth of the rows (whole groups, with `group`) is held out. `library`, `maxsize`, `effort` and
     `time_limit` (seconds) are for three classes or more, whose formulas a search finds; the boundary of two
@@ -197,8 +197,8 @@ def classify(
     X, labels = given.X[~held], given.labels[~held]
     if len(np.unique(labels)) < len(kinds):
         raise InputError("Holding out a fifth of the rows leaves a class without any; give more of its rows.")
-    told = _two if len(kinds) == 2 else _several(library, maxsize, effort, time_limit, seed)
-    formulas, predict = told(X, labels, given, held)
+    find = _two if len(kinds) == 2 else _several(library, maxsize, effort, time_limit, seed)
+    formulas, predict = find(X, labels, given, held)
     truth = given.labels == predict(given.X)
     return Classes(
         tuple(map(str, kinds)),
@@ -223,14 +223,14 @@ def _without_effect(kinds: np.ndarray, **asked: Any) -> list[str]:
     changed = [name for name, value in asked.items() if value != defaults[name].default]
     if len(kinds) > 2 or not changed:
         return []
-    return [f"two classes are told apart by one boundary, which does not use {', '.join(changed)}"]
+    return [f"two classes are separated by one boundary, which does not use {', '.join(changed)}"]
 
 
-Told = tuple[list[Formula], Callable[[np.ndarray], np.ndarray]]
+Found = tuple[list[Formula], Callable[[np.ndarray], np.ndarray]]
 
 
-def _two(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -> Told:
-    """Return the boundary chosen and those that are simpler or, on these rows, righter."""
+def _two(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -> Found:
+    """Return the boundary chosen and those that are simpler or classify these rows better."""
     kinds = np.unique(labels)
     found = boundaries(X, labels, given.names)
     front = [found[0]]
@@ -251,8 +251,8 @@ def _two(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -
 
 def _several(
     library: Any, maxsize: int, effort: float, time_limit: float | None, seed: int
-) -> Callable[[np.ndarray, np.ndarray, Labelled, np.ndarray], Told]:
-    def told(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -> Told:
+) -> Callable[[np.ndarray, np.ndarray, Labelled, np.ndarray], Found]:
+    def find(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -> Found:
         model = KansymClassifier(
             library=library, maxsize=maxsize, effort=effort, time_limit=time_limit, random_state=seed
         ).fit(X, labels, variable_names=given.names)
@@ -267,7 +267,7 @@ def _several(
             )
         return formulas, model.predict
 
-    return told
+    return find
 
 
 def held_out(given: Labelled, seed: int, share: float = HELD_OUT) -> np.ndarray:

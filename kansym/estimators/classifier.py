@@ -37,7 +37,7 @@ PENALTY = 1e-3
 
 
 class KansymClassifier(ClassifierMixin, FittedFront):
-    """Find a formula whose sign tells two classes apart; its value is the logit of the second class.
+    """Find a formula whose sign separates two classes; its value is the logit of the second class.
 
     With more classes there is one formula for each, against the rest, and the probabilities are their
     softmax. Parameters are those of `KansymRegressor`; `loss` in `equations_` is the mean cross-entropy.

@@ -103,7 +103,7 @@ class KAN(network.KAN):
         return found[0] if len(found) == 1 else found
 
     def plot(self, X: Any = None) -> Any:
-        """Return a figure of the network with its curves; opacity tells what an edge matters on rows X."""
+        """Return a figure of the network with its curves; on rows X, edges that matter less are fainter."""
         return plotting.network(self.as_splines().to_graph(), None if X is None else array(X, "X"))
 
 

@@ -58,7 +58,7 @@ Curve = Spline | Symbolic
 
 @dataclass(frozen=True)
 class Edge:
-    """Join `source` to `target` by a curve; `key` tells parallel edges apart."""
+    """Join `source` to `target` by a curve; `key` distinguishes parallel edges."""
 
     source: str
     target: str

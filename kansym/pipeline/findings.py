@@ -247,7 +247,7 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
     """Return formulas of nearly the leader's description length that part from it outside the data.
 
     Each says at which point of the ranges, made half as wide again, the two differ most: a measurement
-    there would tell them apart.
+    there would decide between them.
     """
     low, high = dataset.X.min(0), dataset.X.max(0)
     room = 0.25 * (high - low)

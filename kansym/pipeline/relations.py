@@ -213,7 +213,7 @@ def _columns(
         X = X[finite]
     if len(X) < 60:
         raise InputError(
-            f"{len(X)} complete rows are too few to tell relations from chance; give 60 or more."
+            f"{len(X)} complete rows are too few to distinguish relations from chance; give 60 or more."
         )
     keep = []
     for i, name in enumerate(columns):

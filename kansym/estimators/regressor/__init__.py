@@ -50,7 +50,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
 
     Parameters
     ----------
-    time_limit : seconds for each output's search (None: until every producer has finished). PySR's
+    time_limit : seconds for each output's search (None: until everything was tried). PySR's
         `timeout_in_seconds` is the same.
     effort : scales the limit of work; below 1 a quicker look.
     library : functions to look for: a preset's name, a TOML file, or a `kansym.functions.library.Library`.
@@ -64,7 +64,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         "y = f(x0)*g(x1) + h" or "sigmoid(f(a - b, c))".
     category_constants : the law has constants of its own for each level of the one categorical column
         (default: levels are inputs of 0 and 1 like any other).
-    select_k_features : search with the k most telling columns only.
+    select_k_features : search with the k most informative columns only.
     denoise : smooth y by a Gaussian process before the search.
     warm_start : start the next fit from the laws of the last.
     output_directory : folder for hall_of_fame.csv and the other files of a run (None: none is written).

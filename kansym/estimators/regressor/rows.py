@@ -75,18 +75,18 @@ def dataset_of(
     wanted: int | None,
 ) -> Dataset | None:
     """Return the dataset to search; None where there is nothing to find but a constant."""
-    telling = [i for i in range(X.shape[1]) if np.ptp(X[:, i]) > 0]
-    if len(y) < 3 or np.ptp(y) == 0 or not telling:
+    varying = [i for i in range(X.shape[1]) if np.ptp(X[:, i]) > 0]
+    if len(y) < 3 or np.ptp(y) == 0 or not varying:
         return None
-    if len(y) < len(telling) + 2:
-        # more columns than the rows can tell apart: those that vary most closely with y
-        spread = (X[:, telling] - X[:, telling].mean(0)) / X[:, telling].std(0)
+    if len(y) < len(varying) + 2:
+        # more columns than the rows can distinguish: those that vary most closely with y
+        spread = (X[:, varying] - X[:, varying].mean(0)) / X[:, varying].std(0)
         share = np.abs(spread.T @ ((y - y.mean()) / len(y)))
         best = np.argsort(-np.round(share, 12), kind="stable")[: max(1, (len(y) - 2) // 2)]
-        telling = sorted(telling[i] for i in best)
-    kept = [names[i] for i in telling]
+        varying = sorted(varying[i] for i in best)
+    kept = [names[i] for i in varying]
     known = None if not units else {n: u for n, u in units.items() if n in kept or n == title}
-    dataset = from_arrays(X[:, telling], y, kept, w, target=title, groups=groups, units=known)
+    dataset = from_arrays(X[:, varying], y, kept, w, target=title, groups=groups, units=known)
     if wanted is not None:
         if not 1 <= wanted <= X.shape[1]:
             raise InputError(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """Hold what the docstring of exported code tells.
+    """Hold what the docstring of exported code says.
 
     `ranges` are the fitted range of each column, `rms` the root-mean-square error on held-out rows (on
     all rows where none were held out), `constants` pairs of value and standard error.
