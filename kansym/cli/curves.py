@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,24 +176,35 @@ def fit(
     if as_json:
         click.echo(json.dumps(facts))
     else:
-        word = "right on" if classify else "root mean square error on"
-        click.echo(
-            f"KAN {sizes}, {network.parameters} parameters, {facts['steps']} steps: {network.stop_reason}"
-        )
-        click.echo(f"{word} {len(train[1])} rows: {facts[measure]:.3g}")
-        if held is not None:
-            spread = "" if classify else f" (spread {facts['spread']:.3g})"
-            click.echo(f"on {len(held[1])} held-out rows: {facts[f'heldout_{measure}']:.3g}{spread}")
-        if table is not None:
-            click.echo("\n" + "\n".join(lines(table)))
+        shown = [] if table is None else ["", *lines(table)]
+        click.echo("\n".join([*_trained(facts, measure), *shown]))
     if out is not None:
-        from kansym.report import page as report
-        from kansym.report import plotting
+        _written(network, train[0], str(target), out)
 
-        graph = network.to_graph()
-        files = [report.write_graph(graph, target, out / "model.json")]
-        files.append(plotting.save(plotting.network(graph, train[0], str(target)), out / "network.png"))
-        click.echo("wrote " + ", ".join(map(str, files)), err=True)
+
+def _trained(facts: dict[str, Any], measure: str) -> list[str]:
+    """Return what a person reads of a trained network."""
+    word = "root mean square error on" if measure == "rmse" else "right on"
+    said = [
+        f"KAN {facts['shape']}, {facts['parameters']} parameters, {facts['steps']} steps: "
+        f"{facts['stop_reason']}",
+        f"{word} {facts['rows']} rows: {facts[measure]:.3g}",
+    ]
+    if facts["heldout_rows"]:
+        spread = f" (spread {facts['spread']:.3g})" if "spread" in facts else ""
+        said.append(f"on {facts['heldout_rows']} held-out rows: {facts[f'heldout_{measure}']:.3g}{spread}")
+    return said
+
+
+def _written(network: Any, X: Any, target: str, out: Path) -> None:
+    """Write the network's model and figure, and say where they are."""
+    from kansym.report import page as report
+    from kansym.report import plotting
+
+    graph = network.to_graph()
+    files = [report.write_graph(graph, target, out / "model.json")]
+    files.append(plotting.save(plotting.network(graph, X, target), out / "network.png"))
+    click.echo("wrote " + ", ".join(map(str, files)), err=True)
 
 
 def _numbers(data: str, options: dict[str, Any], heldout: float, seed: int) -> tuple[Any, ...]:
@@ -251,18 +263,11 @@ def pade(
 
     Poles inside the data's range are reported; errors are relative to the target's root mean square.
     """
-    from kansym.base.errors import InputError
-
-    degrees = None
-    if degree is not None:
-        found = re.fullmatch(r"\s*(\d{1,2})\s*[/,]\s*(\d{1,2})\s*", degree)
-        if not found:
-            raise InputError(f"Degree {degree!r} is not M/N; write for instance 2/2.")
-        degrees = (int(found[1]), int(found[2]))
+    degrees = None if degree is None else _degrees(degree)
     dataset = read(data, options)
     say(dataset.notes)
     from kansym.formula.expression import text
-    from kansym.search.pade import fit_pade, polynomial
+    from kansym.search.pade import fit_pade
 
     fit = fit_pade(
         dataset.X,
@@ -274,51 +279,64 @@ def pade(
         noise=noise,
         seed=seed,
     )
-    from kansym.functions.parsing import symbols
-
-    columns = symbols(dataset.names)
-    parts = (("numerator", fit.numerator, fit.numerator_errors),
-             ("denominator", fit.denominator, fit.denominator_errors))  # fmt: skip
-    terms: list[dict[str, Any]] = [
-        {
-            "in": where,
-            "term": text(polynomial({powers: 1.0}, columns)),
-            "value": value,
-            "stderr": errors[powers],
-        }
-        for where, values, errors in parts
-        for powers, value in values.items()
-    ]
+    terms = _terms(fit, dataset.names)
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "target": dataset.target,
-                    "equation": text(fit.expression),
-                    "sympy": text(fit.expression, None),
-                    "degree": fit.degree,
-                    "error": fit.error,
-                    "terms": terms,
-                    "front": [{"terms": row.terms, "error": row.error} for row in fit.front],
-                    "poles": fit.poles,
-                    "notes": fit.notes,
-                },
-                ensure_ascii=False,
-            )
-        )
+        facts = {
+            "target": dataset.target,
+            "equation": text(fit.expression),
+            "sympy": text(fit.expression, None),
+            "degree": fit.degree,
+            "error": fit.error,
+            "terms": terms,
+            "front": [{"terms": row.terms, "error": row.error} for row in fit.front],
+            "poles": fit.poles,
+            "notes": fit.notes,
+        }
+        click.echo(json.dumps(facts, ensure_ascii=False))
         return
     click.echo("terms  relative error")
     for row in fit.front:
         click.echo(f"{'>>>>' if row.terms == fit.terms else '':<4} {row.terms:>2}  {row.error:.3g}")
     click.echo(f"\n{dataset.target} = {text(fit.expression)}")
     width = max(len(t["term"]) for t in terms)
-    for where, _, _ in parts:
+    for where in ("numerator", "denominator"):
         click.echo(f"{where}:")
         for term in terms:
             if term["in"] == where:
                 click.echo(f"  {term['term']:<{width}}  {constant_line(term['value'], term['stderr'], None)}")
     for line in fit.notes:
         click.echo(f"note: {line}", err=True)
+
+
+def _degrees(text: str) -> tuple[int, int]:
+    from kansym.base.errors import InputError
+
+    found = re.fullmatch(r"\s*(\d{1,2})\s*[/,]\s*(\d{1,2})\s*", text)
+    if not found:
+        raise InputError(f"Degree {text!r} is not M/N; write for instance 2/2.")
+    return int(found[1]), int(found[2])
+
+
+def _terms(fit: Any, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the terms of both polynomials with their coefficients and standard errors."""
+    from kansym.formula.expression import text
+    from kansym.functions.parsing import symbols
+    from kansym.search.pade import polynomial
+
+    parts = {
+        "numerator": (fit.numerator, fit.numerator_errors),
+        "denominator": (fit.denominator, fit.denominator_errors),
+    }
+    return [
+        {
+            "in": where,
+            "term": text(polynomial({powers: 1.0}, symbols(columns))),
+            "value": value,
+            "stderr": errors[powers],
+        }
+        for where, (values, errors) in parts.items()
+        for powers, value in values.items()
+    ]
 
 
 def functions(options: dict[str, Any]) -> Any:

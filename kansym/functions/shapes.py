@@ -127,19 +127,7 @@ def shapes(f: Function) -> Shapes:
         spots = np.concatenate(
             [np.column_stack([spots, np.full(len(spots), float(k))]) for k in range(len(EXPONENTS))]
         )
-    table = np.empty((len(cells), len(NODES)), np.float32)
-    fine = np.zeros(len(cells), bool)
-    for start in range(0, len(cells), 4096):
-        part = cells[start : start + 4096]
-        u = part[:, :1] * NODES + part[:, 1:2]
-        y = f.program.value(u, part[:, 2:3] if f.has_exponent else 1.0)
-        with np.errstate(all="ignore"):
-            y = y / np.abs(y).max(1, keepdims=True)
-            y = y - y.mean(1, keepdims=True)
-            spread = y.std(1, keepdims=True)
-            ok = np.isfinite(y).all(1) & (spread[:, 0] > 1e-11)
-            table[start : start + len(part)] = np.where(ok[:, None], y / spread, 0.0)
-        fine[start : start + len(part)] = ok
+    table, fine = _standardised(f, cells)
     fine &= ~_repeats(cells, table)
     cells, spots, table = cells[fine], spots[fine], table[fine]
     neighbours = np.zeros((len(cells), 1), np.int64)
@@ -159,6 +147,24 @@ def shapes(f: Function) -> Shapes:
         np.ascontiguousarray(table),
         neighbours,
     )
+
+
+def _standardised(f: Function, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return f's curves on NODES with mean 0 and spread 1 (cells, nodes), and which are finite and vary."""
+    table = np.empty((len(cells), len(NODES)), np.float32)
+    fine = np.zeros(len(cells), bool)
+    for start in range(0, len(cells), 4096):
+        part = cells[start : start + 4096]
+        u = part[:, :1] * NODES + part[:, 1:2]
+        y = f.program.value(u, part[:, 2:3] if f.has_exponent else 1.0)
+        with np.errstate(all="ignore"):
+            y = y / np.abs(y).max(1, keepdims=True)
+            y = y - y.mean(1, keepdims=True)
+            spread = y.std(1, keepdims=True)
+            ok = np.isfinite(y).all(1) & (spread[:, 0] > 1e-11)
+            table[start : start + len(part)] = np.where(ok[:, None], y / spread, 0.0)
+        fine[start : start + len(part)] = ok
+    return table, fine
 
 
 def _repeats(cells: np.ndarray, table: np.ndarray) -> np.ndarray:

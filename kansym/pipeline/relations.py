@@ -9,11 +9,10 @@ formula is searched for with the column as the target that gives the simplest on
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,8 @@ from kansym.functions.library import Library
 from kansym.functions.parsing import quote, symbols
 from kansym.judge.refine import Judged, Trial, refine
 from kansym.pipeline import flow as pipeline
+from kansym.pipeline.dependence import Claim, Survey, Values
 from kansym.search import separable
-
-Values = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -141,20 +139,6 @@ class Relations:
         }
 
 
-@dataclass(frozen=True)
-class _Claim:
-    """Say that some columns determine another: indices, the mean squared share left, and the polynomial."""
-
-    target: int
-    others: tuple[int, ...]
-    share: float
-    values: Values = field(compare=False)
-
-    @property
-    def support(self) -> frozenset[int]:
-        return frozenset((self.target, *self.others))
-
-
 def relations(
     data: Any, names: Sequence[str] | None = None, settings: Settings | None = None, **options: Any
 ) -> Relations:
@@ -233,13 +217,11 @@ class _Search:
     """Carry one search: rows, scaled columns, what is settled."""
 
     def __init__(self, X: np.ndarray, names: tuple[str, ...], settings: Settings, started: float) -> None:
-        self.all, self.names, self.settings, self.started = X, names, settings, started
+        self.names, self.settings, self.started, self.rows = names, settings, started, len(X)
         rng = np.random.default_rng(settings.seed)
         at = np.sort(rng.choice(len(X), min(len(X), settings.rows), replace=False))
         self.X = X[at]
-        self.fit = rng.permutation(len(self.X)) >= len(self.X) // 3
-        self.maps = [_light(X[:, i]) for i in range(X.shape[1])]
-        self.U = np.column_stack([m(self.X[:, i]) for i, m in enumerate(self.maps)])
+        self.survey = Survey(self.X, settings.sets, rng)
         self.library = (
             settings.library if isinstance(settings.library, Library) else Library.load(settings.library)
         )
@@ -251,14 +233,14 @@ class _Search:
         return limit is not None and time.monotonic() - self.started > limit
 
     def run(self, notes: list[str]) -> Relations:
-        claims = self.claims()
+        claims = self.survey.claims(self.settings.largest)
         limit = self.settings.tolerance**2
         kept: list[tuple[Relation, Values]] = []
         circuits: list[frozenset[int]] = []
         consequences: list[frozenset[int]] = []
-        supports: dict[frozenset[int], list[_Claim]] = {}
+        supports: dict[frozenset[int], list[Claim]] = {}
         for claim in claims.values():
-            if claim.share < limit and not self.improved(claim, claims):
+            if claim.share < limit and not self.survey.lacking(claim, claims):
                 supports.setdefault(claim.support, []).append(claim)
         order = sorted(supports, key=lambda s: (len(s), min(c.share for c in supports[s]), sorted(s)))
         pending: list[frozenset[int]] = []
@@ -270,7 +252,7 @@ class _Search:
             if not last and any(c <= support for c in pending):
                 continue
             best = min(supports[support], key=lambda c: c.share)
-            if self.follows(best, [v for _, v in kept]):
+            if self.survey.follows(best, [v for _, v in kept]):
                 circuits.append(support)
                 consequences.append(support)
                 continue
@@ -282,129 +264,30 @@ class _Search:
                 continue
             circuits.append(support)
             kept.append((relation, self.values(relation, best)))
+        trends = self.survey.trends(claims, circuits)
         used = {n for r, _ in kept for n in r.columns}
         used |= {self.names[i] for c in consequences for i in c}
         return Relations(
             tuple(r for r, _ in kept),
             tuple(n for n in self.names if n not in used),
-            tuple(tuple(self.names[i] for i in sorted(c)) for c in consequences),
-            self.trends(claims, circuits),
+            tuple(self.named(sorted(c)) for c in consequences),
+            tuple((self.names[c.target], self.named(c.others), math.sqrt(c.share)) for c in trends),
             self.names,
-            len(self.all),
+            self.rows,
             time.monotonic() - self.started,
             tuple(notes),
             "time limit" if self.late else self.reason,
         )
 
-    def claims(self) -> dict[tuple[int, tuple[int, ...]], _Claim]:
-        """Return for every column and every small set of others what the set leaves of the column."""
-        d = len(self.names)
-        targets = {i: [self.U[:, i]] for i in range(d)}
-        for i in range(d):
-            if self.X[:, i].min() < 0 < self.X[:, i].max():
-                targets[i].append(self.U[:, i] ** 2)  # x² + y² = 1 determines x² only
-        found: dict[tuple[int, tuple[int, ...]], _Claim] = {}
-        size_before: list[tuple[int, ...]] = []
-        for size in range(1, min(self.settings.largest, d - 1) + 1):
-            if math.comb(d, size) <= self.settings.sets:
-                sets: list[tuple[int, ...]] = list(itertools.combinations(range(d), size))
-            else:
-                sets = self.extended(size_before, found)
-            for others in sets:
-                self.ask(others, targets, found)
-            size_before = sets
-        return found
+    def named(self, columns: Iterable[int]) -> tuple[str, ...]:
+        return tuple(self.names[i] for i in columns)
 
-    def extended(
-        self, sets: list[tuple[int, ...]], found: dict[tuple[int, tuple[int, ...]], _Claim]
-    ) -> list[tuple[int, ...]]:
-        """Return the sets of one more column that grow from the best ones of every target."""
-        d = len(self.names)
-        share = max(1, self.settings.sets // (d * d))
-        grown: set[tuple[int, ...]] = set()
-        for t in range(d):
-            mine = sorted((s for s in sets if (t, s) in found), key=lambda s: found[t, s].share)[:share]
-            for s in mine:
-                grown |= {tuple(sorted((*s, j))) for j in range(d) if j != t and j not in s}
-        return sorted(grown)
-
-    def ask(
-        self,
-        others: tuple[int, ...],
-        targets: dict[int, list[np.ndarray]],
-        found: dict[tuple[int, tuple[int, ...]], _Claim],
-    ) -> None:
-        fit = self.fit
-        powers = _powers(len(others), int(fit.sum()))
-        A = _chebyshev(self.U[:, others], powers)
-        columns = [(i, k, v) for i, vs in targets.items() if i not in others for k, v in enumerate(vs)]
-        B = np.column_stack([v for *_, v in columns])
-        G = A[fit].T @ A[fit]
-        G[np.diag_indices(len(G))] += 1e-11 * np.trace(G) / len(G)
-        C = np.linalg.solve(G, A[fit].T @ B[fit])
-        left = np.mean((A[~fit] @ C - B[~fit]) ** 2, axis=0) / np.var(B[~fit], axis=0)
-        for j, (i, k, _) in enumerate(columns):
-            key = (i, others)
-            if key in found and found[key].share <= left[j]:
-                continue
-            found[key] = _Claim(i, others, float(left[j]), self.polynomial(i, k, others, powers, C[:, j]))
-
-    def polynomial(
-        self, target: int, kind: int, others: tuple[int, ...], powers: np.ndarray, c: np.ndarray
-    ) -> Values:
-        """Return the function of the table's rows that vanishes where the claim holds."""
-
-        def values(X: np.ndarray) -> np.ndarray:
-            U = np.column_stack([self.maps[i](X[:, i]) for i in others])
-            u = self.maps[target](X[:, target])
-            return (u**2 if kind else u) - _chebyshev(U, powers) @ c
-
-        return values
-
-    def improved(self, claim: _Claim, claims: dict[tuple[int, tuple[int, ...]], _Claim]) -> bool:
-        """Tell whether one more column leaves so much less that the claim lacks it."""
-        if claim.share < 1e-5:
-            return False
-        for j in range(len(self.names)):
-            if j == claim.target or j in claim.others:
-                continue
-            other = claims.get((claim.target, tuple(sorted((*claim.others, j)))))
-            if other is not None and other.share < 0.3 * claim.share:
-                return True
-        return False
-
-    def follows(self, claim: _Claim, kept: list[Values]) -> bool:
-        """Tell whether the claim's gradient is a combination of the kept relations' gradients."""
-        if not kept:
-            return False
-        at = self.X[:: max(1, len(self.X) // 60)]
-        new = self.gradient(claim.values, at)
-        old = np.stack([self.gradient(v, at) for v in kept], axis=2)
-        angles = []
-        for g, B in zip(new, old, strict=True):
-            norm = np.linalg.norm(g)
-            if norm == 0 or not np.all(np.isfinite(B)) or not np.isfinite(norm):
-                continue
-            Q, _ = np.linalg.qr(B / (np.linalg.norm(B, axis=0) + 1e-300))
-            angles.append(np.linalg.norm(g - Q @ (Q.T @ g)) / norm)
-        return bool(angles) and float(np.median(angles)) < 0.2
-
-    def gradient(self, values: Values, X: np.ndarray) -> np.ndarray:
-        """Return (n, columns): central differences, in units of each column's spread."""
-        out = np.empty(X.shape)
-        for i, spread in enumerate(self.X.std(0)):
-            step = np.zeros(X.shape[1])
-            step[i] = 1e-4 * spread
-            with np.errstate(all="ignore"):
-                out[:, i] = (values(X + step) - values(X - step)) / 2e-4
-        return out
-
-    def values(self, relation: Relation, claim: _Claim) -> Values:
+    def values(self, relation: Relation, claim: Claim) -> Values:
         if relation.expression is None:
             return claim.values
         return lambda X: relation.residual(X, self.names)
 
-    def formula(self, claims: list[_Claim], floor: float) -> Relation:
+    def formula(self, claims: list[Claim], floor: float) -> Relation:
         """Return the simplest formula, over the possible targets, that leaves no more than the noise."""
         best: tuple[float, Relation] | None = None
         least = min(c.share for c in claims)
@@ -431,7 +314,7 @@ class _Search:
             and best[1].share ** 2 < 30 * claim.share
         ):
             return best[1]
-        others = tuple(self.names[i] for i in claim.others)
+        others = self.named(claim.others)
         return Relation(self.names[claim.target], others, None, math.sqrt(claim.share), False, 0)
 
     def price(self, relation: Relation, enough: float) -> tuple[bool, bool, int, float]:
@@ -439,8 +322,8 @@ class _Search:
         size = relation.complexity + 2 * _inverses(relation.expression)
         return (not relation.exact, relation.share**2 > enough, size, relation.share)
 
-    def law(self, claim: _Claim, thorough: bool) -> tuple[Relation, float] | None:
-        names = tuple(self.names[i] for i in claim.others)
+    def law(self, claim: Claim, thorough: bool) -> tuple[Relation, float] | None:
+        names = self.named(claim.others)
         dataset = from_arrays(self.X[:, claim.others], self.X[:, claim.target], names, target="y target")
         if len(dataset.names) < len(names):
             return None
@@ -482,20 +365,6 @@ class _Search:
             return None
         return Relation(self.names[claim.target], names, form, share, proved, best.complexity), best.length
 
-    def trends(
-        self, claims: dict[tuple[int, tuple[int, ...]], _Claim], circuits: list[frozenset[int]]
-    ) -> tuple[tuple[str, tuple[str, ...], float], ...]:
-        """Return the best dependence of every column that is in no relation, when there is one."""
-        out = []
-        for t, name in enumerate(self.names):
-            if any(t in c for c in circuits):
-                continue
-            mine = [c for (i, _), c in claims.items() if i == t]
-            best = min(mine, key=lambda c: c.share * 1.1 ** len(c.others), default=None)
-            if best is not None and best.share < 0.5:
-                out.append((name, tuple(self.names[i] for i in best.others), math.sqrt(best.share)))
-        return tuple(out)
-
 
 def _inverses(expression: sympy.Expr | None) -> int:
     """Count what solving for the wrong column leaves in a formula: roots, quotients, inverse functions."""
@@ -504,37 +373,3 @@ def _inverses(expression: sympy.Expr | None) -> int:
     powers = sum(not (p.exp.is_Integer and p.exp > 0) for p in expression.atoms(sympy.Pow) if p.exp.is_number)
     backward = (sympy.log, sympy.asin, sympy.acos, sympy.atan, sympy.atanh, sympy.asinh, sympy.acosh)
     return powers + len(expression.atoms(*backward))
-
-
-def _light(x: np.ndarray) -> Values:
-    """Return a monotone map of a column to [-1, 1]: itself, its logarithm, or ranks if its tails are long."""
-    spread = float(np.std(x))
-    tail = float(np.mean(((x - x.mean()) / spread) ** 4))
-    if tail < 6:
-        low, high = float(x.min()), float(x.max())
-        return lambda v: (v - low) * (2 / (high - low)) - 1
-    if x.min() > 0:
-        inner = _light(np.log(x)) if np.std(np.log(x)) > 0 else None
-        if inner is not None:
-            return lambda v: inner(np.log(np.maximum(v, 1e-300)))
-    middle, scale = float(np.median(x)), float(np.percentile(np.abs(x - np.median(x)), 75))
-    scale = scale or spread
-    y = np.arcsinh((x - middle) / scale)
-    low, high = float(y.min()), float(y.max())
-    return lambda v: (np.arcsinh((v - middle) / scale) - low) * (2 / (high - low)) - 1
-
-
-def _powers(count: int, rows: int) -> np.ndarray:
-    """Return the exponents (terms, count) of total degree as high as a quarter of the rows allows."""
-    degree = {1: 14, 2: 10, 3: 7, 4: 5}.get(count, 4)
-    while degree > 1 and math.comb(degree + count, count) > rows // 4:
-        degree -= 1
-    return np.array([p for p in itertools.product(range(degree + 1), repeat=count) if sum(p) <= degree])
-
-
-def _chebyshev(U: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    out = np.ones((len(U), len(powers)))
-    for i in range(U.shape[1]):
-        T = np.polynomial.chebyshev.chebvander(U[:, i], int(powers.max()))
-        out *= T[:, powers[:, i]]
-    return out
