@@ -1,5 +1,6 @@
 """The layer list is the architecture document, and this is its test; start-up stays light."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,14 @@ def test_start_up_loads_nothing_heavy(entry):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.rstrip().endswith("LOADED []"), done.stdout[-500:] + done.stderr[-2000:]
+
+
+def test_contributing_names_every_room_and_no_other():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = {m[1]: m[2] for m in re.finditer(r"^\| `(\w+)` \|(.*)\|.*\|$", text, re.MULTILINE)}
+    doors = {p.stem: p for p in sorted((ROOT / "kansym").iterdir()) if (p / "__init__.py").exists()}
+    assert list(rows) and set(rows) == set(doors)
+    for door, folder in doors.items():
+        rooms = {p.stem for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+        named = set(re.findall(r"`(\w+)/?`", rows[door]))
+        assert named == rooms - {"__init__"}, f"{door}: {named ^ (rooms - {'__init__'})}"

@@ -7,9 +7,11 @@ A ```python block runs in one namespace per page. Other blocks are for reading.
 from __future__ import annotations
 
 import doctest
+import importlib
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -72,3 +74,22 @@ def test_links_between_pages_lead_somewhere():
     for page in [*PAGES, FIGURES]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} -> {target}"
+
+
+def _resolves(name: str) -> bool:
+    parts = name.split(".")
+    for k in range(len(parts), 0, -1):
+        try:
+            thing: Any = importlib.import_module(".".join(parts[:k]))
+        except ImportError:
+            continue
+        return all((thing := getattr(thing, part, None)) is not None for part in parts[k:])
+    return False
+
+
+def test_dotted_names_in_docs_and_code_exist() -> None:
+    files = [DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+    files += (DOCS.parent / "kansym").rglob("*.py")
+    said = {m for f in files for m in re.findall(r"kansym(?:\.[A-Za-z_]\w*)+", f.read_text(encoding="utf-8"))}
+    assert len(said) > 50
+    assert sorted(name for name in said if not _resolves(name)) == []
