@@ -58,6 +58,8 @@ def test_dates(dates, says):
 
 def test_categories_and_complex_numbers():
     note(frame(kind=pd.Categorical(list("abc") * 4)), "column 'kind' holds categories")
+    data = note(frame(kind=pd.Categorical(list("ab") * 6)), "column 'kind' is a category of 2 levels: a, b")
+    assert data.categories == {"kind": ("kind=a", "kind=b")}
     refused(frame(z=X + 1j), "holds complex numbers", inputs=["z"])
 
 
@@ -71,7 +73,8 @@ def test_missing_values():
     data = note(holes, f"{int((X < 1.2).sum())} of 12 rows have missing values")
     assert data.rows == int((X >= 1.2).sum())
     mostly = frame(b=np.where(X < 1.7, np.nan, X**3))
-    message = refused(mostly, "more than half")
+    assert note(mostly, "column 'b': left out, gaps in 9 of 12 rows").rows == 12
+    message = refused(mostly[["b", "y"]], "more than half")
     assert "'b'" in message
     refused(frame(b=np.nan), "Column 'b' is empty|constant|more than half")
 
@@ -88,7 +91,8 @@ def test_missing_errors_and_groups():
 def test_an_empty_column_of_a_file(tmp_path):
     path = tmp_path / "t.csv"
     frame(b=np.nan).to_csv(path, index=False)
-    refused(path, "12 of 12 rows have missing values.*'b'")
+    assert note(path, "column 'b': left out, gaps in 12 of 12 rows").names == ("a",)
+    refused(path, "12 of 12 rows have missing values.*'b'", inputs=["b"])
 
 
 def test_a_long_word_is_not_shown_whole():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ import numpy as np
 
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.data import repair
+from kansym.data.gaps import bearable
+from kansym.data.inputs import Made, of_table
 from kansym.data.repair import Rows
 from kansym.data.table import Table, numbers, read_table
 from kansym.data.units import Unit, parse
@@ -38,6 +40,7 @@ class Dataset:
     `weights` are 1/sigma^2, or None; `absolute` says that they come from measurement errors and not just
     from preferences. `columns` are the positions of the used inputs among those given. `units` maps names
     (inputs and target) to exponents of `kansym.data.units.BASE`, or is None when any is unknown.
+    `categories` name for each category its inputs of 0 and 1, `made` says how inputs came from a table.
     """
 
     X: np.ndarray
@@ -50,6 +53,8 @@ class Dataset:
     units: Mapping[str, tuple[Fraction, ...]] | None = None
     unit_texts: Mapping[str, str] | None = None
     columns: tuple[int, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    made: Mapping[str, Made] = field(default_factory=dict)
     source: str = "arrays"
     notes: tuple[str, ...] = ()
 
@@ -184,13 +189,15 @@ def from_table(
     group: str | None = None,
     units: Mapping[str, Any] | None = None,
     relative_error: float | None = None,
+    category: Sequence[str] = (),
 ) -> Dataset:
     """Return the dataset that a table, its card and these choices describe.
 
     `target` defaults to the card's, then to the last column; `inputs` to the card's, then to all other
     columns of numbers. `sigma` names the column of measurement errors of the target, `relative_error` is a
     floor for them as a share of the value: weights are 1/(sigma^2 + (relative_error*y)^2). `units` adds
-    to those in the header and card. Raises InputError; every repair is in `notes`.
+    to those in the header and card. Columns in `category`, and those of text with few levels, become inputs
+    of 0 and 1, one a level. Raises InputError; every repair is in `notes`.
     """
     table = read_table(table)
     card = table.card
@@ -206,8 +213,10 @@ def from_table(
     _check_choices(target, inputs, {"sigma": sigma, "group": group})
     all_units = {**table.units, **{table.name(n): unit for n, unit in (units or {}).items()}}
     notes = list(table.notes)
-    values = _inputs(table, target, inputs, (sigma, group), notes)
+    others = [n for n in table.names if n not in (target, sigma, group)]
+    category = [table.name(n, "category") for n in category]
     y = _target(table, target, notes)
+    found = of_table(table, y, others if inputs is None else inputs, inputs is not None, category, notes)
     errors = None
     if sigma is not None:
         errors, problem = numbers(table, sigma, notes)
@@ -215,15 +224,20 @@ def from_table(
             raise InputError(f"Sigma column {sigma!r} {problem}.")
         errors = errors * repair.rescaled(all_units, sigma, target, notes)
     given = Rows(
-        np.column_stack(list(values.values())),
+        np.column_stack(list(found.values.values())),
         y,
-        tuple(values),
+        tuple(found.values),
         target,
-        tuple(table.names.index(n) for n in values),
+        tuple(table.names.index(found.source(n)) for n in found.values),
         errors=errors,
         groups=None if group is None else table.frame[group].to_numpy(),
     )
-    return _finish(given, relative_error, all_units, table.source, notes)
+    if any(n in all_units for n in (*given.names, target)):
+        all_units = {**found.units, **all_units}
+    whole = _finish(given, relative_error, all_units, table.source, notes)
+    categories = {n: levels for n, levels in found.categories.items() if set(levels) <= set(whole.names)}
+    made = {n: how for n, how in found.made.items() if n in whole.names}
+    return replace(whole, categories=categories, made=made)
 
 
 def _check_choices(target: str, inputs: Sequence[str] | None, parts: Mapping[str, str | None]) -> None:
@@ -233,30 +247,6 @@ def _check_choices(target: str, inputs: Sequence[str] | None, parts: Mapping[str
             raise InputError(f"Column {name!r} is the target; {kind} needs another column.")
     if target in (inputs or ()):
         raise InputError(f"Column {target!r} is the target, so it cannot be an input too; leave it out.")
-
-
-def _inputs(
-    table: Table, target: str, asked: Sequence[str] | None, others: Sequence[str | None], notes: list[str]
-) -> dict[str, np.ndarray]:
-    """Return the input columns by name: those asked for, or all of numbers that are nothing else."""
-    chosen = asked if asked is not None else [n for n in table.names if n != target and n not in others]
-    values: dict[str, np.ndarray] = {}
-    refused: list[str] = []
-    for name in dict.fromkeys(chosen):
-        found, problem = numbers(table, name, notes)
-        if found is not None:
-            values[name] = found
-        elif asked is not None:
-            raise InputError(f"Column {name!r} {problem}.")
-        else:
-            refused.append(f"column {name!r} {str(problem).partition(';')[0]}")
-    if not values:
-        why = f": {refused[0]}" if refused else ""
-        raise InputError(
-            f"{table.source} has no input columns of numbers besides the target {target!r}{why}."
-        )
-    notes += [f"{reason}: left out" for reason in refused]
-    return values
 
 
 def _target(table: Table, target: str, notes: list[str]) -> np.ndarray:
@@ -352,7 +342,7 @@ def _finish(
     given: Rows, relative_error: float | None, units: Mapping[str, Any], source: str, notes: list[str]
 ) -> Dataset:
     """Return the dataset of the usable rows, with weights from measurement errors and units where known."""
-    rows = repair.usable(given, notes)
+    rows = repair.usable(bearable(given, notes), notes)
     names, target, y = rows.names, rows.target, rows.y
     least = min(len(names), SCREEN_ABOVE) + 2  # more inputs are screened before a search
     if len(y) < least:

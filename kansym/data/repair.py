@@ -49,6 +49,11 @@ class Rows:
         )
         return replace(self, X=self.X[rows], y=self.y[rows], weights=weights, errors=errors, groups=groups)
 
+    def columns_of(self, keep: Sequence[int]) -> Rows:
+        """Return some of the columns."""
+        names, columns = tuple(self.names[i] for i in keep), tuple(self.columns[i] for i in keep)
+        return replace(self, X=self.X[:, list(keep)], names=names, columns=columns)
+
 
 def usable(rows: Rows, notes: list[str]) -> Rows:
     """Return the finite rows and the columns that say something; refuse what no search can use."""
@@ -59,9 +64,7 @@ def usable(rows: Rows, notes: list[str]) -> Rows:
     if groups is not None and len(groups) and np.all(groups == groups[0]):
         raise InputError(f"All rows are in group {groups[0]!s}; holding out a group needs two of them.")
     _enough(rows)
-    keep = _informative(rows.X, rows.names, notes)
-    names, columns = tuple(rows.names[i] for i in keep), tuple(rows.columns[i] for i in keep)
-    return replace(rows, X=rows.X[:, keep], names=names, columns=columns)
+    return rows.columns_of(_informative(rows.X, rows.names, notes))
 
 
 def _labels(groups: np.ndarray) -> np.ndarray:
@@ -86,9 +89,11 @@ def _finite(rows: Rows, notes: list[str]) -> Rows:
         return rows
     bad = int(lacking.sum())
     infinite = int((np.isinf(X).any(axis=1) | np.isinf(y)).sum())
-    worst = max(gaps, key=lambda n: int(gaps[n].sum()))
     kind = "infinite" if infinite == bad else "missing or infinite" if infinite else "missing"
-    said = f"{bad} of {len(y)} rows have {kind} values ({int(gaps[worst].sum())} in {worst!r})"
+    most = sorted((n for n in gaps if gaps[n].any()), key=lambda n: -int(gaps[n].sum()))
+    shown = ", ".join(f"{int(gaps[n].sum())} in {n!r}" for n in most[:3])
+    shown += f" and {len(most) - 3} other columns" if len(most) > 3 else ""
+    said = f"{bad} of {len(y)} rows have {kind} values ({shown})"
     if bad > MISSING_SHARE * len(y):
         raise InputError(f"{said}, more than half; leave that column out or fill it.")
     notes.append(f"{said}: dropped")

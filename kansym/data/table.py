@@ -146,36 +146,54 @@ def shipped_cards() -> dict[str, Card]:
     return {c.name: c for c in (Card.read(p) for p in sorted(resources.folder("datasets").glob("*.toml")))}
 
 
-def numbers(table: Table, name: str, notes: list[str]) -> tuple[np.ndarray | None, str | None]:
-    """Return a column as float64 with gaps as NaN, or None and what it holds instead.
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Hold a column as numbers (n,), or None and what it holds instead; `says` is what was made of dates."""
 
-    Booleans become 0 and 1, dates days since the first one, durations days, with a line appended to `notes`.
-    Raises InputError for a column that can be read in two ways.
+    values: np.ndarray | None
+    problem: str = ""
+    says: str = ""
+    times: dates.Times | None = None
+
+
+def numbers(table: Table, name: str, notes: list[str]) -> tuple[np.ndarray | None, str | None]:
+    """Return a column as `column` reads it: its numbers, or None and what it holds instead.
+
+    What was made of dates is a line appended to `notes`.
+    """
+    found = column(table, name)
+    if found.says:
+        notes.append(f"column {name!r} {found.says}")
+    return found.values, found.problem or None
+
+
+def column(table: Table, name: str) -> Column:
+    """Return a column as float64 with gaps as NaN.
+
+    Booleans become 0 and 1, dates days since the first one, durations days. Raises InputError for a column
+    that can be read in two ways.
     """
     import pandas as pd
 
     if name in table.unclear:
         raise InputError(table.unclear[name])
     if name in table.read:
-        return table.read[name], None
-    column = table.frame[name]
-    kind = column.dtype
+        return Column(table.read[name])
+    cells = table.frame[name]
+    kind = cells.dtype
     if isinstance(kind, pd.CategoricalDtype):
-        return None, "holds categories, not numbers; code them as numbers or leave it out"
-    if pd.api.types.is_bool_dtype(kind):
-        return column.to_numpy(dtype=float, na_value=np.nan), None
+        return Column(None, "holds categories, not numbers; code them as numbers or leave it out")
     if pd.api.types.is_complex_dtype(kind):
-        return None, "holds complex numbers; give real and imaginary part as columns"
-    if pd.api.types.is_numeric_dtype(kind):
-        return column.to_numpy(dtype=float, na_value=np.nan), None
-    if len(column) and not column.notna().any():
-        return None, "is empty; fill it or leave it out"
-    times = dates.read(column)
+        return Column(None, "holds complex numbers; give real and imaginary part as columns")
+    if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
+        return Column(cells.to_numpy(dtype=float, na_value=np.nan))
+    if len(cells) and not cells.notna().any():
+        return Column(None, "is empty; fill it or leave it out")
+    times = dates.read(cells)
     if times is not None:
-        notes.append(f"column {name!r} {times.says}")
-        return times.values, None
-    first = _short(column.dropna().iloc[0])
-    return None, f"holds text ({first}), not numbers; choose another or leave it out"
+        return Column(times.values, says=times.says, times=times)
+    first = _short(cells.dropna().iloc[0])
+    return Column(None, f"holds text ({first}), not numbers; choose another or leave it out")
 
 
 def _short(value: Any) -> str:
