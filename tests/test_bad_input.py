@@ -73,7 +73,7 @@ def test_missing_values():
     data = note(holes, f"{int((X < 1.2).sum())} of 12 rows have missing values")
     assert data.rows == int((X >= 1.2).sum())
     mostly = frame(b=np.where(X < 1.7, np.nan, X**3))
-    assert note(mostly, "column 'b': left out, gaps in 9 of 12 rows").rows == 12
+    assert note(mostly, "column 'b': left out, gaps in 8 of 12 rows").rows == 12
     message = refused(mostly[["b", "y"]], "more than half")
     assert "'b'" in message
     refused(frame(b=np.nan), "Column 'b' is empty|constant|more than half")

@@ -1,4 +1,4 @@
-"""Columns become inputs: categories of 0 and 1, days, weekdays and seasons where they help, gaps that cost nothing."""
+"""Columns become inputs: categories of 0 and 1, days, weekdays and seasons; gaps that cost nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def test_numbers_are_a_category_when_asked():
 
 def test_a_row_without_its_category_is_dropped_and_counted():
     words = ["a", "b", None, "a", "b", "a"] * 20
-    data = from_table(pd.DataFrame({"kind": words, "x": X, "y": X**2}))
+    y = X**2 + np.array([w == "a" for w in words])
+    data = from_table(pd.DataFrame({"kind": words, "x": X, "y": y}))
     assert data.rows == 100 and "20 in 'kind=a'" in " ".join(data.notes)
 
 

@@ -12,6 +12,7 @@ _NOT_HERE = {
     "sigma": None,
     "relative_error": None,
     "units": (),
+    "category": (),
     "only": (),
     "exclude": (),
     "guesses": (),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,26 +42,20 @@ def predict(
 
     Writes CSV: the inputs, the prediction, and whether the row lies inside the data the law was made from.
     """
-    from kansym.base.errors import InputError, UnknownNameError
-    from kansym.data.table import numbers, read_table
-
-    table = read_table(data, decimal=decimal, thousands=thousands)
-    names, target, ranges, law = _law(model, row)
-    columns = []
-    for name in names:
-        if name not in table.names:
-            raise UnknownNameError("column of the data", name, table.names, "The law needs it.")
-        values, problem = numbers(table, name, [])
-        if values is None:
-            raise InputError(f"Column {name!r} {problem}.")
-        columns.append(values)
     import numpy as np
 
-    X = np.column_stack(columns)
-    frame = table.frame[list(names)].copy()
+    from kansym.data.inputs import again
+    from kansym.data.table import read_table
+
+    table = read_table(data, decimal=decimal, thousands=thousands)
+    names, target, facts, law = _law(model, row)
+    made = facts.get("made", {})
+    X = again(table, names, made)
+    shown = dict.fromkeys(made[n]["column"] if n in made else n for n in names)
+    frame = table.frame[list(shown)].copy()
     frame[f"{target}_predicted"] = law(X)
-    if ranges:
-        low, high = np.array([ranges[n] for n in names]).T
+    if "ranges" in facts:
+        low, high = np.array([facts["ranges"][n] for n in names]).T
         frame["inside"] = ((low <= X) & (high >= X)).all(axis=1)
     text = frame.to_csv(index=False)
     if out is None:
@@ -127,8 +121,8 @@ def report(model: Path, out: Path) -> None:
 
 def _law(
     model: Path, row: int | None
-) -> tuple[tuple[str, ...], str, Mapping[str, Sequence[float]], Callable[[np.ndarray], np.ndarray]]:
-    """Return a model's columns, target, ranges (where known) and function."""
+) -> tuple[tuple[str, ...], str, Mapping[str, Any], Callable[[np.ndarray], np.ndarray]]:
+    """Return a model's inputs, target, what is known of the data it was made from, and its function."""
     from kansym.base import storage
     from kansym.report import page as reports
 
@@ -142,7 +136,7 @@ def _law(
         return graph.inputs, target, {}, lambda X: evaluate(graph, X)[:, 0]
     run, _ = reports.load(model)
     _check_row(run, row)
-    return run.names, run.data["target"], run.data["ranges"], lambda X: run.predict(X, row)
+    return run.names, run.data["target"], run.data, lambda X: run.predict(X, row)
 
 
 def _check_row(run: Run, row: int | None) -> None:

@@ -63,6 +63,13 @@ def table_options(command: Any) -> Any:
                 "--group", metavar="COLUMN", help="Hold out whole groups of rows that share this value."
             ),
             click.option(
+                "--category",
+                metavar="A,B,...",
+                multiple=True,
+                help="Columns whose values are kinds, not sizes: one law with constants of its own for each. "
+                "Default: columns of text with few different words.",
+            ),
+            click.option(
                 "--units",
                 metavar="COLUMN=UNIT",
                 multiple=True,
@@ -146,6 +153,7 @@ def read(data: str, options: dict[str, Any]) -> Dataset:
         group=options["group"],
         units=dict(_unit(text) for text in options["units"]),
         relative_error=options["relative_error"],
+        category=names(options["category"], table.names) if options["category"] else (),
     )
 
 

@@ -133,16 +133,18 @@ def of_table(
     return found
 
 
-def again(table: Table, names: Sequence[str], made: Mapping[str, Made]) -> np.ndarray:
+def again(table: Table, names: Sequence[str], made: Mapping[str, Made | Mapping[str, str]]) -> np.ndarray:
     """Return X (n, names) of another table as a law's inputs were made before.
 
-    Raises UnknownNameError for a column that is not there and InputError for one that holds no numbers.
+    `made` may hold plain data, as a run's file does. Raises UnknownNameError for a column that is not there
+    and InputError for one that holds no numbers.
     """
     out = []
-    known = _levels(made)
+    ways = {n: how if isinstance(how, Made) else Made(**how) for n, how in made.items()}
+    known = _levels(ways)
     for name in names:
-        if name in made:
-            how = made[name]
+        if name in ways:
+            how = ways[name]
             if how.column not in table.names:
                 raise UnknownNameError("column of the data", how.column, table.names, "The law needs it.")
             if how.kind == "level":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -212,6 +212,7 @@ def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
         "hash": dataset.hash,
         "source": dataset.source,
         "units": dict(dataset.unit_texts or {}),
+        "made": {n: asdict(how) for n, how in dataset.made.items()},
         "weighted": dataset.weights is not None,
         "ranges": {n: [float(x.min()), float(x.max())] for n, x in zip(dataset.names, dataset.X.T)},  # noqa: B905
         "target_range": [float(dataset.y.min()), float(dataset.y.max())],

@@ -43,6 +43,9 @@ WORK = 5000.0
 SEARCH_ROWS = 2000
 """The structure search looks at no more rows than this; constants of the front see all of them."""
 
+LEVEL_NODES = 8
+"""Nodes that a formula may have more for each level of a category: those of two constants of its own."""
+
 MOST_LINEAR = 6
 """Linear laws are tried with up to this many inputs."""
 
@@ -98,7 +101,7 @@ class Options:
     @property
     def limit(self) -> int:
         """Return the largest complexity that is kept: two constants for every category are free."""
-        return self.maxsize + 8 * len(self.categories)
+        return self.maxsize + LEVEL_NODES * len(self.categories)
 
     def __post_init__(self) -> None:
         """Refuse what no run can take; raises InputError."""
@@ -141,11 +144,13 @@ def discover(
     names: Sequence[str] | None = None,
     target: str | None = None,
     weights: Any = None,
+    category: Sequence[str] = (),
     **settings: Any,
 ) -> Run:
     """Find the law in a table: a front of formulas from simplest to most accurate.
 
-    `data` is X (n, d) with `y` (n,), or a path, a table's shipped name, a DataFrame or a Dataset alone.
+    `data` is X (n, d) with `y` (n,), or anything that `read_table` takes, or a Dataset alone; `category`
+    names columns of a table that are categories whatever they hold (text with few levels is one anyway).
     `settings` are fields of :class:`Options`. Ctrl-C ends the search and returns the best so far.
     Raises InputError for data or options that cannot be used.
     """
@@ -154,7 +159,7 @@ def discover(
     elif y is not None:
         dataset = from_arrays(data, y, names, weights, target=target)
     else:
-        dataset = from_table(data, target=target)
+        dataset = from_table(data, target=target, category=category)
     if settings:
         unknown = set(settings) - set(Options.__dataclass_fields__)
         if unknown:
@@ -176,10 +181,14 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     dataset = dataset.select(asked.columns) if asked else dataset.screened(seed=options.seed)
     if dataset.units is not None and not options.unit_constants:
         dataset = replace(dataset, notes=(*dataset.notes, _word_on_units(dataset)))
+    if dataset.rows > SEARCH_ROWS:
+        said = f"the search looks at {SEARCH_ROWS} of {dataset.rows} rows; constants are fitted to all"
+        dataset = replace(dataset, notes=(*dataset.notes, said))
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
     surveyed = survey(dataset, options.noise, options.robust, options.seed)
     trial = Trial.of(surveyed.dataset, library, options.seed, options.unit_constants)
-    archive = Archive(trial, options.limit)
+    levels = sum(map(len, dataset.categories.values()))
+    archive = Archive(trial, options.limit + LEVEL_NODES * levels)
 
     def finish(reason: str) -> Run:
         with np.errstate(all="ignore"):
@@ -239,7 +248,7 @@ def _explore(trial: Trial, archive: Archive, options: Options, asked: Template |
                 tried.add(text)
                 shortest = archive.shortest
                 promising = shortest + 0.02 * len(trial.train.y) + 60
-                for law in refine(formula, trial, candidate.source, promising, options.limit, shortest):
+                for law in refine(formula, trial, candidate.source, promising, archive.maxsize, shortest):
                     if archive.add(law):
                         budget.tell(name, *_best_of(archive))
                 if archive.leader is not None and exact(archive.leader, trial):
@@ -296,7 +305,9 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
     producers = registry.producers(options.device, options.kan)
     steps = schedule.plan(rows, producers, trial.dimensions is not None)
     if options.categories:
-        steps.insert(0, Step("categories", shared.producer(options.categories), rows, only=True))
+        steps.insert(0, Step("categories", shared.producer({"": options.categories}), rows, only=True))
+    elif rows.categories:
+        steps.insert(0, Step("categories", shared.producer(rows.categories), rows))
     return steps
 
 

@@ -1,17 +1,18 @@
 """One law with constants of its own for every category: y = a[k]*exp(-b*t), a measured for each k.
 
-The form is looked for in the rows of the largest categories alone. Each of its constants is then either
-shared or free in every category; description length decides which. Categories are one-hot columns, so that
-what comes out is a formula like any other.
+The form is looked for in the rows of the largest cells alone, where every category is fixed. Each of its
+constants is then shared, or free in every level of one category, or of all of them crossed; levels that the
+rows cannot tell apart share a value. Description length decides. Levels are columns of 0 and 1, so that what
+comes out is a formula like any other.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import sympy
@@ -34,81 +35,287 @@ COST = 5000.0
 """Units of work of the search for one law of all categories."""
 
 FEWEST = 8
-"""Rows that a category needs to show the form of the law."""
+"""Rows that a cell needs to show the form of the law."""
 
 LARGEST = 2
-"""Categories that are searched for the form."""
+"""Cells that are searched for the form."""
 
 FORMS = 4
-"""Forms kept; each is tried with every choice of constants that differ."""
+"""Forms kept; each is tried with its constants free in one category after the other."""
+
+MOST_CROSSED = 24
+"""Levels of several categories crossed that may have constants of their own."""
+
+MOST_GROUPS = 4
+"""Groups into which the levels of a category are put where they are not all told apart."""
 
 MOST_FREE = 4
-"""A form with more constants is tried with none, each one, and all of them free only."""
+"""Constants that are freed one after the other; a law with more is rarely one law."""
 
 OFFERED = 8
 
+STEPS = 30
+"""Steps of a fit; the judge fits what is offered to the end."""
 
-def producer(levels: Sequence[str]) -> Producer:
-    """Return the producer for a table whose one-hot columns `levels` say which category a row is of."""
+FACTOR, TERM = (sympy.Symbol(f"\0{word}", real=True) for word in ("factor", "term"))
+"""What every form may have besides its own constants: a factor (1 where shared) and a term (0)."""
+
+
+def producer(categories: Mapping[str, Sequence[str]]) -> Producer:
+    """Return the producer for a table whose columns of 0 and 1 say which level of a category a row is of."""
     purpose = "one law with constants of its own for every category"
-    return Producer("categories", purpose, Level.DEEP, COST, lambda: partial(propose, levels=tuple(levels)))
+    return Producer(
+        "categories", purpose, Level.DEEP, COST, lambda: partial(propose, categories=dict(categories))
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """Hold a division of the rows: by one category, or by several crossed.
+
+    `marks` are formulas that are 1 on a level's rows and 0 elsewhere, `member` (n, levels) their values.
+    """
+
+    marks: tuple[sympy.Expr, ...]
+    member: np.ndarray
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Return the number of rows of each level."""
+        return self.member.sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Say for a constant in which division it is free, and which levels share a value (group of each)."""
+
+    division: int
+    groups: tuple[int, ...]
+
+    @property
+    def members(self) -> tuple[tuple[int, ...], ...]:
+        """Return the levels of each group."""
+        return tuple(
+            tuple(k for k, g in enumerate(self.groups) if g == group) for group in sorted(set(self.groups))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """Hold a formula for all rows: its constants as fitted, and its length in nats."""
+
+    constants: Mapping[sympy.Symbol, float]
+    fitted: polish.Polished
+    share: float
+    length: float
 
 
 def propose(
     dataset: Dataset,
     *,
-    levels: Sequence[str],
+    categories: Mapping[str, Sequence[str]],
     budget: Budget,
     library: Library | None = None,
     seed: int = 0,
 ) -> Iterator[Candidate]:
-    """Yield formulas for a dataset whose one-hot columns `levels` say which category a row is of."""
+    """Yield formulas for a dataset whose columns of 0 and 1 in `categories` say which level a row is of."""
     library = library or Library.load("default")
-    columns = symbols(dataset.names)
-    at = [dataset.names.index(n) for n in levels if n in dataset.names]
-    marks = [columns[i] for i in at]
-    member = dataset.X[:, at] > 0.5
-    rest = [n for n in dataset.names if n not in levels]
-    if not rest or len(at) < 2:
+    found = _divisions(dataset, categories)
+    known = {n for levels in categories.values() for n in levels}
+    rest = [n for n in dataset.names if n not in known]
+    if not rest or not found:
         return
-    w = np.ones(dataset.rows) if dataset.weights is None else dataset.weights / dataset.weights.mean()
-    parts = [_part(dataset, rest, member[:, k]) for k in range(len(at))]
-    everything = Rows(dataset.X, dataset.y, w, columns)
-    power = everything.loss(np.full(dataset.rows, np.average(dataset.y, weights=w)))
-    if not power > 0:
+    search = _Search(dataset, found, budget)
+    if not search.power > 0:
         return
-    found: dict[str, tuple[float, Candidate]] = {}
+    wholes: list[Whole] = []
+    cells = found[-1]  # the finest
+    parts = [dataset.take(np.flatnonzero(m)).select(rest) for m in cells.member.T]
     for form in _forms(parts, budget, library, seed):
-        for whole in _shared(form, parts, marks):
-            if budget.exhausted and found:
+        wholes += search.steps(form, rest)
+        if budget.exhausted and wholes:
+            break
+    offered: set[str] = set()
+    for whole in sorted(wholes, key=lambda w: w.length):
+        text = expressions.text(whole.fitted.expression, 5)
+        if text not in offered and len(offered) < OFFERED:
+            offered.add(text)
+            yield Candidate(whole.share, "constants per category", whole.fitted.expression)
+
+
+def _divisions(dataset: Dataset, categories: Mapping[str, Sequence[str]]) -> list[Division]:
+    """Return the divisions by each category, and last by all of them crossed where those are few."""
+    columns = dict(zip(dataset.names, symbols(dataset.names), strict=True))
+    alone = []
+    for levels in categories.values():
+        names = [n for n in levels if n in columns]
+        if len(names) > 1:
+            marks = np.column_stack([dataset.column(n) > 0.5 for n in names])
+            alone.append(Division(tuple(columns[n] for n in names), marks))
+    if len(alone) < 2:
+        return alone
+    crossed: list[tuple[sympy.Expr, np.ndarray]] = []
+    for combined in itertools.product(*(range(len(d.marks)) for d in alone)):
+        member = np.logical_and.reduce([d.member[:, k] for d, k in zip(alone, combined, strict=True)])
+        if member.any():
+            mark = sympy.Mul(*(d.marks[k] for d, k in zip(alone, combined, strict=True)))
+            crossed.append((mark, member))
+    if len(crossed) > MOST_CROSSED:
+        return sorted(alone, key=lambda d: len(d.marks))
+    return [*alone, Division(tuple(m for m, _ in crossed), np.column_stack([rows for _, rows in crossed]))]
+
+
+class _Search:
+    """Free the constants of forms one after the other, fitting all rows each time."""
+
+    def __init__(self, dataset: Dataset, divisions: Sequence[Division], budget: Budget) -> None:
+        w = np.ones(dataset.rows) if dataset.weights is None else dataset.weights / dataset.weights.mean()
+        self.dataset, self.divisions, self.budget = dataset, divisions, budget
+        self.rows = Rows(dataset.X, dataset.y, w, symbols(dataset.names))
+        self.power = self.rows.loss(np.full(dataset.rows, np.average(dataset.y, weights=w)))
+
+    def steps(self, form: sympy.Expr, rest: Sequence[str]) -> list[Whole]:
+        """Return the best formula of the form with none, one, two, ... of its constants free."""
+        shape, names, start = parametrise(form)
+        shape = FACTOR * shape + TERM
+        shared = dict(zip(names, start, strict=True)) | {FACTOR: 1.0, TERM: 0.0}
+        own = [self._own(form, d, rest) for d in self.divisions]
+        best = self._whole(shape, shared, own, {})
+        kept = [] if best is None else [best]
+        free: dict[sympy.Symbol, Choice] = {}
+        for _ in range(min(MOST_FREE, len(shared))):
+            tried = []
+            for name in (n for n in shared if n not in free):
+                for k, division in enumerate(self.divisions):
+                    choice = Choice(k, tuple(range(len(division.marks))))
+                    if self.budget.exhausted and kept:
+                        return kept
+                    tried.append((choice, name, self._whole(shape, shared, own, {**free, name: choice})))
+            better = [(c, n, w) for c, n, w in tried if w is not None]
+            if not better:
                 break
-            fitted = _fitted(whole, everything, budget)
-            if fitted is None:
-                continue
-            share = fitted.loss / power
-            length = _length(fitted, share, dataset.rows)
-            candidate = Candidate(share, "constants per category", fitted.expression)
-            found.setdefault(expressions.text(fitted.expression, 5), (length, candidate))
-    for _, candidate in sorted(found.values(), key=lambda f: f[0])[:OFFERED]:
-        yield candidate
+            choice, name, whole = min(better, key=lambda t: t[2].length)
+            for grouped in self._groupings(whole, name, choice):
+                other = self._whole(shape, shared, own, {**free, name: grouped})
+                if other is not None and other.length < whole.length:
+                    choice, whole = grouped, other
+            kept.append(whole)
+            free[name] = choice
+            if len(kept) > 2 and whole.length > kept[-3].length:
+                break  # two steps in a row without gain
+        return kept
+
+    def _groupings(self, whole: Whole, name: sympy.Symbol, choice: Choice) -> Iterator[Choice]:
+        """Yield choices in which levels of nearly the same value share one: parted at the widest gaps."""
+        division = self.divisions[choice.division]
+        levels = len(division.marks)
+        if levels < 3:
+            return
+        values = np.array([whole.constants.get(_value(name, k), 0.0) for k in range(levels)])
+        order = np.argsort(values, kind="stable")
+        gaps = np.argsort(-np.diff(values[order]), kind="stable")
+        for count in range(2, min(MOST_GROUPS, levels - 1) + 1):
+            cuts = np.sort(gaps[: count - 1])
+            group = np.empty(levels, int)
+            group[order] = np.searchsorted(cuts, np.arange(levels), side="left")
+            yield Choice(choice.division, tuple(int(g) for g in group))
+
+    def _own(
+        self, form: sympy.Expr, division: Division, rest: Sequence[str]
+    ) -> list[dict[sympy.Symbol, float]]:
+        """Return the form's constants as each level alone would have them."""
+        shape, names, start = parametrise(form)
+        found = []
+        for member in division.member.T:
+            at = np.flatnonzero(member)
+            values = start
+            if len(at) > len(names):
+                values = _constants(shape, names, start, self.dataset.take(at).select(rest))
+            found.append(dict(zip(names, values, strict=True)))
+        return found
+
+    def _whole(
+        self,
+        shape: sympy.Expr,
+        shared: Mapping[sympy.Symbol, float],
+        own: Sequence[Sequence[Mapping[sympy.Symbol, float]]],
+        free: Mapping[sympy.Symbol, Choice],
+    ) -> Whole | None:
+        """Return the form with some constants free, fitted to all rows; None where that fails."""
+        swap: dict[sympy.Symbol, sympy.Expr] = {}
+        start: dict[sympy.Symbol, float] = {}
+        for name, value in shared.items():
+            if name in free:
+                each = own[free[name].division]
+                swap[name], more = self._levels(name, free[name], [o.get(name, value) for o in each])
+                start |= more
+            elif name in (FACTOR, TERM):
+                swap[name] = sympy.Integer(int(value))
+            else:
+                start[name] = value
+        expression = shape.xreplace(swap)
+        names = [n for n in start if n in expression.free_symbols]
+        self.budget.spend()
+        try:
+            program = Program.compile(
+                expression, self.rows.symbols, names, np.array([start[n] for n in names])
+            )
+            fitted = polish.fit(program, self.rows, STEPS)
+        except (KansymError, TypeError, ZeroDivisionError, OverflowError, ValueError):
+            return None
+        if fitted is None or not math.isfinite(fitted.loss):
+            return None
+        share = fitted.loss / self.power
+        return Whole(dict(zip(names, fitted.theta, strict=True)), fitted, share, self._length(fitted, share))
+
+    def _levels(
+        self, name: sympy.Symbol, choice: Choice, own: Sequence[float]
+    ) -> tuple[sympy.Expr, dict[sympy.Symbol, float]]:
+        """Return a constant with a value for each group of levels: a formula, and the values' starts.
+
+        A factor or term stays 1 or 0 in the largest group, since the form's own constants set its size there.
+        """
+        division = self.divisions[choice.division]
+        sizes = division.sizes
+        members = choice.members
+        largest = max(range(len(members)), key=lambda g: sizes[list(members[g])].sum())
+        marks = [sympy.Add(*(division.marks[k] for k in levels)) for levels in members]
+        constants = [_value(name, g) for g in range(len(members))]
+        if name in (FACTOR, TERM):
+            plain = sympy.Integer(1 if name is FACTOR else 0)
+            slight = 0.1 if name is FACTOR else 0.1 * math.sqrt(self.power)
+            others = [(c, m) for g, (c, m) in enumerate(zip(constants, marks, strict=True)) if g != largest]
+            return sympy.Add(plain, *(c * m for c, m in others)), {c: slight for c, _ in others}
+        values = [
+            float(np.average([own[k] for k in levels], weights=sizes[list(levels)])) for levels in members
+        ]
+        if len(members) == len(division.marks):
+            whole = sympy.Add(*(c * m for c, m in zip(constants, marks, strict=True)))
+            return whole, dict(zip(constants, values, strict=True))
+        base = values[largest]
+        start = {
+            c: v if g == largest else v - base for g, (c, v) in enumerate(zip(constants, values, strict=True))
+        }
+        parts = (c if g == largest else c * m for g, (c, m) in enumerate(zip(constants, marks, strict=True)))
+        return sympy.Add(*parts), start
+
+    def _length(self, fitted: polish.Polished, share: float) -> float:
+        return _length(fitted, share, self.dataset.rows)
 
 
-def _part(dataset: Dataset, rest: Sequence[str], mine: np.ndarray) -> Dataset:
-    return dataset.take(np.flatnonzero(mine)).select(rest)
-
-
-def _rows(part: Dataset) -> Rows:
-    w = None if part.weights is None else part.weights / part.weights.mean()
-    return Rows(part.X, part.y, w, symbols(part.names))
+def _value(name: sympy.Symbol, group: int) -> sympy.Symbol:
+    """Return the symbol of a free constant's value in a group of levels."""
+    return sympy.Symbol(f"{name.name}\0{group}", real=True)
 
 
 def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int) -> list[sympy.Expr]:
-    """Return the best formulas of the largest categories, each with a factor and a constant that may vary."""
+    """Return the best formulas of the largest cells alone."""
     forms: dict[str, tuple[float, sympy.Expr]] = {}
     for part in sorted(parts, key=lambda p: -p.rows)[:LARGEST]:
         if part.rows < FEWEST or np.ptp(part.y) == 0:
             continue
-        rows = _rows(part)
+        w = None if part.weights is None else part.weights / part.weights.mean()
+        rows = Rows(part.X, part.y, w, symbols(part.names))
         power = rows.loss(np.full(part.rows, part.y.mean()))
         for producer in registry.NAMING:
             proposals = producer.propose(part, budget.share(0.2), library, seed)
@@ -121,37 +328,7 @@ def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int
                     shape = expressions.text(parametrise(fitted.expression)[0])
                     if shape not in forms or length < forms[shape][0]:
                         forms[shape] = (length, fitted.expression)
-    best = sorted(forms.values(), key=lambda f: f[0])[:FORMS]
-    return [variant for _, form in best for variant in _variants(form)]
-
-
-def _variants(form: sympy.Expr) -> Iterator[sympy.Expr]:
-    """Yield the form as it is, and with a factor and a term of its own where it has none."""
-    yield form
-    one, zero = sympy.Float(1.0, 17), sympy.Float(0.0, 17)
-    constant, terms = form.as_coeff_Add()
-    if not any(a.is_Float for a in sympy.Mul.make_args(terms)):
-        yield sympy.Add(constant, sympy.Mul(one, terms, evaluate=False), evaluate=False)
-    if constant == 0:
-        yield sympy.Add(zero, form, evaluate=False)
-
-
-def _shared(
-    form: sympy.Expr, parts: Sequence[Dataset], marks: Sequence[sympy.Symbol]
-) -> Iterator[sympy.Expr]:
-    """Yield the form with each choice of constants that differ between categories, at good starts."""
-    shape, names, start = parametrise(form)
-    own = [_constants(shape, names, start, part) for part in parts]
-    sizes = np.array([p.rows for p in parts], float)
-    mean = [float(np.average([o[k] for o in own], weights=sizes)) for k in range(len(names))]
-    counts = range(len(names) + 1) if len(names) <= MOST_FREE else (0, 1, len(names))
-    for count in counts:
-        for free in itertools.combinations(range(len(names)), count):
-            swap: dict[sympy.Basic, Any] = {}
-            for k, name in enumerate(names):
-                each = [sympy.Float(o[k], 17) * m for o, m in zip(own, marks, strict=True)]
-                swap[name] = sympy.Add(*each) if k in free else sympy.Float(mean[k], 17)
-            yield shape.xreplace(swap)
+    return [form for _, form in sorted(forms.values(), key=lambda f: f[0])[:FORMS]]
 
 
 def _constants(
@@ -160,7 +337,7 @@ def _constants(
     """Return the form's constants as one category alone would have them; the start where it cannot say."""
     try:
         program = Program.compile(shape, symbols(part.names), names, start)
-        fitted = polish.fit(program, _rows(part), 30)
+        fitted = polish.fit(program, Rows(part.X, part.y, part.weights, symbols(part.names)), STEPS)
     except (KansymError, TypeError, ZeroDivisionError, OverflowError, ValueError):
         return start
     return start if fitted is None or not np.isfinite(fitted.theta).all() else fitted.theta
@@ -169,7 +346,7 @@ def _constants(
 def _fitted(form: sympy.Expr, rows: Rows, budget: Budget) -> polish.Polished | None:
     budget.spend()
     try:
-        fitted = polish.polish(form, rows, 30)
+        fitted = polish.polish(form, rows, STEPS)
     except (KansymError, TypeError, ZeroDivisionError, OverflowError, ValueError):
         return None
     return fitted if fitted is not None and math.isfinite(fitted.loss) else None
