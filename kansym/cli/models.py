@@ -76,7 +76,8 @@ def predict(
     "language",
     required=True,
     metavar="LANGUAGE",
-    help="latex, python, numpy, torch, jax, c, excel, sympy, mathematica, text, json; onnx with --out.",
+    help="latex, python, numpy, torch, jax, c, fortran, javascript, julia, octave, r, excel, sympy, "
+    "mathematica, text, json; onnx with --out.",
 )
 @_ROW
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write here.")

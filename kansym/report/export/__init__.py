@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ import sympy
 
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.functions.latex import Latex
-from kansym.functions.parsing import symbols
 from kansym.report.export.facts import Facts
+from kansym.report.export.names import known
+from kansym.report.export.printed import LANGUAGES, to_sympy, write
 from kansym.report.export.sources import (
     jax_code,
     to_c,
@@ -24,7 +26,6 @@ from kansym.report.export.sources import (
     to_mathematica,
     to_numpy,
     to_python,
-    to_sympy,
     to_text,
     torch_code,
 )
@@ -62,7 +63,7 @@ def to_latex(
     >>> to_latex(2.25 * sympy.Symbol("x 1"), ["x 1"])
     '2.25 \\\\mathrm{x\\\\ 1}'
     """
-    _known(expression, names)
+    known(expression, names)
     return str(Latex(digits).doprint(expression))
 
 
@@ -145,6 +146,7 @@ TARGETS: dict[str, Callable[..., str]] = {
     "mathematica": to_mathematica,
     "text": to_text,
     "json": to_json,
+    **{language: partial(write, language) for language in LANGUAGES},
 }
 """Targets that are text."""
 
@@ -176,12 +178,3 @@ def write_onnx(run: Run, path: str | Path | None, index: int | None = None) -> P
     except OSError as problem:
         raise InputError(f"Cannot write {path}: {problem.strerror}; choose another place.") from None
     return Path(path)
-
-
-def _known(expression: sympy.Expr, names: Sequence[str]) -> None:
-    names = [s.name for s in symbols(names)]
-    for symbol in sorted(expression.free_symbols, key=str):
-        if symbol.name not in names:
-            raise InputError(
-                f"The formula uses {symbol.name!r}, which is no column; the columns are {', '.join(names)}."
-            )

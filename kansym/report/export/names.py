@@ -7,7 +7,13 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import sympy
+
+from kansym.base.errors import InputError
+from kansym.functions.parsing import symbols
 
 _C_WORDS = frozenset(
     (
@@ -30,6 +36,25 @@ _PYTHON_WORDS = frozenset(
         "math np special torch jax jnp sympy law Law nan exp sign self X theta range min max abs float pow"
     ).split()
 )
+_JAVASCRIPT_WORDS = frozenset(
+    (
+        "arguments async await break case catch class const continue debugger default delete do else enum "
+        "eval export extends false finally for function if implements import in instanceof interface let "
+        "new null package private protected public return static super switch this throw true try "
+        "typeof var void while with yield undefined NaN Infinity Math Number law"
+    ).split()
+)
+_MATHEMATICAL_WORDS = frozenset(
+    (
+        "abs acos acosh asin asinh atan atan2 atanh besselj bessely besseli besselk besselJ besselY besselI "
+        "besselK break case catch ceil ceiling class const continue cos cosh digamma do else elseif erf erfc "
+        "exp false floor for gamma gammaln ifelse if import in Inf law lgamma log loggamma log_gamma max min "
+        "module NaN otherwise pmax pmin psi quote return sign sin sinh sqrt switch tan tanh true try using "
+        "while"
+    ).split()
+)
+"""Words of Julia, Octave, R and Fortran: functions that formulas call, and keywords that they share."""
+_FORTRAN_WORDS = frozenset("merge real kind value_of_law function result pure elemental implicit".split())
 
 
 def ascii_word(name: str) -> str:
@@ -77,14 +102,31 @@ def _mathematica(name: str) -> str:
     return word[0].lower() + word[1:] if word in _MATHEMATICA_WORDS or word[0].isupper() else word
 
 
+def _fortran(name: str) -> str:
+    # case means nothing there, and a name has at most 63 letters
+    return _c(name).lower()[:50]
+
+
+_RULES: dict[str, tuple[Callable[[str], str], frozenset[str]]] = {
+    "python": (_python, _PYTHON_WORDS | frozenset(keyword.kwlist)),
+    "c": (_c, _C_WORDS),
+    "mathematica": (_mathematica, _MATHEMATICA_WORDS),
+    "javascript": (_c, _JAVASCRIPT_WORDS),
+    "julia": (_c, _MATHEMATICAL_WORDS | frozenset("begin end let local global struct im pi".split())),
+    "octave": (_c, _MATHEMATICAL_WORDS | frozenset("end function y pi e i j eps ans until".split())),
+    "r": (_c, _MATHEMATICAL_WORDS | frozenset("function next repeat TRUE FALSE NULL NA pi c T F".split())),
+    "fortran": (_fortran, _MATHEMATICAL_WORDS | _FORTRAN_WORDS),
+}
+"""How each language makes a legal name, and the words that it keeps for itself."""
+
+
 def identifiers(names: Iterable[str], language: str) -> tuple[str, ...]:
-    """Return one identifier per name: all different, none a word of the language (python, c, mathematica).
+    """Return one identifier per name: all different, none a word of the language (a key of `_RULES`).
 
     >>> identifiers(["x 1", "x_1", "class", "E"], "python")
     ('x_1_2', 'x_1', 'class_', 'E')
     """
-    make = {"python": _python, "c": _c, "mathematica": _mathematica}[language]
-    words = {"python": _PYTHON_WORDS, "c": _C_WORDS, "mathematica": _MATHEMATICA_WORDS}[language]
+    make, words = _RULES[language]
     joint = "v" if language == "mathematica" else "_"
     names = [str(n) for n in names]
     made = [make(n) for n in names]
@@ -92,15 +134,33 @@ def identifiers(names: Iterable[str], language: str) -> tuple[str, ...]:
     taken = {m for n, m in zip(names, made, strict=True) if n == m}
     out = []
     for name, word in zip(names, made, strict=True):
-        if name != word or word in words or (language == "python" and keyword.iskeyword(word)):
-            illegal = word in words or (language == "python" and keyword.iskeyword(word))
-            base = word + (joint if illegal else "")
+        if name != word or word in words:
+            base = word + (joint if word in words else "")
+            between = "" if word in words else joint
             word, i = base, 2
             while word in taken or word in words:
-                word, i = f"{base}{joint if not illegal else ''}{i}", i + 1
+                word, i = f"{base}{between}{i}", i + 1
             taken.add(word)
         out.append(word)
     return tuple(out)
+
+
+def function_name(name: Any) -> str:
+    """Return a name for a function; raises InputError where it is none in every language."""
+    text = str(name)
+    if not (text.isidentifier() and text.isascii()):
+        raise InputError(f"{text!r} cannot name a function; use letters, digits and underscores.")
+    return text
+
+
+def known(expression: sympy.Expr, names: Sequence[str]) -> None:
+    """Raise InputError where an expression uses a symbol that is no column."""
+    columns = [s.name for s in symbols(names)]
+    for symbol in sorted(expression.free_symbols, key=str):
+        if symbol.name not in columns:
+            raise InputError(
+                f"The formula uses {symbol.name!r}, which is no column; the columns are {', '.join(columns)}."
+            )
 
 
 def excel_column(index: int) -> str:

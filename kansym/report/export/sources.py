@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
 
 import sympy
 
 from kansym.base.errors import InputError
 from kansym.formula.program import parametrise
 from kansym.functions.parsing import symbols
-from kansym.report.export import languages
+from kansym.report.export import arrays, languages
 from kansym.report.export.facts import Facts
-from kansym.report.export.names import cells, identifiers
+from kansym.report.export.names import cells, function_name, identifiers
+from kansym.report.export.text import Kansym, Text, readable
+from kansym.report.export.walker import walk
 
 EXCEL_LIMIT = 8192
 """Characters that a spreadsheet's formula may have."""
@@ -28,16 +29,6 @@ _C_HELPERS = {
     "Max": "static double larger(double a, double b) { return a != a ? a : b != b ? b : a > b ? a : b; }\n",
     "Min": "static double smaller(double a, double b) { return a != a ? a : b != b ? b : a < b ? a : b; }\n",
 }
-
-
-def _formula(expression: sympy.Expr, names: Sequence[str]) -> str:
-    """Return the formula as a person reads it, for a docstring."""
-    try:
-        return languages.Kansym(list(names), 6).write(expression, symbols(names))
-    except InputError:  # a function that kansym's own text lacks
-        return str(
-            sympy.sstr(expression.xreplace({f: sympy.Float(f, 6) for f in expression.atoms(sympy.Float)}))
-        )
 
 
 def _docstring(lines: Sequence[str], indent: str) -> str:
@@ -79,8 +70,8 @@ def to_python(
     language = languages.Python(words, digits)
     text = language.write(expression, symbols(names))
     facts = facts or Facts()
-    code = f"def {_function_name(name)}({', '.join(words)}):\n"
-    code += _docstring(facts.lines(_formula(expression, names), names, words), "    ")
+    code = f"def {function_name(name)}({', '.join(words)}):\n"
+    code += _docstring(facts.lines(readable(expression, names), names, words), "    ")
     code += "    import math\n\n"
     if "special." in text:
         code += "    from scipy import special\n\n"
@@ -102,8 +93,8 @@ def to_numpy(
     language = languages.Numpy(words, digits)
     text = language.write(expression, symbols(names))
     facts = facts or Facts()
-    code = f"def {_function_name(name)}({', '.join(words)}):\n"
-    code += _docstring(facts.lines(_formula(expression, names), names, words), "    ")
+    code = f"def {function_name(name)}({', '.join(words)}):\n"
+    code += _docstring(facts.lines(readable(expression, names), names, words), "    ")
     code += "    import numpy as np\n"
     code += "    from scipy import special\n\n" if "special." in text else "\n"
     given = ", ".join(f"np.asarray({w}, float)" for w in words)
@@ -129,7 +120,7 @@ def to_c(
     language = languages.C(words, digits)
     text = language.write(expression, symbols(names))
     facts = facts or Facts()
-    lines = facts.lines(_formula(expression, names), names, words)
+    lines = facts.lines(readable(expression, names), names, words)
     # no name may end the comment, or join lines by a backslash (or its trigraph)
     body = "\n".join(f" * {line}".rstrip() for line in lines)
     body = body.replace("\\", "/").replace("??/", "? ?/")
@@ -141,7 +132,7 @@ def to_c(
     code += "".join(_C_HELPERS[k] for k in sorted(language.used) if k in _C_HELPERS)
     arguments = ", ".join(f"double {w}" for w in words)
     unused = "".join(f"    (void){w};\n" for w in words)
-    return f"{code}double {_function_name(name)}({arguments})\n{{\n{unused}    return {text};\n}}\n"
+    return f"{code}double {function_name(name)}({arguments})\n{{\n{unused}    return {text};\n}}\n"
 
 
 def to_excel(
@@ -181,22 +172,7 @@ def to_text(
     expression: sympy.Expr, names: Sequence[str], facts: Facts | None = None, *, digits: int | None = None
 ) -> str:
     """Return kansym's own text, which `kansym.functions.parsing.parse_expression` reads back."""
-    return languages.Kansym(list(names), digits).write(expression, symbols(names))
-
-
-def to_sympy(
-    expression: sympy.Expr,
-    names: Sequence[str],
-    facts: Facts | None = None,
-    *,
-    name: str = "law",
-    digits: int | None = None,
-) -> str:
-    """Return Python code that builds the SymPy expression as `law`, one symbol per column."""
-    words = identifiers(names, "python")
-    text = languages.SymPy(words, digits).write(expression, symbols(names))
-    made = "".join(f"{w} = sympy.Symbol({n!r}, real=True)\n" for n, w in zip(names, words, strict=True))
-    return f"import sympy\n\n{made}{_function_name(name)} = sympy.sympify({text})\n"
+    return Kansym(list(names), digits).write(expression, symbols(names))
 
 
 def torch_code(
@@ -214,9 +190,9 @@ def torch_code(
     from kansym.report.export import tensors
 
     template, parameters, start = parametrise(expression)
-    language = languages.Torch([f"X[..., {i}]" for i in range(len(names))])
+    language = arrays.Torch([f"X[..., {i}]" for i in range(len(names))])
     text = _with(template, names, parameters, language)
-    used = [languages.Torch().functions[k] for k in sorted(language.used)]
+    used = [arrays.Torch().functions[k] for k in sorted(language.used)]
     helpers = [inspect.getsource(getattr(tensors, h)) for h in used if "." not in h]
     if any("bessel" in u for u in used):
         helpers.insert(0, inspect.getsource(tensors._Derived))
@@ -224,8 +200,8 @@ def torch_code(
     words = [f"X[..., {i}]" for i in range(len(names))]
     code = "from __future__ import annotations\n\nimport math\n\nimport torch\n\n\n"
     code += "".join(h + "\n\n" for h in helpers)
-    code += f"class {_function_name(name)}(torch.nn.Module):\n"
-    code += _docstring(facts.lines(_formula(expression, names), names, words), "    ")
+    code += f"class {function_name(name)}(torch.nn.Module):\n"
+    code += _docstring(facts.lines(readable(expression, names), names, words), "    ")
     values = [float(v) if digits is None else float(f"{v:.{digits}g}") for v in start]
     code += "\n    def __init__(self):\n        super().__init__()\n"
     code += f"        self.theta = torch.nn.Parameter(torch.tensor({values!r}, dtype=torch.float64))\n"
@@ -246,28 +222,19 @@ def jax_code(
     Double precision needs jax.config.update("jax_enable_x64", True), as always in JAX.
     """
     template, parameters, start = parametrise(expression)
-    language = languages.Jax([f"X[..., {i}]" for i in range(len(names))])
+    language = arrays.Jax([f"X[..., {i}]" for i in range(len(names))])
     text = _with(template, names, parameters, language)
     facts = facts or Facts()
     words = [f"X[..., {i}]" for i in range(len(names))]
     values = [float(v) if digits is None else float(f"{v:.{digits}g}") for v in start]
     code = "import math\n\nimport jax\nimport jax.numpy as jnp\n\n"
-    code += f"PARAMETERS = {values!r}\n\n\ndef {_function_name(name)}(X, theta=tuple(PARAMETERS)):\n"
-    code += _docstring(facts.lines(_formula(expression, names), names, words), "    ")
+    code += f"PARAMETERS = {values!r}\n\n\ndef {function_name(name)}(X, theta=tuple(PARAMETERS)):\n"
+    code += _docstring(facts.lines(readable(expression, names), names, words), "    ")
     code += f"    return ({text}) + jnp.zeros_like(X[..., 0])\n"
     return code
 
 
 def _with(
-    template: sympy.Expr, names: Sequence[str], parameters: Sequence[sympy.Symbol], language: languages.Text
+    template: sympy.Expr, names: Sequence[str], parameters: Sequence[sympy.Symbol], language: Text
 ) -> str:
-    from kansym.report.export.walker import walk
-
     return str(walk(template, symbols(names), language, parameters)[0])
-
-
-def _function_name(name: Any) -> str:
-    text = str(name)
-    if not (text.isidentifier() and text.isascii()):
-        raise InputError(f"{text!r} cannot name a function; use letters, digits and underscores.")
-    return text

@@ -14,7 +14,7 @@ import torch
 
 from kansym.formula.program import parametrise
 from kansym.functions.parsing import symbols
-from kansym.report.export.languages import Torch
+from kansym.report.export.arrays import Torch
 from kansym.report.export.walker import Algebra, walk
 
 
@@ -73,7 +73,7 @@ def bessel_k1(u):
 
 
 class _Tensors(Algebra[Any]):
-    """Compute with tensors; names are those of the code that `languages.Torch` writes."""
+    """Compute with tensors; names are those of the code that `arrays.Torch` writes."""
 
     target = "torch"
 
