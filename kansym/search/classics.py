@@ -22,7 +22,17 @@ from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
 from kansym.search.family import Families, Family
-from kansym.search.projection import FULL_STEPS, Fitted, Rows, fit, program_of, refined, written
+from kansym.search.projection import (
+    FULL_STEPS,
+    QUICK_STEPS,
+    TERM_STEPS,
+    Fitted,
+    Rows,
+    fit,
+    program_of,
+    refined,
+    written,
+)
 
 MOST_PAIRED = 5
 """Columns up to which every ordered pair is tried with the families of two inputs."""
@@ -33,10 +43,15 @@ FAMILY_PRICE = 4.5
 CONSTANT_PRICE = 1.5
 """Nats that a constant costs beyond log(n)/2."""
 
-LIKELY = 30.0
-"""Nats behind the best family within which a rough fit is finished."""
+NODE_PRICE = 0.5
+"""Nats for a symbol of a family's formula: little, as the family has a name."""
 
 MOST_FINISHED = 16
+"""Rough fits that are finished."""
+
+MOST_FITS = 90
+"""Families times choices of columns that are tried on one table."""
+
 OFFERED_WITHIN = 20.0
 MOST_OFFERED = 8
 FLOOR = 1e-28
@@ -45,9 +60,11 @@ FLOOR = 1e-28
 TERM_LOSS = 8.0
 """Nats by which one more term may lose before no further one is tried."""
 
-GRID = 400
-BEYOND = 1.0
-"""Target ranges by which a curve may leave the target's range between the rows."""
+BETWEEN = 4
+"""Points from one row to the next at which a curve is looked at."""
+
+ALIAS = 2.0
+"""How many times the variation on the rows a curve may vary between them."""
 
 WORK = 0.1
 """Units of work that one family costs (see `base.budget`)."""
@@ -91,25 +108,39 @@ def propose(
 def best(rows: Rows, families: Sequence[Family], budget: Budget) -> list[Fit]:
     """Return the fits of the likeliest families, finished, the shortest description first."""
     rough: list[Fit] = []
-    for family in families:
-        for columns in _assignments(family, rows.X.shape[1]):
-            if budget.exhausted:
-                break
-            budget.spend(WORK)
-            rough += _rough(family, columns, rows)
+    for family, columns in _assignments(families, rows.X.shape[1]):
+        if budget.exhausted:
+            break
+        budget.spend(WORK)
+        rough += _rough(family, columns, rows)
     rough.sort(key=lambda f: f.length)
-    likely = [f for f in rough if f.length <= rough[0].length + LIKELY][:MOST_FINISHED]
-    finished = [_finished(f, rows) for f in likely if not budget.exhausted] or likely
+    likely = rough[:MOST_FINISHED]
+    likely += [f for f in _simplest([f for f in rough if tame(f, rows)]) if f not in likely]
+    finished = [_finished(f, rows) for f in likely]
     finished = sorted((f for f in finished if tame(f, rows)), key=lambda f: f.length)
-    return [f for f in finished if f.length <= finished[0].length + OFFERED_WITHIN][:MOST_OFFERED]
+    near = [f for f in finished if f.length <= finished[0].length + OFFERED_WITHIN][:MOST_OFFERED]
+    return near + [f for f in _simplest(finished) if f not in near]
 
 
-def _assignments(family: Family, width: int) -> Iterator[tuple[int, ...]]:
-    """Yield the columns that a family's inputs may be."""
-    if family.columns == 1:
-        yield from ((j,) for j in range(width))
-    elif width <= MOST_PAIRED:
-        yield from itertools.permutations(range(width), family.columns)
+def _simplest(finished: list[Fit]) -> list[Fit]:
+    """Return the fits that no other with as few constants beats: they may stand on the front."""
+    kept: list[Fit] = []
+    for found in sorted(finished, key=lambda f: (len(f.fitted.theta), f.fitted.cost)):
+        if not kept or found.fitted.cost < kept[-1].fitted.cost:
+            kept.append(found)
+    return kept
+
+
+def _assignments(families: Sequence[Family], width: int) -> list[tuple[Family, tuple[int, ...]]]:
+    """Return families with the columns that their inputs may be; of too many the shorter families."""
+    pairs: list[tuple[Family, tuple[int, ...]]] = []
+    for family in families:
+        if family.columns <= width and (family.columns == 1 or width <= MOST_PAIRED):
+            pairs += [(family, columns) for columns in itertools.permutations(range(width), family.columns)]
+    if len(pairs) > MOST_FITS:
+        # those of two inputs first: with one input of several a law is rarely told
+        pairs.sort(key=lambda pair: (-pair[0].columns, len(pair[0].form(1).constants)))
+    return pairs[:MOST_FITS]
 
 
 def _rough(family: Family, columns: tuple[int, ...], rows: Rows) -> list[Fit]:
@@ -121,7 +152,7 @@ def _rough(family: Family, columns: tuple[int, ...], rows: Rows) -> list[Fit]:
         form = family.form(terms)
         if len(form.constants) >= len(rows.y):
             break
-        before = fit(form, part, before)
+        before = fit(form, part, before, QUICK_STEPS if terms == 1 else TERM_STEPS)
         if before is None:
             break
         out.append(Fit(before, columns, length(before, part)))
@@ -141,21 +172,29 @@ def _finished(rough: Fit, rows: Rows) -> Fit:
 
 
 def length(fitted: Fitted, rows: Rows) -> float:
-    """Return the description length in nats: misfit, constants, and the family's name."""
-    n, k = fitted.rows, len(fitted.theta)
-    floor = FLOOR * float(np.sum((rows.w * rows.y) ** 2)) / len(rows.y)
-    scale = len(rows.y) / n
-    misfit = criterion.misfit_length(fitted.cost / n, n, k, floor) * scale
-    return misfit + k * (CONSTANT_PRICE + 0.5 * math.log(len(rows.y))) + FAMILY_PRICE
+    """Return the description length in nats: misfit, constants, symbols, and the family's name.
+
+    Few rows are paid for as Akaike's criterion is corrected (Hurvich and Tsai, Biometrika 76, 1989).
+    """
+    n, k = len(rows.y), len(fitted.theta)
+    floor = FLOOR * float(np.sum((rows.w * rows.y) ** 2)) / n
+    misfit = criterion.misfit_length(fitted.cost / fitted.rows, n, k, floor)
+    few = (k + 1) * (k + 2) / (n - k - 2) if n > k + 2 else math.inf
+    symbols_price = NODE_PRICE * sum(1 for _ in sympy.preorder_traversal(fitted.form.formula))
+    return misfit + few + k * (CONSTANT_PRICE + 0.5 * math.log(n)) + symbols_price + FAMILY_PRICE
 
 
 def tame(found: Fit, rows: Rows) -> bool:
-    """Tell whether a curve of one input stays finite and near the target's range between the rows."""
+    """Tell whether a curve of one input is finite between the rows and varies as little there as on them."""
     if len(found.columns) > 1:
         return True
-    x = rows.X[:, found.columns[0]]
-    grid = np.linspace(x.min(), x.max(), GRID)[:, None]
-    values = program_of(found.fitted.form).value(grid, found.fitted.theta)
-    low, high = rows.y.min(), rows.y.max()
-    room = BEYOND * (high - low)
-    return bool(np.all(np.isfinite(values)) and values.min() >= low - room and values.max() <= high + room)
+    x = np.unique(rows.X[:, found.columns[0]])
+    steps = np.arange(BETWEEN) / BETWEEN
+    dense = np.append((x[:-1, None] + np.diff(x)[:, None] * steps).ravel(), x[-1])
+    with np.errstate(all="ignore"):
+        values = program_of(found.fitted.form).value(dense[:, None], found.fitted.theta)
+        shown, all_of_it = (float(np.sum(np.abs(np.diff(v)))) for v in (values[::BETWEEN], values))
+        below = denominator(found.fitted.form).value(dense[:, None], found.fitted.theta)
+    if not np.all(np.isfinite(values)) or np.ptp(np.sign(below)) > 1:  # a pole
+        return False
+    return all_of_it <= ALIAS * shown + 1e-9 * float(np.abs(values).max())

@@ -7,7 +7,7 @@ Autom. Control 8, 1963). Work is bounded by the number of starts and of steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,7 +26,9 @@ FIT_ROWS = 1000
 REFINED = 3
 """Starts that are refined."""
 
-QUICK_STEPS, FULL_STEPS = 8, 60
+QUICK_STEPS, TERM_STEPS, FULL_STEPS = 8, 30, 80
+"""Steps of a rough fit, of one with several terms, whose valleys are narrow, and of a finished one."""
+
 REWEIGHTED = 8
 """Iterations of a ratio's linear least squares."""
 
@@ -84,6 +86,11 @@ def _parts(form: Form) -> tuple[Program, Program]:
     over, under = sympy.fraction(sympy.together(form.formula))
     columns = INPUTS[: form.columns]
     return Program.compile(over, columns, form.constants), Program.compile(under, columns, form.constants)
+
+
+def denominator(form: Form) -> Program:
+    """Return a form's denominator, compiled: where it changes sign the curve has a pole."""
+    return _parts(form)[1]
 
 
 def fit(form: Form, rows: Rows, before: Fitted | None = None, steps: int = QUICK_STEPS) -> Fitted | None:
@@ -176,37 +183,41 @@ def _with_inside(form: Form, rows: Rows, grid: np.ndarray) -> np.ndarray:
     m, k = len(form.linear), len(form.inside)
     found = []
     for others in grid:
-        theta = _ratio(form, rows, others)
-        if theta is not None:
+        for theta in _ratios(form, rows, others):
             found.append(np.concatenate([theta[m : m + k], others]))
     return np.array(found).reshape(len(found), k + grid.shape[1])
 
 
-def _ratio(form: Form, rows: Rows, others: np.ndarray) -> np.ndarray | None:
-    """Return constants of N(c)/D(b) = y by iterated least squares of (N(c) - y·D(b))/D(b before)."""
+def _ratios(form: Form, rows: Rows, others: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield constants of N(c)/D(b) = y by iterated least squares of (N(c) - y·D(b))/D(b before).
+
+    The first D is 1, and then one that grows as the terms of the denominator do.
+    """
     over, under = _parts(form)
     m, k = len(form.linear), len(form.inside)
     theta = np.concatenate([np.zeros(m + k), others])
     N0, N = over.jacobian(rows.X, theta)
     D0, D = under.jacobian(rows.X, theta)
-    A = np.hstack([N[:, :m], -rows.y[:, None] * D[:, m : m + k]])
-    target = rows.y * D0 - N0
+    D = D[:, m : m + k]
+    A, target = np.hstack([N[:, :m], -rows.y[:, None] * D]), rows.y * D0 - N0
     if not (np.all(np.isfinite(A)) and np.all(np.isfinite(target))):
-        return None
-    weight, best, least = rows.w, None, np.inf
-    for _ in range(REWEIGHTED):
-        scale = np.linalg.norm(A * weight[:, None], axis=0)
-        scale[scale == 0] = 1.0
-        found = np.linalg.lstsq(A * weight[:, None] / scale, target * weight, rcond=1e-14)[0] / scale
-        new = np.concatenate([found, others])
-        below = D0 + D[:, m : m + k] @ found[m:]
-        cost = float(np.sum((rows.w * (program_of(form).value(rows.X, new) - rows.y)) ** 2))
-        if np.isfinite(cost) and cost < least:
-            best, least = new, cost
-        if not np.all(np.isfinite(below)) or np.any(below == 0):
-            break
-        weight = rows.w / np.abs(below)
-    return best
+        return
+    sizes = np.median(np.abs(D), axis=0)
+    for first in (np.ones(len(rows.y)), 1 + np.sum(np.abs(D) / np.where(sizes > 0, sizes, 1.0), axis=1)):
+        below, best, least = first, None, np.inf
+        for _ in range(REWEIGHTED):
+            if not np.all(np.isfinite(below)) or np.any(below == 0):
+                break
+            weight = rows.w / np.abs(below)
+            scale = np.linalg.norm(A * weight[:, None], axis=0)
+            scale[scale == 0] = 1.0
+            found = np.linalg.lstsq(A * weight[:, None] / scale, target * weight, rcond=1e-14)[0] / scale
+            new, below = np.concatenate([found, others]), D0 + D @ found[m:]
+            cost = float(np.sum((rows.w * (program_of(form).value(rows.X, new) - rows.y)) ** 2))
+            if np.isfinite(cost) and cost < least:
+                best, least = new, cost
+        if best is not None:
+            yield best
 
 
 def refined(form: Form, start: np.ndarray, rows: Rows, steps: int) -> Fitted | None:
