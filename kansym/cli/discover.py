@@ -71,6 +71,13 @@ if TYPE_CHECKING:
     "--guess", "guesses", metavar="FORMULA", multiple=True, help="A formula to start from; may be repeated."
 )
 @click.option(
+    "--families",
+    default="default",
+    show_default=True,
+    metavar="default|off|FILE",
+    help="Families of curves that are tried first; a TOML file holds your own.",
+)
+@click.option(
     "--hypothesis",
     "hypotheses",
     metavar="TEXT",
@@ -135,6 +142,7 @@ def discover(
             maxsize=options["maxsize"],
             selection=options["selection"],
             guesses=options["guesses"],
+            families=options["families"],
             unit_constants=options["unit_constants"],
             noise=options["noise"],
             robust=options["robust"],

@@ -32,6 +32,7 @@ from kansym.pipeline.findings import conclude
 from kansym.pipeline.run import Run
 from kansym.search import registry, schedule, shared, template
 from kansym.search.candidate import Candidate
+from kansym.search.family import Families
 from kansym.search.hypothesis import Hypotheses
 from kansym.search.merging import unexplained
 from kansym.search.schedule import Step
@@ -76,7 +77,8 @@ class Options:
     every formula offered respects the units; `unit_constants` lets numbers have units of their own.
     `maxsize` bounds the complexity of what is shown. `selection` is a rule of `pareto`. `noise` is the kind
     of noise, "auto" or one of `judge.noise.KINDS`; `robust` says whether rows that are far off are left
-    out: "auto" (where the noise is told), "on" (nearer ones, too) or "off".
+    out: "auto" (where the noise is told), "on" (nearer ones, too) or "off". `families` are the curves of one
+    or two inputs that are tried first: "default", "off" or a TOML file (see `search.family`).
     """
 
     library: str | Library = "default"
@@ -97,6 +99,7 @@ class Options:
     noise: str = "auto"
     robust: str = "auto"
     kan: bool = True
+    families: str = "default"
 
     @property
     def limit(self) -> int:
@@ -304,6 +307,8 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
         return [Step("template", template.producer(asked), rows)]
     producers = registry.producers(options.device, options.kan)
     steps = schedule.plan(rows, producers, trial.dimensions is not None)
+    if families := Families.load(options.families):
+        steps.insert(0, Step("classics", registry.classics(families), rows))
     if options.categories:
         steps.insert(0, Step("categories", shared.producer({"": options.categories}), rows, only=True))
     elif rows.categories:

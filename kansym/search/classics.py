@@ -28,6 +28,7 @@ from kansym.search.projection import (
     TERM_STEPS,
     Fitted,
     Rows,
+    denominator,
     fit,
     program_of,
     refined,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from kansym.search.family import Families
 from kansym.search.producer import Level, Producer, Propose
+
+
+def _classics(families: Families) -> Propose:
+    from kansym.search import classics
+
+    return partial(classics.propose, families=families)
 
 
 def _structure() -> Propose:
@@ -64,6 +71,17 @@ ENUMERATION = Producer(
     _enumeration,
     fewest_rows=6,
 )
+
+
+def classics(families: Families) -> Producer:
+    """Return the producer that tries families of curves from handbooks."""
+    return Producer(
+        "classics",
+        "families of curves from handbooks, with good starts",
+        Level.QUICK,
+        20.0,
+        partial(_classics, families),
+    )
 
 
 def network(device: str = "cpu") -> Producer:
