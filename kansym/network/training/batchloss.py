@@ -185,7 +185,7 @@ def _factors(loss: Any, stack: Stack, y: Tensor) -> int:
 def _rows_that_fit(bytes_a_row: int, device: str, rows: int) -> int:
     limit = ON_CPU
     if device.startswith("cuda"):
-        limit = int(min(ON_DEVICE, SHARE * torch.cuda.mem_get_info(device)[0]))
+        limit = int(min(ON_DEVICE, SHARE * torch.cuda.mem_get_info(torch.device(device).index)[0]))
     return int(max(_FEWEST, min(rows, limit // bytes_a_row)))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from kansym.functions import spline
 from kansym.network.training import kernels, layers, plan
+from kansym.network.training.compiled import Engine
 from kansym.network.training.layers import SPLINE, Layer
 
 
@@ -128,8 +129,10 @@ def forward(stack: Sequence[Layer], X: np.ndarray, member: int = 0, nodes: bool 
         from kansym.network.training import tensors
 
         return tensors.forward_numpy(stack, X, member, nodes)
-    theta = layers.pack([replace(x) for x in stack])[member]
-    total = stack[0].inputs + sum(x.nodes for x in stack)
-    every = np.empty((len(X), total if nodes else 0))
-    out = kernels.values(plan.plan(stack, member), theta, np.ascontiguousarray(X), np.zeros(0), every)
-    return every if nodes else out
+    theta, rows = layers.pack(stack), np.ascontiguousarray(X)
+    if not nodes:
+        one = [x.member(member) for x in stack] if stack[0].members > 1 else stack
+        return Engine(one, np.float64).values(theta[member : member + 1], rows, False)[0][0]
+    every = np.empty((len(X), stack[0].inputs + sum(x.nodes for x in stack)))
+    kernels.values(plan.plan(stack, member), theta[member], rows, np.zeros(0), every)
+    return every
