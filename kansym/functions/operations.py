@@ -141,9 +141,7 @@ _ROWS = (
     Operation(Op.SIN, "sin(u)", ("cos(u)",), sympy=sympy.sin),
     Operation(Op.COS, "cos(u)", ("-sin(u)",), sympy=sympy.cos),
     Operation(Op.TAN, "tan(u)", ("1 + f * f",), sympy=sympy.tan),
-    Operation(
-        Op.ASIN, "asin(u)", ("1 / sqrt((1 - u) * (1 + u))",), "abs(u) <= 1", (-1, 1), sympy=sympy.asin
-    ),
+    Operation(Op.ASIN, "asin(u)", ("1 / sqrt((1 - u) * (1 + u))",), "abs(u) <= 1", (-1, 1), sympy=sympy.asin),
     Operation(
         Op.ACOS, "acos(u)", ("-1 / sqrt((1 - u) * (1 + u))",), "abs(u) <= 1", (-1, 1), sympy=sympy.acos
     ),
@@ -226,13 +224,9 @@ _ROWS = (
     Operation(Op.DIGAMMA, "digamma(u)", ("polygamma(1, u)",), "(u > 0) | (u != floor(u))"),
     Operation(Op.TRIGAMMA, "polygamma(1, u)", ("polygamma(2, u)",), "(u > 0) | (u != floor(u))"),
     Operation(Op.BESSELJ, "jv(n, u)", ("jvp(n, u)",), "(u >= 0) | (n == floor(n))", sympy=sympy.besselj),
-    Operation(
-        Op.BESSELY, _POSITIVE.format("yv(n, u)"), ("yvp(n, u)",), "u > 0", (0,), sympy=sympy.bessely
-    ),
+    Operation(Op.BESSELY, _POSITIVE.format("yv(n, u)"), ("yvp(n, u)",), "u > 0", (0,), sympy=sympy.bessely),
     Operation(Op.BESSELI, "iv(n, u)", ("ivp(n, u)",), "(u >= 0) | (n == floor(n))", sympy=sympy.besseli),
-    Operation(
-        Op.BESSELK, _POSITIVE.format("kv(n, u)"), ("kvp(n, u)",), "u > 0", (0,), sympy=sympy.besselk
-    ),
+    Operation(Op.BESSELK, _POSITIVE.format("kv(n, u)"), ("kvp(n, u)",), "u > 0", (0,), sympy=sympy.besselk),
     Operation(Op.AIRYAI, "airy(u)[0]", ("airy(u)[1]",), sympy=sympy.airyai),
     Operation(Op.AIRYBI, "airy(u)[2]", ("airy(u)[3]",), sympy=sympy.airybi),
     Operation(Op.AIRYAIPRIME, "airy(u)[1]", ("u * airy(u)[0]",), sympy=sympy.airyaiprime),

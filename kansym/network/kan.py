@@ -23,7 +23,7 @@ from kansym.network.pruning import Activity
 from kansym.network.rows import array, held_out
 from kansym.network.tracing import Scaling
 from kansym.network.training import layers as lay
-from kansym.network.training import reshape, schedule, tensors
+from kansym.network.training import race, reshape, schedule, tensors
 from kansym.network.training.layers import Layer
 from kansym.network.training.trainer import Training, train
 
@@ -157,13 +157,17 @@ class KAN:
         time_limit: float | None = None,
         callback: Callable[[dict[str, Any]], Any] | None = None,
         progress: bool = False,
+        restarts: int = 1,
         **options: Any,
     ) -> KAN:
         """Train on rows X (n, inputs) and y (n,) or (n, outputs), and return self.
 
         `steps` of `optimizer` ("lm", "lbfgs", "adam") at each of `grids` (default: the present ones), for
-        loss + lamb·(mu1·L1 + mu2·entropy), (2.20). `options` are further fields of `trainer.Training`.
+        loss + lamb·(mu1·L1 + mu2·entropy), (2.20). Of `restarts` the best is kept, by held-out loss (of a
+        fifth of the rows without `validation`; with `lamb` the objective). `options`: fields of `Training`.
         """
+        if restarts > 1:
+            validation = validation or race.share(self.fitted, lamb)
         if self.local:
             if grids or lamb:
                 raise InputError("A continual network keeps its grid and every edge; give no grids, no lamb.")
@@ -181,7 +185,8 @@ class KAN:
             time_limit=time_limit,
             callback=callback,
             progress=progress,
-            **options,
+            restarts=restarts,
+            **{"seed": self.seed, **options},
         )
         rows, target = self._both(X, y, loss)
         held = None

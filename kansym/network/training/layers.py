@@ -84,8 +84,13 @@ class Layer:
 
     def member(self, e: int) -> Layer:
         """Return one member as a layer of its own."""
+        return self.pick([e])
+
+    def pick(self, members: Sequence[int] | np.ndarray) -> Layer:
+        """Return the layer with only these members."""
         names = ("knots", "coefficients", "weights", "bias", "state")
-        return replace(self, **{k: getattr(self, k)[e : e + 1].copy() for k in names})
+        chosen = np.asarray(members, int)
+        return replace(self, **{k: getattr(self, k)[chosen] for k in names})
 
     def select(
         self, sums: Sequence[int] | np.ndarray, inputs: Sequence[int] | np.ndarray, groups: Sequence[int]

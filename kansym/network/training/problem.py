@@ -44,11 +44,12 @@ class State:
         return State(
             *(
                 torch.where(good.reshape(-1, *[1] * (a.ndim - 1)), b, a)
-                for a, b in zip(self._all(), other._all(), strict=True)
+                for a, b in zip(self.parts(), other.parts(), strict=True)
             )
         )
 
-    def _all(self) -> tuple[Tensor, ...]:
+    def parts(self) -> tuple[Tensor, ...]:
+        """Return the tensors, each by member first."""
         return self.theta, self.objective, self.loss, self.magnitudes, self.prediction
 
 

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.base.log import LOGGER, heard
-from kansym.network.training import batchrun, gradient, levenberg, losses, schedule, worth
+from kansym.network.training import batchrun, gradient, levenberg, losses, race, schedule, worth
 from kansym.network.training import layers as lay
 from kansym.network.training.layers import Layer
 from kansym.network.training.penalty import Sparsity
@@ -36,10 +36,12 @@ class Training:
 
     `acceleration` bends Levenberg–Marquardt steps along the second derivative (Transtrum and Sethna,
     arXiv 1201.5885), for long training towards rounding errors; the other optimisers take no notice of it.
+    Of `restarts` starts (`race.starts`) the best by held-out loss, or else by objective, is left.
     `batched` trains on the CPU the way a device does, by batched products instead of compiled kernels.
     """
 
     steps: int = 100
+    restarts: int = 1
     grids: tuple[int, ...] = ()
     lamb: Any = 0.0
     mu1: float = 1.0
@@ -112,6 +114,8 @@ def train(
     require(setting.device)
     if setting.steps < 1:
         raise InputError(f"steps={setting.steps} trains nothing; give 1 or more.")
+    if setting.restarts > 1:
+        layers = race.starts(layers, setting.restarts, setting.seed)
     # threads that fight over small matrices cost more than they bring
     with threadpool_limits(1), heard(setting.progress):
         run = _Run(X, y, setting, weights, held)
@@ -219,6 +223,8 @@ class _Run:
             if done and done <= until:
                 stack = schedule.follow(stack, self.X, grids, self.gridding, only_if_needed=True)
             steps = min(s.update_every if updating else s.steps, s.steps - done)
+            if stack[0].members > 1 and s.restarts > 1:
+                steps = min(steps, race.pause(done, s.steps))
             stiff = (
                 max(smoothness, s.anneal * s.cooling ** (done / s.update_every)) if updating else smoothness
             )
@@ -226,15 +232,35 @@ class _Run:
             damping = trace.damping
             stack = lay.unpack(stack, trace.state.theta.cpu().numpy())
             done += max(trace.steps, 1)
-            out.reason, out.losses = trace.reason, trace.state.loss.cpu().numpy()
+            out.reason = trace.reason
+            if s.restarts > 1:
+                stack, damping = self.halve(stack, trace, race.left(s.restarts, done, s.steps))
             if self.asked:
                 out.reason = "asked"
             if out.reason in (*_FINAL, "early stop") or (out.reason == "converged" and not updating):
                 break
-        out.layers = stack
+        if s.restarts > 1 and stack[0].members > 1:
+            stack, _ = self.halve(stack, trace, 1)
+        out.layers, out.losses = stack, trace.state.loss.cpu().numpy()
         if self.best_held is not None:
             out.layers, out.held = self.best_layers, self.best_held
         return out
+
+    def halve(
+        self, stack: tuple[Layer, ...], trace: levenberg.Trace, number: int
+    ) -> tuple[tuple[Layer, ...], Any]:
+        """Return the `number` best members, by held-out loss or else by objective, and their damping."""
+        if number >= stack[0].members:
+            return stack, trace.damping
+        found = trace.state.objective.cpu().numpy() if self.best_held is None else self.best_held
+        chosen = np.sort(np.argsort(np.where(np.isfinite(found), found, np.inf), kind="stable")[:number])
+        self.best_layers = tuple(layer.pick(chosen) for layer in self.best_layers)
+        if self.best_held is not None and self.noted is not None:
+            self.best_held, self.noted = self.best_held[chosen], self.noted[chosen]
+        at = torch.from_numpy(chosen)
+        damping = trace.damping[at] if isinstance(trace.damping, torch.Tensor) else trace.damping
+        trace.state = State(*(part[at] for part in trace.state.parts()))
+        return tuple(layer.pick(chosen) for layer in stack), damping
 
     def minimise(
         self, stack: tuple[Layer, ...], steps: int, stiff: float, damping: Any, grid: int, smoothness: float
