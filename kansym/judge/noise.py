@@ -215,6 +215,33 @@ def measure(
     return _finished(X, y, best, evidence, asked)
 
 
+def about(X: np.ndarray, y: np.ndarray, values: np.ndarray) -> NoiseModel | None:
+    """Return the noise of y (n,) about a law's values (n,) where it clearly grows with them; else None."""
+    found = []
+    for kind in KINDS:
+        spread = np.sqrt(_growth(kind, values))
+        scaled = (y - values) / spread
+        scale = scale_of(scaled)
+        misfit = -float(np.sum(stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread)))
+        found.append((misfit, kind, scaled))
+    plain, best = found[0][0], min(found, key=lambda f: f[0])
+    least, most = LEAST_NOISE * float(y.std()), MOST_SHARE * float(np.median(np.abs(values)))
+    if plain - best[0] < ENOUGH or not least < scale_of(best[2]) < most:
+        return None
+    if chance.structure(X, best[2], shuffles=chance.FIRST_SHUFFLES).pvalue <= WHITE:
+        return None
+    sigma = float(np.sqrt(np.mean(best[2] ** 2)))
+    return NoiseModel(
+        best[1], _in_unit(best[1], sigma, values), plain - best[0], "the law itself", _step(y), True
+    )
+
+
+def _in_unit(kind: str, sigma: float, values: np.ndarray) -> float:
+    """Return sigma as the kind has it, from its value in the target's unit at the middle value."""
+    middle = float(np.median(np.abs(values))) or 1.0
+    return sigma / {"relative": middle, "poisson": math.sqrt(middle)}.get(kind, 1.0)
+
+
 def _trends(
     X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, kinds: tuple[str, ...]
 ) -> Iterator[tuple[Trend, Back]]:
@@ -275,8 +302,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
     repeated, degrees = _repeated(X, y / spread)
     if degrees >= REPEATS:
         sigma, white, source = repeated, True, f"repeated rows ({degrees} degrees of freedom)"
-    middle = float(np.median(np.abs(values))) or 1.0
-    unit = sigma / {"relative": middle, "poisson": math.sqrt(middle)}.get(kind, 1.0)
+    unit = _in_unit(kind, sigma, values)
     step = _step(y)
     if kind == "additive" and asked == "auto" and white and step > 0 and sigma < GRID_SHARE * step:
         kind, unit = "rounding", max(sigma, step / math.sqrt(12))

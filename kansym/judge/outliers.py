@@ -23,11 +23,17 @@ NEAR, USUAL_NEAR = 3.0, 0.01
 """Standard deviations, and the share of rows that may lie between them and FAR (of normal noise 0.003 do).
 Where more do, and half as many as beyond FAR, the noise has heavy tails and no row is an outlier."""
 
+GAP = 2.0
+"""Rows at least this many times farther off than all others are outliers whatever lies between."""
+
 MOST_FLAGGED = 0.15
 """Where more of the rows lie far off, that is what the noise is like: none is an outlier."""
 
 NEIGHBOURS = 4
 """Nearest rows that are looked at: half of them off in the same direction make a peak, no outlier."""
+
+AS_FAR = 3.0
+"""A neighbour is off, too, when it is off by at least this part of the row's own distance."""
 
 MATTERS = 1.5
 """The mean square must fall by this factor without the rows that are flagged, or they do no harm."""
@@ -70,17 +76,27 @@ def flagged(X: np.ndarray, deviations: np.ndarray, far: float = FAR) -> np.ndarr
         return none
     limit = max(far, -float(special.stdtrit(max(n - 1, 1), 1e-4 / n)))
     off = size > limit * max(middle, 1e-12 * float(size.max()), np.finfo(float).tiny)
-    between = int(np.sum(size > NEAR * middle)) - int(off.sum())
-    if not off.any() or off.mean() > MOST_FLAGGED or between >= max(2 + USUAL_NEAR * n, off.sum() / 2):
+    if not off.any() or off.mean() > MOST_FLAGGED or _heavy(size, middle, off):
         return none
     spread = X.std(0)
     Z = X[:, spread > 0] / spread[spread > 0]
     near = cKDTree(Z).query(Z[off], k=min(NEIGHBOURS + 1, n))[1][:, 1:]
-    same = off[near] & (np.sign(deviations)[near] == np.sign(deviations)[off][:, None])
+    same = (np.sign(deviations)[near] == np.sign(deviations)[off][:, None]) & (
+        size[near] > size[off][:, None] / AS_FAR
+    )
     alone = none.copy()
     alone[np.flatnonzero(off)[same.mean(1) < 0.5]] = True
     rest = float(np.mean(deviations[~alone] ** 2))
     return alone if float(np.mean(deviations**2)) > MATTERS * rest else none
+
+
+def _heavy(size: np.ndarray, middle: float, off: np.ndarray) -> bool:
+    """Tell whether the rows that are off are the end of a heavy tail: no gap before them, and many on the
+    way.
+    """
+    between = int(np.sum(size > NEAR * middle)) - int(off.sum())
+    gap = float(size[off].min()) > GAP * float(size[~off].max())
+    return not gap and between >= max(2 + USUAL_NEAR * len(size), off.sum() / 2)
 
 
 def listed(

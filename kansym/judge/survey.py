@@ -80,25 +80,29 @@ def again(before: Survey, values: np.ndarray, asked: str = "auto", robust: str =
     """Return the survey that a law's values (n,) on all rows suggest; None where it changes nothing.
 
     Rows off by far more than the rest of what the law leaves are left out, whatever they did to the law
-    itself; rows that the law explains come back.
+    itself; rows that the law explains come back. Where no trend could tell the kind of noise, the law may.
     """
     dataset = before.whole
-    if not np.all(np.isfinite(values)) or robust == "off":
+    if not np.all(np.isfinite(values)):
         return None
-    spread = (
-        np.sqrt(before.noise.variance(values)) if asked != "additive" and dataset.weights is None else 1.0
-    )
-    residual = weighted((dataset.y - values) / spread, dataset.weights)
-    kept = ~outliers.flagged(dataset.X, residual, ON_FAR if robust == "on" else outliers.FAR)
-    if np.array_equal(kept, before.kept):
+    model = before.noise
+    if dataset.weights is None and asked == "auto" and model.evidence == 0:
+        at = np.flatnonzero(before.kept)
+        at = at[:: max(1, len(at) // noise.MOST_ROWS)]
+        told = noise.about(dataset.X[at], dataset.y[at], values[at])
+        model = told or model
+    residual = weighted((dataset.y - values) / np.sqrt(model.variance(values)), dataset.weights)
+    kept = before.kept
+    if robust != "off":
+        kept = ~outliers.flagged(dataset.X, residual, ON_FAR if robust == "on" else outliers.FAR)
+    if np.array_equal(kept, before.kept) and model is before.noise:
         return None
-    sd = float(np.sqrt(np.mean(residual[kept] ** 2)))
-    rows = np.flatnonzero(~kept)
-    found = outliers.listed(rows, dataset.X, dataset.y, values, sd * spread)
-    ready = dataset.take(np.flatnonzero(kept))
-    if before.dataset.weights is not None and dataset.weights is None:
-        ready = replace(ready, weights=1 / before.noise.variance(values)[kept])
-    return replace(before, dataset=ready, kept=kept, outliers=found)
+    sd = float(np.sqrt(np.mean(residual[kept] ** 2))) * np.sqrt(model.variance(values))
+    found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, values, sd)
+    ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
+    if dataset.weights is None and (model is not before.noise or before.dataset.weights is not None):
+        ready = replace(ready, weights=1 / model.variance(values)[kept])
+    return replace(before, dataset=ready, kept=kept, noise=model, outliers=found)
 
 
 def _expected(X: np.ndarray, measured: Measured) -> np.ndarray:

@@ -227,10 +227,10 @@ def _trust(law: Judged, trial: Trial, proved: bool, found: Verdict) -> str:
     if proved:
         return f"It reproduces {rows} to round-off: within the data's range, this is the law."
     if not law.expression.free_symbols or found.kind == NOISE:
-        return f"No law was found, {found.name}: {found.reason}."
+        return f"{found.name.capitalize()}, no law was found: {found.reason}."
     off = f"On {rows} it is off by {share:.2g} of the target's spread"
     if found.kind != LAW:
-        return f"{off}; {found.name}: {found.reason}."
+        return f"{off}: {found.name}."
     if share < 0.05:
         return f"{off}: good within the data's range."
     if share < 0.5:

@@ -26,15 +26,15 @@ from kansym.functions.graph import Graph, Spline
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
+from kansym.judge.ending import Ending
 from kansym.judge.refine import Judged, Trial, exact, refine
-from kansym.judge.survey import survey
+from kansym.judge.survey import Survey, again, survey
 from kansym.pipeline.findings import conclude
 from kansym.pipeline.run import Run
 from kansym.search import registry, schedule, shared, template
 from kansym.search.candidate import Candidate
 from kansym.search.family import Families
 from kansym.search.hypothesis import Hypotheses
-from kansym.search.merging import unexplained
 from kansym.search.schedule import Step
 from kansym.search.template import Template
 
@@ -56,8 +56,8 @@ MOST_CURVES = 10
 BRIEF = 11.5
 """Nats of a formula (seven symbols, no measured number) up to which a search ends with only noise left."""
 
-NOISE = 1e-3
-"""A formula whose residuals chance explains at least this often needs no network beside it."""
+MOST_LOOKS = 2
+"""Searches after the first, with rows left out or weighed as the best formula suggests."""
 
 WORTH_SNAPPING = 0.02
 """Residual share above which a graph's curves are too far off to be recognised."""
@@ -199,7 +199,15 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
 
     try:
         with watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
-            reason = _explore(trial, archive, options, asked, budget)
+            reason = _explore(surveyed, archive, options, asked, budget)
+            for _ in range(MOST_LOOKS):
+                looked = _looked_again(surveyed, archive, options)
+                if looked is None:
+                    break
+                surveyed, earlier = looked, archive
+                archive = _rejudged(surveyed, earlier, options)
+                if not budget.exhausted and not _settled(surveyed, archive):
+                    reason = _explore(surveyed, archive, options, asked, budget)
     except KeyboardInterrupt:
         # the watchdog's interrupt and a person's look alike; the clock tells them apart
         budget.cancelled = not budget.exhausted
@@ -223,8 +231,39 @@ def _assuming(options: Options, dataset: Dataset) -> Options:
     )
 
 
-def _explore(trial: Trial, archive: Archive, options: Options, asked: Template | None, budget: Budget) -> str:
+def _looked_again(surveyed: Survey, archive: Archive, options: Options) -> Survey | None:
+    """Return the survey that the best formula's residuals suggest, where they show what no trend could."""
+    law = archive.leader
+    if law is None or not law.expression.free_symbols or exact(law, archive.trial):
+        return None
+    values = law.polished.program.value(surveyed.whole.X, law.polished.theta)
+    return again(surveyed, values, options.noise, options.robust)
+
+
+def _rejudged(surveyed: Survey, earlier: Archive, options: Options) -> Archive:
+    """Return an archive of the formulas found so far, fitted to the rows and weights of a new survey."""
+    trial = Trial.of(surveyed.dataset, earlier.trial.library, options.seed, options.unit_constants)
+    archive = Archive(trial, options.limit)
+    with shielded():
+        for old in sorted(earlier.best.values(), key=lambda law: law.length):
+            for law in refine(old.unrounded.expression, trial, old.source, maxsize=options.limit):
+                archive.add(law)
+    return archive
+
+
+def _settled(surveyed: Survey, archive: Archive) -> bool:
+    """Tell whether nothing better need be looked for among other rows or weights."""
+    law = archive.leader
+    if law is None:
+        return False
+    return exact(law, archive.trial) or (_brief(archive) and Ending(surveyed, archive).only_noise_left())
+
+
+def _explore(
+    surveyed: Survey, archive: Archive, options: Options, asked: Template | None, budget: Budget
+) -> str:
     """Feed every producer's candidates through refine; return why it ended."""
+    trial, ending = archive.trial, Ending(surveyed, archive)
     with shielded():  # however short the time, there is an answer, and the same one every time
         for formula, source in _first(trial.dataset, options):
             for law in refine(formula, trial, source):
@@ -235,7 +274,7 @@ def _explore(trial: Trial, archive: Archive, options: Options, asked: Template |
     tried: set[str] = set()
     steps = _steps(rows, trial, options, asked)
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
-        if step.leftovers and _only_noise_left(archive):
+        if step.leftovers and ending.only_noise_left():
             continue
         name, offered = step.name, False
         budget.tell(name, *_best_of(archive))
@@ -262,7 +301,9 @@ def _explore(trial: Trial, archive: Archive, options: Options, asked: Template |
                 return budget.reason
         if step.only and offered:
             break
-        if _brief(archive) and _only_noise_left(archive):
+        if ending.nothing_there():
+            return "the rows look like shuffled ones: nothing but noise"
+        if _brief(archive) and ending.only_noise_left():
             return "a short formula leaves nothing but noise"
     return "every producer has finished"
 
@@ -277,17 +318,6 @@ def _word_on_units(dataset: Dataset) -> str:
     if dimensions.product(dataset) is None:
         return "no product of inputs has the target's unit: numbers in a law need units, so none is excluded"
     return "only formulas that respect the units are offered"
-
-
-def _only_noise_left(archive: Archive) -> bool:
-    """Tell whether the best formula leaves nothing that a smooth fit could explain (F-test)."""
-    law, rows = archive.leader, archive.trial.small
-    if law is None or len(rows.y) < 100:
-        return False
-    r = law.polished.program.value(rows.X, law.polished.theta) - rows.y
-    if rows.weights is not None:
-        r = r * np.sqrt(rows.weights)
-    return bool(np.all(np.isfinite(r))) and unexplained(rows.X, r) > NOISE
 
 
 def _within_errors(law: Judged, trial: Trial) -> bool:
