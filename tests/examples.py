@@ -50,7 +50,7 @@ def example(names: tuple[str, str] = NAMES, target: str = "y", rows: int = 60) -
         facts,
         {"seed": 0, "library": "default"},
         1e-3,
-        "every producer has finished",
+        "everything was tried",
         1.5,
         history=(
             {"event": "better law", "equation": "0.7", "complexity": 1, "source": "constant"},

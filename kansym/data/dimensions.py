@@ -39,7 +39,7 @@ class Dimensions:
     def of(dataset: Dataset) -> Dimensions | None:
         """Return a dataset's dimensions; None where unknown, or where no product of inputs has the target's.
 
-        In the latter case a law needs constants with units (Kepler's, say), so that units exclude nothing.
+        In the latter case a law has constants with units (Kepler's, say), and units do not restrict its form.
         """
         if dataset.units is None or groups(dataset.units, dataset.target) is None:
             return None

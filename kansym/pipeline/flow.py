@@ -305,7 +305,7 @@ def _explore(
             return "the rows look like shuffled ones: nothing but noise"
         if _brief(archive) and ending.only_noise_left():
             return "a short formula leaves nothing but noise"
-    return "every producer has finished"
+    return "everything was tried"
 
 
 def _brief(archive: Archive) -> bool:
@@ -316,7 +316,7 @@ def _brief(archive: Archive) -> bool:
 
 def _word_on_units(dataset: Dataset) -> str:
     if dimensions.product(dataset) is None:
-        return "no product of inputs has the target's unit: numbers in a law need units, so none is excluded"
+        return "no product of inputs has the target's unit, so the law's constants may have any units"
     return "only formulas that respect the units are offered"
 
 

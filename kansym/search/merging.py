@@ -35,10 +35,10 @@ SURFACE_DEGREE = 7
 CURVE_DEGREE = 9
 
 SHUFFLES = 30
-"""A column of chance passes for a needed one about once in so many tables."""
+"""Shuffled copies that a column must beat; an irrelevant one does so by chance in one table of 31."""
 
-TOLD = 1000
-"""Rows on which columns that do not matter are told."""
+NEEDED_ROWS = 1000
+"""Rows, at most, on which irrelevant columns are looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,15 +167,15 @@ def needed(Z: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
     """Tell for each column of Z (n, d) whether low polynomials of y (n,) lose anything without it.
 
     A column is needed when it helps more than any of SHUFFLES shuffled copies of itself: what a polynomial
-    leaves of a law is not noise, and an F-test would find columns of chance useful. One that acts through
-    fine waves alone looks useless, too. At most TOLD rows are looked at; with fewer than 20 rows a column
-    none is left out.
+    leaves of a law is not noise, and an F-test would find irrelevant columns useful. One that acts through
+    fine waves alone looks useless, too. At most NEEDED_ROWS rows are used; with fewer than 20 rows a column none
+    is left out.
     """
     rng = np.random.default_rng(seed)
     n, d = Z.shape
     if n < 20 * d:
         return np.ones(d, bool)
-    rows = np.sort(rng.permutation(n)[:TOLD])
+    rows = np.sort(rng.permutation(n)[:NEEDED_ROWS])
     U, y = _scaled(Z[rows]), y[rows]
     most, least = max(len(y) // 6, 4), len(y) * criterion.floor(y)
 

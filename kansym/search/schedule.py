@@ -60,12 +60,12 @@ def plan(rows: Dataset, producers: Sequence[Producer], with_units: bool) -> list
         # of squares of differences, say, are easier seen there
         view, back = _ordinary(groups.dataset, groups)
         small = [Step(p.name, p, view, back) for p in producers if not p.leftovers]
-        whole = [s if s.leftovers else replace(s, name=f"{s.name}, columns", leftovers=True) for s in steps]
+        whole = [s if s.leftovers else replace(s, name=f"{s.name} in columns", leftovers=True) for s in steps]
         steps = [*small[:2], *whole[:1], *small[2:], *whole[1:]]
     if made:
         # columns of one kind may have got different prefixes, which hides their sums
         first = producers[0]
-        steps.append(Step(f"{first.name}, as given", first, rows, leftovers=True))
+        steps.append(Step(f"{first.name} without powers of 1000", first, rows, leftovers=True))
     return steps
 
 
