@@ -168,8 +168,8 @@ def needed(Z: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
 
     A column is needed when it helps more than any of SHUFFLES shuffled copies of itself: what a polynomial
     leaves of a law is not noise, and an F-test would find irrelevant columns useful. One that acts through
-    fine waves alone looks useless, too. At most NEEDED_ROWS rows are used; with fewer than 20 rows a column none
-    is left out.
+    fine waves alone looks useless, too. At most NEEDED_ROWS rows are used; with fewer than 20 rows a
+    column none is left out.
     """
     rng = np.random.default_rng(seed)
     n, d = Z.shape
