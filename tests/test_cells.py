@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kansym.base.errors import InputError
-from kansym.data.cells import Writing, is_number, numerals
+from kansym.data.cell import is_number
+from kansym.data.cells import Writing, numerals
 from kansym.data.dataset import from_table
 from kansym.data.table import numbers, read_table
 

@@ -8,66 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kansym.base.errors import InputError
+from kansym.data.cell import INFINITE, Cell, is_gap, proved, taken_apart
 from kansym.data.units import is_unit, parse
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SAID = (
-    "na",
-    "n/a",
-    "nan",
-    "-nan",
-    "null",
-    "none",
-    "nil",
-    "missing",
-    "k.a.",
-    "k. a.",
-    "n.a.",
-    "n. a.",
-    "n.d.",
-)
-_FAILED = (
-    "#n/a",
-    "#na",
-    "#div/0!",
-    "#div/0",
-    "#value!",
-    "#wert!",
-    "#ref!",
-    "#bezug!",
-    "#num!",
-    "#zahl!",
-    "#name?",
-)
-_MARKED = (
-    "-",
-    "--",
-    "---",
-    "–",
-    "—",
-    "−",
-    ".",
-    "..",
-    "...",
-    "…",
-    "?",
-    "*",
-    "#null!",
-    "nd",
-    "s.d.",
-    "entfällt",
-)
-GAPS = frozenset(("", *_SAID, *_FAILED, *_MARKED))
-"""What stands in a cell without a number, in lower case: spreadsheets' errors, the usual words and marks."""
 
 TEXT_SHARE = 0.2
 """A column with at most this share of words among its numbers holds numbers with gaps, otherwise text."""
@@ -78,19 +30,6 @@ SHARED_UNIT = 0.8
 LOOKED_AT = 20_000
 """Different cells of a column that are asked for its decimal sign; more add nothing but time."""
 
-_INFINITE = {"inf": np.inf, "infinity": np.inf, "∞": np.inf}
-_SPACES = "\u00a0\u2007\u2009\u202f "
-_MINUS = str.maketrans({"−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-", "＋": "+"})
-_RAISED = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
-_CURRENCY = "$€£¥₹"
-_CELL = re.compile(
-    rf"(?P<sign>[-+]?)\s*(?P<money>[{_CURRENCY}]?)\s*"
-    rf"(?P<digits>(?:\d(?:[{_SPACES}'’_]?[\d.,])*[.,]?|[.,]\d+))"
-    r"(?:[eE](?P<power>[-+]?\d{1,4})(?![\w])|\s*[×x·⋅*]\s*10\s*(?:\^|\*\*)?\s*(?P<ten>[-+]?\d{1,3}|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))?"
-    r"\s*(?P<rest>.*)",
-    re.DOTALL,
-)
-_FOOTNOTE = re.compile(r"\s*(?:\[\w{1,8}\]|[†‡§*]+)$")
 _WORD = re.compile(r"[^\W\d_][^\W\d_.]{0,14}\.?")
 
 
@@ -139,50 +78,6 @@ class Numerals:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """Hold one cell taken apart: sign, digits with their signs, power of ten, and the words behind."""
-
-    digits: str
-    negative: bool
-    power: int | None
-    rest: str
-    footnote: bool = False
-    money: str = ""
-
-    def value(self, decimal: str | None, thousands: str | None) -> float | None:
-        """Return the number with this decimal sign; None where it is not one then."""
-        plain = _plain(self.digits, decimal, thousands)
-        if plain is None:
-            return None
-        number = float(f"{plain}e{self.power}" if self.power is not None else plain)
-        return -number if self.negative else number
-
-
-def is_gap(text: str) -> bool:
-    """Tell whether a cell says that there is no number."""
-    return text.strip().lower() in GAPS
-
-
-def is_number(text: str) -> bool:
-    """Tell whether a cell is a number in any writing, or a gap, or infinite."""
-    text = text.strip()
-    if text.lower() in GAPS or text.lower().lstrip("+-") in _INFINITE:
-        return True
-    cell = _taken_apart(text)
-    return cell is not None and not cell.rest and _says(cell) != "none"
-
-
-def evidence(texts: Sequence[str]) -> set[str]:
-    """Return the decimal signs that cells prove, "1,5" a comma, and "1.234?" for one that may be either."""
-    said: set[str] = set()
-    for text in texts:
-        cell = _taken_apart(text)
-        if cell is not None and (says := _says(cell)) not in ("none", "whole"):
-            said.add(says)
-    return said
-
-
 def numerals(columns: Mapping[str, pd.Series], writing: Writing) -> Numerals:
     """Return the numbers in columns of text.
 
@@ -199,7 +94,7 @@ def numerals(columns: Mapping[str, pd.Series], writing: Writing) -> Numerals:
     units: dict[str, str] = {}
     unclear: dict[str, str] = {}
     lossy: set[str] = set()
-    told = _Told()
+    notes = _Notes()
     for name, column in read.items():
         if not column.mostly_numbers:
             continue
@@ -215,74 +110,8 @@ def numerals(columns: Mapping[str, pd.Series], writing: Writing) -> Numerals:
             units[name] = outcome.unit
         if outcome.words:
             lossy.add(name)
-        told.add(name, outcome, "" if decimal == writing.decimal else decimal)
-    return Numerals(values, frozenset(lossy), units, unclear, told.notes())
-
-
-def _taken_apart(text: str) -> _Cell | None:
-    """Return a cell's parts, or None where it does not begin with a number."""
-    text = text.strip().translate(_MINUS)
-    negative = bool(re.fullmatch(r"\([^()]*\d[^()]*\)", text))  # as accountants write it
-    if negative:
-        text = text[1:-1].strip()
-    found = _CELL.fullmatch(text)
-    if found is None:
-        return None
-    rest = found["rest"].strip()
-    bare = _FOOTNOTE.sub("", rest)
-    power = found["power"] or (found["ten"] and found["ten"].translate(_RAISED))
-    sign = found["sign"] == "-"
-    if bare == "-" and not found["sign"]:  # 5-, as some old programs write -5
-        sign, bare = True, ""
-    money = found["money"]
-    if bare in tuple(_CURRENCY) or bare in ("EUR", "USD", "CHF", "GBP"):
-        money, bare = money or bare, ""
-    marked = bare != rest and not money
-    return _Cell(found["digits"], negative != sign, int(power) if power else None, bare, marked, money)
-
-
-def _says(cell: _Cell) -> str:
-    """Return the decimal sign that a cell proves; "whole", "none" for no number, "1.234?" or "1,234?"."""
-    digits = cell.digits
-    grouped = re.fullmatch(rf"(\d{{1,3}}(?:[{_SPACES}'’_]\d{{3}})+)([.,]\d*)?", digits)
-    if grouped:
-        return grouped[2][0] if grouped[2] else "whole"
-    if re.search(rf"[{_SPACES}'’_]", digits):
-        return "none"
-    points, commas = digits.count("."), digits.count(",")
-    if not points and not commas:
-        return "whole"
-    if points and commas:
-        last = "." if digits.rfind(".") > digits.rfind(",") else ","
-        return last if _plain(digits, last, None) is not None else "none"
-    sign = "." if points else ","
-    if max(points, commas) > 1:
-        other = "," if points else "."
-        return other if _plain(digits, other, None) is not None else "none"
-    whole, _, part = digits.partition(sign)
-    if len(part) == 3 and 1 <= len(whole) <= 3 and not whole.startswith("0") and cell.power is None:
-        return f"1{sign}234?"
-    return sign
-
-
-def _plain(digits: str, decimal: str | None, thousands: str | None) -> str | None:
-    """Return digits as float() reads them, or None where signs stand at places where they cannot."""
-    decimal = decimal or "."
-    whole, point, part = digits.partition(decimal)
-    if not re.fullmatch(r"\d*", part) or not (whole or part):
-        return None
-    if not re.fullmatch(r"\d*", whole):
-        signs = set(re.sub(r"\d", "", whole))
-        usual = {*_SPACES, "'", "’", "_", "," if decimal == "." else "."}
-        allowed = usual if thousands is None else {thousands}
-        if len(signs) != 1 or not signs <= allowed:
-            return None
-        sign = re.escape(signs.pop())
-        # 12,34,567 is how India writes it
-        if not re.fullmatch(rf"\d{{1,3}}(?:{sign}\d{{3}})+|\d{{1,2}}(?:{sign}\d{{2}})+{sign}\d{{3}}", whole):
-            return None
-        whole = re.sub(r"\D", "", whole)
-    return f"{whole or '0'}{'.' + part if point else ''}"
+        notes.add(name, outcome, "" if decimal == writing.decimal else decimal)
+    return Numerals(values, frozenset(lossy), units, unclear, notes.lines())
 
 
 @dataclass(frozen=True)
@@ -305,7 +134,7 @@ class _Column:
 
     name: str
     cells: tuple[str, ...]
-    parts: tuple[_Cell | None, ...]
+    parts: tuple[Cell | None, ...]
     at: np.ndarray
     says: frozenset[str]
     mostly_numbers: bool
@@ -316,18 +145,18 @@ class _Column:
 
         at, different = pd.factorize(series, use_na_sentinel=True)
         cells = tuple(str(c) for c in different)
-        parts = tuple(_taken_apart(c) for c in cells)
+        parts = tuple(taken_apart(c) for c in cells)
         counts = np.bincount(at[at >= 0], minlength=len(cells))
         gaps = np.array([is_gap(c) for c in cells], bool)
-        endless = np.array([c.strip().lower().lstrip("+-") in _INFINITE for c in cells], bool)
-        fine = np.array([p is not None and _says(p) != "none" for p in parts], bool) | endless
+        endless = np.array([c.strip().lower().lstrip("+-") in INFINITE for c in cells], bool)
+        fine = np.array([p is not None and proved(p) != "none" for p in parts], bool) | endless
         present = int(counts[~gaps].sum())
         words = int(counts[~gaps & ~fine].sum())
-        says = frozenset(_says(p) for p in parts[:LOOKED_AT] if p is not None) - {"none", "whole"}
+        says = frozenset(proved(p) for p in parts[:LOOKED_AT] if p is not None) - {"none", "whole"}
         return _Column(name, cells, parts, at, says, present > 0 and words <= TEXT_SHARE * present)
 
     def decimal(self, known: Writing) -> str | None:
-        """Return the decimal sign, or None where it cannot be told."""
+        """Return the decimal sign, or None where it cannot be known."""
         if known.given:
             return known.decimal or "."
         sure = {s for s in self.says if s in (".", ",")}
@@ -340,10 +169,10 @@ class _Column:
 
     def question(self) -> str:
         """Return what is ambiguous, both readings, and what decides."""
-        k = next(i for i, p in enumerate(self.parts) if p is not None and _says(p).endswith("?"))
+        k = next(i for i, p in enumerate(self.parts) if p is not None and proved(p).endswith("?"))
         part = self.parts[k]
         assert part is not None
-        sign = _says(part)[1]
+        sign = proved(part)[1]
         other = "," if sign == "." else "."
         row = int(np.flatnonzero(self.at == k)[0]) + 1
         small, large = part.value(sign, None), part.value(other, None)
@@ -363,11 +192,11 @@ class _Column:
         for k, (text, part) in enumerate(zip(self.cells, self.parts, strict=True)):
             rest = None
             bare = text.strip().lower()
-            if bare.lstrip("+-") in _INFINITE:
-                found[k] = _INFINITE[bare.lstrip("+-")] * (-1.0 if bare.startswith("-") else 1.0)
+            if bare.lstrip("+-") in INFINITE:
+                found[k] = INFINITE[bare.lstrip("+-")] * (-1.0 if bare.startswith("-") else 1.0)
                 rest = ""
             elif part is not None and not is_gap(text):
-                says = _says(part)
+                says = proved(part)
                 sign = says if decimal == "both" else decimal
                 value = None if says == "none" else part.value(sign if sign in (".", ",") else ".", thousands)
                 if value is not None:
@@ -383,10 +212,10 @@ class _Column:
             return None
         marked = np.array([bool(c.strip()) for c in self.cells], bool) & gaps
         lost = np.flatnonzero(words | marked)
-        told = None
+        lost_words = None
         if len(lost):
             rows = np.flatnonzero(np.isin(self.at, lost))
-            told = (len(rows), self.cells[self.at[rows[0]]].strip(), int(rows[0]) + 1)
+            lost_words = (len(rows), self.cells[self.at[rows[0]]].strip(), int(rows[0]) + 1)
         marks = sum(int(n) for p, n in zip(self.parts, counts, strict=True) if p is not None and p.footnote)
         money = next((p.money for p in self.parts if p is not None and p.money), "")
         return _Outcome(
@@ -397,7 +226,7 @@ class _Column:
             outcome.left or money,
             outcome.converted,
             marks,
-            told,
+            lost_words,
         )
 
     def _with_units(self, found: np.ndarray, rests: list[str | None], counts: np.ndarray) -> _Outcome:
@@ -450,7 +279,7 @@ def _factor(unit: str, into: str) -> float | None:
     return float(f"{have.scale / want.scale:.15g}") if have.exponents == want.exponents else None
 
 
-class _Told:
+class _Notes:
     """Gather what was met in many columns into one line for each kind of thing."""
 
     def __init__(self) -> None:
@@ -484,7 +313,7 @@ class _Told:
     def _note(self, kind: str, text: str) -> None:
         self._kinds.setdefault(kind, []).append(text)
 
-    def notes(self) -> tuple[str, ...]:
+    def lines(self) -> tuple[str, ...]:
         return tuple(_line(kind, texts) for kind, texts in self._kinds.items())
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError
-from kansym.data.cells import Writing, evidence, is_number
+from kansym.data.cell import evidence, is_number
+from kansym.data.cells import Writing
 from kansym.data.header import Second, second_row
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kansym.base.errors import InputError
-from kansym.data.cells import is_gap, is_number
+from kansym.data.cell import is_gap, is_number
 from kansym.data.units import is_unit
 
 if TYPE_CHECKING:
