@@ -97,14 +97,16 @@ class KansymClassifier(ClassifierMixin, FittedFront):
             raise InputError(
                 "Both weights and sample_weight are given, which mean the same; give one of them."
             )
-        w = sample_weight if weights is None else weights
+        sample_weight = sample_weight if weights is None else weights
         values, labels, names = self._table(X, y, variable_names)
-        if w is not None:
-            w = _check_sample_weight(w, values, dtype=np.float64, ensure_non_negative=True)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, values, dtype=np.float64, ensure_non_negative=True
+            )
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        rows, codes, w, _ = canonical(values, codes.astype(float), w, None)
-        self._shares = np.bincount(codes.astype(int), w, len(self.classes_)) / (
-            len(codes) if w is None else w.sum()
+        rows, codes, sample_weight, _ = canonical(values, codes.astype(float), sample_weight, None)
+        self._shares = np.bincount(codes.astype(int), sample_weight, len(self.classes_)) / (
+            len(codes) if sample_weight is None else sample_weight.sum()
         )
         positive = list(range(len(self.classes_))) if len(self.classes_) > 2 else [len(self.classes_) - 1]
         options = self._options(names)
@@ -116,14 +118,14 @@ class KansymClassifier(ClassifierMixin, FittedFront):
         self._datasets: list[Dataset | None] = [None] * len(positive)
         self.runs_ = [
             _prior(
-                constant_run(codes, w, names, rows, options, "interrupted", title),
+                constant_run(codes, sample_weight, names, rows, options, "interrupted", title),
                 float(np.clip(self._shares[k], 1e-6, 1 - 1e-6)),
             )
             for k, title in zip(positive, titles, strict=True)
         ]
         for j, (k, title) in enumerate(zip(positive, titles, strict=True)):
             target = (codes == k).astype(float)
-            self._one(j, rows, target, w, names, title, options)
+            self._one(j, rows, target, sample_weight, names, title, options)
         return self
 
     def _one(
@@ -131,13 +133,13 @@ class KansymClassifier(ClassifierMixin, FittedFront):
         j: int,
         X: np.ndarray,
         target: np.ndarray,
-        w: Any,
+        sample_weight: Any,
         names: Sequence[str],
         title: str,
         options: Any,
     ) -> None:
         """Search one class's formula: on the labels, then on the working response."""
-        response, weights = 2 * target - 1, w
+        response, weights = 2 * target - 1, sample_weight
         # labels are no measurements: none is an outlier, and their spread follows from the classes
         options = replace(options, noise="additive", robust="off")
         for _stage in range(2):
@@ -153,9 +155,9 @@ class KansymClassifier(ClassifierMixin, FittedFront):
             except BaseException as stopped:
                 best = getattr(stopped, "run", None)
                 if isinstance(best, Run):
-                    self._adopt(j, best, rows, target, w)
+                    self._adopt(j, best, rows, target, sample_weight)
                 raise
-            self._adopt(j, run, rows, target, w)
+            self._adopt(j, run, rows, target, sample_weight)
             if run.stop_reason == "interrupted":
                 return
             fitted = self.runs_[j]
@@ -163,16 +165,16 @@ class KansymClassifier(ClassifierMixin, FittedFront):
             eta = np.clip(np.where(np.isfinite(eta), eta, 0.0), -6, 6)
             p = expit(eta)
             response = eta + (target - p) / (p * (1 - p))
-            weights = p * (1 - p) * (1.0 if w is None else w)
+            weights = p * (1 - p) * (1.0 if sample_weight is None else sample_weight)
 
-    def _adopt(self, j: int, run: Run, X: np.ndarray, target: np.ndarray, w: Any) -> None:
+    def _adopt(self, j: int, run: Run, X: np.ndarray, target: np.ndarray, sample_weight: Any) -> None:
         """Refit a run's laws to the cross-entropy and join them with those found before."""
         run = allowed(run, self.binary_operators, self.unary_operators)
         laws = [law for law in self.runs_[j].front if law.expression is not None and law.complexity == 1]
         laws += [law for law in self.runs_[j].front if law not in laws and self.runs_[j].names == run.names]
         for law in (*_plain_forms(run.names), *run.front):
             if law.expression is not None and law.expression.free_symbols:
-                found = _refitted(law, run.names, X, target, w)
+                found = _refitted(law, run.names, X, target, sample_weight)
                 if found is not None and found.complexity <= self.maxsize:
                     laws.append(found)
         front = pareto.front(laws, lambda law: law.complexity, lambda law: law.loss)
@@ -264,14 +266,16 @@ def _prior(run: Run, share: float) -> Run:
     return replace(run, front=(law,), noise=0.0)
 
 
-def _refitted(law: Law, names: Sequence[str], X: np.ndarray, target: np.ndarray, w: Any) -> Law | None:
+def _refitted(
+    law: Law, names: Sequence[str], X: np.ndarray, target: np.ndarray, sample_weight: Any
+) -> Law | None:
     """Return the law with constants of least cross-entropy; None where it is undefined on some row.
 
     Each term of a sum gets a factor and the sum a constant; the constants inside start where they are.
     """
     assert law.expression is not None
     program, theta, inner = _factored(law.expression, names)
-    u = np.ones(len(X)) / len(X) if w is None else w / w.sum()
+    u = np.ones(len(X)) / len(X) if sample_weight is None else sample_weight / sample_weight.sum()
 
     def objective(t: np.ndarray) -> tuple[float, np.ndarray]:
         eta, J = program.jacobian(X, t)

@@ -151,24 +151,26 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
             )
         if self.output_directory is not None:
             storage.writable(self.output_directory)
-        w = sample_weight if weights is None else weights
+        sample_weight = sample_weight if weights is None else weights
         previous = list(getattr(self, "runs_", ())) if self.warm_start else []
         values, y = self._table(X, y, variable_names, category)
         names = self._encoding.columns
-        if w is not None:
-            w = _check_sample_weight(w, values, dtype=np.float64, ensure_non_negative=True)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, values, dtype=np.float64, ensure_non_negative=True
+            )
         targets = y[:, None] if y.ndim == 1 else y
         titles = _titles(y if hasattr(y, "name") else self._y_names, targets.shape[1], names)
         units = _units(names, X_units, y_units, titles)
         categories = self._encoding.single() if self.category_constants else ()
         held = None if validation_data is None else self._validation_rows(validation_data, variable_names)
         options = self._options(names)
-        self._begin(targets, w, names, values, options, titles)
+        self._begin(targets, sample_weight, names, values, options, titles)
         for j, title in enumerate(titles):
             starts = _starts(previous[j], names) if j < len(previous) else ()
             options = replace(self._options(names, starts), categories=categories)
             target = denoised(values, targets[:, j]) if self.denoise else targets[:, j]
-            rows, target, row_weights, row_groups = canonical(values, target, w, groups)
+            rows, target, row_weights, row_groups = canonical(values, target, sample_weight, groups)
             known, seed, wanted = units.get(j), options.seed, self.select_k_features
             dataset = dataset_of(rows, target, row_weights, names, title, row_groups, known, seed, wanted)
             adopt = partial(self._adopt, j, held)
@@ -180,7 +182,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
     def _begin(
         self,
         targets: np.ndarray,
-        w: np.ndarray | None,
+        sample_weight: np.ndarray | None,
         names: Sequence[str],
         values: np.ndarray,
         options: Options,
@@ -192,7 +194,9 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         self._covariances: list[list[np.ndarray | None]] = []
         self.runs_ = []
         for j, title in enumerate(titles):
-            self.runs_.append(constant_run(targets[:, j], w, names, values, options, "interrupted", title))
+            self.runs_.append(
+                constant_run(targets[:, j], sample_weight, names, values, options, "interrupted", title)
+            )
             self._datasets.append(None)
             self._validation.append(None)
             self._covariances.append([None])

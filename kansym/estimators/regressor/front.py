@@ -112,15 +112,15 @@ class FittedFront(BaseEstimator):
         dataset: Dataset | None,
         X: np.ndarray,
         y: np.ndarray,
-        w: Any,
+        weights: Any,
         names: Sequence[str],
         options: Options,
         adopt: Callable[[Run, Dataset | None], None],
     ) -> None:
         """Run the pipeline and hand over its result, or the best so far when something breaks in."""
-        adopt(constant_run(y, w, names, X, options, "interrupted"), None)
+        adopt(constant_run(y, weights, names, X, options, "interrupted"), None)
         if dataset is None:
-            adopt(constant_run(y, w, names, X, options, "the target or every input is constant"), None)
+            adopt(constant_run(y, weights, names, X, options, "the target or every input is constant"), None)
             return
         try:
             run = self._run(dataset, options)

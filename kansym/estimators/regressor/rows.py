@@ -33,13 +33,15 @@ def denoised(X: np.ndarray, y: np.ndarray) -> np.ndarray:
         return process.fit(Z, (y - centre) / scale).predict(Z) * scale + centre
 
 
-def canonical(X: np.ndarray, y: np.ndarray, w: Any, groups: Any) -> tuple[np.ndarray, np.ndarray, Any, Any]:
+def canonical(
+    X: np.ndarray, y: np.ndarray, weights: Any, groups: Any
+) -> tuple[np.ndarray, np.ndarray, Any, Any]:
     """Return the rows in order, equal ones merged into one that weighs as much, those of weight 0 left out.
 
     So a weight of 2 is the row given twice, to the last bit, and no result depends on the order of rows.
     """
     n = len(y)
-    weight = np.ones(n) if w is None else np.asarray(w, float)
+    weight = np.ones(n) if weights is None else np.asarray(weights, float)
     if groups is not None:
         groups = np.asarray(groups)
         if len(groups) != n:
@@ -66,7 +68,7 @@ def canonical(X: np.ndarray, y: np.ndarray, w: Any, groups: Any) -> tuple[np.nda
 def dataset_of(
     X: np.ndarray,
     y: np.ndarray,
-    w: Any,
+    weights: Any,
     names: Sequence[str],
     title: str,
     groups: Any,
@@ -86,7 +88,7 @@ def dataset_of(
         varying = sorted(varying[i] for i in best)
     kept = [names[i] for i in varying]
     known = None if not units else {n: u for n, u in units.items() if n in kept or n == title}
-    dataset = from_arrays(X[:, varying], y, kept, w, target=title, groups=groups, units=known)
+    dataset = from_arrays(X[:, varying], y, kept, weights, target=title, groups=groups, units=known)
     if wanted is not None:
         if not 1 <= wanted <= X.shape[1]:
             raise InputError(
@@ -98,7 +100,7 @@ def dataset_of(
 
 def constant_run(
     y: np.ndarray,
-    w: Any,
+    weights: Any,
     names: Sequence[str],
     X: np.ndarray,
     options: Options,
@@ -106,8 +108,9 @@ def constant_run(
     title: str = "y",
 ) -> Run:
     """Return the run of someone who found the mean only."""
-    mean = float(np.average(y, weights=None if w is None or not np.sum(w) else w))
-    loss = float(np.average((y - mean) ** 2, weights=None if w is None or not np.sum(w) else w))
+    usable = None if weights is None or not np.sum(weights) else weights
+    mean = float(np.average(y, weights=usable))
+    loss = float(np.average((y - mean) ** 2, weights=usable))
     value = sympy.Float(mean, 17)
     law = Law(f"{mean:.6g}", 1, loss, loss, 0.0, 0.0, value, value, source="constant")
     ranges = {n: [float(X[:, i].min()), float(X[:, i].max())] for i, n in enumerate(names)}
@@ -118,7 +121,7 @@ def constant_run(
         "heldout_rows": 0,
         "hash": "",
         "source": "arrays",
-        "weighted": w is not None,
+        "weighted": weights is not None,
         "ranges": ranges,
         "target_range": [float(y.min()), float(y.max())],
         "target_spread": math.sqrt(loss),
@@ -134,16 +137,16 @@ def covariance_of(law: Law, names: Sequence[str], dataset: Dataset) -> np.ndarra
         return None
     program = Program.compile(formula, symbols(names))
     values, J = program.jacobian(dataset.X)
-    w = np.ones(len(values)) if dataset.weights is None else dataset.weights
+    weights = np.ones(len(values)) if dataset.weights is None else dataset.weights
     use = np.isfinite(values) & np.isfinite(J).all(axis=1)
     k = J.shape[1]
     if k == 0:
         return np.zeros((0, 0))
     residual = (values - dataset.y)[use]
-    variance = 1.0 if dataset.absolute else float(np.sum(w[use] * residual**2) / max(use.sum() - k, 1))
-    scale = np.sqrt(np.sum(w[use, None] * J[use] ** 2, axis=0))
+    variance = 1.0 if dataset.absolute else float(np.sum(weights[use] * residual**2) / max(use.sum() - k, 1))
+    scale = np.sqrt(np.sum(weights[use, None] * J[use] ** 2, axis=0))
     scale[scale == 0] = 1.0
-    normal = (J[use] * w[use, None] / scale).T @ (J[use] / scale)
+    normal = (J[use] * weights[use, None] / scale).T @ (J[use] / scale)
     return variance * np.linalg.pinv(normal, rcond=1e-12, hermitian=True) / np.outer(scale, scale)
 
 
