@@ -19,7 +19,9 @@ from scipy.optimize import least_squares
 
 from kansym.base import criterion
 from kansym.base.errors import DomainError, InputError
-from kansym.functions.affine import ENOUGH, AffineFit, Data, finish, held_out, polish, prepare, refine, survey
+from kansym.functions.affine import finish, polish, survey, variable_projection
+from kansym.functions.affine_fit import AffineFit, held_out
+from kansym.functions.curve_data import ENOUGH, Data, prepare
 from kansym.functions.graph import Symbolic
 from kansym.functions.library import Function, Library, get
 from kansym.functions.shapes import oscillates, shapes
@@ -94,7 +96,7 @@ class Match:
 
     @property
     def margin(self) -> float:
-        """Return the distance to the domain's border; see :class:`kansym.functions.affine.AffineFit`."""
+        """Return the distance to the domain's border; see :class:`kansym.functions.affine_fit.AffineFit`."""
         return self.fit.margin
 
     @property
@@ -121,8 +123,8 @@ def match(
 
     `noise` is the standard deviation of y's errors, estimated when not given; `families` adds x^p and
     exp(-|x|^p) with a free exponent; `jobs` threads share the search (the result does not depend on them).
-    Raises InputError as :func:`kansym.functions.affine.prepare` does, and DomainError when no function of the
-    library is defined on the curve.
+    Raises InputError as :func:`kansym.functions.curve_data.prepare` does, and DomainError when no function of
+    the library is defined on the curve.
 
     >>> x = np.linspace(0, 2, 100)
     >>> match(x, 3 * np.exp(-2 * x) + 1)[0].function.name
@@ -167,7 +169,8 @@ def _match(
         if shapes(f).kind == "constant":
             pass
         elif shapes(f).kind in ("wave", "line"):  # refined on other rows: compare on these
-            share = float(refine(f, shapes(f), data.coarse, starts[:1], 0, 0.0, 0.0)[1][0]) / coarse_total
+            _, again = variable_projection(f, shapes(f), data.coarse, starts[:1], 0, 0.0, 0.0)
+            share = float(again[0]) / coarse_total
         else:
             share = float(rss[0]) / coarse_total
         return starts, rss, _rough(f, data, share, len(t), noise)
