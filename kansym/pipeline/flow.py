@@ -26,9 +26,10 @@ from kansym.functions.graph import Graph, Spline
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
+from kansym.judge.chance import structure
 from kansym.judge.ending import Ending
 from kansym.judge.refine import Judged, Trial, exact, refine
-from kansym.judge.survey import Survey, again, survey
+from kansym.judge.survey import Survey, again, survey, weighted
 from kansym.pipeline.findings import conclude
 from kansym.pipeline.run import Run
 from kansym.search import registry, schedule, shared, template
@@ -58,6 +59,17 @@ BRIEF = 11.5
 
 MOST_LOOKS = 2
 """Searches after the first, with rows left out or weighed as the best formula suggests."""
+
+VISIBLE, EXPLAINED = 1e-5, 0.5
+"""Residual shares of a familiar curve between which its rest may be taken for noise and ends the search."""
+
+ROWS_A_CONSTANT = 3
+"""Rows for each measured constant of a familiar curve that ends the search."""
+
+NOISE_LEFT = 0.05
+"""Chance above which what a familiar curve leaves counts as noise; below SEEN (1 %) it is structure."""
+
+WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
 
 WORTH_SNAPPING = 0.02
 """Residual share above which a graph's curves are too far off to be recognised."""
@@ -272,6 +284,7 @@ def _explore(
         return budget.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
     tried: set[str] = set()
+    familiar: set[str] = set()
     steps = _steps(rows, trial, options, asked)
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if step.leftovers and ending.only_noise_left():
@@ -280,6 +293,8 @@ def _explore(
         budget.tell(name, *_best_of(archive))
         for candidate in candidates:
             offered = True
+            if step.familiar:
+                familiar.add(candidate.source)
             if candidate.graph is not None:
                 archive.add_graph(candidate.graph, candidate.source)
             for formula in _formulas(candidate, trial):
@@ -295,10 +310,16 @@ def _explore(
                         budget.tell(name, *_best_of(archive))
                 if archive.leader is not None and exact(archive.leader, trial):
                     return "proved exact on held-out rows"
-            if archive.leader is not None and _within_errors(archive.leader, trial):
-                return "nothing left to explain beyond the measurement errors"
+            # familiar curves are all compared before one of them ends the search
+            if not step.familiar and archive.leader is not None and _within_errors(archive.leader, trial):
+                return WITHIN_ERRORS
             if budget.exhausted:
                 return budget.reason
+        if step.familiar and archive.leader is not None:
+            if _within_errors(archive.leader, trial):
+                return WITHIN_ERRORS
+            if _familiar_enough(archive, familiar):
+                return "a familiar curve leaves nothing but noise"
         if step.only and offered:
             break
         if ending.nothing_there():
@@ -312,6 +333,24 @@ def _brief(archive: Archive) -> bool:
     """Tell whether the best formula is so short that none could describe the data in much fewer nats."""
     law = archive.leader
     return law is not None and archive.trial.price(law.polished) <= BRIEF
+
+
+def _familiar_enough(archive: Archive, familiar: set[str]) -> bool:
+    """Tell whether the best formula is a family's curve that leaves noise, and noise that can be seen.
+
+    Seen: what is left is no approximation's error (see VISIBLE), the constants are few for the rows, and no
+    test of `judge.chance` finds structure in it.
+    """
+    law, rows = archive.leader, archive.trial.small
+    if law is None or law.source not in familiar:
+        return False
+    if ROWS_A_CONSTANT * len(law.polished.theta) > len(rows.y):
+        return False
+    share = law.loss / archive.trial.power
+    if not VISIBLE <= share <= EXPLAINED:
+        return False
+    r = weighted(law.polished.program.value(rows.X, law.polished.theta) - rows.y, rows.weights)
+    return bool(np.all(np.isfinite(r))) and structure(rows.X, r).pvalue > NOISE_LEFT
 
 
 def _word_on_units(dataset: Dataset) -> str:
@@ -338,7 +377,7 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
     producers = registry.producers(options.device, options.kan)
     steps = schedule.plan(rows, producers, trial.dimensions is not None)
     if families := Families.load(options.families):
-        steps.insert(0, Step("classics", registry.classics(families), rows))
+        steps.insert(0, Step("classics", registry.classics(families), rows, familiar=True))
     if options.categories:
         steps.insert(0, Step("categories", shared.producer({"": options.categories}), rows, only=True))
     elif rows.categories:

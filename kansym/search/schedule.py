@@ -28,7 +28,8 @@ class Step:
     """Hold one look: a producer, the view that it is asked about, and the way back to the table.
 
     A step of `leftovers` is left out where the best formula leaves nothing but noise. Where an `only` step
-    offers anything, no later one is asked.
+    offers anything, no later one is asked. A `familiar` step offers what every scientist would try: where one
+    of its curves leaves nothing but noise, no later one is asked either.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Step:
     rewritings: tuple[Rewritten, ...] = ()
     leftovers: bool = False
     only: bool = False
+    familiar: bool = False
 
     def restored(self, candidate: Candidate) -> Candidate:
         """Return a candidate in the table's own columns; a graph comes from rows that nothing rewrote."""

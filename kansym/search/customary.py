@@ -1,0 +1,112 @@
+"""A law in the customary constants of its family: Vmax and Km, not 4·S/(S/3 + 1).
+
+A formula belongs to a family when the family's curve, fitted to the formula's own values, is the same to
+round-off. Its constants are then read off, with the errors that the rows give them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+
+from kansym.formula.program import Program
+from kansym.functions.parsing import format_expression
+from kansym.search.family import INPUTS, Families, Form
+from kansym.search.projection import FULL_STEPS, Rows, fit, program_of, refined
+
+SAME = 1e-9
+"""Share of the values' size within which two curves are the same."""
+
+LARGEST_DENOMINATOR = 60
+"""Of a constant that counts as an exact number, where the formula has exact numbers."""
+
+FIT_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Customary:
+    """Hold a law in its family's constants: the form as text, name, value, error and exact form of each."""
+
+    family: str
+    form: str
+    expression: sympy.Expr
+    constants: tuple[tuple[str, float, float, str | None], ...]
+
+
+def customary(
+    expression: sympy.Expr, columns: Sequence[sympy.Symbol], rows: Rows, variance: float, families: Families
+) -> Customary | None:
+    """Return a formula in the constants of the first of these families that it belongs to, None for none.
+
+    `rows` hold the table's columns and root weights, `variance` is that of the weighted noise.
+    """
+    used = [j for j, s in enumerate(columns) if s in expression.free_symbols]
+    y = Program.compile(expression, columns).value(rows.X)
+    if not used or not np.all(np.isfinite(y)):
+        return None
+    for form, order in _forms(families, used, len(expression.atoms(sympy.Number))):
+        part = Rows(rows.X[:, order], y, rows.w)
+        found = fit(form, part.thinned(FIT_ROWS))
+        if found is not None:
+            nonlinear = found.theta[len(form.linear) :]
+            found = refined(form, nonlinear, part.thinned(FIT_ROWS), FULL_STEPS)
+        if found is None:
+            continue
+        off = program_of(form).value(part.X, found.theta) - y
+        if not np.max(np.abs(off)) <= SAME * np.max(np.abs(y)):
+            continue
+        inputs, shown = [columns[j] for j in order], Rows(part.X, rows.y, rows.w)
+        return _read(form, found.theta, inputs, shown, variance, expression)
+    return None
+
+
+def _forms(families: Families, used: list[int], numbers: int) -> Iterator[tuple[Form, list[int]]]:
+    """Yield the forms that a formula of these columns and so many numbers may have, fewest constants first."""
+    forms = [family.form(terms) for family in families.values() for terms in range(1, family.terms + 1)]
+    for form in sorted(forms, key=lambda form: len(form.constants)):
+        if form.columns == len(used) and len(form.constants) <= numbers + 1:
+            yield from ((form, list(order)) for order in itertools.permutations(used))
+
+
+def _read(
+    form: Form,
+    theta: np.ndarray,
+    inputs: list[sympy.Symbol],
+    rows: Rows,
+    variance: float,
+    before: sympy.Expr,
+) -> Customary:
+    """Return the constants: free-fit values with errors, and exact ones where the formula has such numbers."""
+    exact = [_exact(v) if not before.atoms(sympy.Float) or _whole(v) else None for v in theta]
+    values, J = program_of(form).jacobian(rows.X, theta)
+    J, r = J * rows.w[:, None], (rows.y - values) * rows.w
+    scale = np.linalg.norm(J, axis=0)
+    scale[scale == 0] = 1.0
+    U, s, Vt = np.linalg.svd(J / scale, full_matrices=False)
+    inverse = np.where(s > 1e-13 * s[0], 1 / np.maximum(s, 1e-300), math.inf)
+    with np.errstate(all="ignore"):
+        errors = np.sqrt(variance * np.sum((Vt.T * inverse) ** 2, axis=1)) / scale
+        free = theta + (Vt.T * np.where(np.isfinite(inverse), inverse, 0.0)) @ (U.T @ r) / scale
+    numbers = [sympy.Float(float(v), 17) if e is None else e for v, e in zip(theta, exact, strict=True)]
+    swap = {**dict(zip(form.constants, numbers, strict=True)), **dict(zip(INPUTS, inputs, strict=False))}
+    named = form.formula.xreplace(dict(zip(INPUTS, inputs, strict=False)))
+    constants = tuple(
+        (c.name, float(v if e is None else f), float(error), None if e is None else str(e))
+        for c, v, f, error, e in zip(form.constants, theta, free, errors, exact, strict=True)
+    )
+    return Customary(form.family, format_expression(named), form.formula.xreplace(swap), constants)
+
+
+def _whole(value: float) -> bool:
+    return abs(value - round(value)) <= SAME * abs(value) and round(value) != 0
+
+
+def _exact(value: float) -> sympy.Rational | None:
+    """Return the fraction that a value is to round-off, None for none."""
+    near = sympy.Rational(value).limit_denominator(LARGEST_DENOMINATOR)
+    return near if abs(float(near) - value) <= SAME * abs(value) else None

@@ -1,0 +1,186 @@
+"""Families of curves: read as data, fitted from many starts, tried first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kansym.base.budget import Budget
+from kansym.base.errors import FormatError, InputError, UnknownNameError
+from kansym.data.dataset import from_arrays
+from kansym.functions.library import Library
+from kansym.search import classics, projection, starts
+from kansym.search.family import INPUTS, ROLES, Families, Start
+from kansym.search.projection import Rows
+
+SHIPPED = Families.load()
+ONE_INPUT = [name for name, family in SHIPPED.items() if family.columns == 1]
+
+
+def rows(X, y, w=None):
+    X = np.asarray(X, float)
+    return Rows(X[:, None] if X.ndim == 1 else X, np.asarray(y, float), np.ones(len(y)) if w is None else w)
+
+
+def proposed(X, y, **options):
+    dataset = from_arrays(X, y)
+    return list(classics.propose(dataset, budget=Budget(), **options))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_family_is_linear_in_what_it_says(name):
+    form = SHIPPED[name].form(1)
+    for constant in form.linear:
+        assert sympy.diff(form.formula, constant, 2) == 0
+    if form.inside:
+        below = sympy.fraction(sympy.together(form.formula))[1]
+        assert all(sympy.diff(below, c, 2) == 0 for c in form.inside)
+    assert form.formula.free_symbols == {*form.constants, *INPUTS[: form.columns]}
+
+
+@pytest.mark.parametrize("name", ONE_INPUT)
+def test_every_family_finds_its_own_curve(name):
+    """Constants are those of the family's own start in the middle of its lists, moved a little."""
+    family = SHIPPED[name]
+    x = np.linspace(0.5, 10.0, 60)
+    form = family.form(1)
+    rng = np.random.default_rng(3)
+    theta = np.concatenate([rng.uniform(1, 2, len(form.linear)), 0.05 * rng.uniform(1, 2, len(form.inside)),
+                            [_middle(s, x) * 1.07 for s in form.starts]])  # fmt: skip
+    y = projection.program_of(form).value(x[:, None], theta)
+    assert np.all(np.isfinite(y))
+    found = projection.fit(form, rows(x, y), steps=projection.FULL_STEPS)
+    assert found.cost <= 1e-12 * np.sum((y - y.mean()) ** 2)
+
+
+def _middle(start: Start, x: np.ndarray) -> float:
+    if start.role == "frequency":
+        return 2.3
+    listed = starts.values(start.role, x, x)
+    return float(listed[len(listed) // 2])
+
+
+def test_terms_are_numbered_and_added():
+    family = SHIPPED["decays with offset"]
+    assert [str(c) for c in family.form(1).constants] == ["c", "A", "k"]
+    assert [str(c) for c in family.form(2).constants] == ["c", "A1", "A2", "k1", "k2"]
+
+
+def test_families_are_chosen_by_name_and_by_functions():
+    assert list(SHIPPED.only(["Hill", "line"])) == ["Hill", "line"]
+    assert "Hill" not in SHIPPED.exclude(["Hill"])
+    with pytest.raises(UnknownNameError, match="Hil"):
+        SHIPPED.only(["Hil"])
+    plain = SHIPPED.within(Library.load("polynomial"))
+    assert "cubic" in plain and "exponential" not in plain and "waves" not in plain
+    assert not Families.load("off")
+
+
+def test_a_person_adds_families(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[pulse]\nformula = "A*x^2*exp(-k*x)"\nlinear = ["A"]\nstart = { k = "rate" }\n')
+    x = np.linspace(0.1, 8, 50)
+    noise = 0.001 * np.random.default_rng(0).normal(size=50)
+    best = proposed(x, 3 * x**2 * np.exp(-1.3 * x) + noise, families=Families.load(path))
+    assert [c.source for c in best] == ["pulse"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "word"),
+    [
+        ("[f]\nlinear = []", FormatError, "formula"),
+        ('[f]\nformula = "a*x"\nlinear = "a"', FormatError, "lists"),
+        ('[f]\nformula = "a*x"\nlinear = ["a"]\nstrat = {}', FormatError, "strat"),
+        ('[f]\nformula = "a*x + b"\nlinear = ["a"]', InputError, "b"),
+        ('[f]\nformula = "a*x"\nlinear = ["a", "b"]', InputError, "b"),
+        ('[f]\nformula = "a"\nlinear = ["a"]', InputError, "x"),
+        ('[f]\nformula = "a*x^n"\nlinear = ["a"]\nstart = { n = "power" }', InputError, "power"),
+        ('[f]\nformula = "c"\nterm = "a*x"\nlinear = ["c", "a"]\nterms = 9', InputError, "9"),
+        ("[f", FormatError, "TOML"),
+    ],
+)
+def test_a_faulty_file_is_refused(tmp_path, text, error, word):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(error, match=word):
+        Families.load(path)
+
+
+def test_unknown_families_are_refused():
+    with pytest.raises(UnknownNameError, match="everything"):
+        Families.load("everything")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("factor", [1e-6, 1e4])
+def test_starts_follow_the_scale_of_the_input(role, factor):
+    x = np.linspace(1.0, 7.0, 40)
+    left = np.sin(3.1 * x)
+    inverse = role in ("frequency", "rate", "rate up", "steepness", "damping")
+    power = -1 if inverse else 0 if role in ("exponent", "shape", "phase") else 1
+    before, after = starts.values(role, x, left), starts.values(role, factor * x, left)
+    assert after == pytest.approx(before * factor**power, rel=1e-6)
+
+
+@given(w=st.floats(0.2, 9.0), phase=st.floats(0.0, 6.2))
+@settings(max_examples=20, deadline=None)
+def test_the_spectrum_starts_any_wave(w, phase):
+    x = np.sort(np.random.default_rng(1).uniform(0, 40, 250))
+    found = starts.frequencies(x, np.sin(w * x + phase))
+    assert np.min(np.abs(found - w)) < 0.5 * np.pi / 40
+
+
+@pytest.mark.parametrize("w", [1.0, 1.759])
+def test_many_waves_on_a_slope_are_exact(w):
+    x = np.linspace(0, 100, 300)
+    first = proposed(x, 2 * np.sin(w * x) + 0.05 * x + 3)[0]
+    assert first.source == "waves on a trend" and first.score < 1e-20
+
+
+def test_three_decays_are_told_apart():
+    x = np.arange(24) * 0.05
+    y = 0.0951 * np.exp(-x) + 0.8607 * np.exp(-3 * x) + 1.5576 * np.exp(-5 * x)
+    first = proposed(x, y)[0]
+    assert first.source == "decays"
+    assert sorted(abs(float(v)) for v in first.expression.atoms(sympy.Float))[2:] == pytest.approx(
+        [1.0, 1.5576, 3.0, 5.0], rel=1e-4
+    )
+
+
+def test_two_inputs_are_tried_in_both_orders():
+    rng = np.random.default_rng(2)
+    X = rng.uniform(0.2, 8, (60, 2))
+    y = 12.5 * X[:, 1] / (3.3 * (1 + X[:, 0] / 2.4) + X[:, 1])
+    first = proposed(X, y * (1 + 0.01 * rng.normal(size=60)))[0]
+    assert first.source == "competitive inhibition"
+
+
+def test_weights_decide():
+    x = np.linspace(1, 5, 40)
+    y = 2 * np.exp(-0.7 * x)
+    y[20:] = 5.0
+    dataset = from_arrays(x, y, weights=np.where(np.arange(40) < 20, 1.0, 1e-12))
+    first = next(
+        iter(classics.propose(dataset, budget=Budget(), families=SHIPPED.only(["exponential", "line"])))
+    )
+    assert first.source == "exponential" and first.score < 1e-6
+
+
+def test_no_curve_with_a_pole_or_an_alias_between_the_rows():
+    x = np.arange(8.0)
+    y = np.array([0.1, 0.3, -0.2, 0.05, 0.2, -0.1, 0.15, -0.3])
+    data = rows(x, y)
+    for found in classics.best(data, list(SHIPPED.values()), Budget()):
+        dense = np.linspace(0, 7, 5000)[:, None]
+        values = projection.program_of(found.fitted.form).value(dense, found.fitted.theta)
+        shown = projection.program_of(found.fitted.form).value(data.X, found.fitted.theta)
+        assert np.abs(np.diff(values)).sum() <= 3 * np.abs(np.diff(shown)).sum() + 1e-6
+
+
+def test_no_families_and_no_time_give_nothing():
+    x = np.linspace(1, 5, 10)
+    assert proposed(x, x**2, families=Families(())) == []
+    assert list(classics.propose(from_arrays(x, x**2), budget=Budget(work=0.0))) == []
