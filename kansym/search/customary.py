@@ -66,7 +66,7 @@ def customary(
 
 
 def _forms(families: Families, used: list[int], numbers: int) -> Iterator[tuple[Form, list[int]]]:
-    """Yield the forms that a formula of these columns and so many numbers may have, fewest constants first."""
+    """Yield the forms that a formula of so many numbers may have, fewest constants first."""
     forms = [family.form(terms) for family in families.values() for terms in range(1, family.terms + 1)]
     for form in sorted(forms, key=lambda form: len(form.constants)):
         if form.columns == len(used) and len(form.constants) <= numbers + 1:
@@ -81,7 +81,7 @@ def _read(
     variance: float,
     before: sympy.Expr,
 ) -> Customary:
-    """Return the constants: free-fit values with errors, and exact ones where the formula has such numbers."""
+    """Return the constants: free-fit values with errors, exact ones where the formula has such numbers."""
     exact = [_exact(v) if not before.atoms(sympy.Float) or _whole(v) else None for v in theta]
     values, J = program_of(form).jacobian(rows.X, theta)
     J, r = J * rows.w[:, None], (rows.y - values) * rows.w
