@@ -17,6 +17,14 @@ LEAST_ROWS = 60
 """With fewer rows the tests miss too much to end a search by them."""
 
 
+VISIBLE, EXPLAINED = 1e-5, 0.5
+"""Residual shares of a familiar curve between which its rest may be taken for noise: an approximation of a
+smooth exact law leaves less, and what explains little should not end a search."""
+
+ROWS_A_CONSTANT = 3
+"""Rows for each measured constant of a familiar curve that ends the search."""
+
+
 class Ending:
     """Answer whether a search may end; each leader is looked at once."""
 
@@ -33,6 +41,24 @@ class Ending:
             r = weighted(law.polished.program.value(rows.X, law.polished.theta) - rows.y, rows.weights)
             self._seen = law, bool(np.all(np.isfinite(r))) and _noise(rows.X, r, self._survey)
         return self._seen[1]
+
+    def familiar_enough(self, sources: set[str]) -> bool:
+        """Tell whether a formula of these sources is the best, has few constants, and leaves visible noise.
+
+        Any number of rows will do: what a person would try first, and would then be content with.
+        """
+        law, trial = self._archive.leader, self._archive.trial
+        rows = trial.small
+        if (
+            law is None
+            or law.source not in sources
+            or len(rows.y) < ROWS_A_CONSTANT * len(law.polished.theta)
+        ):
+            return False
+        if not VISIBLE <= law.loss / trial.power <= EXPLAINED:
+            return False
+        r = weighted(law.polished.program.value(rows.X, law.polished.theta) - rows.y, rows.weights)
+        return bool(np.all(np.isfinite(r))) and _noise(rows.X, r, self._survey)
 
     def nothing_there(self) -> bool:
         """Tell whether the rows look like shuffled ones and no formula says more than luck could."""

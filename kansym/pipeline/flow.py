@@ -26,10 +26,9 @@ from kansym.functions.graph import Graph, Spline
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
-from kansym.judge.chance import structure
 from kansym.judge.ending import Ending
 from kansym.judge.refine import Judged, Trial, exact, refine
-from kansym.judge.survey import Survey, again, survey, weighted
+from kansym.judge.survey import Survey, again, survey
 from kansym.pipeline.findings import conclude
 from kansym.pipeline.run import Run
 from kansym.search import registry, schedule, shared, template
@@ -59,15 +58,6 @@ BRIEF = 11.5
 
 MOST_LOOKS = 2
 """Searches after the first, with rows left out or weighed as the best formula suggests."""
-
-VISIBLE, EXPLAINED = 1e-5, 0.5
-"""Residual shares of a familiar curve between which its rest may be taken for noise and ends the search."""
-
-ROWS_A_CONSTANT = 3
-"""Rows for each measured constant of a familiar curve that ends the search."""
-
-NOISE_LEFT = 0.05
-"""Chance above which what a familiar curve leaves counts as noise; below SEEN (1 %) it is structure."""
 
 WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
 
@@ -318,7 +308,7 @@ def _explore(
         if step.familiar and archive.leader is not None:
             if _within_errors(archive.leader, trial):
                 return WITHIN_ERRORS
-            if _familiar_enough(archive, familiar):
+            if ending.familiar_enough(familiar):
                 return "a familiar curve leaves nothing but noise"
         if step.only and offered:
             break
@@ -333,24 +323,6 @@ def _brief(archive: Archive) -> bool:
     """Tell whether the best formula is so short that none could describe the data in much fewer nats."""
     law = archive.leader
     return law is not None and archive.trial.price(law.polished) <= BRIEF
-
-
-def _familiar_enough(archive: Archive, familiar: set[str]) -> bool:
-    """Tell whether the best formula is a family's curve that leaves noise, and noise that can be seen.
-
-    Seen: what is left is no approximation's error (see VISIBLE), the constants are few for the rows, and no
-    test of `judge.chance` finds structure in it.
-    """
-    law, rows = archive.leader, archive.trial.small
-    if law is None or law.source not in familiar:
-        return False
-    if ROWS_A_CONSTANT * len(law.polished.theta) > len(rows.y):
-        return False
-    share = law.loss / archive.trial.power
-    if not VISIBLE <= share <= EXPLAINED:
-        return False
-    r = weighted(law.polished.program.value(rows.X, law.polished.theta) - rows.y, rows.weights)
-    return bool(np.all(np.isfinite(r))) and structure(rows.X, r).pvalue > NOISE_LEFT
 
 
 def _word_on_units(dataset: Dataset) -> str:
