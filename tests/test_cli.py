@@ -368,3 +368,30 @@ def test_a_real_ctrl_c_ends_a_real_search(tmp_path):
     assert ">>>>" in out and "interrupted" in out
     assert "Traceback" not in err
     assert json.loads((tmp_path / "k" / "result.json").read_text())["stop_reason"] == "interrupted"
+
+
+def test_an_option_of_one_value_is_refused_twice():
+    for args in (["--time", "1", "--time=2"], ["--seed", "1", "--seed", "2"]):
+        result = run("discover", "planets", *args)
+        assert result.exit_code == 2 and "is given 2 times" in result.stderr
+    assert run("datasets", "list").exit_code == 0
+
+
+def test_what_no_run_can_take_is_refused_before_the_table_is_read():
+    for args in (["--select", "fancy"], ["--only", "sinn"], ["--library", "nolibrary"]):
+        result = run("discover", "no-such-table.csv", *args)
+        assert result.exit_code == 2 and args[1] in result.stderr, result.stderr
+
+
+def test_several_targets_have_a_front_each(finished, tmp_path):
+    path = tmp_path / "t.csv"
+    rows = (f"{i},{i * i},n{i},{i + 1},{i**3}\n" for i in range(1, 30))
+    path.write_text("x 1,Δt,name,c d,e\n" + "".join(rows))
+    result = run("discover", path, "--target", "c d,e", "--out", tmp_path / "out", "--quiet")
+    assert result.exit_code == 0, result.stderr
+    assert "c d:" in result.stdout and "\ne:" in result.stdout
+    assert finished.dataset.names == ("x 1", "Δt") and finished.dataset.target == "e"
+    assert (tmp_path / "out" / "c_d" / "result.json").exists() and (tmp_path / "out" / "e").is_dir()
+    result = run("discover", path, "--target", "c d,e", "--json", "--quiet", "--time", 3)
+    assert set(json.loads(result.stdout)["targets"]) == {"c d", "e"} and finished.options.time_limit == 1.5
+    assert "takes one target" in run("pade", path, "--target", "c d,e").stderr

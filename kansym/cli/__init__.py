@@ -21,6 +21,12 @@ from kansym.cli import curves, data, discover, models, relations
 class _Program(click.Group):
     """Turn every refusal into one line on stderr and the right exit status."""
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        found = super().resolve_command(ctx, args)
+        if found[1] is not None:
+            _refuse_repeated(found[1], found[2])
+        return found
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
         try:
@@ -45,6 +51,21 @@ class _Program(click.Group):
         except OSError as problem:  # a full disk, say
             where = f"{problem.filename}: " if problem.filename else ""
             _refuse(f"{where}{problem.strerror or problem}; free space or choose another place.")
+
+
+def _refuse_repeated(command: click.Command, args: Sequence[str]) -> None:
+    """Refuse an option that takes one value and is given twice; click would take the last without a word."""
+    given = list(args[: args.index("--")]) if "--" in args else list(args)
+    for option in command.params:
+        if isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count):
+            times = [
+                a for a in given if a in option.opts or a.startswith(tuple(f"{o}=" for o in option.opts))
+            ]
+            if len(times) > 1:
+                name = max(option.opts, key=len)
+                raise click.UsageError(
+                    f"{name} is given {len(times)} times, and it takes one value; give it once."
+                )
 
 
 def _refuse(message: str, problem: click.ClickException | None = None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from kansym.cli.options import (
     library_options,
     names,
     noise_options,
-    read,
+    read_each,
     rules,
     say,
     table_options,
@@ -23,6 +25,7 @@ from kansym.cli.options import (
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
+    from kansym.pipeline.flow import Options
     from kansym.pipeline.run import Run
 
 
@@ -125,49 +128,82 @@ def discover(
         if not quiet:
             say(notes)
         return 0
-    dataset = read(data, options)
-    if out is not None:
-        writable(out)
-    if not quiet:
-        say(dataset.notes)
-    with progress.Watcher(quiet) as watcher:
-        from kansym.pipeline import flow as pipeline
-
-        settings = pipeline.Options(
-            library=options["library"],
-            only=names(options["only"]),
-            exclude=names(options["exclude"]),
-            time_limit=time_limit,
-            effort=options["effort"],
-            maxsize=options["maxsize"],
-            selection=options["selection"],
-            guesses=options["guesses"],
-            families=options["families"],
-            unit_constants=options["unit_constants"],
-            noise=options["noise"],
-            robust=options["robust"],
-            hypotheses=options["hypotheses"],
-            seed=options["seed"],
-            jobs=options["jobs"],
-            device=options["device"],
-        )
-        run = pipeline.discover(dataset, options=settings, progress=watcher)
-    if not quiet:
-        say([n for n in run.data["notes"] if n not in dataset.notes])
-    show(run, dataset, as_json)
-    files = write(run, dataset, out, report)
-    if files and not quiet:
-        click.echo("wrote " + ", ".join(str(f) for f in files), err=True)
-    return 130 if run.stop_reason == "interrupted" else 0
-
-
-def show(run: Run, dataset: Dataset, as_json: bool) -> None:
-    """Print a run: the text a person reads, or the one JSON document."""
+    settings = _settings(options, time_limit)
+    if out is not None or report:
+        writable(out or Path("."))
+    datasets = read_each(data, options)
+    said: dict[str, None] = {}
+    documents: dict[str, Any] = {}
+    interrupted = False
+    for k, dataset in enumerate(datasets):
+        folder = out if out is None or len(datasets) == 1 else out / _file_name(dataset.target)
+        if folder is not None:
+            writable(folder)
+        if not quiet:
+            say(n for n in dataset.notes if n not in said)
+        run = _search(dataset, settings, time_limit, len(datasets), quiet)
+        if not quiet:
+            say(n for n in run.data["notes"] if n not in dataset.notes)
+        said |= dict.fromkeys((*dataset.notes, *run.data["notes"]))
+        if as_json:
+            documents[dataset.target] = _document(run, dataset)
+        else:
+            if k:
+                click.echo()
+            if len(datasets) > 1:
+                click.echo(f"{dataset.target}:")
+            show(run)
+        files = write(run, dataset, folder, report)
+        if files and not quiet:
+            click.echo("wrote " + ", ".join(str(f) for f in files), err=True)
+        interrupted = run.stop_reason == "interrupted"
+        if interrupted:
+            break
     if as_json:
-        from kansym.report import page as report
+        whole = {"targets": documents} if len(datasets) > 1 else documents[datasets[0].target]
+        click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False))
+    return 130 if interrupted else 0
 
-        click.echo(json.dumps(report.summarise(run, dataset), ensure_ascii=False, allow_nan=False))
-        return
+
+def _settings(options: dict[str, Any], time_limit: float | None) -> Options:
+    """Return the options of a run, so that what none can take is refused before a table is read."""
+    from kansym.pipeline import flow as pipeline
+
+    same = ("library", "effort", "maxsize", "selection", "guesses", "families", "hypotheses")
+    more = ("unit_constants", "noise", "robust", "seed", "jobs", "device")
+    settings = pipeline.Options(
+        only=names(options["only"]),
+        exclude=names(options["exclude"]),
+        time_limit=time_limit,
+        **{name: options[name] for name in (*same, *more)},
+    )
+    settings.functions()
+    return settings
+
+
+def _search(dataset: Dataset, settings: Options, time_limit: float | None, targets: int, quiet: bool) -> Run:
+    """Search for the law of one target, in its share of the time."""
+    from kansym.pipeline import flow as pipeline
+
+    if time_limit is not None:
+        settings = replace(settings, time_limit=time_limit / targets)
+    with progress.Watcher(quiet) as watcher:
+        return pipeline.discover(dataset, options=settings, progress=watcher)
+
+
+def _file_name(target: str) -> str:
+    """Return a folder's name for a target's results, whatever signs its name has."""
+    return re.sub(r"[^\w.-]+", "_", target).strip("._") or "target"
+
+
+def _document(run: Run, dataset: Dataset) -> dict[str, Any]:
+    from kansym.report import page as report
+
+    return report.summarise(run, dataset)
+
+
+def show(run: Run) -> None:
+    """Print a run as a person reads it."""
     click.echo(text.front(run, text.terminal_width()))
     click.echo()
     click.echo(text.chosen(run))

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
+    from kansym.data.table import Table
 
 
 def tables(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -44,7 +45,10 @@ def table_options(command: Any) -> Any:
     for option in reversed(
         [
             click.option(
-                "--target", metavar="COLUMN", help="What to explain. Default: the card's, or the last column."
+                "--target",
+                metavar="COLUMN",
+                help="What to explain. Default: the card's, or the last column. "
+                "discover takes several, A,B: a front for each.",
             ),
             click.option(
                 "--inputs",
@@ -139,16 +143,32 @@ def say(notes: Iterable[str]) -> None:
 
 
 def read(data: str, options: dict[str, Any]) -> Dataset:
-    """Return the dataset that the table options describe."""
-    from kansym.data.dataset import from_table
+    """Return the dataset that the table options describe; refuse several targets."""
+    found = read_each(data, options)
+    if len(found) > 1:
+        raise click.BadParameter("this command takes one target.", param_hint="--target")
+    return found[0]
+
+
+def read_each(data: str, options: dict[str, Any]) -> list[Dataset]:
+    """Return the datasets that the table options describe, one a target; no target is another's input."""
     from kansym.data.table import read_table
 
     table = read_table(data, decimal=options["decimal"], thousands=options["thousands"])
-    inputs = options["inputs"]
+    if options["target"] is None:
+        return [_dataset(table, options, None)]
+    asked = dict.fromkeys(table.name(n, "target column") for n in names((options["target"],), table.names))
+    return [_dataset(table.without(n for n in asked if n != one), options, one) for one in asked]
+
+
+def _dataset(table: Table, options: dict[str, Any], target: str | None) -> Dataset:
+    from kansym.data.dataset import from_table
+
+    chosen = names(options["inputs"], table.names) if options["inputs"] else None
     return from_table(
         table,
-        target=options["target"],
-        inputs=names(inputs, table.names) if inputs else None,
+        target=target,
+        inputs=chosen,
         sigma=options["sigma"],
         group=options["group"],
         units=dict(_unit(text) for text in options["units"]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +109,10 @@ class Table:
         if bare in self.names:
             return bare
         raise UnknownNameError(kind, asked, self.names)
+
+    def without(self, names: Iterable[str]) -> Table:
+        """Return the table without some of its columns."""
+        return replace(self, frame=self.frame.drop(columns=list(names)))
 
 
 def read_table(data: Any, *, decimal: str | None = None, thousands: str | None = None) -> Table:

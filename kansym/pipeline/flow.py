@@ -16,7 +16,7 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget, Progress, watchdog
-from kansym.base.errors import InputError
+from kansym.base.errors import InputError, UnknownNameError
 from kansym.base.interrupts import shielded
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
@@ -27,6 +27,7 @@ from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending
+from kansym.judge.pareto import RULES
 from kansym.judge.refine import Judged, Trial, exact, refine
 from kansym.judge.survey import Survey, again, survey
 from kansym.pipeline.findings import conclude
@@ -117,6 +118,8 @@ class Options:
         if self.maxsize < 1 or self.jobs == 0:
             which = "maxsize" if self.maxsize < 1 else "jobs"
             raise InputError(f"{which} is {getattr(self, which)}; it must be at least 1.")
+        if self.selection not in RULES:
+            raise UnknownNameError("selection rule", self.selection, RULES)
         if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
             raise InputError(f"Device {self.device!r} is not known; choose cpu, cuda or cuda:N.")
 
@@ -310,7 +313,7 @@ def _explore(
                 return WITHIN_ERRORS
             if ending.familiar_enough(familiar):
                 return "a familiar curve leaves nothing but noise"
-        if step.only and offered:
+        if (step.only and offered) or (step.settles and _of_levels(archive)):
             break
         if ending.nothing_there():
             return "the rows look like shuffled ones: nothing but noise"
@@ -323,6 +326,17 @@ def _brief(archive: Archive) -> bool:
     """Tell whether the best formula is so short that none could describe the data in much fewer nats."""
     law = archive.leader
     return law is not None and archive.trial.price(law.polished) <= BRIEF
+
+
+def _of_levels(archive: Archive) -> bool:
+    """Tell whether the best formula has constants of its own for some levels of a category."""
+    law, levels = archive.leader, archive.trial.dataset.categories.values()
+    named = {n for names in levels for n in names}
+    return (
+        law is not None
+        and law.source == shared.SOURCE
+        and any(s.name in named for s in law.expression.free_symbols)
+    )
 
 
 def _word_on_units(dataset: Dataset) -> str:
@@ -353,7 +367,7 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
     if options.categories:
         steps.insert(0, Step("categories", shared.producer({"": options.categories}), rows, only=True))
     elif rows.categories:
-        steps.insert(0, Step("categories", shared.producer(rows.categories), rows))
+        steps.insert(0, Step("categories", shared.producer(rows.categories), rows, settles=True))
     return steps
 
 

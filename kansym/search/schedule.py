@@ -30,6 +30,8 @@ class Step:
     A step of `leftovers` is left out where the best formula leaves nothing but noise. Where an `only` step
     offers anything, no later one is asked. A `familiar` step offers what every scientist would try: where one
     of its curves leaves nothing but noise, no later one is asked either.
+    Nor is it where the best formula after a step that `settles` is its own and has constants for each level of
+    a category.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Step:
     leftovers: bool = False
     only: bool = False
     familiar: bool = False
+    settles: bool = False
 
     def restored(self, candidate: Candidate) -> Candidate:
         """Return a candidate in the table's own columns; a graph comes from rows that nothing rewrote."""

@@ -57,6 +57,9 @@ OFFERED = 8
 STEPS = 30
 """Steps of a fit; the judge fits what is offered to the end."""
 
+SOURCE = "constants per category"
+"""What a formula of this room is said to come from."""
+
 FACTOR, TERM = (sympy.Symbol(f"\0{word}", real=True) for word in ("factor", "term"))
 """What every form may have besides its own constants: a factor (1 where shared) and a term (0)."""
 
@@ -140,7 +143,7 @@ def propose(
         text = expressions.text(whole.fitted.expression, 5)
         if text not in offered and len(offered) < OFFERED:
             offered.add(text)
-            yield Candidate(whole.share, "constants per category", whole.fitted.expression)
+            yield Candidate(whole.share, SOURCE, whole.fitted.expression)
 
 
 def _divisions(dataset: Dataset, categories: Mapping[str, Sequence[str]]) -> list[Division]:
