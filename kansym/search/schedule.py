@@ -29,8 +29,8 @@ class Step:
 
     A step of `leftovers` is left out where the best formula leaves nothing but noise. Where an `only` step
     offers anything, no later one is asked. A `familiar` step offers what every scientist would try: where one
-    of its curves leaves nothing but noise, no later one is asked either. Nor is it where the best formula after
-    a step that `settles` is its own and has constants for each level of a category.
+    of its curves leaves nothing but noise, no later one is asked either. Nor is it where the best formula
+    after a step that `settles` is its own and has constants for each level of a category.
     """
 
     name: str
