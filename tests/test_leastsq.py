@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sympy
 
-from kansym.base.leastsq import levenberg_marquardt
+from kansym.base.leastsq import levenberg_marquardt, variable_projection
 
 
 @dataclass(frozen=True)
@@ -206,3 +206,96 @@ def test_nothing_to_fit_and_fewer_rows_than_constants() -> None:
     assert empty.cost == 3 and empty.stop_reason == "converged"
     few = levenberg_marquardt(lambda t: (np.array([t[0] + t[1] - 1]), np.ones((1, 2))), np.zeros(2))
     assert few.cost < 1e-28
+
+
+def separable(columns: Callable, slopes: Callable, y: np.ndarray, linear: int) -> Callable:
+    """Return residual and Jacobian of sum c_k·f_k(q) - y, the linear constants c first."""
+
+    def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        c, q = theta[:linear], theta[linear:]
+        A = columns(q)
+        return A @ c - y, np.column_stack([A, *(D @ c for D in slopes(q))])
+
+    return residual
+
+
+X_GRID = np.linspace(0.2, 3.0, 60)
+NOISE = 0.02 * np.random.default_rng(5).normal(size=60)
+
+
+def exponential(y: np.ndarray) -> Callable:
+    """Return c·exp(q·x) + d - y."""
+    one, zero = np.ones(60), np.zeros(60)
+    return separable(
+        lambda q: np.column_stack([np.exp(q[0] * X_GRID), one]),
+        lambda q: [np.column_stack([X_GRID * np.exp(q[0] * X_GRID), zero])],
+        y,
+        2,
+    )
+
+
+def test_variable_projection_reaches_what_all_constants_together_reach() -> None:
+    residual = exponential(2 * np.exp(-1.3 * X_GRID) + 0.5 + NOISE)
+    together = levenberg_marquardt(residual, np.array([1.0, 0.0, -0.5]))
+    projected = variable_projection(residual, np.array([-0.5]), 2)
+    assert np.allclose(projected.theta, together.theta, rtol=1e-9)
+    assert np.allclose(projected.covariance, together.covariance, rtol=1e-6)
+    assert projected.stop_reason == "converged" and projected.steps < together.steps
+    alone = variable_projection(residual, np.array([-1.3]), 2, max_steps=0)
+    assert alone.cost == pytest.approx(together.cost, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["tanh", "J0"])
+def test_fits_of_one_function_agree_with_the_core(name: str) -> None:
+    from kansym.functions import library
+    from kansym.functions.affine import variable_projection as many_starts
+    from kansym.functions.shapes import shapes
+
+    f = library.get(name)
+    t = np.linspace(-1, 1, 60)
+    y = 2 * f(1.5 * t + 0.4) + 0.3 + NOISE
+    starts, rss = many_starts(f, shapes(f), (t, y, np.ones(60)), np.array([[1.2, 0.2, 1.0]]), 80, 1e-12, 0.0)
+    zero = np.zeros(60)
+
+    def slopes(q: np.ndarray) -> list[np.ndarray]:
+        d = f.derivative_values(q[0] * t + q[1])
+        return [np.column_stack([d * t, zero]), np.column_stack([d, zero])]
+
+    residual = separable(lambda q: np.column_stack([f(q[0] * t + q[1]), np.ones(60)]), slopes, y, 2)
+    core = variable_projection(residual, np.array([1.2, 0.2]), 2)
+    assert rss[0] == pytest.approx(core.cost, rel=1e-10)
+    assert np.allclose(starts[0, :2], core.theta[2:], rtol=1e-4)
+
+
+def test_ridges_and_terms_agree_with_the_core() -> None:
+    from kansym.search import ridge, terms
+
+    rng = np.random.default_rng(2)
+    L = rng.uniform(-1, 1, (200, 2))
+    weight = np.ones(200)
+    y = np.exp(L @ [1.4, -0.6]) + 0.02 * rng.normal(size=200)
+    y /= np.linalg.norm(y)
+    one = separable(
+        lambda q: np.exp(L @ q)[:, None],
+        lambda q: [np.exp(L @ q)[:, None] * L[:, [k]] for k in (0, 1)],
+        y,
+        1,
+    )
+    core = variable_projection(one, np.array([1.0, 0.0]), 1)
+    found = ridge.solve(L, L[:, :0], y, weight, np.array([1.0, 0.0]), np.zeros(0), 0, 60, 0.0)
+    assert found.share == pytest.approx(core.cost, rel=1e-8)
+    assert np.allclose(found.p, core.theta[1:], rtol=1e-4)
+    fit = terms.solve(L, np.ones((200, 1)), y, weight, np.array([[1.0, 0.0]]), 60, 0.0)
+    assert fit.share == pytest.approx(core.cost, rel=1e-8)
+    assert np.allclose(fit.P[0], core.theta[1:], rtol=1e-4)
+
+
+def test_rates_of_named_curves_agree_with_the_core() -> None:
+    from kansym.search import curve
+
+    y = 2 * np.exp(-1.3 * X_GRID) + 0.5 + NOISE
+    column = curve._Column(y, np.full(60, 1 / 60), 1.0, 0.0, curve.OUTERS[0], 1.0, 0.0)
+    share, kind = curve._refine(column, X_GRID, curve._Kind("exp", 1.0, -1.0), 40)
+    core = variable_projection(exponential(y), np.array([-1.0]), 2)
+    assert share == pytest.approx(core.cost / np.sum((y - y.mean()) ** 2), rel=1e-9)
+    assert kind.a == pytest.approx(core.theta[2], rel=1e-5)

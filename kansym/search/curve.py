@@ -15,6 +15,8 @@ import numpy as np
 import sympy
 
 from kansym.base import criterion
+from kansym.functions.forms import NUMPY
+from kansym.functions.operations import Op
 
 Array = np.ndarray
 Transform = Callable[[Array], Array]
@@ -404,13 +406,11 @@ def _inner(u: Array) -> tuple[tuple[list[_Kind], Array], tuple[list[_Kind], Arra
             slide(_Kind("exp", k, rate), up, z * up)
             slide(_Kind("exp", k, -rate), down, z * down)
             if k in (1, -1):
-                slide(_Kind("tanh", k, rate), np.tanh(z), z / np.cosh(z) ** 2)
-                slide(_Kind("atan", k, rate), np.arctan(z), z / (1 + z * z))
-                if np.abs(z).max() < 30:
-                    slide(_Kind("cosh", k, rate), np.cosh(z), z * np.sinh(z))
-                    slide(_Kind("sinh", k, rate), np.sinh(z), z * np.cosh(z))
+                names = ["tanh", "atan", *(("cosh", "sinh") if np.abs(z).max() < 30 else ())]
+                for name in [*names, *(["log1p"] if z.min() > -1 else [])]:
+                    value, slope = _function(name, z)
+                    slide(_Kind(name, k, rate), value, z * slope)
                 if z.min() > -1:
-                    slide(_Kind("log1p", k, rate), np.log1p(z), z / (1 + z))
                     slide(_Kind("inv1p", k, rate), 1 / (1 + z), z / (1 + z) ** 2)
         for f in _frequencies() / span:
             slide(_Kind("sin", k, f), np.sin(f * v), np.cos(f * v))
@@ -515,6 +515,13 @@ def _pair_share(V: Array, G: Array, total: Array, P: Array) -> Array:
     return np.clip(1 - np.where(ok, gain, 0.0) / total, 1e-12, 1.0)
 
 
+def _function(name: str, z: Array) -> tuple[Array, Array]:
+    """Return value and slope of an operation of the table."""
+    form = NUMPY[Op[name.upper()]]
+    value = form.value(z, None, 0.0)
+    return value, form.slopes[0](z, None, 0.0, value)
+
+
 def _values(kind: _Kind, u: Array, a: float) -> list[Array]:
     x = u**kind.k
     z = a * x
@@ -529,12 +536,10 @@ def _values(kind: _Kind, u: Array, a: float) -> list[Array]:
             return [np.exp(z - z.max())]
         case "sin":
             return [np.sin(z), np.cos(z)]
-        case "log1p":
-            return [np.log1p(z)]
         case "inv1p":
             return [1 / (1 + z)]
         case name:
-            return [{"tanh": np.tanh, "cosh": np.cosh, "sinh": np.sinh, "atan": np.arctan}[name](z)]
+            return [_function(name, z)[0]]
 
 
 def _slopes(kind: _Kind, u: Array, a: float) -> list[Array]:
@@ -546,16 +551,10 @@ def _slopes(kind: _Kind, u: Array, a: float) -> list[Array]:
             return [(z - top) * np.exp(z - top)]
         case "sin":
             return [z * np.cos(z), -z * np.sin(z)]
-        case "log1p":
-            return [z / (1 + z)]
         case "inv1p":
             return [-z / (1 + z) ** 2]
-        case "tanh":
-            return [z / np.cosh(z) ** 2]
-        case "atan":
-            return [z / (1 + z * z)]
         case name:
-            return [z * {"cosh": np.sinh, "sinh": np.cosh}[name](z)]
+            return [z * _function(name, z)[1]]
 
 
 def _share(column: _Column, u: Array, kind: _Kind, a: float) -> tuple[float, Array, float]:

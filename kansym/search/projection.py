@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 import sympy
 
-from kansym.base.leastsq import levenberg_marquardt
+from kansym.base.leastsq import variable_projection
 from kansym.formula.program import Program
 from kansym.search import starts
 from kansym.search.family import INPUTS, Form
@@ -225,31 +225,9 @@ def refined(form: Form, start: np.ndarray, rows: Rows, steps: int) -> Fitted | N
     program, m = program_of(form), len(form.linear)
     rows = rows.thinned(FIT_ROWS)
 
-    def solved(nonlinear: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return all constants, the linear ones at their best, the weighted residual and its Jacobian."""
-        theta = np.concatenate([np.zeros(m), nonlinear])
-        rest, J = program.jacobian(rows.X, theta)
-        if m:
-            A = J[:, :m] * rows.w[:, None]
-            if not (np.all(np.isfinite(A)) and np.all(np.isfinite(rest))):
-                return theta, np.full(len(rows.y), np.inf), J
-            scale = np.linalg.norm(A, axis=0)
-            scale[scale == 0] = 1.0
-            theta[:m] = np.linalg.lstsq(A / scale, (rows.y - rest) * rows.w, rcond=1e-13)[0] / scale
-            rest, J = program.jacobian(rows.X, theta)
-        return theta, (rest - rows.y) * rows.w, J * rows.w[:, None]
+    def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, J = program.jacobian(rows.X, theta)
+        return (values - rows.y) * rows.w, J * rows.w[:, None]
 
-    def reduced(nonlinear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        _, r, J = solved(nonlinear)
-        slopes = J[:, m:]
-        if m and np.all(np.isfinite(J)):
-            Q, _ = np.linalg.qr(J[:, :m])
-            slopes = slopes - Q @ (Q.T @ slopes)
-        return r, slopes
-
-    with np.errstate(all="ignore"):
-        if len(start):
-            start = levenberg_marquardt(reduced, start, max_steps=steps).theta
-        theta, r, _ = solved(np.asarray(start, float))
-    cost = float(r @ r)
-    return Fitted(form, theta, cost, len(rows.y)) if np.isfinite(cost) else None
+    fit = variable_projection(residual, np.asarray(start, float), m, max_steps=steps)
+    return Fitted(form, fit.theta, fit.cost, len(rows.y)) if np.isfinite(fit.cost) else None
