@@ -67,9 +67,11 @@ def test_a_kind_may_be_asked_for() -> None:
 
 def test_variance_is_one_at_the_middle_and_grows_as_named() -> None:
     values = np.array([1.0, 2.0, 4.0])
-    assert NoiseModel("relative", 0.1).variance(values) == pytest.approx([0.25, 1, 4])
-    assert NoiseModel("poisson", 1.0).variance(values) == pytest.approx([0.5, 1, 2])
-    assert NoiseModel("poisson", 1.0).deviation(values) == pytest.approx(np.sqrt(values))
+    relative, counting = NoiseModel("relative", 0.1, middle=2.0), NoiseModel("poisson", 1.0, middle=2.0)
+    assert relative.variance(values) == pytest.approx([0.25, 1, 4])
+    assert relative.deviation(values) == pytest.approx(0.1 * values)
+    assert counting.variance(values) == pytest.approx([0.5, 1, 2])
+    assert counting.deviation(values) == pytest.approx(np.sqrt(values))
     assert NoiseModel("additive", 3.0).deviation(values, np.full(3, 4.0)) == pytest.approx(1.5)
 
 

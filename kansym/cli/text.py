@@ -63,6 +63,11 @@ def judged(run: Run) -> list[str]:
         )
     if run.noise_model is not None and not run.best.exact:
         lines.append(f"Noise: {run.noise_model.words} (from {run.noise_model.source}).")
+    band = run.best.band
+    if band is not None and run.noise:
+        lines.append(
+            f"95 % of new rows should lie within ± {band.middle_halfwidth():.3g} of it{_growing(band.kind)}."
+        )
     if run.outliers:
         lines.append(
             f"Left out as outliers, {len(run.outliers)} of {run.data['rows']} rows (--robust off keeps them):"
@@ -73,6 +78,12 @@ def judged(run: Run) -> list[str]:
     if len(run.outliers) > MOST_OUTLIERS:
         lines.append(f"  and {len(run.outliers) - MOST_OUTLIERS} more")
     return lines
+
+
+def _growing(kind: str) -> str:
+    return {"relative": ", in proportion to its value", "poisson": ", with the root of its value"}.get(
+        kind, ""
+    )
 
 
 def heldout(run: Run, law: Law) -> str:

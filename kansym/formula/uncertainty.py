@@ -133,3 +133,34 @@ def _determined(J: np.ndarray) -> bool:
         return False
     s = np.linalg.svd(J / scale, compute_uv=False)
     return bool(s[-1] > DETERMINED * s[0])
+
+
+def covariance(expression: sympy.Expr, rows: Rows) -> np.ndarray:
+    """Return the covariance (k, k) of the formula's k measured numbers, at the noise that its residuals show.
+
+    s²·(J'WJ)^-1, J the derivatives (n, k) by `Program.jacobian`, rows where one is not finite left out; the
+    pseudo-inverse where the rows do not determine them all.
+    """
+    program = Program.compile(expression, rows.symbols)
+    values, J = program.jacobian(rows.X)
+    weights = np.ones(len(values)) if rows.weights is None else rows.weights
+    use = np.isfinite(values) & np.isfinite(J).all(axis=1)
+    k = J.shape[1]
+    if k == 0:
+        return np.zeros((0, 0))
+    loss = float(np.sum(weights[use] * (values - rows.y)[use] ** 2)) / max(int(use.sum()), 1)
+    variance = rows.sigma2 if rows.sigma2 is not None else loss * use.sum() / max(use.sum() - k, 1)
+    scale = np.sqrt(np.sum(weights[use, None] * J[use] ** 2, axis=0))
+    scale[scale == 0] = 1.0
+    normal = (J[use] * weights[use, None] / scale).T @ (J[use] / scale)
+    return variance * np.linalg.pinv(normal, rcond=1e-12, hermitian=True) / np.outer(scale, scale)
+
+
+def standard_error(
+    expression: sympy.Expr, columns: tuple[sympy.Symbol, ...], X: np.ndarray, covariance: np.ndarray
+) -> np.ndarray:
+    """Return the standard error (n,) of the formula's values on rows X, to first order in its measured
+    numbers.
+    """
+    _, J = Program.compile(expression, columns).jacobian(X)
+    return np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", J, covariance, J), 0.0))

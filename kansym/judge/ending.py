@@ -13,8 +13,8 @@ from kansym.judge.verdict import CERTAIN
 LEFT = 0.01
 """Chance, among shuffled residuals, above which what a formula leaves counts as noise."""
 
-LEAST_ROWS = 60
-"""With fewer rows the tests miss too much to end a search by them."""
+LEAST_ROWS, LEAST_ROWS_OF_NOISE = 60, 30
+"""With fewer rows the tests miss too much to end a search by what a formula leaves; or by the table itself."""
 
 
 VISIBLE, EXPLAINED = 1e-5, 0.5
@@ -63,7 +63,7 @@ class Ending:
     def nothing_there(self) -> bool:
         """Tell whether the rows look like shuffled ones and no formula says more than luck could."""
         law = self._archive.leader
-        if law is None or self._survey.chance.seen or self._survey.dataset.rows < LEAST_ROWS:
+        if law is None or self._survey.chance.seen or self._survey.dataset.rows < LEAST_ROWS_OF_NOISE:
             return False
         flat = [m for m in self._archive.best.values() if not m.expression.free_symbols]
         return not flat or min(m.length for m in flat) - law.length < CERTAIN

@@ -72,7 +72,7 @@ class NoiseModel:
     share of the value, for "poisson" as the factor on the square root of the value, for "stated" in units
     of the stated errors. `evidence` are the nats by which the kind is likelier than additive noise;
     `source` says what the size was measured from; `step` is the last digit of rounded values (0 where none
-    is seen). `rounding` and others may be bounds: `founded` tells whether the figure may be relied on.
+    is seen); `founded` tells whether the figure may be relied on; `middle` is the size of the middle value.
     """
 
     kind: str
@@ -81,19 +81,19 @@ class NoiseModel:
     source: str = ""
     step: float = 0.0
     founded: bool = False
+    middle: float = 1.0
 
     def variance(self, values: np.ndarray) -> np.ndarray:
         """Return the noise's variance (n,) where the target is `values`, up to sigma²; at the middle value
         it is 1.
         """
-        return _growth(self.kind, values)
+        return _growth(self.kind, values, self.middle)
 
     def deviation(self, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Return the noise's standard deviation (n,) in the target's unit where the target is `values`."""
-        if self.kind == "relative":
-            return self.sigma * _sizes(values)
-        if self.kind == "poisson":
-            return self.sigma * np.sqrt(_sizes(values))
+        if self.kind in ("relative", "poisson"):
+            factor = self.middle if self.kind == "relative" else math.sqrt(self.middle)
+            return self.sigma * factor * np.sqrt(self.variance(values))
         return np.full(len(values), self.sigma) if weights is None else self.sigma / np.sqrt(weights)
 
     @property
@@ -104,7 +104,7 @@ class NoiseModel:
             "relative": f"{self.sigma * 100:.2g} % of the value",
             "poisson": f"{about} times the square root of the value (1 is pure counting)",
             "rounding": f"{about}, from rounding to {self.step:.4g}",
-            "stated": f"{about} times the stated errors",
+            "stated": f"{about} times the stated errors" if self.founded else "as stated",
         }
         return forms.get(
             self.kind, f"{about}, the same everywhere" if self.kind == "additive" else f"at most {about}"
@@ -124,19 +124,20 @@ class NoiseModel:
             str(data["source"]),
             float(data["step"]),
             bool(data["founded"]),
+            float(data["middle"]),
         )
 
 
-def _sizes(values: np.ndarray) -> np.ndarray:
-    """Return the values' sizes, none nearer to zero than noise that grows with them can be."""
-    size = np.abs(values)
+def _middle(values: np.ndarray) -> float:
+    return float(np.median(np.abs(values))) or 1.0
+
+
+def _growth(kind: str, values: np.ndarray, middle: float | None = None) -> np.ndarray:
+    """Return the noise's variance at `values` (n,), as a multiple of that at the middle value."""
+    middle = _middle(values) if middle is None else middle
+    # no noise vanishes where values cross zero
     least = LOWEST_SHARE if np.all(values > 0) else LOWEST_SHARE_NEAR_ZERO
-    return np.maximum(size, least * float(np.median(size)) + np.finfo(float).tiny)
-
-
-def _growth(kind: str, values: np.ndarray) -> np.ndarray:
-    size = _sizes(values)
-    size = size / float(np.median(size))
+    size = np.maximum(np.abs(values) / middle, least)
     return size**2 if kind == "relative" else size if kind == "poisson" else np.ones_like(size)
 
 
@@ -231,14 +232,13 @@ def about(X: np.ndarray, y: np.ndarray, values: np.ndarray) -> NoiseModel | None
     if chance.structure(X, best[2], shuffles=chance.FIRST_SHUFFLES).pvalue <= WHITE:
         return None
     sigma = float(np.sqrt(np.mean(best[2] ** 2)))
-    return NoiseModel(
-        best[1], _in_unit(best[1], sigma, values), plain - best[0], "the law itself", _step(y), True
-    )
+    unit, middle = _in_unit(best[1], sigma, values), _middle(values)
+    return NoiseModel(best[1], unit, plain - best[0], "the law itself", _step(y), True, middle)
 
 
 def _in_unit(kind: str, sigma: float, values: np.ndarray) -> float:
     """Return sigma as the kind has it, from its value in the target's unit at the middle value."""
-    middle = float(np.median(np.abs(values))) or 1.0
+    middle = _middle(values)
     return sigma / {"relative": middle, "poisson": math.sqrt(middle)}.get(kind, 1.0)
 
 
@@ -310,7 +310,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
         kind = "unknown"
     floor = sigma if sigma > 0 else np.finfo(float).tiny
     left_out = float(np.mean((scaled / (1 - leverage)) ** 2))
-    model = NoiseModel(kind, unit, evidence, source, step, white)
+    model = NoiseModel(kind, unit, evidence, source, step, white, _middle(values))
     return Measured(model, lambda Z: found.back(found.fit.predict(Z)), alone / floor, left_out)
 
 

@@ -19,6 +19,8 @@ from kansym.formula.program import parametrise
 from kansym.functions.evaluate import evaluate, parameters
 from kansym.judge import pareto
 from kansym.judge.archive import Archive
+from kansym.judge.band import Band
+from kansym.judge.noise import NoiseModel
 from kansym.judge.refine import MOST_CONSTANTS, NEAR, Judged, Trial, exact, judge, normalised, with_all_rows
 from kansym.judge.survey import Survey
 from kansym.judge.verdict import LAW, NOISE, Fit, Verdict, verdict
@@ -86,6 +88,7 @@ def conclude(
         for law, score in zip(front, scores, strict=True)
     ]
     laws_out += _smooth_end(archive, front, everything)
+    laws_out = [_banded(law, everything, survey.noise) for law in laws_out]
     return Run(
         front=tuple(laws_out),
         chosen=chosen,
@@ -201,6 +204,13 @@ def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:
         exact=exact(law, trial),
         source=law.source,
     )
+
+
+def _banded(law: Law, rows: Rows, noise: NoiseModel) -> Law:
+    """Return a law of the front with its prediction band."""
+    formula = law.expression if law.unrounded is None else law.unrounded
+    constants = law.complexity if formula is None else len(formula.atoms(sympy.Float))
+    return replace(law, band=Band.of(formula, constants, law.loss, rows, noise))
 
 
 def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:

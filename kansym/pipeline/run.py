@@ -19,6 +19,7 @@ from kansym.formula.program import Program
 from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Graph
 from kansym.functions.parsing import parse_expression, symbols
+from kansym.judge.band import Band
 from kansym.judge.noise import NoiseModel
 from kansym.judge.outliers import Outlier
 from kansym.judge.verdict import UNSAID, Verdict
@@ -42,8 +43,9 @@ class Law:
     """Hold one row of the front.
 
     `expression` has one real symbol per column and exact numbers where constants were recognised;
-    `unrounded` keeps them as fitted. A law that is not symbolic has no expression but a graph with
-    spline curves. Losses are mean (weighted) squared errors; `length` is the description length in nats.
+    `unrounded` keeps them as fitted. A law that is not symbolic has no expression but a graph with spline
+    curves. `band` says where new rows lie about it. Losses are mean (weighted) squared errors; `length` is
+    the description length in nats.
     """
 
     equation: str
@@ -59,6 +61,7 @@ class Law:
     graph: Graph | None = None
     source: str = ""
     note: str = ""
+    band: Band | None = None
 
     @property
     def symbolic(self) -> bool:
@@ -85,6 +88,21 @@ class Law:
         assert self.graph is not None
         return evaluate(self.graph, X)[:, 0]
 
+    def predict_band(
+        self, X: np.ndarray, names: Sequence[str], level: float = 0.95
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends (n,) and (n,) between which new rows at X lie, at this level; NaN where it is not
+        known.
+
+        Residuals and the errors of the constants as fitted; the choice of the formula is taken as right.
+        """
+        values = self.predict(X, names)
+        if self.band is None:
+            return np.full(len(values), np.nan), np.full(len(values), np.nan)
+        formula = self.expression if self.unrounded is None else self.unrounded
+        half = self.band.halfwidth(formula, symbols(names), X, values, level)
+        return values - half, values + half
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that json can write."""
         return {
@@ -106,6 +124,7 @@ class Law:
             "graph": None if self.graph is None or self.symbolic else self.graph.to_dict(),
             "source": self.source,
             "note": self.note,
+            "band": None if self.band is None else self.band.to_dict(),
         }
 
     @staticmethod
@@ -132,6 +151,7 @@ class Law:
             graph=None if data["graph"] is None else Graph.from_dict(data["graph"]),
             source=str(data["source"]),
             note=str(data["note"]),
+            band=Band.from_dict(data["band"]) if data.get("band") else None,
         )
 
 
@@ -184,10 +204,20 @@ class Run:
 
     def predict(self, X: Any, index: int | None = None) -> np.ndarray:
         """Return a law's values (n,) on rows X (n, columns), the chosen law's by default."""
+        return self.front[self.chosen if index is None else index].predict(self._rows(X), self.names)
+
+    def predict_band(
+        self, X: Any, index: int | None = None, level: float = 0.95
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends (n,) and (n,) of a law's prediction band on rows X, the chosen law's by default."""
+        X = self._rows(X)
+        return self.front[self.chosen if index is None else index].predict_band(X, self.names, level)
+
+    def _rows(self, X: Any) -> np.ndarray:
         X = np.asarray(X, float)
         if X.ndim != 2 or X.shape[1] != len(self.names):
             raise InputError(f"X has shape {X.shape}; the law takes {len(self.names)} columns: {self.names}.")
-        return self.front[self.chosen if index is None else index].predict(X, self.names)
+        return X
 
     def __repr__(self) -> str:
         """Return what was looked at, the chosen law, and how many there are."""

@@ -267,14 +267,16 @@ def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
     data = dataset.select(run.names).subsample(POINTS, seed=0)
     middle = np.median(dataset.select(run.names).X, axis=0)
     spans = {name: list(span(*run.data["ranges"][name])) for name in run.names}
-    slices = []
+    slices, bands = [], []
     for law in run.front:
-        cuts = {}
+        cuts, ends = {}, {}
         for i, name in enumerate(run.names):
             X = np.tile(middle, (SLICE_POINTS, 1))
             X[:, i] = np.linspace(spans[name][0], spans[name][1], SLICE_POINTS)
             cuts[name] = _plain(law.predict(X, run.names))
+            ends[name] = [_plain(end) for end in law.predict_band(X, run.names)]
         slices.append(cuts)
+        bands.append(ends)
     return {
         "columns": {n: _plain(data.X[:, i]) for i, n in enumerate(run.names)},
         "target": _plain(data.y),
@@ -283,6 +285,8 @@ def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
         "middle": dict(zip(run.names, _plain(middle), strict=True)),
         "spans": spans,
         "slices": slices,
+        "bands": bands,
+        "outliers": [{**dict(zip(run.names, o.inputs, strict=True)), "": o.value} for o in run.outliers],
         "of_rows": dataset.rows,
     }
 

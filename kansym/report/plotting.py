@@ -144,7 +144,11 @@ def residuals(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
 
 @_styled
 def slices(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
-    """Draw the law along each input of the front, the others at their medians; the data's range is shaded."""
+    """Draw the law along each input of the front, the others at their medians, and its prediction band of
+    95 %.
+
+    The data's range is shaded; with one input the rows are drawn, those left out as rings.
+    """
     data = dataset.select(run.names)
     middle = np.median(data.X, axis=0)
     shown = occurring(run)
@@ -155,12 +159,17 @@ def slices(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
         X = np.tile(middle, (240, 1))
         X[:, i] = np.linspace(*span(low, high), 240)
         values = run.predict(X, index)
+        lower, upper = run.predict_band(X, index)
         inside = (X[:, i] >= low) & (X[:, i] <= high)
         ax.axvspan(low, high, color=GRID, alpha=0.5, lw=0)
+        if np.all(np.isfinite(lower)):
+            ax.fill_between(X[:, i], lower, upper, color=ACCENT, alpha=0.15, lw=0)
         ax.plot(X[:, i], values, "--", color=SOFT, lw=1.2)
         ax.plot(X[inside, i], values[inside], color=ACCENT)
         if len(data.names) == 1:
             ax.plot(data.X[:, 0], data.y, "o", ms=_size(data.rows), color=INK, alpha=0.6, mew=0)
+            off = [(o.inputs[0], o.value) for o in run.outliers]
+            ax.plot(*zip(*off, strict=True) if off else ([], []), "o", ms=9, mfc="none", mec=SOFT)
         spread = np.ptp(data.y)
         ax.set_ylim(*_view(values, float(data.y.min() - spread), float(data.y.max() + spread)))
         ax.set_xlabel(name)

@@ -201,15 +201,28 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
             self._validation.append(None)
             self._covariances.append([None])
 
-    def predict(self, X: Any, index: Any = None, *, return_std: bool = False, category: Any = None) -> Any:
+    def predict(
+        self,
+        X: Any,
+        index: Any = None,
+        *,
+        return_std: bool = False,
+        return_band: float | None = None,
+        category: Any = None,
+    ) -> Any:
         """Return the chosen law's values (n,) or (n, outputs); NaN where it is undefined.
 
         `index` takes another row of the front (a list for several outputs). `return_std` adds the
-        standard error of the prediction, from the covariance of the law's fitted constants.
+        standard error of the prediction, from the covariance of the law's fitted constants. `return_band`,
+        0.95 for instance, adds instead the two ends between which that share of new rows lies.
         """
+        if return_std and return_band is not None:
+            raise InputError("Both return_std and return_band are given; give one of them.")
         check_is_fitted(self)
         values = self._numbers(with_category(X, category))
         found, errors = [], []
+        low: list[np.ndarray] = []
+        high: list[np.ndarray] = []
         for i, run in enumerate(self.runs_):
             row = self._pick(i, index)
             law = run.front[row]
@@ -217,7 +230,14 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
             found.append(law.predict(columns, run.names))
             if return_std:
                 errors.append(standard_error(law, run.names, columns, self._covariances[i][row]))
+            if return_band is not None:
+                for part, end in zip(
+                    (low, high), law.predict_band(columns, run.names, return_band), strict=True
+                ):
+                    part.append(end)
         join = (lambda parts: parts[0]) if len(found) == 1 else np.column_stack
+        if return_band is not None:
+            return join(found), join(low), join(high)
         return (join(found), join(errors)) if return_std else join(found)
 
     def _table(self, X: Any, y: Any, variable_names: Sequence[str] | None, category: Any) -> tuple[Any, Any]:

@@ -12,7 +12,8 @@ import sympy
 
 from kansym.base.errors import InputError
 from kansym.data.dataset import Dataset, from_arrays
-from kansym.formula.program import Program
+from kansym.formula import uncertainty
+from kansym.formula.polish import Rows
 from kansym.functions.parsing import symbols
 from kansym.pipeline.flow import Options
 from kansym.pipeline.run import Law, Run
@@ -135,19 +136,10 @@ def covariance_of(law: Law, names: Sequence[str], dataset: Dataset) -> np.ndarra
     formula = law.unrounded if law.unrounded is not None else law.expression
     if formula is None:
         return None
-    program = Program.compile(formula, symbols(names))
-    values, J = program.jacobian(dataset.X)
-    weights = np.ones(len(values)) if dataset.weights is None else dataset.weights
-    use = np.isfinite(values) & np.isfinite(J).all(axis=1)
-    k = J.shape[1]
-    if k == 0:
-        return np.zeros((0, 0))
-    residual = (values - dataset.y)[use]
-    variance = 1.0 if dataset.absolute else float(np.sum(weights[use] * residual**2) / max(use.sum() - k, 1))
-    scale = np.sqrt(np.sum(weights[use, None] * J[use] ** 2, axis=0))
-    scale[scale == 0] = 1.0
-    normal = (J[use] * weights[use, None] / scale).T @ (J[use] / scale)
-    return variance * np.linalg.pinv(normal, rcond=1e-12, hermitian=True) / np.outer(scale, scale)
+    sigma2 = 1.0 if dataset.absolute else None
+    return uncertainty.covariance(
+        formula, Rows(dataset.X, dataset.y, dataset.weights, symbols(names), sigma2)
+    )
 
 
 def standard_error(
@@ -157,5 +149,4 @@ def standard_error(
     formula = law.unrounded if law.unrounded is not None else law.expression
     if covariance is None or formula is None:
         return np.full(len(X), np.nan)
-    _, J = Program.compile(formula, symbols(names)).jacobian(X)
-    return np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", J, covariance, J), 0.0))
+    return uncertainty.standard_error(formula, symbols(names), X, covariance)

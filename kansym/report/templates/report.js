@@ -143,9 +143,17 @@
       p = plot(at, `${target} along ${name}; the data reach from ${show(from)} to ${show(to)}`, xs, seen, { names: [name, target] });
       p.svg.insertBefore(node("rect", { class: "shade", x: p.X(from), width: p.X(to) - p.X(from), y: p.box.top, height: p.box.bottom - p.box.top }), p.svg.firstChild);
       const step = (to - from) * 1e-9;
+      const ends = (data.bands || [])[picked];
+      if (ends && ends[name][0].every(fine)) {
+        const clip = (y) => p.Y(Math.min(Math.max(y, bottom), top));
+        const path = ends[name][1].map((y, i) => `${p.X(xs[i])},${clip(y)}`)
+          .concat(ends[name][0].map((y, i) => `${p.X(xs[i])},${clip(y)}`).reverse());
+        node("polygon", { class: "band", points: path.join(" ") }, p.svg);
+      }
       line(p, xs, cut, "outside", () => true);
       line(p, xs, cut, "inside", (x) => x >= from - step && x <= to + step);
       if (alone) dots(p, column, measured, "measured");
+      if (alone) dots(p, (data.outliers || []).map((o) => o[name]), (data.outliers || []).map((o) => o[""]), "off-row");
     });
   }
 

@@ -1,0 +1,84 @@
+"""Where a new row will lie: the band about a law, from its residuals and its constants' errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+from scipy import special
+
+from kansym.base.errors import InputError
+from kansym.formula import uncertainty
+from kansym.formula.polish import Rows
+from kansym.judge.noise import NoiseModel
+
+KINDS = ("relative", "poisson")
+"""Kinds of noise for which the band widens with the value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Hold what a prediction band needs: the residual SD at the middle value, its degrees of freedom, the
+    covariance (k, k) of the law's measured constants (None where it is no formula), and the kind of noise
+    with its middle value.
+    """
+
+    spread: float
+    freedom: int
+    covariance: np.ndarray | None
+    kind: str
+    middle: float
+
+    @staticmethod
+    def of(expression: sympy.Expr | None, constants: int, loss: float, rows: Rows, noise: NoiseModel) -> Band:
+        """Return the band of a law with this mean weighted square on the rows; `constants` were fitted."""
+        n = len(rows.y)
+        freedom = max(n - constants, 1)
+        typical = 1.0
+        if rows.weights is not None and noise.kind not in KINDS:  # weights that were given: the usual error
+            typical = float(np.mean(1 / np.maximum(rows.weights, 1e-300)))
+        spread = math.sqrt(max(loss, rows.sigma2 or 0.0) * n / freedom * typical)
+        covariance = None if expression is None else uncertainty.covariance(expression, rows)
+        return Band(spread, freedom, covariance, noise.kind, noise.middle)
+
+    def halfwidth(
+        self,
+        expression: sympy.Expr | None,
+        columns: tuple[sympy.Symbol, ...],
+        X: np.ndarray,
+        values: np.ndarray,
+        level: float = 0.95,
+    ) -> np.ndarray:
+        """Return how far (n,) new rows at X may lie from the law's values, at this level.
+
+        t·sqrt(noise variance at the value + variance of the value by its constants), t Student's quantile.
+        Raises InputError for a level outside (0, 1).
+        """
+        if not 0 < level < 1:
+            raise InputError(f"Level {level} is not between 0 and 1; 0.95 is usual.")
+        noise = self.spread**2 * NoiseModel(self.kind, 1.0, middle=self.middle).variance(values)
+        if self.covariance is not None and expression is not None and len(self.covariance):
+            noise = noise + uncertainty.standard_error(expression, columns, X, self.covariance) ** 2
+        return float(special.stdtrit(self.freedom, 0.5 + level / 2)) * np.sqrt(noise)
+
+    def middle_halfwidth(self, level: float = 0.95) -> float:
+        """Return how far new rows may lie from the law at its middle value, the constants taken as sure."""
+        return float(special.stdtrit(self.freedom, 0.5 + level / 2)) * self.spread
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for the report."""
+        return {**self.__dict__, "covariance": None if self.covariance is None else self.covariance.tolist()}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Band:
+        """Return what :meth:`to_dict` described."""
+        covariance = None if data["covariance"] is None else np.array(data["covariance"], float)
+        if covariance is not None and covariance.size == 0:
+            covariance = np.zeros((0, 0))
+        return Band(
+            float(data["spread"]), int(data["freedom"]), covariance, str(data["kind"]), float(data["middle"])
+        )
