@@ -14,7 +14,7 @@ LEFT = 0.01
 """Chance, among shuffled residuals, above which what a formula leaves counts as noise."""
 
 LEAST_ROWS, LEAST_ROWS_OF_NOISE = 60, 30
-"""With fewer rows the tests miss too much to end a search by what a formula leaves; or by the table itself."""
+"""With fewer rows the tests miss too much to end a search by what a formula leaves, or by the table."""
 
 
 VISIBLE, EXPLAINED = 1e-5, 0.5

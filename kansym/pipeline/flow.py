@@ -315,7 +315,7 @@ def _explore(
                 return "a familiar curve leaves nothing but noise"
         if (step.only and offered) or (step.settles and _of_levels(archive)):
             break
-        if ending.nothing_there():
+        if not step.familiar and ending.nothing_there():
             return "the rows look like shuffled ones: nothing but noise"
         if _brief(archive) and ending.only_noise_left():
             return "a short formula leaves nothing but noise"
