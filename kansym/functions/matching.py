@@ -187,10 +187,9 @@ def _match(
         return polish(functions[i], data, starts[:count], rss[:count], 12, 1e-3)
 
     rougher = dict(zip(order, each(middle, order), strict=True))
-    scale = data.total
     order = [i for i in order if len(rougher[i][0])]
     rows = len(data.some[0])
-    rough = {i: _rough(functions[i], data, float(rougher[i][1][0]) / scale, rows, noise) for i in order}
+    rough = {i: _rough(functions[i], data, float(rougher[i][1][0]) / data.total, rows, noise) for i in order}
     order.sort(key=rough.__getitem__)
 
     def last(i: int) -> tuple[np.ndarray, float]:

@@ -173,21 +173,10 @@ class KAN:
                 raise InputError("A continual network keeps its grid and every edge; give no grids, no lamb.")
             update_grid, smoothness = False, 0.0
         setting = Training(
-            steps=steps,
-            grids=tuple(grids or ()),
-            lamb=lamb,
-            mu1=mu1,
-            mu2=mu2,
-            optimizer=optimizer,
-            loss=loss,
-            update_grid=update_grid,
-            smoothness=smoothness,
-            time_limit=time_limit,
-            callback=callback,
-            progress=progress,
-            restarts=restarts,
-            **{"seed": self.seed, **options},
-        )
+            steps=steps, grids=tuple(grids or ()), lamb=lamb, mu1=mu1, mu2=mu2, optimizer=optimizer,
+            loss=loss, update_grid=update_grid, smoothness=smoothness, time_limit=time_limit, callback=callback,
+            progress=progress, restarts=restarts, **{"seed": self.seed, **options},
+        )  # fmt: skip
         rows, target = self._both(X, y, loss)
         held = None
         if isinstance(validation, tuple):
