@@ -174,8 +174,8 @@ class KAN:
             update_grid, smoothness = False, 0.0
         setting = Training(
             steps=steps, grids=tuple(grids or ()), lamb=lamb, mu1=mu1, mu2=mu2, optimizer=optimizer,
-            loss=loss, update_grid=update_grid, smoothness=smoothness, time_limit=time_limit, callback=callback,
-            progress=progress, restarts=restarts, **{"seed": self.seed, **options},
+            loss=loss, update_grid=update_grid, smoothness=smoothness, time_limit=time_limit,
+            callback=callback, progress=progress, restarts=restarts, **{"seed": self.seed, **options},
         )  # fmt: skip
         rows, target = self._both(X, y, loss)
         held = None

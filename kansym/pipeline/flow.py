@@ -21,8 +21,6 @@ from kansym.base.interrupts import shielded
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
 from kansym.formula import expression as expressions
-from kansym.formula.snapping import snap
-from kansym.functions.graph import Graph, Spline
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
@@ -31,9 +29,9 @@ from kansym.judge.pareto import RULES
 from kansym.judge.refine import Judged, Trial, exact, refine
 from kansym.judge.survey import Survey, again, survey
 from kansym.pipeline.findings import conclude
+from kansym.pipeline.proposals import SEARCH_ROWS, formulas, refined
 from kansym.pipeline.run import Run
 from kansym.search import registry, schedule, shared, template
-from kansym.search.candidate import Candidate
 from kansym.search.family import Families
 from kansym.search.hypothesis import Hypotheses
 from kansym.search.schedule import Step
@@ -42,17 +40,11 @@ from kansym.search.template import Template
 WORK = 5000.0
 """Units of work (see `budget`) of a search at effort 1; most end by themselves before."""
 
-SEARCH_ROWS = 2000
-"""The structure search looks at no more rows than this; constants of the front see all of them."""
-
 LEVEL_NODES = 8
 """Nodes that a formula may have more for each level of a category: those of two constants of its own."""
 
 MOST_LINEAR = 6
 """Linear laws are tried with up to this many inputs."""
-
-MOST_CURVES = 10
-"""Graphs with more spline curves are kept as smooth fits and not snapped: every curve costs seconds."""
 
 BRIEF = 11.5
 """Nats of a formula (seven symbols, no measured number) up to which a search ends with only noise left."""
@@ -61,9 +53,6 @@ MOST_LOOKS = 2
 """Searches after the first, with rows left out or weighed as the best formula suggests."""
 
 WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
-
-WORTH_SNAPPING = 0.02
-"""Residual share above which a graph's curves are too far off to be recognised."""
 
 
 @dataclass(frozen=True)
@@ -267,7 +256,10 @@ def _settled(surveyed: Survey, archive: Archive) -> bool:
 def _explore(
     surveyed: Survey, archive: Archive, options: Options, asked: Template | None, budget: Budget
 ) -> str:
-    """Feed every producer's candidates through refine; return why it ended."""
+    """Feed every producer's candidates through refine; return why it ended.
+
+    Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
+    """
     trial, ending = archive.trial, Ending(surveyed, archive)
     with shielded():  # however short the time, there is an answer, and the same one every time
         for formula, source in _first(trial.dataset, options):
@@ -290,15 +282,10 @@ def _explore(
                 familiar.add(candidate.source)
             if candidate.graph is not None:
                 archive.add_graph(candidate.graph, candidate.source)
-            for formula in _formulas(candidate, trial):
+            for formula in formulas(candidate, trial, tried):
                 if options.only and not trial.library.spans(formula, asked and asked.expression):
                     continue
-                if (text := expressions.text(formula, 3)) in tried:
-                    continue
-                tried.add(text)
-                shortest = archive.shortest
-                promising = shortest + 0.02 * len(trial.train.y) + 60
-                for law in refine(formula, trial, candidate.source, promising, archive.maxsize, shortest):
+                for law in refined(formula, candidate.source, trial, archive.shortest, archive.maxsize):
                     if archive.add(law):
                         budget.tell(name, *_best_of(archive))
                 if archive.leader is not None and exact(archive.leader, trial):
@@ -369,20 +356,6 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
     elif rows.categories:
         steps.insert(0, Step("categories", shared.producer(rows.categories), rows, settles=True))
     return steps
-
-
-def _formulas(candidate: Candidate, trial: Trial) -> Iterator[sympy.Expr]:
-    if candidate.expression is not None:
-        yield candidate.expression
-        return
-    graph = candidate.graph
-    if graph is not None and candidate.score < WORTH_SNAPPING and _curves(graph) <= MOST_CURVES:
-        for snapped in snap(graph, trial.small, trial.library):
-            yield expressions.from_graph(snapped.graph)[0]
-
-
-def _curves(graph: Graph) -> int:
-    return sum(isinstance(e.curve, Spline) for e in graph.edges())
 
 
 def _first(dataset: Dataset, options: Options) -> Iterator[tuple[sympy.Expr, str]]:

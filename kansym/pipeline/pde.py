@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from kansym.base.budget import Budget
 from kansym.base.leastsq import levenberg_marquardt
 from kansym.data.dataset import from_arrays
 from kansym.formula import constants
@@ -17,10 +18,11 @@ from kansym.formula import expression as expressions
 from kansym.formula.program import Program, parametrise
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
-from kansym.judge.refine import Trial, refine
+from kansym.judge.refine import Trial
 from kansym.pipeline.collocation import Settings, Solution, errors, solve
 from kansym.pipeline.equation import Equation, border, interior
-from kansym.search import separable
+from kansym.pipeline.proposals import laws
+from kansym.search import registry
 
 __all__ = [
     "ClosedForm",
@@ -33,6 +35,10 @@ __all__ = [
     "polished",
     "solve",
 ]
+
+
+WORK = 1000.0
+"""Units of work (see `base.budget`) for the search of a closed form, most of which take a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ class ClosedForm:
 def closed_form(solution: Solution, library: str | Library = "default", rows: int = 800) -> ClosedForm | None:
     """Return the best closed form of a solution, proved or refuted on the equation itself.
 
-    Candidates come from the solution's values alone; each is fitted, its constants are recognised, and it
-    is put into the equation and its border conditions.
+    Laws come from the solution's values alone, from one producer after another until one solves the equation.
+    Each has its constants fitted to the equation and is put into it and its border conditions.
     """
     equation = solution.equation
     lib = library if isinstance(library, Library) else Library.load(library)
@@ -73,14 +79,17 @@ def closed_form(solution: Solution, library: str | Library = "default", rows: in
     dataset = from_arrays(X, solution.predict(X), equation.variables, target="u value")
     trial = Trial.of(dataset, lib, 0)
     best: ClosedForm | None = None
-    for candidate in separable.propose(dataset, library=lib):
-        if candidate.expression is None:
-            continue
-        for judged in refine(candidate.expression, trial, candidate.source):
-            form = polished(equation, judged.expression)
+    budget = Budget(work=WORK)
+    for producer in registry.NAMING:
+        with np.errstate(all="ignore"):  # a search looks beyond every domain
+            found = list(laws(trial, [producer], budget))
+        for law in found:
+            form = polished(equation, law.expression)
             # of solutions the simplest: far from its zero sinh(t - 30) is exp(-t) in so many words
             if form is not None and (best is None or form.rank < best.rank):
                 best = form
+        if best is not None and best.exact:
+            break
     return best
 
 

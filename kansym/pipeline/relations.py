@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from kansym.base.budget import Budget
 from kansym.base.errors import InputError, KansymError
 from kansym.data.dataset import Dataset, from_arrays
 from kansym.data.table import Table, numbers, read_table
@@ -25,10 +26,32 @@ from kansym.formula import expression as expressions
 from kansym.formula.program import Program
 from kansym.functions.library import Library
 from kansym.functions.parsing import quote, symbols
-from kansym.judge.refine import Judged, Trial, refine
+from kansym.judge.refine import Trial, exact
 from kansym.pipeline import flow as pipeline
 from kansym.pipeline.dependence import Claim, Survey, Values
-from kansym.search import separable
+from kansym.pipeline.proposals import laws
+from kansym.search.registry import SEPARABLE
+
+ALIKE = 30.0
+"""Mean squared shares within this factor of the least are alike: any of these columns may be the target."""
+
+SMOOTH = 1e-6
+"""Share of a column's variance that polynomials leave of a smooth law."""
+
+NOISE_ROOM = 4.0
+"""A formula may leave this many times what the best polynomial leaves, which fits some of the noise."""
+
+ROUNDOFF = 1e-9
+"""Share of a column's variance that counts as nothing left."""
+
+CLEAR = 25.0
+"""A formula five times as close as the tolerance is taken though a polynomial comes closer."""
+
+QUICK_TARGETS, THOROUGH_TARGETS = 4, 2
+"""How many columns of a circuit are tried as its target by a quick and by a whole search."""
+
+EACH_SECONDS = 60.0
+"""Most seconds for one search."""
 
 
 @dataclass(frozen=True)
@@ -289,31 +312,25 @@ class _Search:
 
     def formula(self, claims: list[Claim], floor: float) -> Relation:
         """Return the simplest formula, over the possible targets, that leaves no more than the noise."""
-        best: tuple[float, Relation] | None = None
+        best: Relation | None = None
         least = min(c.share for c in claims)
-        ranked = sorted((c for c in claims if c.share <= max(30 * least, 1e-6)), key=lambda c: c.share)
-        enough = max(4 * floor, 1e-9)
+        ranked = sorted((c for c in claims if c.share <= max(ALIKE * least, SMOOTH)), key=lambda c: c.share)
+        enough = max(NOISE_ROOM * floor, ROUNDOFF)
         for thorough in (False, True):
             if thorough and (not self.settings.thorough or self.late):
                 break
-            for claim in ranked[: 2 if thorough else 4]:
-                law = self.law(claim, thorough)
-                if law is None:
-                    continue
-                relation, length = law
-                if best is None or self.price(relation, enough) < self.price(best[1], enough):
-                    best = (length, relation)
-            if best is not None and best[1].share ** 2 <= enough:
-                break
-        if best is not None and best[1].share ** 2 <= max(enough, self.settings.tolerance**2 / 25):
-            return best[1]
-        claim = ranked[0]
-        if (
-            best is not None
-            and best[1].share <= self.settings.tolerance
-            and best[1].share ** 2 < 30 * claim.share
+            for claim in ranked[: THOROUGH_TARGETS if thorough else QUICK_TARGETS]:
+                law = self.discovered(claim) if thorough else self.quick(claim)
+                if law is not None and (best is None or self.price(law, enough) < self.price(best, enough)):
+                    best = law
+            if best is not None and best.share**2 <= enough:
+                return best
+        claim, tolerance = ranked[0], self.settings.tolerance
+        if best is not None and (
+            best.share**2 <= tolerance**2 / CLEAR
+            or (best.share <= tolerance and best.share**2 < ALIKE * claim.share)
         ):
-            return best[1]
+            return best
         others = self.named(claim.others)
         return Relation(self.names[claim.target], others, None, math.sqrt(claim.share), False, 0)
 
@@ -322,48 +339,53 @@ class _Search:
         size = relation.complexity + 2 * _inverses(relation.expression)
         return (not relation.exact, relation.share**2 > enough, size, relation.share)
 
-    def law(self, claim: Claim, thorough: bool) -> tuple[Relation, float] | None:
-        names = self.named(claim.others)
-        dataset = from_arrays(self.X[:, claim.others], self.X[:, claim.target], names, target="y target")
-        if len(dataset.names) < len(names):
+    def quick(self, claim: Claim) -> Relation | None:
+        """Return the shortest description of a claim's column by curves of one argument each."""
+        dataset = self.dataset(claim)
+        if dataset is None:
             return None
-        if thorough:
-            left = 60.0
-            if self.settings.time_limit is not None:
-                left = max(1.0, self.settings.time_limit - (time.monotonic() - self.started))
-            try:
-                run = pipeline.discover(
-                    dataset,
-                    library=self.library,
-                    seed=self.settings.seed,
-                    kan=False,
-                    time_limit=min(left, 60.0),
-                )
-            except KansymError:
-                return None
-            law = run.best
-            if law.expression is None:
-                return None
-            share = math.sqrt(max(law.heldout_loss, 0.0)) / run.data["target_spread"]
-            made = Relation(self.names[claim.target], names, law.expression, share, law.exact, law.complexity)
-            return made, law.length
         trial = Trial.of(dataset, self.library, self.settings.seed)
-        best: Judged | None = None
-        for candidate in separable.propose(dataset, library=self.library, seed=self.settings.seed):
-            promising = math.inf if best is None else best.length + 30
-            for judged in refine(candidate.expression, trial, candidate.source, promising):
-                if math.isfinite(judged.loss) and (best is None or judged.length < best.length):
-                    best = judged
-            if self.late:
-                break
-        if best is None:
+        budget = Budget(seconds=self.seconds_left())
+        with np.errstate(all="ignore"):
+            every = list(laws(trial, [SEPARABLE], budget, self.settings.seed))
+        found = [law for law in every if math.isfinite(law.loss)]
+        best = min(found, key=lambda law: law.length, default=None)
+        if best is None or {s.name for s in best.expression.free_symbols} != set(dataset.names):
             return None
         share = math.sqrt(max(best.heldout, 0.0) / trial.power)
-        proved = share <= 1e-10
-        form = best.expression
-        if {s.name for s in form.free_symbols} != set(names):
+        target, proved = self.names[claim.target], exact(best, trial)
+        return Relation(target, dataset.names, best.expression, share, proved, best.complexity)
+
+    def discovered(self, claim: Claim) -> Relation | None:
+        """Return what a whole search finds for a claim's column."""
+        dataset = self.dataset(claim)
+        if dataset is None:
             return None
-        return Relation(self.names[claim.target], names, form, share, proved, best.complexity), best.length
+        options = pipeline.Options(
+            library=self.library, seed=self.settings.seed, kan=False, time_limit=self.seconds_left()
+        )
+        try:
+            run = pipeline.search(dataset, options)
+        except KansymError:
+            return None
+        law = run.best
+        if law.expression is None:
+            return None
+        share = math.sqrt(max(law.heldout_loss, 0.0)) / run.data["target_spread"]
+        target = self.names[claim.target]
+        return Relation(target, dataset.names, law.expression, share, law.exact, law.complexity)
+
+    def dataset(self, claim: Claim) -> Dataset | None:
+        """Return the rows as a table with the claim's column as target; None where columns repeat."""
+        names = self.named(claim.others)
+        made = from_arrays(self.X[:, claim.others], self.X[:, claim.target], names, target="y target")
+        return made if len(made.names) == len(names) else None
+
+    def seconds_left(self) -> float:
+        limit = self.settings.time_limit
+        if limit is None:
+            return EACH_SECONDS
+        return min(EACH_SECONDS, max(1.0, limit - (time.monotonic() - self.started)))
 
 
 def _inverses(expression: sympy.Expr | None) -> int:

@@ -1,0 +1,85 @@
+"""From what producers propose to laws: the loop that every kind of search goes through.
+
+`flow` runs it towards a front and decides when to stop; relations among columns and closed forms of solved
+equations take the laws as they come. Not here: which producers are asked, and what is chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import sympy
+
+from kansym.base.budget import Budget
+from kansym.formula import expression as expressions
+from kansym.formula.snapping import snap
+from kansym.functions.graph import Graph, Spline
+from kansym.judge.refine import Judged, Trial, refine
+from kansym.search import schedule
+from kansym.search.candidate import Candidate
+from kansym.search.producer import Producer
+from kansym.search.schedule import Step
+
+SEARCH_ROWS = 2000
+"""Producers look at no more rows than this; constants of the front see all of them."""
+
+MOST_CURVES = 10
+"""Graphs with more spline curves are kept as smooth fits and not snapped: every curve costs seconds."""
+
+WORTH_SNAPPING = 0.02
+"""Residual share above which a graph's curves are too far off to be recognised."""
+
+FIRST_NATS, ROW_NATS = 60.0, 0.02
+"""Nats, and nats for each row, by which a first fit may be worse than the shortest description so far."""
+
+LARGEST = 60
+"""Complexity up to which laws are of use, where nobody says otherwise."""
+
+
+def formulas(candidate: Candidate, trial: Trial, tried: set[str]) -> Iterator[sympy.Expr]:
+    """Yield a candidate's formulas that are not among those `tried`, and add them there.
+
+    A graph becomes formulas by snapping its curves, where it has few and fits well.
+    """
+    for formula in _formulas(candidate, trial):
+        if (text := expressions.text(formula, 3)) not in tried:
+            tried.add(text)
+            yield formula
+
+
+def refined(
+    formula: sympy.Expr, source: str, trial: Trial, shortest: float = math.inf, maxsize: int = LARGEST
+) -> Iterator[Judged]:
+    """Yield what a formula becomes, fitted, then with nice constants, if it may come near the `shortest`."""
+    promising = shortest + ROW_NATS * len(trial.train.y) + FIRST_NATS
+    yield from refine(formula, trial, source, promising, maxsize, shortest)
+
+
+def laws(trial: Trial, producers: Sequence[Producer], budget: Budget, seed: int = 0) -> Iterator[Judged]:
+    """Yield every law that producers find for a trial's rows, in their order, while the budget lasts."""
+    rows = trial.dataset.subsample(SEARCH_ROWS, seed)
+    looks = schedule.looks([Step(p.name, p, rows) for p in producers], budget, trial.library, seed)
+    tried: set[str] = set()
+    shortest = math.inf
+    for candidate in (c for _, candidates in looks for c in candidates):
+        for formula in formulas(candidate, trial, tried):
+            for law in refined(formula, candidate.source, trial, shortest):
+                shortest = min(shortest, law.length)
+                yield law
+        if budget.exhausted:
+            return
+
+
+def _formulas(candidate: Candidate, trial: Trial) -> Iterator[sympy.Expr]:
+    if candidate.expression is not None:
+        yield candidate.expression
+        return
+    graph = candidate.graph
+    if graph is not None and candidate.score < WORTH_SNAPPING and _curves(graph) <= MOST_CURVES:
+        for snapped in snap(graph, trial.small, trial.library):
+            yield expressions.from_graph(snapped.graph)[0]
+
+
+def _curves(graph: Graph) -> int:
+    return sum(isinstance(e.curve, Spline) for e in graph.edges())
