@@ -15,6 +15,8 @@ import pandas as pd
 import torch
 
 from kansym.base.errors import InputError
+from kansym.network import pruning
+from kansym.network.bands import Calibration, calibrate
 from kansym.network.kan import KAN
 from kansym.network.training import schedule
 from kansym.network.training.layers import OFF, Layer
@@ -46,6 +48,7 @@ class Ensemble:
         if widths is not None:
             self.layers = _masked(self.layers, widths)
         self.losses = np.full(len(seeds), np.nan)
+        self.calibration: Calibration | None = None
         self.history = pd.DataFrame()
         self.stop_reason = ""
         self._fresh = True
@@ -66,7 +69,8 @@ class Ensemble:
     ) -> Ensemble:
         """Train all members on rows X, y and return self; `lamb` one for all or one a member.
 
-        `bootstrap` draws each member its own rows with replacement. Losses on held-out rows (`validation`, a
+        `bootstrap` draws each member its own rows with replacement, and the rows it left out calibrate
+        :meth:`interval`. Losses on held-out rows (`validation`, a
         share or rows) go to `losses`. Other options are those of KAN.fit. Raises InputError for a device that
         is not there.
         """
@@ -91,13 +95,40 @@ class Ensemble:
         self.layers, self._fresh, self.stop_reason = outcome.layers, False, outcome.reason
         assert outcome.held is not None
         self.losses = outcome.held
+        if weights is not None and loss == "squared":
+            both = np.concatenate([rows, held[0]])
+            unseen = np.concatenate([weights == 0, np.ones((len(self), len(held[0])), bool)], 1)
+            self.calibration = calibrate(self._predict(both), np.concatenate([target, held[1]]), unseen)
         self.history = pd.concat([self.history, pd.DataFrame(outcome.rows)], ignore_index=True)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the outputs of all members (E, n, outputs)."""
-        rows = self.like._rows(X)
+        return self._predict(self.like._rows(X))
+
+    def _predict(self, rows: np.ndarray) -> np.ndarray:
         return np.stack([schedule.forward(self.layers, rows, e) for e in range(len(self))])
+
+    def interval(self, X: Any, level: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
+        """Return lower and upper ends (n, outputs) of bands that hold a share `level` of fresh rows' targets.
+
+        See kansym.network.bands. Raises InputError without fit(bootstrap=True).
+        """
+        if self.calibration is None:
+            raise InputError("Bands need rows that members left out; call fit with bootstrap=True first.")
+        return self.calibration.band(self.predict(X), level)
+
+    def attribution(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the inputs' scores, means over members, and their standard deviations (inputs,).
+
+        See kansym.network.pruning.attribution.
+        """
+        rows = self.like._rows(X)
+        scores = []
+        for e in range(len(self)):
+            alone = tuple(layer.member(e) for layer in self.layers)
+            scores.append(pruning.attribution(alone, pruning.activity(alone, rows))[1][0])
+        return np.mean(scores, 0), np.std(scores, 0, ddof=1)
 
     def member(self, e: int) -> KAN:
         """Return one member as a network of its own, without what is switched off."""

@@ -6,13 +6,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
 
 from kansym.network.training.levenberg import Trace
 from kansym.network.training.problem import Problem, State
 
 _ALL = slice(None)
+
+INNER, MEMORY = 20, 20
+"""Line searches that make one step of LBFGS, and how many past ones shape its curvature."""
 
 
 def minimise(
@@ -27,49 +32,106 @@ def minimise(
 
     A step to a value that is not finite is undone and ends the run.
     """
-    x = theta.to(problem.device, problem.dtype).clone().requires_grad_(True)
+    watch = _Watch(problem, theta, setting.target, deadline, check)
+    try:
+        if setting.optimizer == "lbfgs":
+            _lbfgs(watch, steps)
+        else:
+            _adam(watch, steps, setting)
+    except KeyboardInterrupt:
+        watch.trace.reason = "interrupted"
+    watch.trace.state = watch.best
+    return watch.trace
+
+
+class _Watch:
+    """Look at the objective after each step: keep the best, and say when to stop."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        theta: Tensor,
+        target: float,
+        deadline: float,
+        check: Callable[[State], bool] | None,
+    ) -> None:
+        self.problem, self.target, self.deadline, self.check = problem, target, deadline, check
+        self.state = self.best = problem.state(theta.to(problem.device, problem.dtype))
+        self.trace = Trace(self.state)
+
+    def late(self) -> bool:
+        """Tell whether the time is over."""
+        if time.monotonic() > self.deadline:
+            self.trace.reason = "time limit"
+        return self.trace.reason != "steps"
+
+    def stop(self, theta: Tensor) -> bool:
+        """Take note of parameters (E, P) after a step; answer whether it was the last."""
+        self.state = self.problem.state(theta)
+        self.trace.steps += 1
+        if not bool(torch.isfinite(self.state.objective).all()):
+            self.trace.reason = "not finite"
+            return True
+        self.best = self.best.mix(self.state, self.state.objective <= self.best.objective)
+        if self.check is not None and self.check(self.state):
+            self.trace.reason = "early stop"
+        elif bool((self.best.loss <= self.target).all()):
+            self.trace.reason = "target"
+        return self.late()
+
+
+def _adam(watch: _Watch, steps: int, setting: Any) -> None:
+    problem = watch.problem
+    x = watch.state.theta.clone().requires_grad_(True)
+    optimiser = torch.optim.Adam([x], lr=setting.rate)
     generator = torch.Generator().manual_seed(setting.seed)
     rows = len(problem.X)
     batch = min(setting.batch or rows, rows)
-    if setting.optimizer == "lbfgs":
-        optimiser: Any = torch.optim.LBFGS([x], line_search_fn="strong_wolfe", max_iter=20, history_size=20)
-    else:
-        optimiser = torch.optim.Adam([x], lr=setting.rate)
-    state = best = problem.state(x.detach().clone())
-    trace = Trace(state)
+    for _ in range(steps):
+        if watch.late():
+            return
+        if batch == rows:
+            x.grad = problem.slope(x.detach(), _ALL, watch.state)[1]
+            optimiser.step()
+        else:
+            for part in torch.randperm(rows, generator=generator).split(batch):
+                x.grad = problem.slope(x.detach(), part)[1]
+                optimiser.step()
+        if watch.stop(x.detach().clone()):
+            return
 
-    def closure(part: Tensor | slice = _ALL) -> Tensor:
-        at = x.detach()
-        known = state if part is _ALL and torch.equal(at, state.theta) else None
-        value, x.grad = problem.slope(at, part, known)
-        return value.sum()
 
-    try:
-        for _ in range(steps):
-            if time.monotonic() > deadline:
-                trace.reason = "time limit"
-                break
-            if setting.optimizer == "lbfgs":
-                optimiser.step(closure)
-            else:
-                order = torch.randperm(rows, generator=generator)
-                for start in range(0, rows, batch):
-                    part = order[start : start + batch] if batch < rows else _ALL
-                    optimiser.step(lambda part=part: closure(part))
-            state = problem.state(x.detach().clone())
-            trace.steps += 1
-            good = torch.isfinite(state.objective)
-            if not bool(good.all()):
-                trace.reason = "not finite"
-                break
-            best = best.mix(state, state.objective <= best.objective)
-            if check is not None and check(state):
-                trace.reason = "early stop"
-                break
-            if bool((best.loss <= setting.target).all()):
-                trace.reason = "target"
-                break
-    except KeyboardInterrupt:
-        trace.reason = "interrupted"
-    trace.state = best
-    return trace
+def _lbfgs(watch: _Watch, steps: int) -> None:
+    """Run SciPy's L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995) on the sum over members, without bounds."""
+    problem, start = watch.problem, watch.state.theta
+
+    def parameters(x: np.ndarray) -> Tensor:
+        return torch.from_numpy(x.reshape(start.shape)).to(problem.device, problem.dtype)
+
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = problem.slope(parameters(x))
+        return float(value.sum()), slope.cpu().numpy().astype(float).ravel()
+
+    done = 0
+
+    def after(intermediate_result: Any) -> None:
+        nonlocal done
+        done += 1
+        if done % INNER == 0 and watch.stop(parameters(intermediate_result.x.copy())):
+            raise StopIteration
+
+    if watch.late():
+        return
+    options: dict[str, float] = {"maxiter": INNER * steps, "maxfun": 25 * INNER * steps, "maxcor": MEMORY}
+    options |= {"maxls": 25, "ftol": 0.0, "gtol": 0.0}
+    found = minimize(
+        objective,
+        start.cpu().numpy().astype(float).ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        callback=after,
+        options=options,
+    )
+    ended = watch.trace.reason == "steps" and done < INNER * steps  # no descent is left
+    if ended and not watch.stop(parameters(found.x)):
+        watch.trace.reason = "converged"

@@ -87,7 +87,6 @@ class _R(_Digits, RCodePrinter):
     def _print_Min(self, e: sympy.Min) -> str:
         return f"pmin({', '.join(map(self._print, e.args))})"
 
-
     def _bessel(self, e: sympy.Expr) -> str:
         # R takes the order last
         order, u = map(self._print, e.args)
@@ -230,9 +229,7 @@ _PRINTED = ("Max", "Min", "sign", "besselj", "bessely", "besseli", "besselk")
 
 def _elementary(expression: sympy.Expr) -> sympy.Expr:
     """Return the expression without the functions that no language has but all can say."""
-    out = expression.replace(
-        lambda e: type(e) in _RECIPROCAL, lambda e: 1 / _RECIPROCAL[type(e)](e.args[0])
-    )
+    out = expression.replace(lambda e: type(e) in _RECIPROCAL, lambda e: 1 / _RECIPROCAL[type(e)](e.args[0]))
     out = out.replace(sympy.sinc, lambda u: sympy.Piecewise((1, sympy.Eq(u, 0)), (sympy.sin(u) / u, True)))
     out = out.replace(sympy.factorial, lambda u: sympy.gamma(u + 1))
     out = out.replace(lambda e: isinstance(e, sympy.Heaviside), _step)

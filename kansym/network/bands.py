@@ -1,0 +1,60 @@
+"""Bands that hold a given share of fresh rows, from an ensemble of which every member left some rows out.
+
+Jackknife+ after bootstrap (Kim, Xu and Barber, arXiv 2002.09025), in units of each row's own spread: members
+that never saw a row predict it, and how far off they are, compared with how far they disagree, says how wide
+a band must be. The mean of k members is taken to be as uncertain as their spread over sqrt(k): fewer left a
+row out than predict a fresh one. Rows must be alike (exchangeable) for the share to hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kansym.base.errors import InputError
+
+FEWEST = 2
+"""Members that must have left a row out, so that they can disagree about it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Hold the noise (K,) of K outputs and the sorted ratios (n, K) of errors to expected ones."""
+
+    noise: np.ndarray
+    ratios: np.ndarray
+
+    def band(self, predictions: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return lower and upper ends (n, K) around the mean of predictions (E, n, K).
+
+        Raises InputError for a level outside (0, 1), or one that so few rows cannot speak for.
+        """
+        if not 0 < level < 1:
+            raise InputError(f"level={level} is no share of rows; give a number between 0 and 1.")
+        rank = int(np.ceil(level * (len(self.ratios) + 1)))
+        if rank > len(self.ratios):
+            raise InputError(f"level={level} needs more than {len(self.ratios)} rows; lower it or give more.")
+        center, spread = predictions.mean(0), predictions.std(0, ddof=1)
+        half = self.ratios[rank - 1] * np.hypot(spread / len(predictions) ** 0.5, self.noise)
+        return center - half, center + half
+
+
+def calibrate(predictions: np.ndarray, targets: np.ndarray, unseen: np.ndarray) -> Calibration:
+    """Return how far errors exceed the spread, from predictions (E, n, K) of targets (n, K).
+
+    `unseen` (E, n) says which members never saw a row. Raises InputError where too few rows have two such.
+    """
+    number = unseen.sum(0)
+    rows = number >= FEWEST
+    if rows.sum() < FEWEST:
+        raise InputError("No rows were left out by two members; train more members with bootstrap=True.")
+    masked = np.where(unseen[:, rows, None], predictions[:, rows], np.nan)
+    error = targets[rows] - np.nanmean(masked, 0)
+    spread = np.nanstd(masked, 0, ddof=1) / np.sqrt(number[rows, None])
+    # what errors hold beyond the spread; medians, as a member that failed has neither bound
+    excess = np.median(error**2, 0) / 0.455 - np.median(
+        spread**2, 0
+    )  # 0.455: median of chi-squared, 1 degree
+    noise = np.sqrt(np.maximum(excess, 1e-24 * np.maximum(targets.var(0), 1e-300)))
+    return Calibration(noise, np.sort(np.abs(error) / np.hypot(spread, noise), axis=0))
