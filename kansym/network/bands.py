@@ -52,9 +52,8 @@ def calibrate(predictions: np.ndarray, targets: np.ndarray, unseen: np.ndarray) 
     masked = np.where(unseen[:, rows, None], predictions[:, rows], np.nan)
     error = targets[rows] - np.nanmean(masked, 0)
     spread = np.nanstd(masked, 0, ddof=1) / np.sqrt(number[rows, None])
-    # what errors hold beyond the spread; medians, as a member that failed has neither bound
-    excess = np.median(error**2, 0) / 0.455 - np.median(
-        spread**2, 0
-    )  # 0.455: median of chi-squared, 1 degree
+    # what errors hold beyond the spread, on the half of the rows about which members agree best
+    calm = spread <= np.median(spread, 0)
+    excess = np.where(calm, error**2 - spread**2, 0.0).sum(0) / calm.sum(0)
     noise = np.sqrt(np.maximum(excess, 1e-24 * np.maximum(targets.var(0), 1e-300)))
     return Calibration(noise, np.sort(np.abs(error) / np.hypot(spread, noise), axis=0))
