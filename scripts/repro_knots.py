@@ -21,7 +21,8 @@ from kansym.formula.expression import complexity, text
 from kansym.formula.program import Program
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
-from kansym.judge.refine import Trial, refine
+from kansym.judge.refine import refine
+from kansym.judge.trial import Trial
 from kansym.network.attribution import attribution, measured
 from kansym.network.kan import KAN
 from kansym.pipeline import flow as pipeline

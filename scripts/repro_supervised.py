@@ -22,7 +22,9 @@ from kansym.data.dataset import from_arrays
 from kansym.estimators.session import KAN
 from kansym.formula.expression import text
 from kansym.functions.library import Library
-from kansym.judge.refine import Trial, exact, refine
+from kansym.judge.refine import refine
+from kansym.judge.scorer import exact
+from kansym.judge.trial import Trial
 
 TITLE = "Six supervised toys (4.1)"
 ROWS = 1000

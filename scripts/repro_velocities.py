@@ -18,7 +18,8 @@ from kansym.formula.expression import complexity, text
 from kansym.formula.program import Program
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.judge.refine import Trial, refine
+from kansym.judge.refine import refine
+from kansym.judge.trial import Trial
 from kansym.search.pade import fit_pade, polynomial
 
 TITLE = "Adding velocities (3.3)"

@@ -12,7 +12,7 @@ from kansym.base.errors import InputError
 from kansym.data.dataset import SCREEN_ABOVE, from_arrays, from_table
 from kansym.data.units import parse
 from kansym.functions.library import Library
-from kansym.judge.refine import Trial
+from kansym.judge.trial import Trial
 
 
 def linear(rows=20, columns=2, seed=0):

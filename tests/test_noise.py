@@ -9,7 +9,7 @@ from kansym.base import criterion
 from kansym.base.errors import InputError
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
-from kansym.judge.refine import Trial
+from kansym.judge.trial import Trial
 from kansym.pipeline.flow import Options
 from kansym.search import curve
 

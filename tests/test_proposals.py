@@ -12,7 +12,7 @@ from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
-from kansym.judge.refine import Trial
+from kansym.judge.trial import Trial
 from kansym.pipeline import proposals
 from kansym.search.candidate import Candidate
 from kansym.search.producer import Level, Producer

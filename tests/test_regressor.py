@@ -22,8 +22,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from kansym.base.errors import FormatError, InputError, UnknownNameError
 from kansym.estimators.regressor import KansymRegressor
 from kansym.estimators.regressor.encoding import Encoding
-from kansym.estimators.regressor.pysr import operators, uses
+from kansym.estimators.regressor.pysr import operators
 from kansym.estimators.regressor.rows import canonical
+from kansym.formula.language import operators as uses
 from kansym.functions.parsing import symbols
 from kansym.pipeline import flow as pipeline
 

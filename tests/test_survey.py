@@ -18,8 +18,9 @@ from kansym.judge.archive import Archive
 from kansym.judge.correlation import correlation
 from kansym.judge.ending import Ending
 from kansym.judge.outliers import Outlier, flagged
-from kansym.judge.refine import Trial, refine
+from kansym.judge.refine import refine
 from kansym.judge.survey import again, survey
+from kansym.judge.trial import Trial
 from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, verdict
 
 rng = np.random.default_rng(0)

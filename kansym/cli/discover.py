@@ -71,7 +71,11 @@ if TYPE_CHECKING:
     help="Rule that chooses a row: description, best, accuracy or score.",
 )
 @click.option(
-    "--guess", "guesses", metavar="FORMULA", multiple=True, help="A formula to start from; may be repeated."
+    "--guess",
+    "guesses",
+    metavar="FORMULA",
+    multiple=True,
+    help="Your formula, such as 'V*S/(K + S); K > 0': fitted, shown, compared with what is found; repeatable."
 )
 @click.option(
     "--families",

@@ -46,6 +46,10 @@ def chosen(run: Run) -> str:
     lines += judged(run)
     if law.note:
         lines.append(law.note)
+    for guess in (g for i, g in enumerate(run.front) if g.source.startswith("guess: ") and i != run.chosen):
+        lines.append(f"{guess.note[:1].upper()}{guess.note[1:]}; loss {guess.loss:.3g}.")
+        for c in guess.constants:
+            lines.append(f"  {c.name}: {constant_line(c.value, c.stderr, c.rounded)}")
     for rival in run.rivals:
         lines.append(f"Fits these rows about as well: {run.data['target']} = {rival.equation}")
     return "\n".join(lines)

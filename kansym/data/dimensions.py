@@ -13,12 +13,10 @@ from fractions import Fraction
 import numpy as np
 import sympy
 
+from kansym.base.criterion import EXACT_UNITS
 from kansym.data.dataset import Dataset
 from kansym.data.units import BASE, groups
 from kansym.functions.parsing import symbols
-
-EXACT = 1e-9
-"""Exponents of a unit that differ by less than this are the same."""
 
 Vector = np.ndarray
 _KEEPING = (sympy.Abs, sympy.Max, sympy.Min)
@@ -47,7 +45,7 @@ class Dimensions:
         columns = {s: vectors[n] for n, s in zip(dataset.names, symbols(dataset.names), strict=True)}
         return Dimensions(columns, vectors[dataset.target])
 
-    def allow(self, formula: sympy.Expr, tolerance: float = EXACT) -> bool:
+    def allow(self, formula: sympy.Expr, tolerance: float = EXACT_UNITS) -> bool:
         """Tell whether a formula's unit is the target's, and sums and functions in it take like with like."""
         try:
             return bool(np.abs(self._unit(formula, tolerance) - self.target).max() <= tolerance)

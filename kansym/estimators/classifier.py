@@ -20,6 +20,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
+from kansym.base import criterion
 from kansym.base.errors import InputError
 from kansym.data.dataset import Dataset
 from kansym.estimators.regressor.encoding import Encoding, with_category
@@ -58,7 +59,7 @@ class KansymClassifier(ClassifierMixin, FittedFront):
         binary_operators: Any = None,
         unary_operators: Any = None,
         maxsize: int = 30,
-        model_selection: str = "best",
+        model_selection: str = "description",
         guesses: Any = None,
         select_k_features: int | None = None,
         random_state: Any = 0,
@@ -304,7 +305,7 @@ def _refitted(
         loss=loss,
         heldout_loss=math.nan,
         score=0.0,
-        length=len(X) * loss + 0.5 * len(theta) * math.log(len(X)) + 1.6 * size,
+        length=len(X) * loss + 0.5 * len(theta) * math.log(len(X)) + criterion.NODE_PRICE * size,
         expression=expression,
         unrounded=expression,
         constants=tuple(

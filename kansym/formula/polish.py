@@ -31,6 +31,9 @@ DUST = 1e-12
 TRIALS = 6
 """Nice values tried for one constant: the likeliest by the linearised fit; more never paid."""
 
+MOST_ERRORS = 2.0
+"""Standard errors by which a constant may differ from the exact number it is written as."""
+
 MAX_WORSENING = 8.0
 """Nats of worse fit (four standard errors) beyond which no simplicity excuses a rounded constant."""
 
@@ -210,7 +213,9 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
     template, parameters = polished.program.template, polished.program.parameters
     # with the values written in: a negative one has its sign to pay for, like the exact one that replaces it
     before = complexity(polished.expression)
-    for nice in _candidates(constant.value, error)[:TRIALS]:
+    reach = max(MOST_ERRORS * error, 2e-11 * abs(constant.value), DUST)
+    near = [nice for nice in _candidates(constant.value, error) if abs(nice.value - constant.value) <= reach]
+    for nice in near[:TRIALS]:
         form = template.xreplace({parameters[index]: nice.exact})
         if form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
             continue

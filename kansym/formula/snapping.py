@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kansym.base import criterion
 from kansym.base.errors import KansymError
 from kansym.base.leastsq import levenberg_marquardt
 from kansym.formula.polish import Rows
@@ -223,7 +224,7 @@ def _price(state: Snapped, rows: Rows) -> float:
     """Return the description length in nats that orders states: misfit and functions."""
     if not math.isfinite(state.loss):
         return math.inf
-    return 0.5 * len(rows.y) * math.log(max(state.loss, rows.floor)) + 1.6 * state.cost
+    return float(criterion.length(state.loss, len(rows.y), state.cost, least=rows.floor))
 
 
 def refit(graph: Graph, rows: Rows, steps: int, output: int = 0) -> tuple[Graph, float]:

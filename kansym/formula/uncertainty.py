@@ -20,6 +20,10 @@ DETERMINED = 1e-7
 """Smallest singular value, as a share of the largest, at which freed numbers count as determined."""
 
 
+CONTRADICTED = 2.5
+"""Standard errors from which an exact exponent is taken for a measured one: loses one true one in eighty."""
+
+
 @dataclass
 class _Freed:
     """Collect the numbers of a formula by position, each as a symbol of its own."""
@@ -100,6 +104,54 @@ def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:
         for j in kept
         if j in freed_fit and (j in fitted or j not in floats)
     )
+
+
+def loosened(expression: sympy.Expr, rows: Rows) -> sympy.Expr | None:
+    """Return the formula with the exponents that the rows contradict as measured numbers; None without any.
+
+    An exponent is contradicted where a free fit differs from it by more than CONTRADICTED standard errors.
+    """
+    freed = _Freed([], [], [])
+    template = freed.visit(expression)
+    found = numbers(expression, rows)
+    if not any(c.exact is not None and _off(c) > CONTRADICTED for c in found):
+        return None
+    roles = {c.name: c for c in found if c.exact is not None and c.name.startswith("exponent")}
+    swap = {}
+    for symbol, value, role in zip(freed.symbols, freed.exact, freed.roles, strict=True):
+        constant = roles.get(role)
+        free = constant is not None and not value.has(sympy.Float) and _off(constant) > CONTRADICTED
+        swap[symbol] = sympy.Float(constant.value, 17) if free and constant is not None else value
+    changed = template.xreplace(swap)
+    return None if changed == expression else changed
+
+
+def _off(constant: Constant) -> float:
+    """Return how many standard errors an exact number lies from its free fit."""
+    if not (math.isfinite(constant.stderr) and constant.stderr > 0) or constant.exact is None:
+        return 0.0
+    return abs(float(constant.exact) - constant.value) / constant.stderr
+
+
+def slopes(expression: sympy.Expr, rows: Rows) -> np.ndarray:
+    """Return the weighted derivatives (n, numbers) for all of a formula's numbers, the exact ones freed.
+
+    Where the rows do not determine all of them, exact ones are held until they do.
+    """
+    freed = _Freed([], [], [])
+    template = freed.visit(expression)
+    if not freed.symbols:
+        return np.zeros((len(rows.y), 0))
+    start = np.array([float(v) for v in freed.exact])
+    _, J = Program.compile(template, rows.symbols, freed.symbols, start).jacobian(rows.X)
+    if rows.weights is not None:
+        J = J * np.sqrt(rows.weights)[:, None]
+    J = np.where(np.isfinite(J).all(axis=1)[:, None], J, 0.0)
+    kept = [i for i, v in enumerate(freed.exact) if v.has(sympy.Float)]
+    for i in range(len(start)):
+        if i not in kept and _determined(J[:, [*kept, i]]):
+            kept.append(i)
+    return J[:, kept]
 
 
 def _estimate(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kansym.base.criterion import EXACT_CURVE
 from kansym.base.errors import DomainError
 from kansym.functions import kernels, varpro, varpro_numpy
 from kansym.functions.affine_fit import AffineFit, in_units
@@ -25,8 +26,6 @@ STARTS = 14
 POLISHED = 4
 """Distinct basins that are polished further."""
 
-EXACT = 1e-26
-"""Share of variance left below which a fit is exact to round-off and the search ends."""
 
 
 def _program(f: Function) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -90,7 +89,7 @@ def polish(
     form = shapes(f)
     if len(starts) == 0 or form.kind in ("constant", "line"):
         return starts, rss
-    best, rss = variable_projection(f, form, data.some, starts, steps, tolerance, EXACT * data.total)
+    best, rss = variable_projection(f, form, data.some, starts, steps, tolerance, EXACT_CURVE * data.total)
     order = np.argsort(rss, kind="stable")
     order = order[np.isfinite(rss[order])]
     return best[order], rss[order]
@@ -119,7 +118,7 @@ def _waves(f: Function, data: Data) -> tuple[np.ndarray, np.ndarray]:
     base = math.atan2(float(f(0.0)), float(f(math.pi / 2)))  # f(u) = sin(u + base)
     rate, cosine, sine = data.waves.T
     starts = np.column_stack([rate, np.arctan2(cosine, sine) - base, np.ones(len(rate))])
-    return variable_projection(f, shapes(f), data.some, starts, 8, 1e-4, EXACT * data.total)
+    return variable_projection(f, shapes(f), data.some, starts, 8, 1e-4, EXACT_CURVE * data.total)
 
 
 def _hyperbolic(f: Function, data: Data) -> np.ndarray:

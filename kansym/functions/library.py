@@ -27,6 +27,8 @@ from kansym.functions.parsing import format_expression, parse_expression, symbol
 X, P = symbols(["x", "p"])
 
 PRESETS, FAMILIES = "presets.toml", "families.toml"
+NOT_FUNCTIONS = (PRESETS, FAMILIES, "prior.toml")
+"""Files beside the functions that hold none: presets, families of curves, what people write."""
 KEYS = {"expression", "complexity", "aliases"}
 
 
@@ -362,10 +364,9 @@ def _shipped() -> _Shipped:
     names: dict[str, Function] = {}
     chosen: dict[str, list[str]] = {}
     for path in sorted(resources.folder("library").glob("*.toml")):
-        if path.name == FAMILIES:
-            continue
         if path.name == PRESETS:
             chosen = tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.name in NOT_FUNCTIONS:
             continue
         for f, aliases in read(path):
             for key in (f.name, *aliases):

@@ -9,7 +9,11 @@ from typing import Any
 from kansym.formula import expression as expressions
 from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Graph
-from kansym.judge.refine import Judged, Trial
+from kansym.judge.scorer import Judged, exact
+from kansym.judge.trial import Trial
+
+LOOK_ON = 150.0
+"""Units of work (`budget`; about two seconds) for which few rows are searched for a plainer exact formula."""
 
 LONGEST_HISTORY = 200
 """Refused formulas beyond this many are not written down; better ones always are."""
@@ -27,14 +31,20 @@ class Smooth:
 
 @dataclass
 class Archive:
-    """Collect judged formulas; keep for each complexity the best, and the shortest description of all."""
+    """Collect judged formulas; keep for each complexity the shortest description and the least loss.
+
+    A person's `guesses` are kept beside, whatever they are worth.
+    """
 
     trial: Trial
     maxsize: int
     best: dict[int, Judged] = field(default_factory=dict)
+    closest: dict[int, Judged] = field(default_factory=dict)
+    guesses: list[Judged] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     others: list[Judged] = field(default_factory=list)
     smooth: Smooth | None = None
+    exact_since: float | None = None
 
     def add_graph(self, graph: Graph, source: str) -> None:
         """Keep a graph with spline curves as the accurate end, if it holds better than the last one."""
@@ -49,9 +59,18 @@ class Archive:
 
     def add(self, law: Judged) -> bool:
         """Add a formula; tell whether it is the shortest description so far."""
-        if not math.isfinite(law.loss) or law.complexity > self.maxsize:
+        if not math.isfinite(law.loss):
+            return False
+        if law.complexity > self.maxsize:
             return False
         lead = self.leader
+        if law.fault:
+            if lead is not None and law.loss < lead.loss and len(self.history) < LONGEST_HISTORY:
+                self._note("refused", law, f"alias: {law.fault}")
+            return False
+        near = self.closest.get(law.complexity)
+        if near is None or (law.loss, law.length) < (near.loss, near.length):
+            self.closest[law.complexity] = law
         shortest = lead is None or law.length < lead.length
         rival = self.best.get(law.complexity)
         if rival is None or (law.length, law.loss) < (rival.length, rival.loss):
@@ -84,6 +103,24 @@ class Archive:
             "heldout_share": law.heldout / self.trial.power if math.isfinite(law.heldout) else None,
         }
         self.history.append({**step, "reason": reason} if reason else step)
+
+    def settled(self, spent: float) -> bool:
+        """Tell whether the leader is exact, and on few rows has been so for LOOK_ON units of work.
+
+        Of few rows there are several exact formulas, and the first is not always the plainest.
+        """
+        lead = self.leader
+        if lead is None or not exact(lead, self.trial):
+            return False
+        if self.exact_since is None:
+            self.exact_since = spent
+        return not self.trial.tiny or spent >= self.exact_since + LOOK_ON
+
+    @property
+    def candidates(self) -> list[Judged]:
+        """Return what may stand on the front, each formula once."""
+        kept = {id(law): law for law in (*self.best.values(), *self.closest.values())}
+        return list(kept.values())
 
     @property
     def shortest(self) -> float:

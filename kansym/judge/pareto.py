@@ -36,21 +36,24 @@ def front(
 
 
 def scores(complexities: Sequence[float], losses: Sequence[float]) -> list[float]:
-    """Return PySR's score per row: -ln(loss_i / loss_{i-1}) / (c_i - c_{i-1}); the first is 0.
+    """Return PySR's score per row: -ln(loss_i / loss_k) / (c_i - c_k), k the last row that nothing beat.
 
-    A loss of 0 scores infinity.
+    The first is 0, and so is every row that something before it is as close as. A loss of 0 scores infinity.
 
-    >>> scores([1, 3], [1.0, 0.1353352832366127])
-    [0.0, 1.0]
+    >>> scores([1, 3, 3], [1.0, 0.1353352832366127, 0.5])
+    [0.0, 1.0, 0.0]
     """
     out = [0.0] if len(losses) else []
+    last = 0
     for i in range(1, len(losses)):
-        if losses[i] <= 0:
-            out.append(math.inf if losses[i - 1] > 0 else 0.0)
-        elif losses[i - 1] <= 0:
+        if losses[i] >= losses[last] or losses[last] <= 0:
             out.append(0.0)
+            continue
+        if losses[i] <= 0:
+            out.append(math.inf)
         else:
-            out.append(-math.log(losses[i] / losses[i - 1]) / (complexities[i] - complexities[i - 1]))
+            out.append(math.log(losses[last] / losses[i]) / max(complexities[i] - complexities[last], 1))
+        last = i
     return out
 
 

@@ -20,9 +20,12 @@ from kansym.functions.evaluate import evaluate, parameters
 from kansym.judge import pareto
 from kansym.judge.archive import Archive
 from kansym.judge.band import Band
+from kansym.judge.guess import GUESS
 from kansym.judge.noise import NoiseModel
-from kansym.judge.refine import MOST_CONSTANTS, NEAR, Judged, Trial, exact, judge, normalised, with_all_rows
+from kansym.judge.refine import MOST_CONSTANTS, NEAR, normalised, with_all_rows
+from kansym.judge.scorer import Judged, exact, judge, price
 from kansym.judge.survey import Survey
+from kansym.judge.trial import Trial
 from kansym.judge.verdict import LAW, NOISE, Fit, Verdict, verdict
 from kansym.pipeline.run import ConstantReport, Law, Run
 
@@ -40,6 +43,12 @@ RIVAL_NATS = 6.0
 
 MOST_RIVALS = 5
 
+FEW_VALUES = 2
+"""Different values of a column up to which any function of it is as good as a straight line."""
+
+SAME_DIGITS = 5
+"""Formulas whose constants agree to so many digits are one row of the front."""
+
 SMOOTH_GAIN = 0.7
 """A smooth fit joins the front when its held-out loss is below this share of the best formula's."""
 
@@ -53,21 +62,21 @@ def conclude(
     rows.
     """
     trial, dataset = archive.trial, survey.dataset
-    kept = _front(list(archive.best.values()), trial.train.floor)
+    kept = _front(archive.candidates, trial.train.floor)
     # out of time, only the leader and what is simpler are worth the seconds, and only where they are few
     leader = min(kept, key=lambda law: law.length)
     most = FEW_CONSTANTS if budget.exhausted else MOST_CONSTANTS
     for law in [law for law in kept if law.length <= archive.shortest + NEAR]:
         if len(law.polished.theta) <= most and not (budget.exhausted and law.complexity > leader.complexity):
             archive.add(normalised(law, trial))
-    kept = _front(list(archive.best.values()), trial.train.floor)
+    kept = _front(archive.candidates, trial.train.floor)
     shown = dataset.subsample(FRONT_ROWS)
     laws = [with_all_rows(law, shown, trial) for law in kept]
     everything = _rows(shown, trial)
     laws = [law for law in laws if math.isfinite(law.loss)]
     if not laws:
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
-    front = _front(laws, everything.floor)
+    front = _with_guesses(_front(laws, everything.floor), archive.guesses)
     scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
     chosen = pareto.choose([law.loss for law in front], scores, [law.length for law in front], selection)
     found = _verdict(survey, front[chosen], archive)
@@ -87,6 +96,8 @@ def conclude(
         _law(law, score, trial, _rows(dataset, trial) if law is leader else everything)
         for law, score in zip(front, scores, strict=True)
     ]
+    rivals = _rivals(archive, leader, shown, trial)
+    laws_out = [_answered(law, front[chosen].length) for law in laws_out]
     laws_out += _smooth_end(archive, front, everything)
     laws_out = [_banded(law, everything, survey.noise) for law in laws_out]
     return Run(
@@ -101,11 +112,11 @@ def conclude(
         stop_reason=reason,
         seconds=budget.elapsed,
         history=tuple(archive.history),
-        rivals=() if proved else tuple(_rivals(archive, leader, shown, trial)),
+        rivals=tuple(rivals),
         graphs={}
         if archive.smooth is None
         else {f"before snapping: {archive.smooth.source}": archive.smooth.graph},
-        trust=_trust(leader, trial, proved, found),
+        trust=_trust(leader, trial, proved, found, bool(rivals)),
     )
 
 
@@ -125,7 +136,7 @@ def _verdict(survey: Survey, law: Judged, archive: Archive) -> Verdict:
         exact(law, trial),
         law.heldout,
         _constant(trial).length - law.length,
-        trial.price(law.polished),
+        price(law.polished, trial),
     )
     return verdict(survey, fit)
 
@@ -141,26 +152,31 @@ def _rows(dataset: Dataset, trial: Trial) -> Rows:
 
 
 def _front(laws: list[Judged], floor: float) -> list[Judged]:
-    """Return the laws that nothing simpler beats, neither on the rows fitted nor on those held out.
+    """Return the laws that nothing simpler beats on the rows fitted, by rising complexity.
 
-    The shortest description is always among them: a formula that beats it in both size and loss and still
-    needs more nats (for constants of many digits that cancel) is an impostor and gives way.
+    Larger ones than the shortest description must hold better on rows left out, too. The shortest description
+    is always among them, also where a formula beats it in both size and loss and still needs more nats (for
+    constants of many digits that cancel); that formula is shown as well.
     """
     leader = min(laws, key=lambda law: law.length)
-    honest = [
-        law
-        for law in laws
-        if law is leader
-        or law.complexity > leader.complexity
-        or max(law.loss, floor) > max(leader.loss, floor)
-    ]
     kept: list[Judged] = []
-    for law in pareto.front(honest, lambda law: law.complexity, lambda law: law.loss, floor):
-        better = all(max(law.heldout, floor) < max(other.heldout, floor) for other in kept)
+    for law in pareto.front(laws, lambda law: law.complexity, lambda law: law.loss, floor):
+        better = law.complexity <= leader.complexity or all(
+            max(law.heldout, floor) < max(other.heldout, floor) for other in kept
+        )
         worth = all(max(law.loss, floor) < WORTH_A_ROW * max(other.loss, floor) for other in kept)
         if law is leader or (better and worth):
             kept.append(law)
+    if not any(law is leader for law in kept):
+        kept = sorted((*kept, leader), key=lambda law: (law.complexity, law.loss))
     return kept
+
+
+def _with_guesses(front: list[Judged], guesses: list[Judged]) -> list[Judged]:
+    """Return the front with a person's guesses on it, whatever they are worth."""
+    theirs = {expressions.text(law.expression, SAME_DIGITS) for law in guesses}
+    others = [law for law in front if expressions.text(law.expression, SAME_DIGITS) not in theirs]
+    return sorted((*others, *guesses), key=lambda law: (law.complexity, law.loss))
 
 
 def _smooth_end(archive: Archive, front: list[Judged], rows: Rows) -> list[Law]:
@@ -187,9 +203,12 @@ def _smooth_end(archive: Archive, front: list[Judged], rows: Rows) -> list[Law]:
 
 
 def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:
+    named = law.polished.free if law.source.startswith(GUESS) else ()
+    if not all(c.name.isidentifier() for c in named):
+        named = ()  # numbers of theirs without names
     reports = tuple(
         ConstantReport(c.name, c.value, c.stderr, None if c.exact is None else str(c.exact))
-        for c in uncertainty.numbers(law.expression, everything)
+        for c in named or uncertainty.numbers(law.expression, everything)
     )
     return Law(
         equation=expressions.text(law.expression),
@@ -203,6 +222,7 @@ def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:
         constants=reports,
         exact=exact(law, trial),
         source=law.source,
+        note=f"alias: {law.fault}" if law.fault else "",
     )
 
 
@@ -211,6 +231,17 @@ def _banded(law: Law, rows: Rows, noise: NoiseModel) -> Law:
     formula = law.expression if law.unrounded is None else law.unrounded
     constants = law.complexity if formula is None else len(formula.atoms(sympy.Float))
     return replace(law, band=Band.of(formula, constants, law.loss, rows, noise))
+
+
+def _answered(law: Law, shortest: float) -> Law:
+    """Return a person's guess with a note that compares it with the chosen law; other laws as they are."""
+    if not law.source.startswith(GUESS):
+        return law
+    more = law.length - shortest
+    said = "as few nats as" if more == 0 else f"{abs(more):.3g} nats {'more' if more > 0 else 'fewer'} than"
+    text = law.source.removeprefix(f"{GUESS}: ")
+    note = f"your guess {text}: it describes the rows in {said} the chosen law"
+    return replace(law, note="; ".join(part for part in (note, law.note) if part))
 
 
 def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
@@ -231,13 +262,18 @@ def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _trust(law: Judged, trial: Trial, proved: bool, found: Verdict) -> str:
+def _trust(law: Judged, trial: Trial, proved: bool, found: Verdict, rivalled: bool) -> str:
     share = math.sqrt(max(law.heldout, 0.0) / trial.power)
     rows = "each row left out in turn" if trial.heldout is None else f"{len(trial.heldout.y)} held-out rows"
     if proved:
+        few = _untold(trial)
+        if rivalled or few:
+            others = " and so do others, below: the rows cannot tell which is the law" if rivalled else ""
+            return f"It reproduces {rows} to round-off{others}{few}."
         return f"It reproduces {rows} to round-off: within the data's range, this is the law."
     if not law.expression.free_symbols or found.kind == NOISE:
-        return f"{found.name.capitalize()}, no law was found: {found.reason}."
+        permitted = "" if trial.language.free else " with the functions and operators permitted"
+        return f"{found.name.capitalize()}, no law was found{permitted}: {found.reason}."
     off = f"On {rows} it is off by {share:.2g} of the target's spread"
     if found.kind != LAW:
         return f"{off}: {found.name}."
@@ -250,6 +286,16 @@ def _trust(law: Judged, trial: Trial, proved: bool, found: Verdict) -> str:
     return f"{off}: do not rely on it."
 
 
+def _untold(trial: Trial) -> str:
+    """Return what few rows cannot tell, for the end of a sentence: columns of one or two values."""
+    if not trial.tiny:
+        return ""
+    X, names = trial.train.X, trial.names
+    few = [(n, len(np.unique(x))) for n, x in zip(names, X.T, strict=True)]
+    told = ", ".join(f"{n} takes {count}" for n, count in few if count <= FEW_VALUES)
+    return f"; of how it depends on a column, few values say little ({told})" if told else ""
+
+
 def _form(law: Judged) -> str:
     return expressions.text(parametrise(law.expression)[0])
 
@@ -257,8 +303,8 @@ def _form(law: Judged) -> str:
 def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) -> list[Law]:
     """Return formulas of nearly the leader's description length that part from it outside the data.
 
-    Each says at which point of the ranges, made half as wide again, the two differ most: a measurement
-    there would decide between them.
+    Where it is exact, others that are exact, too, however long. Each says at which point of the ranges, made
+    half as wide again, the two differ most: a measurement there would decide between them.
     """
     low, high = dataset.X.min(0), dataset.X.max(0)
     room = 0.25 * (high - low)
@@ -266,20 +312,25 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
     mine = leader.polished.program.value(points, leader.polished.theta)
     spread, noise = math.sqrt(trial.power), math.sqrt(max(leader.loss, trial.train.floor))
     found: list[Law] = []
+    proved = exact(leader, trial)
     near = [
-        law for law in (*archive.best.values(), *archive.others) if law.length < leader.length + RIVAL_NATS
+        law
+        for law in (*archive.candidates, *archive.others)
+        if (exact(law, trial) if proved else law.length < leader.length + RIVAL_NATS)
     ]
     # the same form with constants that differ within their errors is no other answer
-    forms = {_form(leader)}
+    forms, shown = {_form(leader)}, [mine]
+    least = max(3 * noise, 1e-6 * spread)
     for law in sorted(near, key=lambda law: law.length):
-        if (form := _form(law)) in forms:
+        if (form := _form(law)) in forms or len(found) == MOST_RIVALS:
             continue
-        gap = np.abs(law.polished.program.value(points, law.polished.theta) - mine)
-        gap[~np.isfinite(gap)] = -1.0
-        worst = int(np.argmax(gap))
-        if gap[worst] > max(3 * noise, 1e-6 * spread) and len(found) < MOST_RIVALS:
+        values = law.polished.program.value(points, law.polished.theta)
+        gaps = [np.where(np.isfinite(values - other), np.abs(values - other), -1.0) for other in shown]
+        if min(gap.max() for gap in gaps) > least:
+            gap, worst = gaps[0].max(), int(np.argmax(gaps[0]))
             where = ", ".join(f"{n} = {v:.4g}" for n, v in zip(dataset.names, points[worst], strict=True))
             law_out = _law(law, 0.0, trial, _rows(dataset, trial))
             forms.add(form)
-            found.append(replace(law_out, note=f"differs from the chosen law by {gap[worst]:.3g} at {where}"))
+            shown.append(values)
+            found.append(replace(law_out, note=f"differs from the chosen law by {gap:.3g} at {where}"))
     return found

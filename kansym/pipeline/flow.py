@@ -21,13 +21,17 @@ from kansym.base.interrupts import shielded
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
 from kansym.formula import expression as expressions
+from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending
+from kansym.judge.guess import Guess
 from kansym.judge.pareto import RULES
-from kansym.judge.refine import Judged, Trial, exact, refine
+from kansym.judge.refine import refine
+from kansym.judge.scorer import Judged, exact, price
 from kansym.judge.survey import Survey, again, survey
+from kansym.judge.trial import Trial
 from kansym.pipeline.findings import conclude
 from kansym.pipeline.proposals import SEARCH_ROWS, formulas, refined
 from kansym.pipeline.run import Run
@@ -52,6 +56,12 @@ BRIEF = 11.5
 MOST_LOOKS = 2
 """Searches after the first, with rows left out or weighed as the best formula suggests."""
 
+SHORT_ENOUGH = 45.0
+"""Nats of a formula (some six measured constants) up to which a fit within the errors ends a search.
+
+A longer one may be an approximation that a shorter law replaces: three peaks for a Planck curve.
+"""
+
 WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
 
 
@@ -60,12 +70,15 @@ class Options:
     """Set what a run looks for and how long; the defaults suit someone who sets nothing.
 
     `effort` scales the work limit of WORK units: below 1 it is a quicker look, above 1 it helps where the
-    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are formulas to start from.
-    `library` is a preset's name, a TOML file or a Library; `only` and `exclude` narrow it. `template` is a
-    formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose form every law must have (see
-    `search.template`); `hypotheses` say less, "x1 - x2", "linear: x3", "last: exp", "only: sin" (see
-    `search.hypothesis`). `categories` are one-hot columns: the law has constants of its own for each (see
-    `search.shared`), which do not count in `maxsize`. Where some product of inputs has the target's unit,
+    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are a person's own
+    formulas (see `judge.guess`), `starts` others to start from.
+    `library` is a preset's name, a TOML file or a Library; `only` and `exclude` narrow it, and so do PySR's
+    lists of operators, `binary` and `unary`, by its names; what is shown is written with these alone.
+    `template` is a formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose form every
+    law must have (see `search.template`); `hypotheses` say less, "x1 - x2", "linear: x3", "last: exp",
+    "only: sin" (see `search.hypothesis`). `categories` are one-hot columns: the law has constants of its own
+    for each (see `search.shared`), which do not count in `maxsize`. Where some product of inputs has the
+    target's unit,
     every formula offered respects the units; `unit_constants` lets numbers have units of their own.
     `maxsize` bounds the complexity of what is shown. `selection` is a rule of `pareto`. `noise` is the kind
     of noise, "auto" or one of `judge.noise.KINDS`; `robust` says whether rows that are far off are left
@@ -76,6 +89,8 @@ class Options:
     library: str | Library = "default"
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    binary: tuple[str, ...] | None = None
+    unary: tuple[str, ...] | None = None
     time_limit: float | None = None
     effort: float = 1.0
     seed: int = 0
@@ -84,6 +99,7 @@ class Options:
     maxsize: int = 60
     selection: str = "description"
     guesses: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
     template: str | None = None
     hypotheses: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
@@ -118,6 +134,17 @@ class Options:
         if self.only:
             library = Library.load("all").only(("x", *(n for n in self.only if n != "x")))
         return library.exclude(self.exclude) if self.exclude else library
+
+    def language(self, template: Template | None = None) -> Language:
+        """Return what formulas may be written with; a template's own functions are permitted."""
+        library = self.library if isinstance(self.library, Library) else Library.load(self.library)
+        spoken = Language.of(
+            Library.load("all").only(("x", *self.only)) if self.only else None,
+            library.only(self.exclude) if self.exclude else None,
+            None if template is None else template.expression,
+        )
+        binary = None if self.binary is None else frozenset(self.binary)
+        return replace(spoken, binary=binary, unary=None if self.unary is None else frozenset(self.unary))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for the report."""
@@ -184,8 +211,10 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
     surveyed = survey(dataset, options.noise, options.robust, options.seed)
     trial = Trial.of(surveyed.dataset, library, options.seed, options.unit_constants)
+    trial = replace(trial, language=options.language(asked))
     levels = sum(map(len, dataset.categories.values()))
     archive = Archive(trial, options.limit + LEVEL_NODES * levels)
+    _answer_guesses(archive, options.guesses, surveyed.dataset)
 
     def finish(reason: str) -> Run:
         with np.errstate(all="ignore"):
@@ -214,6 +243,19 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     return finish(reason)
 
 
+def _answer_guesses(archive: Archive, texts: Sequence[str], dataset: Dataset) -> None:
+    """Fit and judge a person's own formulas; those that are defined nowhere are told in the history."""
+    for guess in [Guess.parse(text, dataset.names) for text in texts]:
+        with shielded(), np.errstate(all="ignore"):
+            law = guess.judged(archive.trial.free, dataset)
+        if law is not None:
+            archive.guesses.append(law)
+        else:
+            told = {"equation": guess.text, "complexity": None, "heldout_share": None}
+            why = {"event": "refused", "source": guess.source, "reason": "undefined on the rows"}
+            archive.history.append({**why, **told})
+
+
 def _assuming(options: Options, dataset: Dataset) -> Options:
     """Return the options with a person's hypotheses written as a template and a choice of functions."""
     if not options.hypotheses:
@@ -237,10 +279,11 @@ def _looked_again(surveyed: Survey, archive: Archive, options: Options) -> Surve
 def _rejudged(surveyed: Survey, earlier: Archive, options: Options) -> Archive:
     """Return an archive of the formulas found so far, fitted to the rows and weights of a new survey."""
     trial = Trial.of(surveyed.dataset, earlier.trial.library, options.seed, options.unit_constants)
-    archive = Archive(trial, options.limit)
+    archive = Archive(replace(trial, language=earlier.trial.language), earlier.maxsize)
+    _answer_guesses(archive, options.guesses, surveyed.dataset)
     with shielded():
         for old in sorted(earlier.best.values(), key=lambda law: law.length):
-            for law in refine(old.unrounded.expression, trial, old.source, maxsize=options.limit):
+            for law in refine(old.unrounded.expression, archive.trial, old.source, maxsize=archive.maxsize):
                 archive.add(law)
     return archive
 
@@ -262,7 +305,7 @@ def _explore(
     """
     trial, ending = archive.trial, Ending(surveyed, archive)
     with shielded():  # however short the time, there is an answer, and the same one every time
-        for formula, source in _first(trial.dataset, options):
+        for formula, source in _first(trial.dataset, options, archive.guesses):
             for law in refine(formula, trial, source):
                 archive.add(law)
     if budget.exhausted:
@@ -283,12 +326,10 @@ def _explore(
             if candidate.graph is not None:
                 archive.add_graph(candidate.graph, candidate.source)
             for formula in formulas(candidate, trial, tried):
-                if options.only and not trial.library.spans(formula, asked and asked.expression):
-                    continue
                 for law in refined(formula, candidate.source, trial, archive.shortest, archive.maxsize):
                     if archive.add(law):
                         budget.tell(name, *_best_of(archive))
-                if archive.leader is not None and exact(archive.leader, trial):
+                if archive.settled(budget.used):
                     return "proved exact on held-out rows"
             # familiar curves are all compared before one of them ends the search
             if not step.familiar and archive.leader is not None and _within_errors(archive.leader, trial):
@@ -312,7 +353,7 @@ def _explore(
 def _brief(archive: Archive) -> bool:
     """Tell whether the best formula is so short that none could describe the data in much fewer nats."""
     law = archive.leader
-    return law is not None and archive.trial.price(law.polished) <= BRIEF
+    return law is not None and price(law.polished, archive.trial) <= BRIEF
 
 
 def _of_levels(archive: Archive) -> bool:
@@ -339,7 +380,7 @@ def _within_errors(law: Judged, trial: Trial) -> bool:
     rows = len((trial.heldout or trial.train).y)
     # the mean of n squared unit normals exceeds this in about one case in fifty
     limit = 1.0 + 2.0 * math.sqrt(2.0 / rows)
-    varies = bool(law.expression.free_symbols)
+    varies = bool(law.expression.free_symbols) and price(law.polished, trial) <= SHORT_ENOUGH
     return varies and max(law.loss, law.heldout) <= limit * trial.sigma2
 
 
@@ -358,11 +399,15 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
     return steps
 
 
-def _first(dataset: Dataset, options: Options) -> Iterator[tuple[sympy.Expr, str]]:
+def _first(
+    dataset: Dataset, options: Options, guesses: Sequence[Judged]
+) -> Iterator[tuple[sympy.Expr, str]]:
     """Yield what is tried before any search: the person's guesses, the constant, the lines."""
     columns = symbols(dataset.names)
-    for text in options.guesses:
-        yield parse_expression(text, dataset.names), "guess"
+    for law in guesses:
+        yield law.expression, "started from a guess"
+    for text in options.starts:
+        yield parse_expression(text, dataset.names), "started from an earlier formula"
     yield sympy.Float(float(np.average(dataset.y, weights=dataset.weights))), "constant"
     if options.template is None:
         if (scale := dimensions.product(dataset)) is not None:

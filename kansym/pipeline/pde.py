@@ -18,7 +18,7 @@ from kansym.formula import expression as expressions
 from kansym.formula.program import Program, parametrise
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
-from kansym.judge.refine import Trial
+from kansym.judge.trial import Trial
 from kansym.pipeline.collocation import Settings, Solution, errors, solve
 from kansym.pipeline.equation import Equation, border, interior
 from kansym.pipeline.proposals import laws

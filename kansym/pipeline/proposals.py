@@ -12,10 +12,13 @@ from collections.abc import Iterator, Sequence
 import sympy
 
 from kansym.base.budget import Budget
+from kansym.base.criterion import WORTH_SNAPPING
 from kansym.formula import expression as expressions
 from kansym.formula.snapping import snap
 from kansym.functions.graph import Graph, Spline
-from kansym.judge.refine import Judged, Trial, refine
+from kansym.judge.refine import refine
+from kansym.judge.scorer import Judged
+from kansym.judge.trial import Trial
 from kansym.search import schedule
 from kansym.search.candidate import Candidate
 from kansym.search.producer import Producer
@@ -26,9 +29,6 @@ SEARCH_ROWS = 2000
 
 MOST_CURVES = 10
 """Graphs with more spline curves are kept as smooth fits and not snapped: every curve costs seconds."""
-
-WORTH_SNAPPING = 0.02
-"""Residual share above which a graph's curves are too far off to be recognised."""
 
 FIRST_NATS, ROW_NATS = 60.0, 0.02
 """Nats, and nats for each row, by which a first fit may be worse than the shortest description so far."""

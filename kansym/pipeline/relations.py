@@ -26,7 +26,8 @@ from kansym.formula import expression as expressions
 from kansym.formula.program import Program
 from kansym.functions.library import Library
 from kansym.functions.parsing import quote, symbols
-from kansym.judge.refine import Trial, exact
+from kansym.judge.scorer import exact
+from kansym.judge.trial import Trial
 from kansym.pipeline import flow as pipeline
 from kansym.pipeline.dependence import Claim, Survey, Values
 from kansym.pipeline.proposals import laws

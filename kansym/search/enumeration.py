@@ -18,10 +18,10 @@ import numpy as np
 import sympy
 from threadpoolctl import threadpool_limits
 
+from kansym.base import criterion
 from kansym.base.budget import Budget
-from kansym.base.errors import KansymError
 from kansym.base.jit import njit
-from kansym.formula.program import Program
+from kansym.formula.guarded import valued
 from kansym.functions.library import Function, Library
 from kansym.functions.parsing import symbols
 from kansym.search import pool, transforms
@@ -49,9 +49,6 @@ NOISY_ROWS = 80
 NOISY_CAPACITY = 40_000
 COLUMNS = 6
 """More inputs than this make pools too shallow; the most correlated ones are used."""
-
-EXACT = 1e-8
-"""Largest error on all rows, as a share of y's spread, of a join that is taken for the law."""
 
 DEEP_POOLS: tuple[tuple[tuple[str, ...], int], ...] = ((ALL, 60_000), (("x^2",), 100_000))
 DEEP_PART, SHORT = 1_500, 250
@@ -257,12 +254,11 @@ class Search:
 
     def checked(self, formula: sympy.Expr) -> Candidate | None:
         """Return the formula as a candidate if it holds on every row."""
-        try:
-            values = Program.compile(formula, self.symbols).value(self.X)
-        except (KansymError, TypeError, ZeroDivisionError, OverflowError):
+        values = valued(formula, self.symbols, self.X)
+        if values is None:
             return None
         worst = float(np.max(np.abs(values - self.y)) / np.std(self.y))
-        return Candidate(worst**2, "enumeration", formula) if worst < EXACT else None
+        return Candidate(worst**2, "enumeration", formula) if worst < criterion.EXACT_JOIN else None
 
     def linear(self, budget: Budget, root: np.ndarray) -> list[Candidate]:
         """Return the best t(y) ≈ α·e + β and y ≈ α·e1 + β·e2 + γ for each size; `root` weighs the rows."""
@@ -297,7 +293,7 @@ class Search:
                 break
         judged = [(*self.judged(f, fit, held, root), size, f) for size, f in proposals]
         # each symbol must earn its nats on the held-out rows
-        judged.sort(key=lambda j: 0.5 * len(held) * math.log(max(j[0], 1e-30)) + 1.6 * j[2])
+        judged.sort(key=lambda j: float(criterion.length(j[0], len(held), j[2], least=1e-30)))
         return [Candidate(share, "enumeration", f) for share, f, *_ in judged[:KEEP] if math.isfinite(share)]
 
     def pairs(
@@ -329,11 +325,8 @@ class Search:
         self, formula: sympy.Expr, fit: np.ndarray, held: np.ndarray, root: np.ndarray
     ) -> tuple[float, sympy.Expr]:
         """Return the residual share on the held-out rows, infinite where undefined."""
-        try:
-            values = Program.compile(formula, self.symbols).value(self.X)
-        except (KansymError, TypeError, ZeroDivisionError, OverflowError):
-            return math.inf, formula
-        if not np.all(np.isfinite(values)):
+        values = valued(formula, self.symbols, self.X)
+        if values is None or not np.all(np.isfinite(values)):
             return math.inf, formula
         v = root**2
         mean = np.average(self.y[fit], weights=v[fit])
@@ -377,8 +370,8 @@ def centred(V: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 
 def shortlist(share: np.ndarray, sizes: np.ndarray, rows: int, count: int) -> list[int]:
-    """Return the entries of shortest description: n/2·log(share) + 1.6 nats a symbol."""
-    cost = 0.5 * rows * np.log(np.maximum(share, 1e-30)) + 1.6 * sizes
+    """Return the entries of shortest description."""
+    cost = criterion.length(share, rows, sizes, least=1e-30)
     near = np.argpartition(cost, min(count, len(cost) - 1))[:count]
     return [int(i) for i in near[np.argsort(cost[near], kind="stable")]]
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kansym.base.budget import Budget
+from kansym.base.criterion import WORTH_SHOWING
 from kansym.base.errors import KansymError
 from kansym.functions.library import Library
 from kansym.network.kan import KAN
@@ -25,8 +26,6 @@ GRIDS = ((3,), (3, 6), (3, 6, 12))
 
 STEPS = 30
 RESTARTS = 4
-WORTH_SNAPPING = 0.2
-"""Residual share above which a network has not seen the law, so that its curves mean nothing."""
 
 
 def propose(
@@ -59,7 +58,7 @@ def propose(
             if better is None or better.score >= best.score:
                 break  # a finer grid follows the noise or starves
             best = better
-        if best.score < WORTH_SNAPPING:
+        if best.score < WORTH_SHOWING:
             yield best
 
 

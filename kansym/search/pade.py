@@ -33,9 +33,6 @@ ROWS = (600, 3000)
 COLUMNS = 160
 """Degrees with more candidate terms than this are not tried."""
 
-EXACT = 1e-10
-"""Relative RMS error on rows not used below which a ratio counts as exact."""
-
 FLOOR = 1e-12
 """Relative RMS errors below this are round-off: P and Q lose digits that y has."""
 
@@ -210,7 +207,9 @@ class Chooser:
     def exact(self, support: Support) -> Ratio | None:
         """Return a ratio that is exact on the rows it was fitted to and on others."""
         found = rational.exact(self.part, support)
-        if found is None or rational.measured(self.rest, found.support, found.p, found.q).loss > EXACT**2:
+        if found is None:
+            return None
+        if rational.measured(self.rest, found.support, found.p, found.q).loss > criterion.EXACT_SHARE:
             return None
         return self.thinned(found)
 

@@ -14,6 +14,12 @@ def _classics(families: Families) -> Propose:
     return partial(classics.propose, families=families)
 
 
+def _plain() -> Propose:
+    from kansym.search import plain
+
+    return plain.propose
+
+
 def _structure() -> Propose:
     from kansym.search import structure
 
@@ -44,6 +50,13 @@ def _network(device: str) -> Propose:
     return partial(network.propose, device=device)
 
 
+PLAIN = Producer(
+    "plain",
+    "the plainest exact formulas of few rows",
+    Level.QUICK,
+    100.0,
+    _plain,
+)
 STRUCTURE = Producer(
     "structure",
     "monomials times a curve of one argument, sums of such terms, merged columns",
@@ -99,8 +112,8 @@ def network(device: str = "cpu") -> Producer:
 
 def producers(device: str = "cpu", networks: bool = True) -> tuple[Producer, ...]:
     """Return all producers that can answer any table, in the order in which they are asked."""
-    plain = (STRUCTURE, SEPARABLE, PADE, ENUMERATION)
-    return (*plain, network(device)) if networks else plain
+    without = (PLAIN, STRUCTURE, SEPARABLE, PADE, ENUMERATION)
+    return (*without, network(device)) if networks else without
 
 
 NAMING = (SEPARABLE, STRUCTURE, PADE)

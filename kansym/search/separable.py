@@ -21,7 +21,8 @@ from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.base.errors import KansymError
 from kansym.formula.expression import complexity, number, symbolic_value
-from kansym.formula.polish import Rows, polish
+from kansym.formula.guarded import polished
+from kansym.formula.polish import Rows
 from kansym.functions.library import Library
 from kansym.functions.matching import Match, match
 from kansym.functions.parsing import symbols
@@ -34,7 +35,6 @@ STRUCTURES = 8
 CHOICES = 4
 POLISHED = 14
 MOST_COLUMNS = 5
-EXACT = 1e-20
 
 Argument = tuple[sympy.Expr, np.ndarray]
 Pair = Callable[[Any, Any], Any]
@@ -92,10 +92,7 @@ def propose(
     for structures in _groups(X, y, np.sqrt(w), names, ~test):
         found: list[tuple[float, Candidate]] = []
         for formula in _named(structures, library, y, budget):
-            try:
-                fitted = polish(formula, fit, 25)
-            except (KansymError, TypeError, ZeroDivisionError, OverflowError, ValueError):
-                continue
+            fitted = polished(formula, fit, 25)
             budget.spend()
             if fitted is None:
                 continue
@@ -103,14 +100,14 @@ def propose(
             if not math.isfinite(share):
                 continue
             size = complexity(fitted.expression)
-            length = 0.5 * len(fit.y) * math.log(max(share, 1e-26)) + criterion.NODE_PRICE * size
+            length = float(criterion.length(share, len(fit.y), size, least=1e-26))
             found.append((length, Candidate(share, "separable curves", fitted.expression)))
-            if share < EXACT or budget.exhausted:
+            if share < criterion.EXACT_SHARE or budget.exhausted:
                 break
         found.sort(key=lambda f: f[0])
         for _, candidate in found[:4]:
             yield candidate
-        if budget.exhausted or (found and found[0][1].score < EXACT):
+        if budget.exhausted or (found and found[0][1].score < criterion.EXACT_SHARE):
             return
 
 

@@ -19,10 +19,10 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
-from kansym.base.errors import KansymError
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula import polish
+from kansym.formula.guarded import UNDEFINED, polished
 from kansym.formula.polish import Rows
 from kansym.formula.program import Program, parametrise
 from kansym.functions.library import Library
@@ -264,7 +264,7 @@ class _Search:
                 expression, self.rows.symbols, names, np.array([start[n] for n in names])
             )
             fitted = polish.fit(program, self.rows, STEPS)
-        except (KansymError, TypeError, ZeroDivisionError, OverflowError, ValueError):
+        except UNDEFINED:
             return None
         if fitted is None or not math.isfinite(fitted.loss):
             return None
@@ -341,20 +341,17 @@ def _constants(
     try:
         program = Program.compile(shape, symbols(part.names), names, start)
         fitted = polish.fit(program, Rows(part.X, part.y, part.weights, symbols(part.names)), STEPS)
-    except (KansymError, TypeError, ZeroDivisionError, OverflowError, ValueError):
+    except UNDEFINED:
         return start
     return start if fitted is None or not np.isfinite(fitted.theta).all() else fitted.theta
 
 
 def _fitted(form: sympy.Expr, rows: Rows, budget: Budget) -> polish.Polished | None:
     budget.spend()
-    try:
-        fitted = polish.polish(form, rows, STEPS)
-    except (KansymError, TypeError, ZeroDivisionError, OverflowError, ValueError):
-        return None
+    fitted = polished(form, rows, STEPS)
     return fitted if fitted is not None and math.isfinite(fitted.loss) else None
 
 
 def _length(fitted: polish.Polished, share: float, rows: int) -> float:
-    price = criterion.NODE_PRICE * expressions.complexity(fitted.expression)
-    return 0.5 * rows * math.log(share + 1e-24) + price + 0.5 * math.log(rows) * len(fitted.theta)
+    size = expressions.complexity(fitted.expression)
+    return float(criterion.length(share + 1e-24, rows, size, len(fitted.theta)))

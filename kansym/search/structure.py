@@ -17,7 +17,8 @@ from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.formula import constants
 from kansym.formula.expression import written
-from kansym.formula.polish import Constant, Rows, polish
+from kansym.formula.guarded import polished
+from kansym.formula.polish import Constant, Rows
 from kansym.formula.program import Program
 from kansym.functions.library import Library
 from kansym.search import curve, merging, naming
@@ -28,7 +29,6 @@ from kansym.search.problem import problem
 NOISE = 1e-3
 """Residuals are noise when chance alone explains as much of them as often as this."""
 
-EXACT = 1e-20
 """Held-out residual share below which a formula is proved and the search ends."""
 
 NAMED = 1e-13
@@ -98,7 +98,7 @@ class Search:
     @property
     def done(self) -> bool:
         """Tell whether a formula is proved or the budget is spent."""
-        return self.best < EXACT or self.budget.exhausted
+        return self.best < criterion.EXACT_SHARE or self.budget.exhausted
 
     def run(self) -> Iterator[Candidate]:
         """Yield candidates until one is proved: every model class is fitted, the best fits are named.
@@ -207,7 +207,7 @@ class Search:
             measured = self.measure(fit.problem.finish(proposal.write()), fit.source)
             if measured is not None:
                 found.append(measured)
-                if measured[1].score < EXACT:
+                if measured[1].score < criterion.EXACT_SHARE:
                     break
         found.sort(key=lambda m: m[0])
         for _, candidate in found[: looks.shown]:
@@ -222,10 +222,7 @@ class Search:
             return None
         self.seen.add(key)
         self.budget.spend()
-        try:
-            fitted = polish(formula, self.fit, 30)
-        except (TypeError, ZeroDivisionError, OverflowError, ValueError):
-            return None
+        fitted = polished(formula, self.fit, 30)
         if fitted is None:
             return None
         values = fitted.program.value(self.test.X, fitted.theta)

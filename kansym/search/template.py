@@ -25,6 +25,7 @@ from kansym.base.leastsq import levenberg_marquardt
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula import polish
+from kansym.formula.guarded import UNDEFINED, polished
 from kansym.formula.polish import Rows
 from kansym.formula.program import Program, parametrise
 from kansym.functions import spline
@@ -59,9 +60,6 @@ ROUGH, SHARP = 1e-9, 1e-24
 
 ENOUGH = 10.0
 """A library's function that leaves less than this many times such a share needs no rivals."""
-
-EXACT = 1e-20
-"""Residual share on held-out rows at which the search ends."""
 
 
 @dataclass(frozen=True)
@@ -251,7 +249,7 @@ class Search:
         yield from self._together(forms, constants)
         for _round in range(ROUNDS):
             for i in range(len(self.template.unknowns)):
-                if self.budget.exhausted or self.best is None or self.best[1].share < EXACT:
+                if self.budget.exhausted or self.best is None or self.best[1].share < criterion.EXACT_SHARE:
                     return
                 yield from self._solved(i)
 
@@ -365,20 +363,16 @@ class Search:
             if (self.budget.exhausted and forms) or (found and not cheap):
                 break
             self.budget.spend()
-            try:
-                polished = polish.polish(form, rows, 25)
-            except (KansymError, TypeError, ZeroDivisionError, OverflowError, ValueError):
+            found_one = polished(form, rows, 25)
+            if found_one is None:
                 continue
-            if polished is None:
-                continue
-            fitted = polished.expression
+            fitted = found_one.expression
             share = rows.loss(Program.compile(fitted, rows.symbols).value(part.X)) / power
             if not share < 1:
                 continue
             found |= share < ENOUGH * floor
-            price = criterion.NODE_PRICE * expressions.complexity(fitted)
-            price += 0.5 * math.log(part.rows) * len(polished.theta)
-            rank = 0.5 * part.rows * math.log(share + floor) + price
+            size = expressions.complexity(fitted)
+            rank = float(criterion.length(share + floor, part.rows, size, len(found_one.theta)))
             forms.setdefault(expressions.text(fitted, 4), _Form(fitted.xreplace(inside), rank))
         return sorted(forms.values(), key=lambda f: f.rank)[:NAMES]
 
@@ -407,10 +401,10 @@ class Search:
             whole = self._whole([f.expression for f in chosen], constants)
             if whole is None:
                 continue
-            length = 0.5 * len(self.fit.y) * math.log(whole.share + SHARP)
-            length += 0.5 * math.log(len(self.fit.y)) * len(whole.fitted.theta)
-            found.append((length + criterion.NODE_PRICE * expressions.complexity(whole.expression), whole))
-            if whole.share < EXACT or self.budget.exhausted:
+            size, known = expressions.complexity(whole.expression), len(whole.fitted.theta)
+            length = float(criterion.length(whole.share + SHARP, len(self.fit.y), size, known))
+            found.append((length, whole))
+            if whole.share < criterion.EXACT_SHARE or self.budget.exhausted:
                 break
         found.sort(key=lambda f: f[0])
         for length, whole in found[: 2 * NAMES]:
@@ -435,7 +429,7 @@ class Search:
         whole = self.template.expression.xreplace(swap)
         try:
             fitted = polish.fit(Program.compile(whole, self.columns, parameters, start), self.fit, 40)
-        except (KansymError, TypeError, ZeroDivisionError, OverflowError, ValueError):
+        except UNDEFINED:
             return None
         if fitted is None:
             return None

@@ -57,8 +57,9 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
     binary_operators, unary_operators : PySR's lists, which restrict the laws that are kept and the
         library; a unary operator may define itself, "inv(x) = 1/x".
     maxsize : greatest complexity (operators + constants + variables).
-    model_selection : "best" (largest score among losses up to 1.5 times the least), "accuracy",
-        "score", or "description" (shortest description); it may be changed after the fit.
+    model_selection : "description" (shortest description, what the command line chooses), PySR's "best"
+        (largest score among losses up to 1.5 times the least), "accuracy" or "score"; it may be changed
+        after the fit.
     guesses : formulas to start from.
     template : the form that every law must have, with unknown functions and constants:
         "y = f(x0)*g(x1) + h" or "sigmoid(f(a - b, c))".
@@ -91,7 +92,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         binary_operators: Any = None,
         unary_operators: Any = None,
         maxsize: int = 60,
-        model_selection: str = "best",
+        model_selection: str = "description",
         guesses: Any = None,
         template: str | None = None,
         category_constants: bool = False,

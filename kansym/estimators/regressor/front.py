@@ -21,10 +21,10 @@ from kansym.base.log import LOGGER, heard
 from kansym.data.dataset import Dataset
 from kansym.estimators.regressor import checks, display, persistence
 from kansym.estimators.regressor.encoding import Encoding
-from kansym.estimators.regressor.pysr import checked_rule, latex_rows, operators
+from kansym.estimators.regressor.pysr import checked_rule, latex_rows, operators, spoken_language
 from kansym.estimators.regressor.rows import constant_run
-from kansym.functions.parsing import parse_expression
 from kansym.judge import pareto
+from kansym.judge.guess import Guess
 from kansym.judge.verdict import NOISE
 from kansym.pipeline import flow as pipeline
 from kansym.pipeline.flow import Options
@@ -88,16 +88,20 @@ class FittedFront(BaseEstimator):
             seed = int(check_random_state(seed).randint(2**31 - 1))
         asked = [self.guesses] if isinstance(self.guesses, str) else list(self.guesses or ())
         for text in asked:
-            parse_expression(text, names)
+            Guess.parse(text, names)
+        spoken = spoken_language(self.binary_operators, self.unary_operators)
         return replace(
             Options(),
             library=operators(self.unary_operators, self.library),
+            binary=None if spoken.binary is None else tuple(sorted(spoken.binary)),
+            unary=None if spoken.unary is None else tuple(sorted(spoken.unary)),
             time_limit=self.time_limit,
             effort=float(self.effort),
             seed=int(seed),
             jobs=self.n_jobs or 1,
             maxsize=int(self.maxsize),
-            guesses=(*asked, *guesses),
+            guesses=tuple(asked),
+            starts=tuple(guesses),
             template=getattr(self, "template", None),
             **settings,
         )

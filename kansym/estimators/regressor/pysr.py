@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import sympy
 
 from kansym.base.errors import FormatError, UnknownNameError
+from kansym.formula.language import BASIC, Language
+from kansym.formula.language import operators as signs_of
 from kansym.functions.library import Library, X
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge import pareto
@@ -96,41 +97,20 @@ def operators(unary: Any, library: Any) -> Any:
     return Library(tuple(dict.fromkeys(chosen)))
 
 
-def uses(expression: sympy.Expr) -> set[str]:
-    """Return the operators of an expression by PySR's names: "+", "-", "*", "/", "^", "sin", "square"...
-
-    >>> x, y = symbols(["x", "y"])
-    >>> sorted(uses(2 * x - sympy.sin(y) / x))
-    ['*', '-', '/', 'sin']
-    """
-    out: set[str] = set()
-    for e in sympy.preorder_traversal(expression):
-        if e.is_Add:
-            minus = [t for t in e.args if t.could_extract_minus_sign()]
-            out |= {"-"} if minus else set()
-            out |= {"+"} if len(e.args) - len(minus) > 1 else set()
-        elif e.is_Mul:
-            under = [
-                f
-                for f in e.args
-                if (f.is_Pow and f.exp.could_extract_minus_sign()) or (f.is_Rational and f.q != 1)
-            ]
-            out |= {"/"} if under else set()
-            above = [f for f in e.args if f not in under and f != -1]
-            out |= {"*"} if len(above) > 1 else set()
-        elif e.is_Pow:
-            power = abs(e.exp) if e.exp.is_number else e.exp
-            if e.exp.could_extract_minus_sign():
-                out.add("/")
-            if power != 1:
-                out.add(
-                    {sympy.Rational(1, 2): "sqrt", sympy.Integer(2): "square", sympy.Integer(3): "cube"}.get(
-                        power, "^"
-                    )
-                )
-        elif e.is_Function:
-            out.add(type(e).__name__.lower())
-    return out
+def spoken_language(binary: Any, unary: Any) -> Language:
+    """Return what PySR's lists of operators permit, None of them everything."""
+    asked = checked_binary(binary)
+    single: set[str] | None = None
+    if unary is not None:
+        single = {
+            str(u).partition("=")[0].partition("(")[0].strip()
+            for u in ([unary] if isinstance(unary, str) else unary)
+        }
+        for f in operators(unary, "default").values():
+            single |= signs_of(f.expression) - BASIC
+            single |= {"inv"} if f.name == "1/x" else set()
+    listed = None if single is None else frozenset(single)
+    return Language(binary=None if asked is None else frozenset(asked), unary=listed)
 
 
 def allowed(run: Run, binary: Any, unary: Any) -> Run:
@@ -140,38 +120,8 @@ def allowed(run: Run, binary: Any, unary: Any) -> Run:
     """
     if binary is None and unary is None and all(law.symbolic for law in run.front):
         return run
-    kept = []
-    known = {"+", "-", "*", "/", "^"}
-    asked = checked_binary(binary)
-    pairs = known if asked is None else asked
-    single: set[str] | None = None
-    if unary is not None:
-        single = {
-            str(u).partition("=")[0].partition("(")[0].strip()
-            for u in ([unary] if isinstance(unary, str) else unary)
-        }
-        library = operators(unary, "default")
-        for f in library.values():
-            single |= uses(f.expression) - {"+", "-", "*", "/", "^"}
-            single |= {"inv"} if f.name == "1/x" else set()
-    for law in run.front:
-        if law.expression is None:
-            continue
-        fine = True
-        for operator in uses(law.expression):
-            if operator in known:
-                # x/3 or 1/x are allowed to those who allow a quotient or a reciprocal
-                fine &= operator in pairs or (operator == "/" and single is not None and "inv" in single)
-            elif operator in ("square", "cube"):
-                fine &= bool({"*", "^"} & pairs) or (single is not None and operator in single)
-            elif operator == "sqrt":
-                fine &= single is None or "sqrt" in single or "^" in pairs
-            elif operator in ("max", "min"):
-                fine &= binary is None or operator in pairs or (single is not None and operator in single)
-            else:
-                fine &= single is None or operator in single
-        if fine:
-            kept.append(law)
+    spoken = spoken_language(binary, unary)
+    kept = [law for law in run.front if law.expression is not None and spoken.permits(law.expression)]
     if not kept:
         kept = [law for law in run.front if law.expression is not None and not law.expression.free_symbols]
     kept = kept or list(run.front[:1])
@@ -273,4 +223,6 @@ def read_hall_of_fame(path: Path, names: Sequence[str] | None) -> Run:
     )
     data = {"names": list(names), "target": "y", "rows": 0, "ranges": {}, "notes": [f"read from {path}"]}
     chosen = pareto.choose([law.loss for law in front], scores, [law.length for law in front], "best")
+    # the file tells no description lengths: PySR's own choice stands in for the shortest
+    front = tuple(replace(law, length=0.0 if i == chosen else 1.0) for i, law in enumerate(front))
     return Run(front, chosen, data, {}, 0.0, "read from a file", 0.0)

@@ -1,0 +1,221 @@
+"""A formula as a person writes it: one token for each sign on paper, with the place where it stands.
+
+SymPy keeps a quotient as a product with negative powers and spreads (a/b)² over its factors; people do
+neither. The tokens are what a prior over formulas counts (`prior`). Not here: what a token costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import sympy
+
+GROUPS = {
+    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan"), "wave"),
+    **dict.fromkeys(("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"), "hyperbolic"),
+    "exp": "exp",
+    "log": "log",
+}
+"""Functions that are alike in what stands inside them; any other is a group "other"."""
+
+PLAIN_NUMBERS = (1, 2, 3, 4)
+"""Whole numbers with a token of their own; all others are "number"."""
+
+
+class Place(NamedTuple):
+    """Hold where a token stands: directly under `parent`, somewhere inside a function of group `inside`."""
+
+    parent: str
+    inside: str
+
+
+@dataclass(frozen=True)
+class Token:
+    """Hold one sign of a written formula and its place; `column` names the input it is, if it is one."""
+
+    sign: str
+    place: Place
+    column: str = ""
+
+
+def tokens(expression: sympy.Expr) -> tuple[Token, ...]:
+    """Return the signs of a formula from the outside in; a column's second mention is the sign "again".
+
+    >>> x, y = sympy.symbols("x y", real=True)
+    >>> [t.sign for t in tokens(sympy.Float(2.5) * x / sympy.exp(-(y**2)))]
+    ['*', '*', 'measured', 'column', 'exp', '^2', 'column']
+    """
+    seen: set[str] = set()
+    out = []
+    for token in _signs(expression, Place("root", "none")):
+        if token.column in seen:
+            token = Token("again", token.place, token.column)
+        elif token.column:
+            seen.add(token.column)
+        out.append(token)
+    return tuple(out)
+
+
+def structure(expression: sympy.Expr) -> str:
+    """Return a formula's form without its columns' names and its measured constants' values and signs.
+
+    Equal for formulas that differ in these alone; the number of columns is part of it.
+
+    >>> x, t = sympy.symbols("x t", real=True)
+    >>> structure(3.1 * sympy.exp(-0.5 * x) + 2.0) == structure(sympy.exp(1.5 * t) * 7.3 - 4.0)
+    True
+    """
+    return f"{_shape(expression)}|{len(expression.free_symbols)}"
+
+
+def _shape(e: sympy.Expr) -> str:
+    if e.is_Symbol:
+        return "x"
+    if e.is_Float:
+        return "c"
+    if not e.args:
+        return str(e)
+    name = {"Add": "+", "Mul": "*", "Pow": "^"}.get(type(e).__name__, type(e).__name__)
+    parts = [_shape(a) for a in e.args]
+    return f"{name}({','.join(parts if e.is_Pow else sorted(parts))})"
+
+
+def _signs(e: sympy.Expr, place: Place) -> Iterator[Token]:
+    if e.is_Symbol:
+        yield Token("column", place, e.name)
+    elif e.is_Number or e.is_NumberSymbol:
+        yield from _number(e, place)
+    elif e.is_Add:
+        yield from _sum(e, place)
+    elif e.is_Mul:
+        yield from _product(e, place)
+    elif e.is_Pow:
+        yield from _power(e.base, e.exp, place)
+    else:
+        name = type(e).__name__
+        yield Token(name, place)
+        for argument in e.args:
+            if isinstance(argument, sympy.Expr):
+                yield from _signs(argument, Place(name, GROUPS.get(name, "other")))
+
+
+def _number(e: sympy.Expr, place: Place) -> Iterator[Token]:
+    if e.could_extract_minus_sign():
+        yield Token("neg", place)
+        yield from _number(-e, Place("neg", place.inside))
+    elif e.is_Float:
+        yield Token("measured", place)
+    elif e.is_Rational and not e.is_Integer:
+        yield Token("/", place)
+        yield from _number(sympy.Integer(e.p), Place("over", place.inside))
+        yield from _number(sympy.Integer(e.q), Place("under", place.inside))
+    elif e is sympy.pi or e in PLAIN_NUMBERS:
+        yield Token(str(e), place)
+    else:
+        yield Token("number", place)
+
+
+def _sum(e: sympy.Expr, place: Place) -> Iterator[Token]:
+    terms = [(-t, "-") if t.could_extract_minus_sign() else (t, "+") for t in e.args]
+    terms.sort(key=lambda t: t[1] == "-")  # what is added is written first
+    if terms[0][1] == "-":
+        yield Token("neg", place)
+    for k, (_, sign) in enumerate(terms[1:]):
+        yield Token(sign, place if k == 0 else Place("+", place.inside))
+    for term, sign in terms:
+        yield from _signs(term, Place(sign, place.inside))
+
+
+def _product(e: sympy.Expr, place: Place) -> Iterator[Token]:
+    if e.could_extract_minus_sign():
+        yield Token("neg", place)
+        yield from _signs(-e, Place("neg", place.inside))
+        return
+    number, factors = e.as_coeff_mul()
+    above, below = [], []
+    if number.is_Rational and number.q != 1:
+        above, below = [sympy.Integer(number.p)] if number.p != 1 else [], [sympy.Integer(number.q)]
+    elif number != 1:
+        above = [number]
+    for f in factors:
+        under = f.is_Pow and f.exp.is_number and f.exp.could_extract_minus_sign()
+        (below if under else above).append(f.base ** (-f.exp) if under else f)
+    if below:
+        yield Token("/", place)
+        yield from _factors(above, below, Place("over", place.inside))
+        if not _alike(above, below):
+            yield from _factors(below, [], Place("under", place.inside))
+    else:
+        yield from _factors(above, [], place)
+
+
+def _alike(above: list[sympy.Expr], below: list[sympy.Expr]) -> sympy.Expr | None:
+    """Return the one power that all factors of a quotient have, which is then written once; else None."""
+    powers = {f.exp if f.is_Pow else sympy.S.One for f in (*above, *below)}
+    power = powers.pop() if len(powers) == 1 and above else None
+    return power if power is not None and power.is_number and power != 1 else None
+
+
+def _factors(above: list[sympy.Expr], below: list[sympy.Expr], place: Place) -> Iterator[Token]:
+    """Yield a product's signs, factors of one power under one sign: a²·b² as (a·b)².
+
+    With `below`, the denominators of a quotient whose factors are all of one power, the quotient stands
+    under that sign, too.
+    """
+    power = _alike(above, below) if below else None
+    if power is not None:
+        yield Token(_exponent(power), place)
+        inner = Place("base", place.inside)
+        yield from _factors([f.base for f in above], [], inner)
+        yield from _factors([f.base for f in below], [], inner)
+        return
+    bases: dict[sympy.Expr, list[sympy.Expr]] = {}
+    parts: list[tuple[list[sympy.Expr], sympy.Expr]] = []
+    for f in above:
+        if f.is_Pow and f.exp.is_number and not f.base.is_number:
+            bases.setdefault(f.exp, []).append(f.base)
+        else:
+            parts.append(([f], sympy.S.One))
+    parts += [(same, exponent) for exponent, same in bases.items()]
+    if not parts:
+        yield Token("1", place)
+    for k in range(len(parts) - 1):
+        yield Token("*", place if k == 0 else Place("*", place.inside))
+    under = place if len(parts) <= 1 else Place("*", place.inside)
+    for same, exponent in parts:
+        if len(same) == 1:
+            yield from _signs(same[0] ** exponent, under)
+        else:
+            yield Token(_exponent(exponent), under)
+            yield from _factors(same, [], Place("base", place.inside))
+
+
+def _power(base: sympy.Expr, exponent: sympy.Expr, place: Place) -> Iterator[Token]:
+    if base is sympy.E:
+        yield Token("exp", place)
+        yield from _signs(exponent, Place("exp", "exp"))
+        return
+    if exponent.is_number and exponent.could_extract_minus_sign():
+        yield Token("/", place)
+        yield Token("1", Place("over", place.inside))
+        yield from _signs(base ** (-exponent), Place("under", place.inside))
+        return
+    yield Token(_exponent(exponent), place)
+    yield from _signs(base, Place("base", place.inside))
+    if not exponent.is_number:
+        yield from _signs(exponent, Place("exponent", place.inside))
+
+
+def _exponent(exponent: sympy.Expr) -> str:
+    """Return the sign of a power: sqrt, ^2, ^3, ^n, ^p/q, ^measured, or ^ with an exponent that varies."""
+    if exponent == sympy.Rational(1, 2):
+        return "sqrt"
+    if exponent in (2, 3):
+        return f"^{exponent}"
+    if exponent.is_Integer:
+        return "^n"
+    if exponent.is_Rational:
+        return "^p/q"
+    return "^measured" if exponent.is_number else "^"

@@ -1,0 +1,128 @@
+"""What a formula costs before any data: the nats of its signs, by how often people write them.
+
+A sign is priced given the sign above it and the function it stands in, from counts in lists of scientific
+formulas (`library/prior.toml`, made by `scripts/make_prior.py`): cos(cos(x)) is dear because nobody writes
+it. Rare places fall back on commoner ones (Bayesian machine scientist: Guimerà and others, Science
+Advances 6, 2020; the smoothing is Dirichlet's). Forms that handbooks name, such as a logistic curve, cost
+that name. exp(-price) of all formulas sums up to at most one, so the choice among any number is paid for.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import sympy
+
+from kansym.base import resources
+from kansym.formula.grammar import Place, Token, structure, tokens
+
+UNSEEN = 0.5
+"""Count added to every sign, so that none is impossible (Jeffreys)."""
+
+FUNCTIONS_UNSEEN = 30
+"""Functions that may stand behind the sign "function", which all functions without a count share."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Hold counts of signs by place, and how many counts of its own a place needs before it is believed.
+
+    `known` counts whole forms (`grammar.structure`) that stand in a handbook: a logistic curve is one name.
+
+    p(sign | parent, inside) = (n(sign, parent, inside) + nested·p(sign | parent)) / (n(parent, inside) +
+    nested), and p(sign | parent) likewise from p(sign) with `shared`.
+    """
+
+    counts: Mapping[Place, Mapping[str, float]]
+    shared: float
+    nested: float
+    known: Mapping[str, float] = field(default_factory=dict)
+    _all: Counter[str] = field(init=False)
+    _below: Mapping[str, Counter[str]] = field(init=False)
+    _sums: Mapping[Place | str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Add up the counts by parent and altogether."""
+        total: Counter[str] = Counter()
+        below: dict[str, Counter[str]] = {}
+        for place, row in self.counts.items():
+            total.update(row)
+            below.setdefault(place.parent, Counter()).update(row)
+        total.update({"function": 0})
+        sums: dict[Place | str, float] = {place: sum(row.values()) for place, row in self.counts.items()}
+        sums |= {parent: sum(row.values()) for parent, row in below.items()}
+        sums[""] = sum(total.values())
+        object.__setattr__(self, "_all", total)
+        object.__setattr__(self, "_below", below)
+        object.__setattr__(self, "_sums", sums)
+
+    @staticmethod
+    def counted(formulas: Iterable[sympy.Expr], shared: float, nested: float) -> Prior:
+        """Return the prior of these formulas."""
+        counts: dict[Place, Counter[str]] = {}
+        for formula in formulas:
+            for token in tokens(formula):
+                counts.setdefault(token.place, Counter())[token.sign] += 1
+        return Prior(counts, shared, nested)
+
+    def chance(self, sign: str, place: Place) -> float:
+        """Return p(sign | parent, inside)."""
+        alone = (self._all[sign] + UNSEEN) / (self._sums[""] + UNSEEN * len(self._all))
+        row: Mapping[str, float] = self._below.get(place.parent, {})
+        below = (row.get(sign, 0) + self.shared * alone) / (self._sums.get(place.parent, 0.0) + self.shared)
+        own = self.counts.get(place, {})
+        return (own.get(sign, 0) + self.nested * below) / (self._sums.get(place, 0.0) + self.nested)
+
+    def sign_price(self, token: Token) -> float:
+        """Return the nats of one sign in its place."""
+        if token.sign in self._all:
+            return -math.log(self.chance(token.sign, token.place))
+        return -math.log(self.chance("function", token.place) / FUNCTIONS_UNSEEN)
+
+    def price(self, formula: sympy.Expr, columns: int) -> float:
+        """Return the nats of a formula of a table with this many input columns.
+
+        A column's first mention says which of those not mentioned yet, a later one which of those that were.
+        What measured and large numbers cost beyond their sign is not in it.
+        """
+        signs, choice, used = 0.0, 0.0, 0
+        for token in tokens(formula):
+            signs += self.sign_price(token)
+            if token.sign == "column":
+                choice += math.log(max(columns - used, 1))
+                used += 1
+            elif token.sign == "again":
+                choice += math.log(max(used, 1))
+        return choice + self._either(signs, formula)
+
+    def _either(self, signs: float, formula: sympy.Expr) -> float:
+        """Return the nats of a form that is written sign by sign or, just as likely, named in a handbook."""
+        if not self.known:
+            return signs
+        times = self.known.get(structure(formula), 0.0)
+        share = times / sum(self.known.values())
+        return math.log(2) - float(np.logaddexp(-signs, math.log(share) if share else -math.inf))
+
+
+@cache
+def shipped() -> Prior:
+    """Return the prior that comes with the program."""
+    path = resources.folder("library") / "prior.toml"
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    counts = {
+        Place(parent, inside): row
+        for parent, places in data["counts"].items()
+        for inside, row in places.items()
+    }
+    return Prior(counts, data["shared"], data["nested"], data["known"])
+
+
+def price(formula: sympy.Expr, columns: int) -> float:
+    """Return the nats of a formula of a table with this many input columns, by the shipped counts."""
+    return shipped().price(formula, columns)

@@ -1,0 +1,135 @@
+"""What a formula does between the rows: poles, undefined places, and waves that the rows do not show.
+
+A formula may meet every row and be nonsense a step beside it, as cos(cos(x))**6 does: an alias. It is looked
+at on a dense grid inside the range (one column), or on segments between near neighbours (more).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+from scipy.spatial import cKDTree
+from sympy.functions.elementary.trigonometric import TrigonometricFunction
+
+from kansym.formula.guarded import valued
+from kansym.formula.polish import Polished, Rows
+
+MOST_GAPS = 400
+"""Gaps between neighbouring rows that are looked at: enough to see what happens in one of a hundred."""
+
+INSIDE = (31, 7)
+"""Points inside each gap, where gaps are few and where they are many (more than FEW_GAPS)."""
+
+FEW_GAPS = 60
+
+DECADES = 2.0
+"""A column of positive numbers that spans more powers of ten is looked at on a logarithmic grid."""
+
+NEIGHBOURS = 2
+"""Nearest rows to which each row is joined, where there are several columns."""
+
+HALF_WAVE = math.pi / 2
+"""Ratio of the way a wave goes up and down to the way that rows half a wave apart show of it (exactly pi/2).
+
+A sine sampled with phase p from row to row shows sin(p/2)/(p/2) of its way; wider steps show less.
+"""
+
+FAR_APART = 2.5
+"""The same ratio for several columns, where neighbours are far apart and smooth laws turn between them."""
+
+UNEVEN = 0.05
+"""Relative scatter of the gaps from which rows are uneven: then an alias of an exact law does not fit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Hold points (gaps, points, columns) from row to neighbouring row, ends included, and their evenness."""
+
+    points: np.ndarray
+    even: bool
+
+    @staticmethod
+    def of(X: np.ndarray) -> Gaps | None:
+        """Return the gaps of rows X (n, d); None where no two rows differ."""
+        ends = _along(X[:, 0]) if X.shape[1] == 1 else _neighbours(X)
+        if ends is None:
+            return None
+        low, high, even = ends
+        chosen = np.unique(np.linspace(0, len(low) - 1, min(len(low), MOST_GAPS)).astype(int))
+        low, high = low[chosen], high[chosen]
+        share = np.linspace(0, 1, INSIDE[len(chosen) > FEW_GAPS] + 2)[None, :, None]
+        x = X[:, 0]
+        if X.shape[1] == 1 and x.min() > 0 and math.log10(x.max() / x.min()) > DECADES:
+            points = np.exp((1 - share) * np.log(low[:, None]) + share * np.log(high[:, None]))
+        else:
+            points = (1 - share) * low[:, None] + share * high[:, None]
+        return Gaps(points, even)
+
+
+def _along(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool] | None:
+    """Return the ends of the gaps along one column, and whether all are of one width."""
+    u = np.unique(x)
+    if len(u) < 2:
+        return None
+    width = np.diff(u)
+    even = bool(np.std(width) <= UNEVEN * np.mean(width))
+    return u[:-1, None], u[1:, None], even
+
+
+def _neighbours(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool] | None:
+    """Return the ends of segments from some rows to their nearest others, scaled to unit spread."""
+    X = np.unique(X, axis=0)
+    if len(X) < 3:
+        return None
+    spread = X.std(axis=0)
+    Z = X / np.where(spread > 0, spread, 1.0)
+    some = np.unique(np.linspace(0, len(X) - 1, min(len(X), MOST_GAPS // NEIGHBOURS)).astype(int))
+    _, index = cKDTree(Z).query(Z[some], k=min(NEIGHBOURS + 1, len(X)))
+    index = index[:, 1:]
+    return X[np.repeat(some, index.shape[1])], X[index.ravel()], False
+
+
+def fault(polished: Polished, gaps: Gaps | None, rows: Rows) -> str:
+    """Return what is wrong with a formula between the rows, in words; nothing where nothing is."""
+    if gaps is None or not polished.expression.free_symbols:
+        return ""
+    count, steps, columns = gaps.points.shape
+    flat = gaps.points.reshape(-1, columns)
+    values = polished.program.value(flat, polished.theta).reshape(count, steps)
+    if not np.isfinite(values).all():
+        where = flat[int(np.argmin(np.isfinite(values.ravel())))]
+        return f"it is undefined between the rows, at {_point(where, rows)}"
+    way = np.abs(np.diff(values, axis=1)).sum(axis=1)
+    shown = np.abs(values[:, -1] - values[:, 0])
+    most = HALF_WAVE if columns == 1 else FAR_APART
+    # what round-off makes of a constant is no way
+    if way.sum() > most * shown.sum() + 1e-9 * np.abs(values).max() * count:
+        worst = int(np.argmax(way - shown))
+        inner = int(np.argmax(np.abs(values[worst] - values[worst, [0, -1]].mean())))
+        return (
+            f"it varies between the rows as they do not show: {values[worst, inner]:.4g} at "
+            f"{_point(gaps.points[worst, inner], rows)}, {values[worst, 0]:.4g} and {values[worst, -1]:.4g} "
+            "on the rows beside"
+        )
+    if columns == 1 and _turns(polished.expression, gaps, rows) > 1.01 * math.pi:
+        return "a wave in it turns more than half a wave from row to row"
+    return ""
+
+
+def _turns(formula: sympy.Expr, gaps: Gaps, rows: Rows) -> float:
+    """Return the largest median step of a wave's phase from row to row, in radians."""
+    ends = gaps.points[:, [0, -1], :]
+    most = 0.0
+    for wave in formula.atoms(TrigonometricFunction):
+        if wave.free_symbols:
+            phase = valued(wave.args[0], rows.symbols, ends.reshape(-1, ends.shape[2]))
+            if phase is not None:
+                most = max(most, float(np.median(np.abs(np.diff(phase.reshape(-1, 2), axis=1)))))
+    return most
+
+
+def _point(x: np.ndarray, rows: Rows) -> str:
+    return ", ".join(f"{s.name} = {v:.4g}" for s, v in zip(rows.symbols, x, strict=True))

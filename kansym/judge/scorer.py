@@ -1,0 +1,144 @@
+"""The one scorer: what a fitted formula costs in nats, and its figures on fitted and held-out rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+
+from kansym.base import criterion
+from kansym.formula import constants, prior, uncertainty
+from kansym.formula import expression as expressions
+from kansym.formula.polish import Polished, Rows
+from kansym.judge import between
+from kansym.judge.trial import Trial
+
+FAULT = 20.0
+"""Nats that a formula pays for what it does between uneven rows (see `between`): odds of 5e8 to one."""
+
+SMALL_NUMBER = 4.0
+"""Nats of an exact number that the price of its symbol covers: up to 3, or 1/2."""
+
+
+def length(polished: Polished, loss: float, trial: Trial) -> float:
+    """Return the description length in nats of a fitted formula with this loss on all rows."""
+    known = len(polished.theta)
+    misfit = criterion.misfit_length(loss, trial.rows, known, trial.train.floor, trial.sigma2)
+    return misfit + price(polished, trial)
+
+
+def price(polished: Polished, trial: Trial) -> float:
+    """Return the nats that a fitted formula itself needs.
+
+    What its signs cost (`prior`), and for each free constant what writing it to its standard error takes
+    (Rissanen's code; at least log(rows)/2); large exact numbers cost likewise. That a measured number stands
+    there is paid for by its sign.
+    """
+    least = 0.5 * math.log(max(trial.rows, 2))
+    lengths = (criterion.number_length(c.value, c.stderr) - criterion.NUMBER for c in polished.free)
+    numbers = sum(max(least, nats) for nats in lengths)
+    numbers += _shared_precision(polished.covariance)
+    # a symbol's price covers a small whole number; a large exact one is no cheaper than a measured one
+    exact_ones = polished.program.template.atoms(sympy.Rational) - {sympy.Integer(1), sympy.Integer(-1)}
+    numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones)
+    return numbers + prior.price(polished.expression, len(trial.names))
+
+
+def _shared_precision(covariance: np.ndarray) -> float:
+    """Return -log det(correlation)/2: the digits that correlated constants need beyond their own errors."""
+    errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    known = errors > 0
+    if known.sum() < 2:
+        return 0.0
+    with np.errstate(all="ignore"):
+        correlation = covariance[np.ix_(known, known)] / np.outer(errors[known], errors[known])
+    if not np.all(np.isfinite(correlation)):  # some constant is not determined at all
+        return 0.0
+    spectrum = np.linalg.eigvalsh(correlation)
+    return -0.5 * float(np.sum(np.log(np.clip(spectrum, 1e-14, None))))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Hold a fitted formula with its figures; `unrounded` has every constant as fitted.
+
+    `fault` says what is wrong with it between the rows, if anything (`between`).
+    """
+
+    polished: Polished
+    unrounded: Polished
+    complexity: int
+    loss: float
+    heldout: float
+    length: float
+    source: str
+    fault: str = ""
+
+    @property
+    def expression(self) -> sympy.Expr:
+        """Return the formula."""
+        return self.polished.expression
+
+
+def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) -> Judged:
+    """Measure a fitted formula on the training and the held-out rows, and between them."""
+    program = polished.program
+    loss = trial.train.loss(program.value(trial.train.X, polished.theta))
+    if trial.heldout is None:
+        heldout, expected = leave_one_out(polished, trial.train)
+        # what any fit of so many numbers loses on rows left out is paid with the numbers
+        shown = trial.pooled(loss, heldout / expected)
+    else:
+        heldout = trial.heldout.loss(program.value(trial.heldout.X, polished.theta))
+        shown = trial.pooled(loss, heldout)
+    fault = between.fault(polished, trial.gaps, trial.train)
+    if fault and proves(heldout, trial) and not (trial.tiny or (trial.gaps and trial.gaps.even)):
+        fault = ""  # an alias would not meet uneven rows it never saw
+    nats = length(polished, shown, trial)
+    if fault:
+        # where the rows can tell nothing of what is between them, such a formula explains nothing
+        told = not trial.tiny and trial.gaps is not None and not trial.gaps.even
+        nats = nats + FAULT if told else max(nats, length(polished, max(shown, trial.power), trial))
+    size = expressions.complexity(polished.expression)
+    return Judged(polished, unrounded, size, loss, heldout, nats, source, fault)
+
+
+def leave_one_out(polished: Polished, rows: Rows) -> tuple[float, float]:
+    """Return the mean squared error of each row predicted without it, by the linearised fit.
+
+    The PRESS residual r_i / (1 - h_i), with h the diagonal of the hat matrix J (J'J)^-1 J' (Allen,
+    Technometrics 16, 1974). J has a column for each number of the formula, the exact ones too: they were
+    chosen with the row in view. A formula that meets every row to round-off keeps its loss. The second value
+    is how many times the loss that is for k numbers alike, (n / (n - k))².
+    """
+    r = polished.program.value(rows.X, polished.theta) - rows.y
+    if rows.weights is not None:
+        r = r * np.sqrt(rows.weights)
+    n, loss = len(r), float(np.mean(r * r))
+    if not math.isfinite(loss):
+        return math.inf, 1.0
+    if loss <= max(rows.floor, criterion.EXACT_SHARE * float(np.var(rows.y))):
+        return loss, 1.0
+    J = uncertainty.slopes(polished.expression, rows)
+    if not J.shape[1]:
+        return loss, 1.0
+    scale = np.linalg.norm(J, axis=0)
+    U, s, _ = np.linalg.svd(J / np.where(scale > 0, scale, 1.0), full_matrices=False)
+    U = U[:, s > 1e-10 * max(s[0], 1e-300)]
+    leverage = np.clip(np.sum(U * U, axis=1), 0, 1 - 1e-9)
+    out = float(np.mean((r / (1 - leverage)) ** 2))
+    return (out if math.isfinite(out) else math.inf), (n / max(n - U.shape[1], 0.5)) ** 2
+
+
+def proves(heldout: float, trial: Trial) -> bool:
+    """Tell whether an error on rows left out is nothing but round-off."""
+    rows = trial.train if trial.heldout is None else trial.heldout
+    return heldout <= max(criterion.EXACT_SHARE * trial.power, rows.floor)
+
+
+def exact(law: Judged, trial: Trial) -> bool:
+    """Tell whether the held-out rows prove the formula: error below EXACT of the target's spread."""
+    spare = len(trial.train.y) - len(law.polished.theta)
+    return proves(law.heldout, trial) and spare >= 3

@@ -1,0 +1,131 @@
+"""The rows that candidates are fitted to and judged on, and what all judging on them has to know."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import sympy
+
+from kansym.base.criterion import EXACT_UNITS
+from kansym.data.dataset import Dataset
+from kansym.data.dimensions import Dimensions
+from kansym.formula.language import EVERYTHING, Language
+from kansym.formula.polish import Rows
+from kansym.functions.library import Library
+from kansym.functions.parsing import symbols
+from kansym.judge.between import Gaps
+
+FIT_ROWS = 1000
+"""Constants of candidates are fitted on at most this many rows."""
+
+JUDGED_ROWS = 20_000
+"""Candidates are judged on at most this many rows for training and for holding out; the front sees all."""
+
+WORST = 4.0
+"""Held-out rows count as at most this many times the loss: beyond it, a formula is refused anyway."""
+
+OVERFIT = 3.0
+"""Standard errors by which held-out rows must be worse to be a sign of overfit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Hold the rows that candidates are fitted to and judged on, and the ruler they are judged by.
+
+    `dataset` has the training rows only: no producer ever sees a held-out one.
+    """
+
+    dataset: Dataset
+    train: Rows
+    heldout: Rows | None
+    sigma2: float | None
+    names: tuple[str, ...]
+    positive: tuple[sympy.Symbol, ...]
+    library: Library
+    dimensions: Dimensions | None = None
+    language: Language = EVERYTHING
+
+    @staticmethod
+    def of(dataset: Dataset, library: Library, seed: int, unit_constants: bool = False) -> Trial:
+        """Return the trial of a dataset: a fifth held out (by group where given), none of a tiny table.
+
+        Formulas must respect the columns' units, unless `unit_constants` lets numbers have their own.
+        """
+        dimensions = None if unit_constants else Dimensions.of(dataset)
+        columns = symbols(dataset.names)
+        positive = tuple(s for i, s in enumerate(columns) if np.all(dataset.X[:, i] > 0))
+        sigma2 = 1.0 if dataset.absolute else None
+        train, held = dataset.parted(seed)
+        if held is None:
+            rows = Rows(dataset.X, dataset.y, dataset.weights, columns, sigma2)
+            return Trial(dataset, rows, None, sigma2, dataset.names, positive, library, dimensions)
+        train, held = train.subsample(JUDGED_ROWS, seed), held.subsample(JUDGED_ROWS, seed)
+        return Trial(
+            train,
+            Rows(train.X, train.y, train.weights, columns, sigma2),
+            Rows(held.X, held.y, held.weights, columns, sigma2),
+            sigma2,
+            dataset.names,
+            positive,
+            library,
+            dimensions,
+        )
+
+    def allows(self, formula: sympy.Expr, tolerance: float = EXACT_UNITS) -> bool:
+        """Tell whether a formula is in the person's language and respects units (within `tolerance`)."""
+        if not self.language.permits(formula, rough=tolerance > EXACT_UNITS):
+            return False
+        return self.dimensions is None or self.dimensions.allow(formula, tolerance)
+
+    @property
+    def free(self) -> Trial:
+        """Return the same trial for a person's own formulas, which no restriction excludes."""
+        return replace(self, dimensions=None, language=EVERYTHING)
+
+    @cached_property
+    def small(self) -> Rows:
+        """Return at most FIT_ROWS of the training rows, evenly spread."""
+        rows = self.train
+        if len(rows.y) <= FIT_ROWS:
+            return rows
+        at = np.linspace(0, len(rows.y) - 1, FIT_ROWS).astype(int)
+        weights = None if rows.weights is None else rows.weights[at]
+        return Rows(rows.X[at], rows.y[at], weights, rows.symbols, rows.sigma2)
+
+    @cached_property
+    def power(self) -> float:
+        """Return the weighted mean square of the target about its mean, what a constant law leaves."""
+        y, w = self.train.y, self.train.weights
+        mean = np.average(y, weights=w)
+        return float(np.mean((1.0 if w is None else w) * (y - mean) ** 2))
+
+    @cached_property
+    def gaps(self) -> Gaps | None:
+        """Return what lies between the rows, where formulas are looked at, too."""
+        return Gaps.of(self.train.X)
+
+    @property
+    def tiny(self) -> bool:
+        """Tell whether every row is held out once instead of a fifth of them."""
+        return self.heldout is None
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows judge: those fitted and those held out."""
+        return len(self.train.y) + (0 if self.heldout is None else len(self.heldout.y))
+
+    def pooled(self, loss: float, heldout: float) -> float:
+        """Return the loss that all rows show; the held-out one where it is a sign of overfit.
+
+        Held-out rows are few, so that their mean alone would rank formulas by chance. It counts alone
+        when it exceeds the fitted rows' by more than three standard errors of the ratio of two such means.
+        """
+        if self.heldout is None:
+            return max(loss, min(heldout, WORST * loss))
+        n, m = len(self.train.y), len(self.heldout.y)
+        if not heldout <= loss * (1 + OVERFIT * math.sqrt(2 / n + 2 / m)):
+            return max(loss, min(heldout, WORST * loss))
+        return (n * loss + m * heldout) / (n + m)

@@ -1,0 +1,63 @@
+"""What people write is cheap, what nobody writes is dear, and all prices together are those of a code."""
+
+import math
+
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kansym.formula import prior
+from kansym.formula.grammar import Place, tokens
+
+x, y, z = sympy.symbols("x y z", real=True)
+F = sympy.Float
+
+
+def signs(formula):
+    return [t.sign for t in tokens(formula)]
+
+
+def test_a_quotient_is_written_once():
+    assert signs(x / y) == ["/", "column", "column"]
+    assert sorted(signs(x**2 / y**2)) == sorted(["/", "^2", "column", "column"])
+    assert signs(sympy.sqrt(x) * sympy.sqrt(y)) == ["sqrt", "*", "column", "column"]
+
+
+def test_columns_are_new_once():
+    assert signs(x * sympy.exp(x)).count("column") == 1
+    assert signs(x * sympy.exp(x)).count("again") == 1
+
+
+def test_signs_know_what_they_stand_in():
+    inner = [t for t in tokens(sympy.cos(1 + sympy.cos(x))) if t.sign == "cos"]
+    assert [t.place for t in inner] == [Place("root", "none"), Place("+", "wave")]
+
+
+@pytest.mark.parametrize(
+    ("usual", "odd"),
+    [
+        (F(3.9) * x * sympy.exp(F(0.041) * x), -9 + 9 / sympy.cos(sympy.cos(x)) ** 6),
+        (F(1.2) * x ** F(2.1), sympy.tanh(sympy.tan(sympy.tan(x**3)))),
+        (F(11.8) * x / (F(2.9) + x), F(11.8) / (F(1.2) * sympy.tanh(F(2.3) / x) + 1)),
+        (sympy.sin(y), sympy.sin(sympy.sin(y))),
+        (x**2, x**9),
+    ],
+)
+def test_what_people_write_costs_less(usual, odd):
+    assert prior.price(usual, 2) + 3 < prior.price(odd, 2)
+
+
+def test_a_column_among_many_costs_the_choice():
+    assert prior.price(F(2.5) * x, 10) - prior.price(F(2.5) * x, 1) == pytest.approx(math.log(10))
+
+
+@given(st.sampled_from(["root", "*", "sin", "exponent", "never"]), st.sampled_from(["none", "wave", "never"]))
+def test_chances_in_a_place_sum_to_one(parent, inside):
+    shipped = prior.shipped()
+    total = sum(shipped.chance(sign, Place(parent, inside)) for sign in shipped._all)
+    assert total == pytest.approx(1.0)
+
+
+def test_functions_nobody_wrote_have_a_price():
+    assert 5 < prior.price(sympy.besselj(0, x), 1) < 30

@@ -1,0 +1,88 @@
+"""Held-out figures pay for every number that was chosen; nothing simpler and closer is hidden."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import sympy
+
+from kansym.data.dataset import from_arrays
+from kansym.formula.polish import polish, settle
+from kansym.functions.library import Library
+from kansym.functions.parsing import parse_expression
+from kansym.judge import pareto
+from kansym.judge.archive import Archive
+from kansym.judge.refine import refine
+from kansym.judge.scorer import exact, judge
+from kansym.judge.trial import Trial
+from kansym.pipeline.findings import _front
+
+
+def trial(text, n=12, noise=0.3, seed=0, high=10.0):
+    rng = np.random.default_rng(seed)
+    X = np.sort(rng.uniform(0.5, high, (n, 1)), axis=0)
+    x = sympy.Symbol("x", real=True)
+    y = sympy.lambdify(x, parse_expression(text, ["x"]), "numpy")(X[:, 0]) + noise * rng.normal(size=n)
+    return Trial.of(from_arrays(X, y, ["x"]), Library.load("default"), 0)
+
+
+def judged(text, t):
+    fitted = polish(parse_expression(text, ["x"]), t.train)
+    return judge(fitted, fitted, t, "test")
+
+
+def test_exact_numbers_pay_as_measured_ones_do():
+    t = trial("2*x + 3")
+    free, bound = judged("2.01*x + 3.01", t), judged("2*x + 3", t)
+    assert bound.heldout > 1.1 * bound.loss
+    assert bound.heldout / bound.loss == pytest.approx(free.heldout / free.loss, rel=0.3)
+
+
+def test_round_off_does_not_pay():
+    t = trial("2*x + 3", noise=0.0)
+    law = judged("2*x + 3", t)
+    assert law.heldout == law.loss and exact(law, t)
+
+
+def test_an_alias_explains_nothing_on_few_rows():
+    t = trial("3*exp(-x/4)")
+    honest = judged("2.9*exp(-0.24*x)", t)
+    rows = t.train
+    # a formula that meets every row, whatever it does between them
+    wild = judged("3*exp(-x/4) + sin(300*x)/1000*x**3", t)
+    assert honest.fault == "" and wild.fault
+    assert wild.length > honest.length and len(rows.y) == 12
+
+
+def test_an_alias_is_refused_by_the_archive_and_named():
+    t = trial("3*exp(-x/4)", noise=0.001)
+    archive = Archive(t, 60)
+    archive.add(judged("1.0 + 0.1*x", t))
+    assert not archive.add(judged("3*exp(-x/4) + tan(40*x)/10000000", t))
+    assert any(step["event"] == "refused" and "alias" in step["reason"] for step in archive.history)
+    assert len(archive.candidates) == 1
+
+
+def test_what_is_simpler_and_closer_is_shown():
+    t = trial("3*x**2")
+    long, short = judged("1.01*x**2 + 2.001*x**2.01 - 0.0001*x", t), judged("3.1*x**2", t)
+    lead = replace(long, length=short.length - 5, loss=2 * short.loss)
+    front = _front([lead, short], 0.0)
+    assert [law is lead for law in front] == [False, True]
+    assert pareto.scores([1, 1], [1.0, 2.0]) == [0.0, 0.0]
+
+
+def test_rounding_stays_within_two_errors():
+    for seed in range(12):
+        t = trial("2.13*x + 0.47", n=40, noise=0.4, seed=seed)
+        found = settle(polish(parse_expression("2*x + 0.5001", ["x"]), t.train), t.train)
+        assert all(abs(float(c.exact) - c.value) <= 2 * c.stderr for c in found.fixed)
+
+
+def test_exponents_that_rows_contradict_are_measured():
+    t = trial("1.7*x**2.9", n=25, noise=0.05, high=2.0)
+    laws = list(refine(parse_expression("1.5*x**3", ["x"]), t, "test"))
+    assert laws and all(not law.expression.has(sympy.Symbol("x", real=True) ** 3) for law in laws)
+    t = trial("1.7*x**3", n=25, noise=0.05, high=2.0)
+    laws = list(refine(parse_expression("1.5*x**3", ["x"]), t, "test"))
+    assert laws[-1].expression.has(sympy.Symbol("x", real=True) ** 3)
