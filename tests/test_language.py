@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sympy
 
 from kansym.data.dataset import from_arrays
 from kansym.formula.language import EVERYTHING, Language
@@ -54,3 +55,12 @@ def test_it_holds_for_the_whole_front(options):
     asked = Options(**options, time_limit=6.0, effort=0.05)
     run = search(table, asked)
     assert all(asked.language().permits(law.expression) for law in run.front if law.expression is not None)
+
+
+def test_without_rounding_constants_stay_as_measured():
+    x = np.linspace(0.5, 3, 40)[:, None]
+    y = 2 * x[:, 0] + 3 + 0.01 * np.random.default_rng(0).normal(size=40)
+    table = from_arrays(x, y, ["x"])
+    for rounding in (True, False):
+        law = search(table, Options(rounding=rounding, time_limit=6.0, effort=0.02)).best
+        assert law.expression.has(sympy.Float) != rounding

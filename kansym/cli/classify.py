@@ -18,6 +18,7 @@ _NOT_HERE = {
     "guesses": (),
     "hypotheses": (),
     "selection": "description",
+    "rounding": True,
     "jobs": 1,
     "device": "cpu",
 }
@@ -27,6 +28,7 @@ _SPELT = {
     "guesses": "guess",
     "hypotheses": "hypothesis",
     "selection": "select",
+    "rounding": "no-rounding",
     "relative_error": "relative-error",
 }
 

@@ -96,6 +96,11 @@ if TYPE_CHECKING:
     "--unit-constants", is_flag=True, help="Let numbers in a law have units, so that units exclude nothing."
 )
 @click.option(
+    "--rounding/--no-rounding",
+    default=True,
+    help="Write constants as 3/2 or pi where the rows allow it; else as measured.",
+)
+@click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result."
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to use.")
@@ -174,7 +179,7 @@ def _settings(options: dict[str, Any], time_limit: float | None) -> Options:
     from kansym.pipeline import flow as pipeline
 
     same = ("library", "effort", "maxsize", "selection", "guesses", "families", "hypotheses")
-    more = ("unit_constants", "noise", "robust", "seed", "jobs", "device")
+    more = ("unit_constants", "rounding", "noise", "robust", "seed", "jobs", "device")
     settings = pipeline.Options(
         only=names(options["only"]),
         exclude=names(options["exclude"]),

@@ -70,6 +70,26 @@ def structure(expression: sympy.Expr) -> str:
     return f"{_shape(expression)}|{len(expression.free_symbols)}"
 
 
+def measured_form(expression: sympy.Expr) -> tuple[sympy.Expr, tuple[sympy.Rational, ...]]:
+    """Return a formula with the exact factors and terms as measured numbers, and those numbers.
+
+    2·x + 3 has the form of any straight line. Ones, and exponents, belong to the form.
+    """
+    if not expression.args:
+        return expression, ()
+    numbers: list[sympy.Rational] = []
+    args = []
+    for a in expression.args:
+        if a.is_Rational and abs(a) != 1 and (expression.is_Add or expression.is_Mul):
+            numbers.append(a)
+            args.append(sympy.Float(float(a) + 0.1234))
+        else:
+            form, inner = measured_form(a)
+            numbers += inner
+            args.append(form)
+    return expression.func(*args), tuple(numbers)
+
+
 def _shape(e: sympy.Expr) -> str:
     if e.is_Symbol:
         return "x"

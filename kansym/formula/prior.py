@@ -20,10 +20,17 @@ import numpy as np
 import sympy
 
 from kansym.base import resources
-from kansym.formula.grammar import Place, Token, structure, tokens
+from kansym.formula import constants
+from kansym.formula.grammar import Place, Token, measured_form, structure, tokens
 
 UNSEEN = 0.5
 """Count added to every sign, so that none is impossible (Jeffreys)."""
+
+NUMERALS = ("1", "2", "3", "4", "pi", "number")
+"""Signs of exact numbers."""
+
+EXACT = 0.7
+"""Nats for saying that a constant of a handbook's form is an exact number: one in two."""
 
 FUNCTIONS_UNSEEN = 30
 """Functions that may stand behind the sign "function", which all functions without a count share."""
@@ -71,6 +78,15 @@ class Prior:
                 counts.setdefault(token.place, Counter())[token.sign] += 1
         return Prior(counts, shared, nested)
 
+    def _numeral(self, sign: str, place: Place) -> float:
+        """Return p(sign | place) of an exact number, each being rare: half by its place, half by its value.
+
+        By its value: the chance that some exact number stands there, times how often it is this one anywhere.
+        """
+        all_of_them = sum(self._all[s] + UNSEEN for s in NUMERALS)
+        value = sum(self.chance(s, place) for s in NUMERALS) * (self._all[sign] + UNSEEN) / all_of_them
+        return 0.5 * (self.chance(sign, place) + value)
+
     def chance(self, sign: str, place: Place) -> float:
         """Return p(sign | parent, inside)."""
         alone = (self._all[sign] + UNSEEN) / (self._sums[""] + UNSEEN * len(self._all))
@@ -81,6 +97,8 @@ class Prior:
 
     def sign_price(self, token: Token) -> float:
         """Return the nats of one sign in its place."""
+        if token.sign in NUMERALS:
+            return -math.log(self._numeral(token.sign, token.place))
         if token.sign in self._all:
             return -math.log(self.chance(token.sign, token.place))
         return -math.log(self.chance("function", token.place) / FUNCTIONS_UNSEEN)
@@ -105,9 +123,17 @@ class Prior:
         """Return the nats of a form that is written sign by sign or, just as likely, named in a handbook."""
         if not self.known:
             return signs
+        named = -self._named(formula)
+        loose, numbers = measured_form(formula)
+        if numbers:
+            exact = sum(EXACT + constants.price(q) for q in numbers)
+            named = max(named, -self._named(loose) - exact)
+        return math.log(2) - float(np.logaddexp(-signs, named))
+
+    def _named(self, formula: sympy.Expr) -> float:
+        """Return the nats of a form by its name in a handbook; infinite where it has none."""
         times = self.known.get(structure(formula), 0.0)
-        share = times / sum(self.known.values())
-        return math.log(2) - float(np.logaddexp(-signs, math.log(share) if share else -math.inf))
+        return math.log(sum(self.known.values()) / times) if times else math.inf
 
 
 @cache

@@ -59,7 +59,7 @@ def refine(
             fitted, first = loose, judge(loose, loose, trial, source)
     if trial.allows(first.expression):
         yield first
-    if len(fitted.theta) > MOST_CONSTANTS and not exact(first, trial):
+    if not trial.rounding or (len(fitted.theta) > MOST_CONSTANTS and not exact(first, trial)):
         return
     if first.length - _savings(fitted) > shortest + NEAR:
         return
@@ -113,7 +113,7 @@ def normalised(law: Judged, trial: Trial) -> Judged:
     whole number. Each form is settled and judged; the shortest description wins.
     """
     best = law
-    if not law.polished.program.parameters:
+    if not law.polished.program.parameters or not trial.rounding:
         return law
     for form in expressions.gauges(law.expression):
         fitted = polish(form, trial.small, 20, law.polished.fixed)

@@ -35,7 +35,8 @@ OVERFIT = 3.0
 class Trial:
     """Hold the rows that candidates are fitted to and judged on, and the ruler they are judged by.
 
-    `dataset` has the training rows only: no producer ever sees a held-out one.
+    `dataset` has the training rows only: no producer ever sees a held-out one. Without `rounding` constants
+    stay as measured.
     """
 
     dataset: Dataset
@@ -47,6 +48,7 @@ class Trial:
     library: Library
     dimensions: Dimensions | None = None
     language: Language = EVERYTHING
+    rounding: bool = True
 
     @staticmethod
     def of(dataset: Dataset, library: Library, seed: int, unit_constants: bool = False) -> Trial:

@@ -78,8 +78,8 @@ class Options:
     law must have (see `search.template`); `hypotheses` say less, "x1 - x2", "linear: x3", "last: exp",
     "only: sin" (see `search.hypothesis`). `categories` are one-hot columns: the law has constants of its own
     for each (see `search.shared`), which do not count in `maxsize`. Where some product of inputs has the
-    target's unit,
-    every formula offered respects the units; `unit_constants` lets numbers have units of their own.
+    target's unit, every formula offered respects the units; `unit_constants` lets numbers have units of
+    their own. Without `rounding` constants stay as measured.
     `maxsize` bounds the complexity of what is shown. `selection` is a rule of `pareto`. `noise` is the kind
     of noise, "auto" or one of `judge.noise.KINDS`; `robust` says whether rows that are far off are left
     out: "auto" (where the noise is told), "on" (nearer ones, too) or "off". `families` are the curves of one
@@ -104,6 +104,7 @@ class Options:
     hypotheses: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     unit_constants: bool = False
+    rounding: bool = True
     noise: str = "auto"
     robust: str = "auto"
     kan: bool = True
@@ -211,7 +212,7 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
     surveyed = survey(dataset, options.noise, options.robust, options.seed)
     trial = Trial.of(surveyed.dataset, library, options.seed, options.unit_constants)
-    trial = replace(trial, language=options.language(asked))
+    trial = replace(trial, language=options.language(asked), rounding=options.rounding)
     levels = sum(map(len, dataset.categories.values()))
     archive = Archive(trial, options.limit + LEVEL_NODES * levels)
     _answer_guesses(archive, options.guesses, surveyed.dataset)
@@ -279,7 +280,8 @@ def _looked_again(surveyed: Survey, archive: Archive, options: Options) -> Surve
 def _rejudged(surveyed: Survey, earlier: Archive, options: Options) -> Archive:
     """Return an archive of the formulas found so far, fitted to the rows and weights of a new survey."""
     trial = Trial.of(surveyed.dataset, earlier.trial.library, options.seed, options.unit_constants)
-    archive = Archive(replace(trial, language=earlier.trial.language), earlier.maxsize)
+    trial = replace(trial, language=earlier.trial.language, rounding=options.rounding)
+    archive = Archive(trial, earlier.maxsize)
     _answer_guesses(archive, options.guesses, surveyed.dataset)
     with shielded():
         for old in sorted(earlier.best.values(), key=lambda law: law.length):
