@@ -47,6 +47,11 @@ def writable(folder: str | Path) -> Path:
 
 def write_text(path: str | Path, content: str) -> Path:
     """Write a text file so that a crash leaves the old one or the new one, never half of it."""
+    return write_bytes(path, content.encode("utf-8"))
+
+
+def write_bytes(path: str | Path, content: bytes) -> Path:
+    """Write a file so that a crash leaves the old one or the new one, never half of it."""
     path = Path(path)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -55,7 +60,7 @@ def write_text(path: str | Path, content: str) -> Path:
             f"Cannot write {path}: {problem.strerror}; choose a folder that can be written."
         ) from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)

@@ -7,15 +7,18 @@ progress, notes and errors to stderr. Exit status: 0, 2 for bad input or usage, 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 import kansym
 from kansym.base.errors import KansymError
-from kansym.cli import curves, data, discover, models, relations
+from kansym.cli import curves, data, discover, models, relations, resume
 
 
 class _Program(click.Group):
@@ -29,6 +32,10 @@ class _Program(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
+        with _ended_as_by_a_person():
+            self._run(args, *rest, **extra)
+
+    def _run(self, args: Sequence[str] | None, *rest: Any, **extra: Any) -> None:
         try:
             sys.exit(super().main(args, *rest, **extra) or 0)
         except (click.exceptions.NoArgsIsHelpError, click.exceptions.Exit) as end:
@@ -51,6 +58,19 @@ class _Program(click.Group):
         except OSError as problem:  # a full disk, say
             where = f"{problem.filename}: " if problem.filename else ""
             _refuse(f"{where}{problem.strerror or problem}; free space or choose another place.")
+
+
+@contextmanager
+def _ended_as_by_a_person() -> Iterator[None]:
+    """Let SIGTERM act as Ctrl-C does, so that a job that is ended shows the best so far."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 def _refuse_repeated(command: click.Command, args: Sequence[str]) -> None:
@@ -90,6 +110,7 @@ def main() -> None:
 
 for _command in (
     discover.discover,
+    resume.resume,
     relations.relations,
     curves.fit,
     curves.match,

@@ -25,6 +25,7 @@ from kansym.cli.options import (
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
+    from kansym.pipeline.checkpoint import Checkpoint
     from kansym.pipeline.flow import Options
     from kansym.pipeline.run import Run
 
@@ -141,30 +142,29 @@ def discover(
     if out is not None or report:
         writable(out or Path("."))
     datasets = read_each(data, options)
+    if time_limit is not None:
+        settings = replace(settings, time_limit=time_limit / len(datasets))
+    kept = [_kept(d, settings, out, len(datasets), report) for d in datasets]  # so that all can be resumed
     said: dict[str, None] = {}
     documents: dict[str, Any] = {}
     interrupted = False
-    for k, dataset in enumerate(datasets):
-        folder = out if out is None or len(datasets) == 1 else out / _file_name(dataset.target)
-        if folder is not None:
-            writable(folder)
+    for k, (dataset, checkpoint) in enumerate(zip(datasets, kept, strict=True)):
         if not quiet:
             say(n for n in dataset.notes if n not in said)
-        run = _search(dataset, settings, time_limit, len(datasets), quiet)
+        with progress.Watcher(quiet) as watcher:
+            from kansym.pipeline import flow as pipeline
+
+            run = pipeline.discover(dataset, options=settings, progress=watcher, checkpoint=checkpoint)
         if not quiet:
             say(n for n in run.data["notes"] if n not in dataset.notes)
         said |= dict.fromkeys((*dataset.notes, *run.data["notes"]))
         if as_json:
             documents[dataset.target] = _document(run, dataset)
         else:
-            if k:
-                click.echo()
             if len(datasets) > 1:
-                click.echo(f"{dataset.target}:")
+                click.echo(("\n" if k else "") + f"{dataset.target}:")
             show(run)
-        files = write(run, dataset, folder, report)
-        if files and not quiet:
-            click.echo("wrote " + ", ".join(str(f) for f in files), err=True)
+        close(run, dataset, checkpoint, report, quiet)
         interrupted = run.stop_reason == "interrupted"
         if interrupted:
             break
@@ -172,6 +172,29 @@ def discover(
         whole = {"targets": documents} if len(datasets) > 1 else documents[datasets[0].target]
         click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False))
     return 130 if interrupted else 0
+
+
+def _kept(
+    dataset: Dataset, settings: Options, out: Path | None, targets: int, report: bool
+) -> Checkpoint | None:
+    """Return the checkpoint of one target's search, in a folder of its own where there are several."""
+    if out is None:
+        return None
+    from kansym.pipeline.checkpoint import Checkpoint
+
+    folder = out if targets == 1 else out / _file_name(dataset.target)
+    return Checkpoint.start(folder, dataset, settings.to_dict(), report=report)
+
+
+def close(run: Run, dataset: Dataset, kept: Checkpoint | None, report: bool, quiet: bool) -> None:
+    """Write what was asked for, and drop the checkpoint of a run that is over."""
+    files = write(run, dataset, None if kept is None else kept.folder, report)
+    if kept is not None and kept.trouble and not quiet:
+        say([kept.trouble])
+    if files and not quiet:
+        click.echo("wrote " + ", ".join(str(f) for f in files), err=True)
+    if kept is not None and run.stop_reason not in ("interrupted", "time limit"):
+        kept.remove()
 
 
 def _settings(options: dict[str, Any], time_limit: float | None) -> Options:
@@ -188,16 +211,6 @@ def _settings(options: dict[str, Any], time_limit: float | None) -> Options:
     )
     settings.functions()
     return settings
-
-
-def _search(dataset: Dataset, settings: Options, time_limit: float | None, targets: int, quiet: bool) -> Run:
-    """Search for the law of one target, in its share of the time."""
-    from kansym.pipeline import flow as pipeline
-
-    if time_limit is not None:
-        settings = replace(settings, time_limit=time_limit / targets)
-    with progress.Watcher(quiet) as watcher:
-        return pipeline.discover(dataset, options=settings, progress=watcher)
 
 
 def _file_name(target: str) -> str:

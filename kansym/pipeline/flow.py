@@ -9,6 +9,7 @@ import importlib
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,6 @@ from kansym.base.errors import InputError, UnknownNameError
 from kansym.base.interrupts import shielded
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
-from kansym.formula import expression as expressions
 from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
@@ -32,8 +32,9 @@ from kansym.judge.refine import refine
 from kansym.judge.scorer import Judged, exact, price
 from kansym.judge.survey import Survey, again, survey
 from kansym.judge.trial import Trial
+from kansym.pipeline.checkpoint import Checkpoint, Memory
 from kansym.pipeline.findings import conclude
-from kansym.pipeline.proposals import SEARCH_ROWS, formulas, refined
+from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
 from kansym.search import registry, schedule, shared, template
 from kansym.search.family import Families
@@ -170,14 +171,16 @@ def discover(
     target: str | None = None,
     weights: Any = None,
     category: Sequence[str] = (),
+    checkpoint: Checkpoint | None = None,
     **settings: Any,
 ) -> Run:
     """Find the law in a table: a front of formulas from simplest to most accurate.
 
     `data` is X (n, d) with `y` (n,), or anything that `read_table` takes, or a Dataset alone; `category`
     names columns of a table that are categories whatever they hold (text with few levels is one anyway).
-    `settings` are fields of :class:`Options`. Ctrl-C ends the search and returns the best so far.
-    Raises InputError for data or options that cannot be used.
+    `settings` are fields of :class:`Options`. With a `checkpoint` the search goes on from it and is kept in
+    it. Ctrl-C ends the search and returns the best so far. Raises InputError for data or options that cannot
+    be used.
     """
     if isinstance(data, Dataset):
         dataset = data
@@ -190,10 +193,15 @@ def discover(
         if unknown:
             raise InputError(f"Option {min(unknown)!r} is not known; see kansym.pipeline.flow.Options.")
         options = replace(options or Options(), **settings)
-    return search(dataset, options or Options(), progress)
+    return search(dataset, options or Options(), progress, checkpoint)
 
 
-def search(dataset: Dataset, options: Options, progress: Callable[[Progress], None] | None = None) -> Run:
+def search(
+    dataset: Dataset,
+    options: Options,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Run:
     """Run every stage on a dataset and return the result."""
     options = _assuming(options, dataset)
     library = options.functions()
@@ -217,21 +225,25 @@ def search(dataset: Dataset, options: Options, progress: Callable[[Progress], No
     archive = Archive(trial, options.limit + LEVEL_NODES * levels)
     _answer_guesses(archive, options.guesses, surveyed.dataset)
 
+    def memory(k: int) -> Memory:
+        return Memory() if checkpoint is None else checkpoint.memory(k)
+
     def finish(reason: str) -> Run:
         with np.errstate(all="ignore"):
             return conclude(surveyed, archive, options.to_dict(), options.selection, reason, budget)
 
     try:
-        with watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
-            reason = _explore(surveyed, archive, options, asked, budget)
-            for _ in range(MOST_LOOKS):
+        kept = nullcontext() if checkpoint is None else checkpoint.kept()
+        with kept, watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
+            reason = _explore(surveyed, archive, options, asked, budget, memory(0))
+            for k in range(MOST_LOOKS):
                 looked = _looked_again(surveyed, archive, options)
                 if looked is None:
                     break
                 surveyed, earlier = looked, archive
                 archive = _rejudged(surveyed, earlier, options)
                 if not budget.exhausted and not _settled(surveyed, archive):
-                    reason = _explore(surveyed, archive, options, asked, budget)
+                    reason = _explore(surveyed, archive, options, asked, budget, memory(k + 1))
     except KeyboardInterrupt:
         # the watchdog's interrupt and a person's look alike; the clock tells them apart
         budget.cancelled = not budget.exhausted
@@ -299,9 +311,33 @@ def _settled(surveyed: Survey, archive: Archive) -> bool:
 
 
 def _explore(
-    surveyed: Survey, archive: Archive, options: Options, asked: Template | None, budget: Budget
+    surveyed: Survey,
+    archive: Archive,
+    options: Options,
+    asked: Template | None,
+    budget: Budget,
+    memory: Memory,
 ) -> str:
     """Feed every producer's candidates through refine; return why it ended.
+
+    What `memory` knows of an earlier, broken search is judged again first, and looks that were over are left
+    out.
+    """
+    reason = _looks(surveyed, archive, options, asked, budget, memory)
+    if reason != budget.reason:  # time and work may be more the next time
+        memory.reason = reason
+    return reason
+
+
+def _looks(
+    surveyed: Survey,
+    archive: Archive,
+    options: Options,
+    asked: Template | None,
+    budget: Budget,
+    memory: Memory,
+) -> str:
+    """Look with one producer after the other; return why it ended.
 
     Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
     """
@@ -312,25 +348,26 @@ def _explore(
                 archive.add(law)
     if budget.exhausted:
         return budget.reason
+    tried = recalled(archive, budget, memory)
+    if memory.reason:
+        return memory.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
-    tried: set[str] = set()
     familiar: set[str] = set()
-    steps = _steps(rows, trial, options, asked)
+    steps = [s for s in _steps(rows, trial, options, asked) if s.name not in memory.finished]
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if step.leftovers and ending.only_noise_left():
             continue
-        name, offered = step.name, False
-        budget.tell(name, *_best_of(archive))
+        name, offered, graphs = step.name, False, False
+        budget.tell(name, *best_of(archive))
         for candidate in candidates:
             offered = True
             if step.familiar:
                 familiar.add(candidate.source)
             if candidate.graph is not None:
+                graphs = True
                 archive.add_graph(candidate.graph, candidate.source)
             for formula in formulas(candidate, trial, tried):
-                for law in refined(formula, candidate.source, trial, archive.shortest, archive.maxsize):
-                    if archive.add(law):
-                        budget.tell(name, *_best_of(archive))
+                take_in(formula, candidate.source, archive, budget, memory, name)
                 if archive.settled(budget.used):
                     return "proved exact on held-out rows"
             # familiar curves are all compared before one of them ends the search
@@ -349,6 +386,8 @@ def _explore(
             return "the rows look like shuffled ones: nothing but noise"
         if _brief(archive) and ending.only_noise_left():
             return "a short formula leaves nothing but noise"
+        if not graphs:  # those are kept by no memory
+            memory.finish(name, budget.used)
     return "everything was tried"
 
 
@@ -435,10 +474,3 @@ def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[
         slope = np.linalg.lstsq(np.hstack([one, Z[:, used]]), y, rcond=None)[0]
         terms = [sympy.Float(float(a)) * columns[j] for a, j in zip(slope[1:], used, strict=True)]
         yield sympy.Add(sympy.Float(float(slope[0])), *terms), "linear"
-
-
-def _best_of(archive: Archive) -> tuple[float | None, str]:
-    leader = archive.leader
-    if leader is None:
-        return None, ""
-    return math.sqrt(max(leader.heldout, 0) / archive.trial.power), expressions.text(leader.expression, 4)

@@ -16,9 +16,12 @@ from kansym.base.criterion import WORTH_SNAPPING
 from kansym.formula import expression as expressions
 from kansym.formula.snapping import snap
 from kansym.functions.graph import Graph, Spline
+from kansym.functions.parsing import parse_expression
+from kansym.judge.archive import Archive
 from kansym.judge.refine import refine
 from kansym.judge.scorer import Judged
 from kansym.judge.trial import Trial
+from kansym.pipeline.checkpoint import Memory
 from kansym.search import schedule
 from kansym.search.candidate import Candidate
 from kansym.search.producer import Producer
@@ -54,6 +57,43 @@ def refined(
     """Yield what a formula becomes, fitted, then with nice constants, if it may come near the `shortest`."""
     promising = shortest + ROW_NATS * len(trial.train.y) + FIRST_NATS
     yield from refine(formula, trial, source, promising, maxsize, shortest)
+
+
+def recalled(archive: Archive, budget: Budget, memory: Memory) -> set[str]:
+    """Judge again what gave laws before, in the same order; return what was tried so."""
+    names, tried = archive.trial.dataset.names, set()
+    budget.spend(memory.work)
+    for text, source in memory.formulas:
+        formula = parse_expression(text, names)
+        tried.add(expressions.text(formula, 3))
+        take_in(formula, source, archive, budget, Memory())
+    return tried
+
+
+def take_in(
+    formula: sympy.Expr,
+    source: str,
+    archive: Archive,
+    budget: Budget,
+    memory: Memory,
+    stage: str = "going on",
+) -> None:
+    """Put the laws that a formula gives into the archive."""
+    promised = False
+    for law in refined(formula, source, archive.trial, archive.shortest, archive.maxsize):
+        promised = True
+        if archive.add(law):
+            budget.tell(stage, *best_of(archive))
+    if promised:
+        memory.record(expressions.text(formula, None), source)
+
+
+def best_of(archive: Archive) -> tuple[float | None, str]:
+    """Return the best formula's error, as a share of the target's spread, and its text."""
+    leader = archive.leader
+    if leader is None:
+        return None, ""
+    return math.sqrt(max(leader.heldout, 0) / archive.trial.power), expressions.text(leader.expression, 4)
 
 
 def laws(trial: Trial, producers: Sequence[Producer], budget: Budget, seed: int = 0) -> Iterator[Judged]:
