@@ -34,7 +34,7 @@ def finished(monkeypatch):
     found, data = example()
     held = SimpleNamespace(run=found, data=data, dataset=None, options=None)
 
-    def instead(dataset, *, options, progress):
+    def instead(dataset, *, options, progress, checkpoint=None):
         progress(Progress("structure", 0.5, "x", 1.0, 0.2, 9.8))
         held.dataset, held.options = dataset, options
         return held.run
