@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from kansym.base import leastsq
 from kansym.base.errors import InputError
 from kansym.estimators.session import KAN
 from kansym.network.ensemble import Ensemble
@@ -354,3 +355,26 @@ def test_a_damped_system_is_solved_and_an_indefinite_one_is_said_to_fail() -> No
     np.testing.assert_allclose((h + 0.1 * np.eye(6)) @ out, -g, rtol=1e-9, atol=1e-12)
     for bad in (-h, np.full((6, 6), np.nan)):
         assert not normal.solve(bad, extra, g, out) and not out.any()
+
+
+@pytest.mark.parametrize("shape", [[2, 1], [2, 1, 1]])
+@pytest.mark.parametrize("batched", [False, True])
+def test_both_loops_end_where_the_shared_least_squares_ends(shape, batched: bool) -> None:
+    """The networks' own loops solve normal equations of many members; `base.leastsq` one problem, by SVD."""
+    X, y = _rows(200)
+    stack = KAN(shape, seed=0, grid=3).fit(X, y, steps=1).layers
+    free = lay.free(stack)[0]
+    problem = Problem(stack, X, torch.from_numpy(y)[:, None], losses.Squared())
+    theta = torch.from_numpy(lay.pack(stack))
+
+    def residual(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x = theta.clone()
+        x[0, free] = torch.from_numpy(part)
+        found, jacobian = problem._network.jacobian(x, torch.from_numpy(X))
+        return found[0, :, 0].numpy() - y, jacobian[0, :, 0].numpy()[:, free]
+
+    shared = leastsq.levenberg_marquardt(residual, theta[0, free].numpy(), max_steps=400)
+    model = KAN(shape, seed=0, grid=3).fit(X, y, steps=1)
+    options = {"update_grid": False, "smoothness": 0.0, "tolerance": 1e-13, "batched": batched}
+    model.fit(X, y, steps=400, **options)
+    assert model.history.loss.iloc[-1] * len(y) == pytest.approx(shared.cost, rel=1e-4)
