@@ -4,8 +4,8 @@ Minimises an objective with gradient g and Gauss–Newton matrix H by theta - (H
 of H: Marquardt 1963, with Nielsen's rule for mu (1999). A step that does not lower the objective is never
 taken, so NaN cannot spread.
 
-A loop of its own beside `base.leastsq`, which factorises the Jacobian of one problem: here rows are thousands
-and mostly zeros, so normal equations are summed from them and J is never stored, and members advance together.
+A loop of its own beside `base.leastsq`, which factorises the Jacobian of one problem: here rows are many and
+mostly zeros, so normal equations are summed from them and J is never stored, and members advance together.
 `batchstep.Levenberg` is the same loop without a look from the host. Tests hold both against `base.leastsq`.
 """
 
