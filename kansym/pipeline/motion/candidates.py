@@ -1,0 +1,87 @@
+"""All right sides that might move one state, from the cheapest look to the longest, judged in the integrated form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sympy
+
+from kansym.formula import expression as expressions
+from kansym.pipeline.motion import parametric, terms
+from kansym.pipeline.motion.integral import Motion, fit
+
+KEPT = 8
+"""Right sides of one state that are kept for simulation."""
+
+BRIEF = 12
+"""Symbols of a right side so short that nothing shorter need be looked for once it leaves only noise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Hold a right side with its constants fitted in the integrated form: chi2 over `rows` rows, nats in all."""
+
+    expression: sympy.Expr
+    chi2: float
+    rows: int
+    length: float
+
+    @property
+    def complexity(self) -> int:
+        """Return the size of the formula."""
+        return expressions.complexity(self.expression)
+
+
+def look(moving: Motion, state: int) -> list[Candidate]:
+    """Return the best right sides, shortest description first."""
+    rows = len(moving.target(state)[0])
+    found: dict[str, Candidate] = {}
+    for rich in (False, True):
+        for formula, chi2 in terms.sums(moving, state, rich):
+            _keep(found, formula, chi2, rows)
+        if settled(found.values()):
+            return _best(found)
+    _fitted(found, parametric.right_sides(moving, state), moving, state, rows)
+    if not settled(found.values()):
+        with_one = [c for c in _best(found) if any(f.atoms(sympy.Float) for f in _bare(c.expression))]
+        for candidate in with_one[:1]:
+            _fitted(found, parametric.right_sides(moving, state, candidate.expression), moving, state, rows)
+    return _best(found)
+
+
+def settled(candidates: Iterable[Candidate]) -> bool:
+    """Tell whether a short right side leaves nothing but noise."""
+    return any(c.chi2 <= 1.5 * c.rows and c.complexity <= BRIEF for c in candidates)
+
+
+def _fitted(
+    found: dict[str, Candidate], formulas: Iterable[sympy.Expr], moving: Motion, state: int, rows: int
+) -> None:
+    for formula in formulas:
+        fitted = fit(formula, moving, state, 20)
+        if fitted is not None:
+            _keep(found, fitted.expression, fitted.chi2, rows)
+
+
+def _keep(found: dict[str, Candidate], formula: sympy.Expr, chi2: float, rows: int) -> None:
+    key = expressions.text(formula, 3)
+    length = terms.length(formula, chi2, rows, terms.measured(formula))
+    if key not in found or length < found[key].length:
+        found[key] = Candidate(formula, chi2, rows, length)
+
+
+def _bare(formula: sympy.Expr) -> list[sympy.Expr]:
+    """Return the terms of a sum without their coefficients."""
+    return [part.as_coeff_Mul()[1] for part in sympy.Add.make_args(formula)]
+
+
+def _best(found: dict[str, Candidate]) -> list[Candidate]:
+    """Return the shortest descriptions, and of each size at most two."""
+    ranked, sizes = [], {}
+    for candidate in sorted(found.values(), key=lambda c: (c.length, c.complexity)):
+        size = candidate.complexity
+        sizes[size] = sizes.get(size, 0) + 1
+        if sizes[size] <= 2:
+            ranked.append(candidate)
+    return ranked[:KEPT]

@@ -1,0 +1,178 @@
+"""The whole way from time series to equations: candidates a state, simulation, choice.
+
+The states' likeliest right sides are simulated together; each is then changed for another, and thinned, as long as
+that shortens the description of all trajectories. Where the smooth curves were too coarse (fast swings under noise),
+the simulated trajectories take their place and the right sides are looked for once more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+
+from kansym.base import criterion
+from kansym.base.budget import Budget
+from kansym.formula.expression import complexity
+from kansym.pipeline.motion.candidates import Candidate, look
+from kansym.pipeline.motion.integral import Motion, motion, resmoothed
+from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
+from kansym.pipeline.motion.trajectory import Series
+
+RIVALS = 4
+"""Right sides of a state that are tried in simulation beside the likeliest."""
+
+NEAR = 60.0
+"""Nats behind the likeliest in the integrated form within which a right side is tried."""
+
+WEAK = 3.0
+"""Standard errors below which a term is tried without."""
+
+ROUNDS = 3
+"""Times that right sides are looked for again along the simulated trajectories."""
+
+POOR = 1.3
+"""Squared residual over noise, mean of all rows, above which the smooth curves are not trusted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Hold the chosen system as fitted to the trajectories, each state's candidates, and the curves used."""
+
+    shot: Shot
+    candidates: tuple[tuple[Candidate, ...], ...]
+    moving: Motion
+    length: float
+    reason: str
+
+
+def find(series: Series, order: int, budget: Budget) -> Found | None:
+    """Return the system that describes the trajectories shortest; None where none can be followed."""
+    moving = original = motion(series, order)
+    best: Found | None = None
+    for turn in range(ROUNDS):
+        offered = []
+        for state in range(len(series.states)):
+            budget.tell(f"right side of {series.states[state]}")
+            offered.append(tuple(look(moving, state)))
+            if budget.exhausted and best is not None:
+                return best
+        found = _choose(offered, moving, original, budget)
+        if found is not None and (best is None or found.length < best.length - 1e-9):
+            best = found
+        elif best is not None:
+            break
+        if best is None or best.shot.chi2 <= POOR * best.shot.rows and turn > 0 or budget.exhausted:
+            break
+        if best.shot.chi2 <= POOR * best.shot.rows and _sharp(original):
+            break
+        moving = resmoothed(original, paths(best.shot, segments(original)))
+    return best
+
+
+def _sharp(moving: Motion) -> bool:
+    """Tell whether there is next to no noise, so that the smooth curves are as good as the states."""
+    noise = [np.median(moving.target(k)[1]) / np.std(moving.target(k)[0]) for k in range(len(moving.series.states))]
+    return max(noise) < 1e-4
+
+
+def _choose(
+    offered: Sequence[Sequence[Candidate]], moving: Motion, original: Motion, budget: Budget
+) -> Found | None:
+    """Return the best system of the offered right sides, changed one at a time."""
+    cut = segments(original)
+    current = [c[0].expression for c in offered]
+    best = _shot(current, moving, cut)
+    for state, rivals in enumerate(offered):
+        for rival in rivals[1 : RIVALS + 1]:
+            if budget.exhausted:
+                break
+            poor = best is None or best.chi2 > POOR * best.rows
+            simpler = rival.complexity < complexity(current[state])
+            if not (rival.length < rivals[0].length + NEAR and (poor or simpler)):
+                continue
+            other = _shot([*current[:state], rival.expression, *current[state + 1 :]], moving, cut)
+            if other is not None and (best is None or length(other) < length(best)):
+                best, current = other, list(other.expressions)
+        budget.tell("simulation")
+    if best is None:
+        return None
+    best = _thinned(best, moving, cut, budget)
+    return Found(best, tuple(tuple(c) for c in offered), moving, length(best), budget.reason or "finished")
+
+
+def _shot(formulas: Sequence[sympy.Expr], moving: Motion, cut: Segments) -> Shot | None:
+    return shoot(System.of(formulas, moving), cut)
+
+
+def length(shot: Shot) -> float:
+    """Return the nats of all trajectories and of the right sides."""
+    constants = len(shot.theta)
+    spare = max(shot.rows - constants, 1)
+    own = sum(criterion.NODE_PRICE * complexity(e) for e in shot.expressions)
+    misfit = 0.5 * shot.rows * math.log(max(shot.chi2 / spare, 1.0))
+    return misfit + 0.5 * constants * math.log(shot.rows) + own
+
+
+def _thinned(shot: Shot, moving: Motion, cut: Segments, budget: Budget) -> Shot:
+    """Return the system without the terms that it does not need, the weakest first."""
+    refused: set[str] = set()
+    while not budget.exhausted:
+        weakest = _weakest(shot, refused)
+        if weakest is None:
+            return shot
+        state, formula = weakest
+        refused.add(str(formula))
+        formulas = [*shot.expressions[:state], formula, *shot.expressions[state + 1 :]]
+        other = _shot(formulas, moving, cut)
+        if other is not None and length(other) < length(shot):
+            shot = other
+    return shot
+
+
+def _weakest(shot: Shot, refused: set[str]) -> tuple[int, sympy.Expr] | None:
+    """Return the right side without its least certain term, where one is uncertain."""
+    errors = np.sqrt(np.clip(np.diag(shot.covariance), 0, None))
+    best: tuple[float, int, sympy.Expr] | None = None
+    for state, program in enumerate(shot.system.programs):
+        at = sum(len(p.start) for p in shot.system.programs[:state])
+        expression = program.expression(shot.theta[at : at + len(program.start)])
+        for k, parameter in enumerate(program.parameters):
+            strength = abs(shot.theta[at + k]) / (errors[at + k] + np.finfo(float).tiny)
+            inside = program.template.xreplace({parameter: sympy.S.Zero})
+            if strength > WEAK or inside.has(sympy.zoo, sympy.nan) or not inside.free_symbols:
+                continue
+            values = dict(zip(program.parameters, map(lambda v: sympy.Float(float(v), 17), shot.theta[at:]), strict=False))
+            formula = inside.xreplace(values)
+            if str(formula) in refused or complexity(formula) >= complexity(expression):
+                continue
+            if best is None or strength < best[0]:
+                best = (strength, state, formula)
+    return None if best is None else best[1:]
+
+
+def paths(shot: Shot, cut: Segments) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each run the times and the states (rows, states) of the simulated segments, joined."""
+    path, _, _ = simulate_segments(shot.system, cut, shot.theta, shot.starts)
+    out = []
+    states = cut.data.shape[2]
+    for r in range(int(cut.run.max()) + 1):
+        times = cut.times[cut.run == r].ravel()
+        values = path[cut.run == r][:, :, :states].reshape(-1, states)
+        which, first = np.unique(times, return_index=True)
+        out.append((which, values[first]))
+    return out
+
+
+def constants(shot: Shot) -> list[tuple[int, str, float, float]]:
+    """Return (state, symbol, value, standard error) of every measured constant."""
+    errors = np.sqrt(np.clip(np.diag(shot.covariance), 0, None))
+    out, at = [], 0
+    for state, program in enumerate(shot.system.programs):
+        for parameter in program.parameters:
+            out.append((state, parameter.name, float(shot.theta[at]), float(errors[at])))
+            at += 1
+    return out

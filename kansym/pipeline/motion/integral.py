@@ -1,0 +1,226 @@
+"""The integrated form of a law: x(t) - x(0) is the integral of its right side along the smooth curves.
+
+Noise stays as it was measured, one value a row, where slopes would magnify it; constants come out right to the
+noise over the root of the rows (integral matching; Dattner and Klaassen, Electronic J. Statistics 9, 2015).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import sympy
+
+from kansym.base.leastsq import LeastSquares, levenberg_marquardt
+from kansym.formula.program import Program
+from kansym.functions.parsing import symbols
+from kansym.pipeline.motion.smooth import Smooth, smooth
+from kansym.pipeline.motion.trajectory import Series, Trajectory
+
+NODES = 4
+"""Gauss nodes between two rows: the integral is exact for curves of degree seven, as the splines are."""
+
+SHARPEST = 1e-6
+"""Least noise, as a share of a state's SD, that the integrated form is weighed with: the smooth curves of clean
+rows are right to 1e-8 on slow systems, to 5e-5 on fast ones, and what they lack is no term of the law."""
+
+TIME = "t"
+"""The name of the time in a right side; a state or input of that name takes it away."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Hold one run at its quadrature nodes.
+
+    `columns` (nodes, states + inputs + time) are what a right side is evaluated on, `slopes` (nodes, states)
+    the smooth curves' own, `weights` (nodes,) the quadrature's, `at` (rows,) how many nodes come before a row.
+    """
+
+    run: Trajectory
+    curves: tuple[Smooth, ...]
+    times: np.ndarray
+    columns: np.ndarray
+    slopes: np.ndarray
+    weights: np.ndarray
+    at: np.ndarray
+
+    def integrals(self, values: np.ndarray, order: int = 1) -> np.ndarray:
+        """Return the integral of values (nodes, ...) from the first row to each row, once or twice."""
+        weighted = (values.T * self.weights).T
+        once = _before(weighted, self.at)
+        if order == 1:
+            return once
+        moments = _before((weighted.T * self.times).T, self.at)
+        return (once.T * self.run.t).T - moments
+
+
+def _before(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    total = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+    return total[at]
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Hold all runs of a system at their nodes: what right sides are fitted to, first or second order."""
+
+    series: Series
+    stretches: tuple[Stretch, ...]
+    order: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what a right side may depend on: states, for order 2 their speeds, inputs, and the time."""
+        speeds = tuple(speed(s) for s in self.series.states) if self.order == 2 else ()
+        taken = (*self.series.states, *speeds, *self.series.inputs)
+        return taken if TIME in taken else (*taken, TIME)
+
+    @cached_property
+    def symbols(self) -> tuple[sympy.Symbol, ...]:
+        """Return one real symbol for each name."""
+        return symbols(self.names)
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """Return all runs' columns at the nodes, one below the other."""
+        return np.vstack([s.columns for s in self.stretches])
+
+    @cached_property
+    def slopes(self) -> np.ndarray:
+        """Return what the right sides should be at the nodes, by the smooth curves (nodes, states)."""
+        return np.vstack([s.slopes for s in self.stretches])
+
+    def target(self, state: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a state's measured values, runs one below the other, and the noise's SD, known rows only."""
+        values = np.concatenate([s.run.X[:, state] for s in self.stretches])
+        noise = np.concatenate([_noise(s, state) for s in self.stretches])
+        known = np.isfinite(values)
+        floor = SHARPEST * float(np.std(values[known]))
+        return values[known], np.maximum(noise[known], floor)
+
+    def known(self, state: int) -> np.ndarray:
+        """Return which rows have a measured value of a state."""
+        return np.concatenate([np.isfinite(s.run.X[:, state]) for s in self.stretches])
+
+    def integrals(self, values: np.ndarray, state: int) -> np.ndarray:
+        """Return the integrals of values (nodes, k) at the rows where a state is known (rows, k)."""
+        parts, start = [], 0
+        for s in self.stretches:
+            end = start + len(s.times)
+            parts.append(s.integrals(values[start:end], self.order))
+            start = end
+        return np.concatenate(parts)[self.known(state)]
+
+    def offsets(self, state: int) -> np.ndarray:
+        """Return the columns of the unknown initial values (rows, runs or twice as many)."""
+        total = sum(s.run.rows for s in self.stretches)
+        out, row = [], 0
+        for s in self.stretches:
+            block = np.zeros((total, self.order))
+            block[row : row + s.run.rows, 0] = 1.0
+            if self.order == 2:
+                block[row : row + s.run.rows, 1] = s.run.t - s.run.t[0]
+            out.append(block)
+            row += s.run.rows
+        return np.hstack(out)[self.known(state)]
+
+
+def speed(state: str) -> str:
+    """Return the name of a state's time derivative."""
+    return f"d{state}"
+
+
+def _noise(stretch: Stretch, state: int) -> np.ndarray:
+    out = np.full(stretch.run.rows, np.nan)
+    out[np.isfinite(stretch.run.X[:, state])] = stretch.curves[state].noise
+    return out
+
+
+def motion(series: Series, order: int = 1) -> Motion:
+    """Return the smooth curves of all runs at their quadrature nodes."""
+    curves = []
+    for run in series.runs:
+        known = np.isfinite(run.X)
+        curves.append([smooth(run.t[known[:, k]], run.X[known[:, k], k]) for k in range(run.X.shape[1])])
+    return _at_nodes(series, curves, order)
+
+
+def resmoothed(moving: Motion, paths: Sequence[tuple[np.ndarray, np.ndarray]]) -> Motion:
+    """Return the same motion with simulated paths (times, states) in the place of its smooth curves.
+
+    The measured values and their noise stay as they are.
+    """
+    curves = []
+    for stretch, (times, states) in zip(moving.stretches, paths, strict=True):
+        run = [smooth(times, states[:, k]) for k in range(states.shape[1])]
+        curves.append([replace(c, noise=old.noise) for c, old in zip(run, stretch.curves, strict=True)])
+    return _at_nodes(moving.series, curves, moving.order)
+
+
+def _at_nodes(series: Series, smooths: Sequence[Sequence[Smooth]], order: int) -> Motion:
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    stretches = []
+    for run, found in zip(series.runs, smooths, strict=True):
+        curves = tuple(found)
+        half = 0.5 * np.diff(run.t)
+        times = (run.t[:-1, None] + half[:, None] * (nodes + 1)).ravel()
+        values = np.column_stack([c.value(times) for c in curves])
+        slopes = np.column_stack([c.slope(times) for c in curves])
+        driven = [np.interp(times, run.t, run.U[:, k]) for k in range(run.U.shape[1])]
+        columns = [values, *([slopes] if order == 2 else []), *(d[:, None] for d in driven), times[:, None]]
+        if order == 2:
+            slopes = np.column_stack([c.spline.derivative(2)(times) for c in curves])
+        stretches.append(
+            Stretch(run, curves, times, np.hstack(columns), slopes, (half[:, None] * weights).ravel(),
+                    NODES * np.arange(run.rows))  # fmt: skip
+        )
+    return Motion(series, tuple(stretches), order)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Hold a right side whose constants fit the integrated form: chi2 is the sum of squared residuals over SD."""
+
+    program: Program
+    theta: np.ndarray
+    chi2: float
+    covariance: np.ndarray
+
+    @property
+    def expression(self) -> sympy.Expr:
+        """Return the right side with its constants written in."""
+        return self.program.expression(self.theta)
+
+
+def fit(expression: sympy.Expr, moving: Motion, state: int, steps: int = 40) -> Fitted | None:
+    """Return a right side with its Floats fitted to the integrated form; None where it is undefined.
+
+    Unknown initial values are projected out.
+    """
+    program = Program.compile(expression, moving.symbols)
+    columns = moving.columns[:, : len(moving.symbols)]
+    y, noise = moving.target(state)
+    offsets, _ = np.linalg.qr(moving.offsets(state) / noise[:, None])
+
+    def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, slopes = program.jacobian(columns, theta)
+        integrals = moving.integrals(np.column_stack([values, slopes]), state)
+        integrals[:, 0] -= y
+        integrals = integrals / noise[:, None]
+        integrals = integrals - offsets @ (offsets.T @ integrals)
+        return integrals[:, 0], integrals[:, 1:]
+
+    first = residual(program.start)[0]
+    if not np.all(np.isfinite(first)) or len(program.start) >= len(y):
+        return None
+    best: LeastSquares = levenberg_marquardt(residual, program.start, max_steps=steps)
+    if not np.isfinite(best.cost):
+        return None
+    return Fitted(program, best.theta, best.cost, best.covariance)
+
+
+def fits(expressions: Sequence[sympy.Expr], moving: Motion, state: int) -> list[Fitted]:
+    """Return the right sides that could be fitted, in their order."""
+    found = [fit(e, moving, state) for e in expressions]
+    return [f for f in found if f is not None]

@@ -1,0 +1,257 @@
+"""Right sides of all states together, proved by simulation: constants fitted by multiple shooting.
+
+The time is cut into segments that start from states of their own; constants, starts and the condition that
+segments join are fitted at once (Bock, 1983). Derivatives come from the variational equations, integrated with the
+states by the eighth-order method of Dormand and Prince in fixed steps, all segments in one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+from scipy.integrate import DOP853
+
+from kansym.base.leastsq import levenberg_marquardt
+from kansym.formula.program import Program
+from kansym.pipeline.motion.integral import TIME, Motion, Stretch
+
+SEGMENT_ROWS = 12
+"""Rows of a segment: long enough to feel the law, short enough that errors have not grown."""
+
+MOST_SEGMENTS = 60
+"""Segments of all runs together; longer tables have longer segments."""
+
+JOINED = 0.05
+"""The SD of a gap between segments as a share of the noise's: small, so that the whole is one trajectory."""
+
+STAGES, A, B, C = DOP853.n_stages, DOP853.A, DOP853.B, DOP853.C
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """Hold compiled right sides, one a state, and which of all constants each of them has.
+
+    For order 2 the vector that moves is (states, speeds), and the right sides are the speeds' slopes.
+    """
+
+    programs: tuple[Program, ...]
+    names: tuple[str, ...]
+    order: int
+
+    @staticmethod
+    def of(expressions: Sequence[sympy.Expr], moving: Motion) -> System:
+        """Return the system of one right side a state."""
+        programs = tuple(Program.compile(e, moving.symbols) for e in expressions)
+        return System(programs, moving.names, moving.order)
+
+    @property
+    def start(self) -> np.ndarray:
+        """Return all constants, state by state."""
+        return np.concatenate([p.start for p in self.programs])
+
+    def parts(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Return the constants of each right side."""
+        ends = np.cumsum([len(p.start) for p in self.programs])
+        return np.split(theta, ends[:-1])
+
+    def slopes(self, columns: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Return the moving vector's slopes (m, moving) on columns (m, states + speeds + inputs + time)."""
+        values = [p.value(columns, t) for p, t in zip(self.programs, self.parts(theta), strict=True)]
+        n = len(self.programs)
+        return np.column_stack([*([columns[:, n + k] for k in range(n)] if self.order == 2 else []), *values])
+
+    def sensitivities(self, columns: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return slopes (m, moving), their derivatives by the moving vector and by the constants."""
+        n, m = len(self.programs), len(columns)
+        moving = n * self.order
+        values, by_state, by_constant = [], np.zeros((m, moving, moving)), np.zeros((m, moving, len(theta)))
+        at = 0
+        for k, (p, part) in enumerate(zip(self.programs, self.parts(theta), strict=True)):
+            row = moving - n + k
+            value, slope = p.gradient(columns, part)
+            values.append(value)
+            by_state[:, row] = slope[:, :moving]
+            if len(part):
+                by_constant[:, row, at : at + len(part)] = p.jacobian(columns, part)[1]
+            at += len(part)
+        if self.order == 2:
+            by_state[:, range(n), range(n, 2 * n)] = 1.0
+            values = [*(columns[:, n + k] for k in range(n)), *values]
+        return np.column_stack(values), by_state, by_constant
+
+    def expressions(self, theta: np.ndarray) -> tuple[sympy.Expr, ...]:
+        """Return the right sides with constants written in."""
+        return tuple(p.expression(t) for p, t in zip(self.programs, self.parts(theta), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Hold all segments padded to one length: times (s, k), data and noise (s, k, states; NaN is unknown).
+
+    `starts` (s, moving) are the smooth curves' own states, `joins` the pairs of segments that follow each other.
+    """
+
+    times: np.ndarray
+    data: np.ndarray
+    noise: np.ndarray
+    starts: np.ndarray
+    joins: np.ndarray
+    run: np.ndarray
+    stretches: tuple[Stretch, ...]
+
+    def inputs(self, times: np.ndarray) -> np.ndarray:
+        """Return the known inputs (s, inputs) of each segment at times (s,)."""
+        out = np.empty((len(times), self.stretches[0].run.U.shape[1]))
+        for k in range(out.shape[1]):
+            for r, stretch in enumerate(self.stretches):
+                mine = self.run == r
+                out[mine, k] = np.interp(times[mine], stretch.run.t, stretch.run.U[:, k])
+        return out
+
+
+def segments(moving: Motion) -> Segments:
+    """Cut all runs into segments that share their border rows."""
+    total = moving.series.rows
+    length = max(SEGMENT_ROWS, int(np.ceil(total / MOST_SEGMENTS)))
+    times, data, noise, starts, joins, runs = [], [], [], [], [], []
+    for r, s in enumerate(moving.stretches):
+        sd = np.column_stack([_known_noise(moving, s, k) for k in range(s.run.X.shape[1])])
+        firsts = list(range(0, max(s.run.rows - 2, 1), length))
+        for number, first in enumerate(firsts):
+            last = s.run.rows - 1 if number == len(firsts) - 1 else first + length
+            at = np.minimum(np.arange(first, first + length + 2), last)
+            fresh = np.arange(first, first + length + 2) <= last
+            if number < len(firsts) - 1:
+                fresh &= np.arange(first, first + length + 2) < last  # the border belongs to the next one
+                joins.append(len(times))
+            times.append(s.run.t[at])
+            data.append(np.where(fresh[:, None], s.run.X[at], np.nan))
+            noise.append(sd[at])
+            begin = [c.value(s.run.t[first]) for c in s.curves]
+            begin += [c.slope(s.run.t[first]) for c in s.curves] if moving.order == 2 else []
+            starts.append(np.array(begin, float))
+            runs.append(r)
+    return Segments(np.array(times), np.array(data), np.array(noise), np.array(starts), np.array(joins, int),
+                    np.array(runs), moving.stretches)  # fmt: skip
+
+
+def _known_noise(moving: Motion, stretch: Stretch, state: int) -> np.ndarray:
+    out = np.full(stretch.run.rows, 1.0)
+    known = np.isfinite(stretch.run.X[:, state])
+    _, noise = moving.target(state)
+    out[known] = np.maximum(stretch.curves[state].noise, noise.min())
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """Hold a system whose constants fit the trajectories: chi2 is the sum of squared residuals over the noise.
+
+    `starts` (segments, moving) are the fitted states where the segments begin.
+    """
+
+    system: System
+    theta: np.ndarray
+    starts: np.ndarray
+    covariance: np.ndarray
+    chi2: float
+    rows: int
+
+    @property
+    def expressions(self) -> tuple[sympy.Expr, ...]:
+        """Return the right sides with constants written in."""
+        return self.system.expressions(self.theta)
+
+
+def shoot(system: System, cut: Segments, steps: int = 12) -> Shot | None:
+    """Fit all constants and all segments' starts; None where the system cannot be followed from its start."""
+    constants, (count, moving) = len(system.start), cut.starts.shape
+    known = np.isfinite(cut.data)
+
+    def residual(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        theta, begin = free[:constants], free[constants:].reshape(count, moving)
+        path, by_begin, by_theta = simulate_segments(system, cut, theta, begin)
+        states = cut.data.shape[2]
+        r = ((path[:, :, :states] - cut.data) / cut.noise)[known]
+        J = np.zeros((len(r), len(free)))
+        J[:, :constants] = (by_theta[:, :, :states] / cut.noise[..., None])[known]
+        segment = np.nonzero(known)[0]
+        local = (by_begin[:, :, :states] / cut.noise[..., None])[known]
+        for k in range(moving):
+            J[np.arange(len(r)), constants + segment * moving + k] = local[:, k]
+        # where one segment ends the next one starts
+        scale = JOINED * np.tile(np.nanmedian(cut.noise, axis=(0, 1)), moving // states)
+        if moving > states:
+            scale[states:] *= np.std(cut.starts[:, states:], axis=0) / (np.std(cut.starts[:, :states], axis=0) + 1e-300)
+        ends = _end_rows(cut)
+        gaps, rows = [], []
+        for s in cut.joins:
+            gaps.append((path[s, ends[s]] - begin[s + 1]) / scale)
+            block = np.zeros((moving, len(free)))
+            block[:, :constants] = by_theta[s, ends[s]] / scale[:, None]
+            block[:, constants + s * moving : constants + (s + 1) * moving] = by_begin[s, ends[s]] / scale[:, None]
+            block[range(moving), constants + (s + 1) * moving + np.arange(moving)] = -1 / scale
+            rows.append(block)
+        if gaps:
+            r, J = np.concatenate([r, *gaps]), np.vstack([J, *rows])
+        return r, J
+
+    start = np.concatenate([system.start, cut.starts.ravel()])
+    best = levenberg_marquardt(residual, start, max_steps=steps, tolerance=1e-8)
+    if not np.isfinite(best.cost):
+        return None
+    covariance = best.covariance[:constants, :constants]
+    begin = best.theta[constants:].reshape(count, moving)
+    return Shot(system, best.theta[:constants], begin, covariance, best.cost, int(known.sum()))
+
+
+def _end_rows(cut: Segments) -> np.ndarray:
+    """Return the row of each segment's last time."""
+    return np.argmax(cut.times >= cut.times[:, -1:], axis=1)
+
+
+def simulate_segments(
+    system: System, cut: Segments, theta: np.ndarray, begin: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return states (s, k, moving) and their derivatives by the starts and by the constants."""
+    count, length = cut.times.shape
+    moving, constants = begin.shape[1], len(theta)
+    y, S = begin.copy(), np.zeros((count, moving, moving + constants))
+    S[:, range(moving), range(moving)] = 1.0
+    path, sensitivity = [y], [S]
+    for k in range(length - 1):
+        h = (cut.times[:, k + 1] - cut.times[:, k])[:, None]
+        slopes: list[np.ndarray] = []
+        bends: list[np.ndarray] = []
+        for stage in range(STAGES):
+            at, bent = y, S
+            for a, f, g in zip(A[stage], slopes, bends, strict=False):
+                if a:
+                    at, bent = at + a * h * f, bent + a * h[:, :, None] * g
+            times = cut.times[:, k] + C[stage] * h[:, 0]
+            columns = _columns(system, at, cut.inputs(times), times)
+            f, by_state, by_constant = system.sensitivities(columns, theta)
+            g = by_state @ bent
+            g[:, :, moving:] += by_constant
+            slopes.append(f)
+            bends.append(g)
+        for b, f, g in zip(B, slopes, bends, strict=True):
+            if b:
+                y, S = y + b * h * f, S + b * h[:, :, None] * g
+        if not np.all(np.isfinite(y)):
+            nothing = np.full((count, length, moving), np.inf)
+            return nothing, np.zeros((count, length, moving, moving)), np.zeros((count, length, moving, constants))
+        path.append(y)
+        sensitivity.append(S)
+    every = np.stack(sensitivity, axis=1)
+    return np.stack(path, axis=1), every[..., :moving], every[..., moving:]
+
+
+def _columns(system: System, moving: np.ndarray, inputs: np.ndarray, times: np.ndarray) -> np.ndarray:
+    parts = [moving, inputs]
+    if TIME in system.names and len(system.names) > moving.shape[1] + inputs.shape[1]:
+        parts.append(times[:, None])
+    return np.hstack(parts)

@@ -1,0 +1,201 @@
+"""Right sides that are sums of known terms, chosen by best subsets.
+
+With the smooth curves given, the integrated form is linear in the coefficients of a dictionary of terms (SINDy,
+Brunton, Proctor and Kutz, PNAS 113, 2016, here without slopes). A beam of subsets is grown one term at a time
+and then changed one term at a time, so that no early choice is final.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+
+from kansym.base import criterion
+from kansym.formula.expression import complexity
+from kansym.pipeline.motion.integral import TIME, Motion
+
+LARGEST_SUM = 9
+"""Terms of the largest sum that is looked at."""
+
+BEAM = 12
+"""Subsets of one size that are kept."""
+
+SHOWN = 3
+"""Subsets of one size that are handed on."""
+
+MOST_TERMS = 320
+"""Terms of a dictionary; of more, those that correlate least with the target are left out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """Hold one column of a regression: a formula and its values at the nodes."""
+
+    formula: sympy.Expr
+    values: np.ndarray
+
+
+def sums(moving: Motion, state: int, rich: bool) -> list[tuple[sympy.Expr, float]]:
+    """Return right sides that are sums of monomials or, if `rich`, of sines, exponentials, roots, too.
+
+    Each comes with the sum of its squared residuals over the noise.
+    """
+    terms = list(monomials(moving, 3 if len(moving.names) <= 6 else 2))
+    if rich:
+        terms = [*(t for t in terms if _degree(t.formula) <= 2), *_transcendental(moving)]
+    return _chosen(moving, state, terms)
+
+
+def monomials(moving: Motion, degree: int) -> Iterator[Term]:
+    """Yield 1 and the products of states, speeds and inputs up to a degree."""
+    names = [k for k, n in enumerate(moving.names) if n != TIME or TIME in moving.series.states]
+    for size in range(degree + 1):
+        for which in itertools.combinations_with_replacement(names, size):
+            values = np.prod(moving.columns[:, list(which)], axis=1) if which else np.ones(len(moving.columns))
+            yield Term(sympy.Mul(*(moving.symbols[k] for k in which)), values)
+
+
+def _degree(formula: sympy.Expr) -> int:
+    return sum(int(p) for p in formula.as_powers_dict().values() if p.is_Integer) if formula != 1 else 0
+
+
+def _transcendental(moving: Motion) -> Iterator[Term]:
+    """Yield functions of one state, of differences of two, and their products with one more state."""
+    states = [
+        (s, moving.columns[:, k])
+        for k, (s, n) in enumerate(zip(moving.symbols, moving.names, strict=True))
+        if n != TIME
+    ]
+    arguments = [*states]
+    if len(states) <= 5:
+        arguments += [(a - b, u - v) for (a, u), (b, v) in itertools.combinations(states, 2)]
+    plain: list[Term] = []
+    for s, x in arguments:
+        plain += [Term(sympy.sin(s), np.sin(x)), Term(sympy.cos(s), np.cos(x))]
+        if np.abs(x).max() < 30 and s.is_Symbol:
+            plain += [Term(sympy.exp(k * s), np.exp(k * x)) for k in (-2, -1, 1)]
+        if x.min() > 0 and s.is_Symbol:
+            plain += [Term(sympy.sqrt(s), np.sqrt(x)), Term(sympy.log(s), np.log(x)), Term(1 / s, 1 / x)]
+            plain += [Term(s * sympy.log(s), x * np.log(x)), Term(s ** sympy.Rational(3, 2), x**1.5)]
+            plain += [Term(t / s, v / x) for t, v in ((a * b, u * w) for (a, u), (b, w) in
+                      itertools.combinations_with_replacement(states, 2)) if not t.has(s)]  # fmt: skip
+        if x.min() < 0 < x.max() and s.is_Symbol:
+            plain.append(Term(s * sympy.Abs(s), x * np.abs(x)))
+    yield from plain
+    if len(states) <= 3:
+        for (s, x), t in itertools.product(states, plain):
+            if t.formula.has(sympy.sin, sympy.cos, sympy.exp) and s.is_Symbol:
+                yield Term(s * t.formula, x * t.values)
+        waves = [t for t in plain if t.formula.func in (sympy.sin, sympy.cos)]
+        for a, b in itertools.combinations_with_replacement(waves, 2):
+            if a.formula.free_symbols == b.formula.free_symbols:
+                yield Term(a.formula * b.formula, a.values * b.values)
+    if len(states) >= 2:
+        for (a, u), (b, v) in itertools.combinations(states, 2):
+            size = np.sqrt(u * u + v * v)
+            root = sympy.sqrt(a**2 + b**2)
+            yield from (Term(a * root, u * size), Term(b * root, v * size))
+
+
+def _chosen(moving: Motion, state: int, terms: Sequence[Term]) -> list[tuple[sympy.Expr, float]]:
+    """Return the right sides of the best subsets, small ones first."""
+    terms = [t for t in terms if np.all(np.isfinite(t.values))]
+    columns, y = whitened(moving, state, np.column_stack([t.values for t in terms]))
+    if len(terms) > MOST_TERMS:
+        near = np.abs(columns.T @ y) / (np.linalg.norm(columns, axis=0) + np.finfo(float).tiny)
+        keep = np.sort(np.argsort(-near, kind="stable")[:MOST_TERMS])
+        terms, columns = [terms[k] for k in keep], columns[:, keep]
+    found = []
+    for which, coefficients in best_subsets(columns, y):
+        left = y - columns[:, list(which)] @ coefficients
+        found.append((written([terms[k] for k in which], coefficients), float(left @ left)))
+    return found
+
+
+def whitened(moving: Motion, state: int, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return integrals of columns (nodes, k) and the state, in units of its noise, initial values projected out."""
+    y, noise = moving.target(state)
+    offsets, _ = np.linalg.qr(moving.offsets(state) / noise[:, None])
+    table = np.column_stack([moving.integrals(values, state), y]) / noise[:, None]
+    table = table - offsets @ (offsets.T @ table)
+    return table[:, :-1], table[:, -1]
+
+
+def written(terms: Sequence[Term], coefficients: np.ndarray) -> sympy.Expr:
+    """Return the sum of terms with their coefficients as measured numbers."""
+    return sympy.Add(*(sympy.Float(float(c), 17) * t.formula for t, c in zip(terms, coefficients, strict=True)))
+
+
+def best_subsets(
+    columns: np.ndarray, y: np.ndarray, largest: int = LARGEST_SUM, beam_size: int = BEAM, shown: int = SHOWN
+) -> list[tuple[tuple[int, ...], np.ndarray]]:
+    """Return for every size up to `largest` the subsets of columns that leave least of y, with coefficients."""
+    norms = np.linalg.norm(columns, axis=0)
+    usable = norms > 0
+    scaled = columns / np.where(usable, norms, 1.0)
+    # a triangle has the same products as the rows, and fewer of them
+    triangle = np.linalg.qr(np.column_stack([scaled, y]), mode="r")
+    A, target = triangle[:, :-1], triangle[:, -1]
+    power = float(target @ target)
+    found: list[tuple[tuple[int, ...], np.ndarray]] = []
+    beam: list[tuple[float, tuple[int, ...]]] = [(power, ())]
+    for _size in range(1, min(largest, len(y) - 2) + 1):
+        grown: dict[tuple[int, ...], float] = {}
+        for _, subset in beam:
+            _extend(A, target, subset, usable, grown)
+        best = _least(grown, beam_size)
+        for _ in range(2):  # change one term at a time
+            for _, subset in best[: max(beam_size // 3, 1)]:
+                for gone in range(len(subset)):
+                    _extend(A, target, subset[:gone] + subset[gone + 1 :], usable, grown)
+            best = _least(grown, beam_size)
+        beam = best
+        for _, subset in beam[:shown]:
+            solution = np.linalg.lstsq(A[:, list(subset)], target, rcond=None)[0]
+            found.append((subset, solution / norms[list(subset)]))
+        if not beam or beam[0][0] <= 1e-26 * power:
+            break
+    return found
+
+
+def _least(grown: dict[tuple[int, ...], float], count: int) -> list[tuple[float, tuple[int, ...]]]:
+    return sorted((left, subset) for subset, left in grown.items())[:count]
+
+
+def _extend(
+    A: np.ndarray, y: np.ndarray, subset: tuple[int, ...], usable: np.ndarray, grown: dict[tuple[int, ...], float]
+) -> None:
+    """Add what each column leaves beside a subset to `grown`."""
+    if subset:
+        Q, _ = np.linalg.qr(A[:, list(subset)])
+        rest, left = A - Q @ (Q.T @ A), y - Q @ (Q.T @ y)
+    else:
+        rest, left = A, y
+    size = np.einsum("ij,ij->j", rest, rest)
+    free = usable & (size > 1e-20)
+    gain = np.where(free, (left @ rest) ** 2 / np.where(free, size, 1.0), -np.inf)
+    total = float(left @ left)
+    for k in np.argsort(-gain, kind="stable")[:BEAM]:
+        if free[k] and k not in subset:
+            key = tuple(sorted((*subset, int(k))))
+            grown[key] = min(grown.get(key, math.inf), max(total - float(gain[k]), 0.0))
+
+
+def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> float:
+    """Return the nats of a right side: of its misfit, where noise is known to be at least one SD, and its own.
+
+    Every constant costs log(rows)/2, every symbol NODE_PRICE.
+    """
+    spare = max(rows - constants, 1)
+    misfit = 0.5 * rows * math.log(max(chi2 / spare, 1.0))
+    return misfit + 0.5 * constants * math.log(rows) + criterion.NODE_PRICE * complexity(expression)
+
+
+def measured(expression: sympy.Expr) -> int:
+    """Return how many measured constants a right side has."""
+    return len(expression.atoms(sympy.Float))
