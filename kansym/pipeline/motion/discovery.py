@@ -28,8 +28,8 @@ RIVALS = 4
 NEAR = 60.0
 """Nats behind the likeliest in the integrated form within which a right side is tried."""
 
-WEAK = 3.0
-"""Standard errors below which a term is tried without."""
+WEAK = 6.0
+"""Standard errors below which a term is tried without; a term of five symbols pays from 4.7 up in 800 rows."""
 
 ROUNDS = 3
 """Times that right sides are looked for again along the simulated trajectories."""

@@ -1,0 +1,280 @@
+"""`kansym.dynamics`: arrays of a trajectory in, laws of motion out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import sympy
+
+from kansym.base import criterion
+from kansym.base.budget import Budget, Progress, watchdog
+from kansym.base.errors import InputError
+from kansym.formula import constants as nice
+from kansym.formula.expression import complexity
+from kansym.pipeline.motion.candidates import Candidate
+from kansym.pipeline.motion.discovery import Found, find
+from kansym.pipeline.motion.integral import Motion, motion
+from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
+from kansym.pipeline.motion.simulation import follow
+from kansym.pipeline.motion.system import Dynamics, RightSide, explained, front
+from kansym.pipeline.motion.trajectory import Series, series
+from kansym.pipeline.run import ConstantReport
+
+REACH = 2.0
+"""Standard errors within which a constant may be rounded."""
+
+TRAINED = 0.75
+"""Share of a single run that the constants are fitted to before the rest of it judges them."""
+
+CHAOTIC = 3.0
+"""Lyapunov exponent times the time observed above which a system counts as chaotic: errors grow twentyfold."""
+
+LOST = 0.3
+"""Share of a state's size at which a simulation no longer follows."""
+
+
+def dynamics(
+    t: Any,
+    X: Any,
+    *,
+    names: Sequence[str] | None = None,
+    inputs: Any = None,
+    input_names: Sequence[str] | None = None,
+    groups: Any = None,
+    order: int = 1,
+    time_limit: float | None = None,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+) -> Dynamics:
+    """Find the laws of motion dx/dt = f(x, u, t) of states X (n, states) measured at times t (n,).
+
+    t may be one number, the time between two rows; t and X may be lists of arrays, one a run, or `groups` (n,)
+    tells runs apart. `inputs` (n, k) are known quantities that drive the system. NaN is a value not measured.
+    `order` 2 looks for d2x/dt2 = f(x, dx/dt, u, t) when only positions are given. The same arrays give the same
+    answer; `seed` is kept for the record, nothing here is drawn. Raises InputError for times or states that
+    cannot be used, and when no system could be followed.
+
+    >>> import numpy as np
+    >>> t = np.linspace(0, 4, 100)
+    >>> kansym_says = dynamics(t, 3 * np.exp(-0.5 * t), names=["x"])
+    >>> print(kansym_says)
+    dx/dt = -x/2
+    """
+    if order not in (1, 2):
+        raise InputError(f"order is {order}; it must be 1 (slopes of the states) or 2 (of their speeds).")
+    data = series(t, X, names=names, inputs=inputs, input_names=input_names, groups=groups)
+    budget = Budget(seconds=time_limit, listener=progress)
+    found: Found | None = None
+    try:
+        with watchdog(budget), np.errstate(all="ignore"):
+            found = find(data, order, budget)
+    except KeyboardInterrupt:
+        budget.cancelled = not budget.exhausted
+    if found is None:
+        raise InputError(
+            f"No law of motion could be found in {data.rows} rows ({budget.reason or 'nothing could be followed'}); "
+            "give more rows, a longer --time, or say what drives the system (--inputs)."
+        )
+    with np.errstate(all="ignore"):
+        return _conclude(data, order, found, budget, seed)
+
+
+def _conclude(data: Series, order: int, found: Found, budget: Budget, seed: int) -> Dynamics:
+    original = motion(data, order)
+    cut = segments(original)
+    formulas, reports = _rounded(found.shot, original, cut)
+    equations = dict(zip(data.states, formulas, strict=True))
+    scale = np.array([np.nanstd(np.concatenate([r.X[:, k] for r in data.runs])) for k in range(len(data.states))])
+    told = _explained(equations, original, scale)
+    held = _heldout(formulas, original, scale)
+    lyapunov = _lyapunov(found.shot, cut)
+    span = sum(float(r.t[-1] - r.t[0]) for r in data.runs) / len(data.runs)
+    noise = {s: float(np.median(original.target(k)[1])) for k, s in enumerate(data.states)}
+    relative = max(max(noise[s] / (scale[k] or 1.0) for k, s in enumerate(data.states)), 1e-9)
+    chaotic = lyapunov * span > CHAOTIC
+    horizon = math.log(LOST / min(relative, 0.1)) / lyapunov if chaotic else math.inf
+    notes = [*data.notes, *_notes(found, original, order)]
+    return Dynamics(
+        equations=equations,
+        inputs=data.inputs,
+        order=order,
+        fronts={s: _front(k, equations, found.candidates[k], original, scale) for k, s in enumerate(data.states)},
+        constants=dict(zip(data.states, reports, strict=True)),
+        noise=noise,
+        explained=dict(zip(data.states, map(float, told), strict=True)),
+        heldout=dict(zip(data.states, map(float, held), strict=True)),
+        horizon=horizon,
+        lyapunov=lyapunov if chaotic else 0.0,
+        scale=tuple(float(v) for v in scale),
+        start=tuple(float(v) for v in found.shot.starts[0]),
+        span=(float(data.runs[0].t[0]), float(data.runs[0].t[-1])),
+        rows=data.rows,
+        notes=tuple(notes),
+        trust=_trust(found.shot, held, horizon, span, chaotic),
+        stop_reason=budget.reason or "every right side was looked at",
+        seconds=budget.elapsed,
+        seed=seed,
+    )
+
+
+def _rounded(
+    shot: Shot, moving: Motion, cut: Segments
+) -> tuple[tuple[sympy.Expr, ...], list[tuple[ConstantReport, ...]]]:
+    """Return the right sides with nice constants where the trajectories allow them, and what became of each.
+
+    A constant is rounded within REACH of its standard error when the nice number costs less than the measured
+    one; the others move along by their correlation.
+    """
+    theta, covariance = shot.theta.copy(), shot.covariance.copy()
+    first_errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    exact: dict[int, sympy.Expr] = {}
+    order = np.argsort(first_errors / (np.abs(theta) + np.finfo(float).tiny), kind="stable")
+    for k in map(int, order):
+        error = max(math.sqrt(max(covariance[k, k], 0.0)), 1e-9 * abs(theta[k]))
+        offered = nice.near(float(theta[k]), error, criterion.number_length(float(theta[k]), error))
+        for number in offered:
+            off = number.value - theta[k]
+            if number.value == 0 or abs(off) > REACH * error:
+                continue
+            if number.price + 0.5 * (off / error) ** 2 < criterion.number_length(float(theta[k]), error):
+                exact[k] = number.exact
+                if covariance[k, k] > 0:
+                    gain = covariance[:, k] / covariance[k, k]
+                    theta = theta + gain * off
+                    covariance = covariance - np.outer(gain, covariance[k])
+                theta[k] = number.value
+                break
+    formulas, reports, at = [], [], 0
+    for program in shot.system.programs:
+        values, rows = {}, []
+        for j, parameter in enumerate(program.parameters):
+            k = at + j
+            values[parameter] = exact.get(k, sympy.Float(float(theta[k]), 17))
+            error = float(first_errors[k] if k in exact else math.sqrt(max(covariance[k, k], 0.0)))
+            rows.append(ConstantReport(f"constant {j + 1}", float(shot.theta[k] if k in exact else theta[k]), error,
+                                       str(exact[k]) if k in exact else None))  # fmt: skip
+        formulas.append(program.template.xreplace(values))
+        reports.append(tuple(rows))
+        at += len(program.parameters)
+    formulas = [_shorter(f) for f in formulas]
+    refitted = shoot(System.of(formulas, moving), cut, 8)
+    if refitted is not None and refitted.chi2 < 1.05 * shot.chi2 + 10 * len(exact):
+        return refitted.expressions, reports
+    return shot.expressions, [tuple(ConstantReport(c.name, c.value, c.stderr) for c in rows) for rows in reports]
+
+
+def _shorter(formula: sympy.Expr) -> sympy.Expr:
+    """Return the formula over one denominator where that is shorter."""
+    together = sympy.factor_terms(sympy.cancel(formula)) if not formula.atoms(sympy.Float) else formula
+    return together if complexity(together) < complexity(formula) else formula
+
+
+def _starts(moving: Motion) -> list[np.ndarray]:
+    out = []
+    for s in moving.stretches:
+        first = s.run.t[0]
+        begin = [float(c.value(first)) for c in s.curves]
+        out.append(np.array(begin + ([float(c.slope(first)) for c in s.curves] if moving.order == 2 else [])))
+    return out
+
+
+def _explained(equations: dict[str, sympy.Expr], moving: Motion, scale: np.ndarray) -> np.ndarray:
+    """Return the share of each state's variance that simulations from the first rows explain, the worst run's."""
+    shares = []
+    for s, begin in zip(moving.stretches, _starts(moving), strict=True):
+        path = follow(equations, begin, s.run.t, order=moving.order, input_names=moving.series.inputs,
+                      inputs=s.run.U, scale=scale)  # fmt: skip
+        shares.append(explained(s.run.X, path.X))
+    return np.min(shares, axis=0)
+
+
+def _heldout(formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray) -> np.ndarray:
+    """Return the same for what constants were not fitted to: the last run, or the last quarter of the only one."""
+    runs = moving.series.runs
+    if len(runs) > 1:
+        part, rest = runs[:-1], runs[-1]
+    else:
+        border = int(TRAINED * runs[0].rows)
+        part, rest = (runs[0].part(slice(0, border)),), runs[0].part(slice(border, None))
+    names = moving.series
+    try:
+        trained = motion(Series(part, names.states, names.inputs), moving.order)
+        free = [f.xreplace({q: sympy.Float(q, 17) for q in f.atoms(sympy.Rational) if not q.is_Integer}) for f in formulas]
+        shot = shoot(System.of(free, trained), segments(trained), 8)
+        if shot is None:
+            return np.full(len(scale), -1.0)
+        known = motion(Series((rest,), names.states, names.inputs), moving.order)
+        return _explained(dict(zip(names.states, shot.expressions, strict=True)), known, scale)
+    except (ValueError, np.linalg.LinAlgError):
+        return np.full(len(scale), np.nan)  # too few rows for a stretch of their own
+
+
+def _lyapunov(shot: Shot, cut: Segments) -> float:
+    """Return the largest Lyapunov exponent along the fitted trajectory (Benettin and others, Meccanica 15, 1980)."""
+    _, by_start, _ = simulate_segments(shot.system, cut, shot.theta, shot.starts)
+    growth, time = 0.0, 0.0
+    direction = np.ones(by_start.shape[-1]) / math.sqrt(by_start.shape[-1])
+    for s in range(len(by_start)):
+        if s and cut.run[s] != cut.run[s - 1]:
+            direction = np.ones_like(direction) / math.sqrt(len(direction))
+        moved = by_start[s, -1] @ direction
+        size = float(np.linalg.norm(moved))
+        if not np.isfinite(size) or size == 0:
+            return 0.0
+        growth += math.log(size)
+        time += float(cut.times[s, -1] - cut.times[s, 0])
+        direction = moved / size
+    return max(growth / time, 0.0) if time > 0 else 0.0
+
+
+def _front(
+    state: int,
+    equations: dict[str, sympy.Expr],
+    candidates: Sequence[Candidate],
+    moving: Motion,
+    scale: np.ndarray,
+) -> tuple[RightSide, ...]:
+    """Return a state's right sides, each simulated beside the other states' chosen ones."""
+    name = moving.series.states[state]
+    rows = front([RightSide(c.expression, c.complexity, c.chi2 / c.rows, math.nan) for c in candidates])
+    out = []
+    for row in rows:
+        share = float(_explained({**equations, name: row.expression}, moving, scale)[state])
+        out.append(RightSide(row.expression, row.complexity, row.loss, share if share > -1 else math.nan))
+    return tuple(out)
+
+
+def _notes(found: Found, moving: Motion, order: int) -> list[str]:
+    out = []
+    shot = found.shot
+    if shot.chi2 > 2.0 * shot.rows:
+        unseen = "" if order == 2 else "; something that was not measured may drive the states (try --order 2)"
+        out.append(f"the best equations leave {math.sqrt(shot.chi2 / shot.rows):.3g} times the noise{unseen}")
+    for s in moving.stretches:
+        gap, usual = float(np.max(np.diff(s.run.t))), float(np.median(np.diff(s.run.t)))
+        turns = max(float(c.freedom) for c in s.curves)
+        if turns > 0.8 * s.run.rows and np.median(s.curves[0].noise) > 1e-3 * np.nanstd(s.run.X):
+            out.append("the rows are so far apart in time that faster motion between them cannot be seen (aliasing)")
+        if gap > 10 * usual:
+            out.append(f"a gap of {gap:.3g} in time is {gap / usual:.0f} times the usual step")
+    return list(dict.fromkeys(out))
+
+
+def _trust(shot: Shot, held: np.ndarray, horizon: float, span: float, chaotic: bool) -> str:
+    """Return in a sentence how far the equations can be trusted."""
+    share = float(np.nanmin(held)) if np.isfinite(held).any() else math.nan
+    if chaotic:
+        text = f"The system is chaotic: it can be foretold for about {horizon:.3g} units of time, of {span:.3g} seen."
+    elif not math.isfinite(share):
+        text = "There are too few rows to hold a stretch of time back."
+    elif share > 0.9:
+        text = f"A stretch of time that no constant was fitted to is followed (R2 at least {share:.4g})."
+    elif share <= -1:
+        text = "Simulated over a stretch of time that no constant was fitted to, the equations diverge: do not rely on them."
+    else:
+        text = f"A stretch of time that no constant was fitted to is followed badly (R2 {share:.2g})."
+    noise = math.sqrt(max(shot.chi2 / max(shot.rows - len(shot.theta), 1), 0.0))
+    return text if noise < 1.5 else f"{text} The equations leave {noise:.2g} times the noise."

@@ -1,0 +1,150 @@
+"""Following a system from a state: never without end, divergence a named outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+from scipy.integrate import solve_ivp
+
+from kansym.base.errors import InputError
+from kansym.formula.program import Program
+from kansym.functions.parsing import symbols
+from kansym.pipeline.motion.integral import TIME, speed
+
+MOST_EVALUATIONS = 200_000
+"""Evaluations of the right sides after which a simulation is given up: seconds, where a law needs thousands."""
+
+ESCAPE = 1e6
+"""A state this many times larger than the start and the data has left for infinity."""
+
+TOLERANCE = 1e-9
+"""Relative error of one step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """Hold a simulated run: times (n,), states (n, states), NaN after the end; how it ended.
+
+    `outcome` is "followed", "diverged", "undefined" or "too slow".
+    """
+
+    t: np.ndarray
+    X: np.ndarray
+    outcome: str
+
+
+class _Given(Exception):
+    """Carry the reason why a simulation was given up."""
+
+
+def follow(
+    equations: Mapping[str, sympy.Expr],
+    start: Sequence[float] | np.ndarray,
+    t: np.ndarray,
+    *,
+    order: int = 1,
+    input_names: Sequence[str] = (),
+    inputs: np.ndarray | None = None,
+    scale: np.ndarray | None = None,
+) -> Simulated:
+    """Integrate the equations from `start` at t[0] and return the states at times t (n,).
+
+    `start` holds the states, for order 2 then their speeds. `inputs` (n, k) are interpolated linearly between
+    the times. `scale` (states,) is the size that states usually have. Raises InputError for times that do not
+    increase and for a start of another size.
+    """
+    t = np.asarray(t, float)
+    z0 = np.asarray(start, float).ravel()
+    states = tuple(equations)
+    if t.ndim != 1 or len(t) < 1 or not np.all(np.isfinite(t)) or np.any(np.diff(t) <= 0):
+        raise InputError("The times of a simulation must be finite and increase; sort them, each once.")
+    if z0.shape != (len(states) * order,) or not np.all(np.isfinite(z0)):
+        raise InputError(f"The start has {z0.size} numbers; it takes {len(states) * order}, all finite: "
+                         f"{', '.join(_moving(states, order))}.")  # fmt: skip
+    if len(input_names) and (inputs is None or np.asarray(inputs).reshape(len(t), -1).shape[1] != len(input_names)):
+        raise InputError(f"The system is driven by {', '.join(input_names)}; give inputs, one row a time.")
+    driven = np.empty((len(t), 0)) if inputs is None else np.asarray(inputs, float).reshape(len(t), -1)
+    size = np.abs(z0) + 1.0 if scale is None else np.abs(z0) + np.resize(np.asarray(scale, float), len(z0)) + 1e-300
+    slopes = _right_side(equations, order, input_names, t, driven, ESCAPE * size)
+    out = np.full((len(t), len(states)), np.nan)
+    out[0] = z0[: len(states)]
+    if len(t) == 1:
+        return Simulated(t, out, "followed")
+    outcome, path = "followed", None
+    try:
+        with np.errstate(all="ignore"):
+            path = solve_ivp(slopes, (t[0], t[-1]), z0, method="LSODA", dense_output=True, rtol=TOLERANCE,
+                             atol=TOLERANCE * 1e-3 * float(np.min(size)))  # fmt: skip
+        reached, values = path.t[-1], path.sol
+        outcome = "followed" if path.success else "diverged"
+    except _Given as reason:
+        outcome = str(reason)
+        reached, values = slopes.reached(t, z0)  # type: ignore[attr-defined]
+    inside = t <= reached
+    if values is not None and inside.any():
+        out[inside] = values(t[inside])[: len(states)].T
+    if outcome == "followed" and not np.all(np.isfinite(out)):
+        outcome = "undefined"
+    return Simulated(t, out, outcome)
+
+
+def _moving(states: Sequence[str], order: int) -> tuple[str, ...]:
+    return (*states, *(speed(s) for s in states)) if order == 2 else tuple(states)
+
+
+class _RightSide:
+    """Evaluate the right sides at one time, and count; the mark of the last good time is kept for a second try."""
+
+    def __init__(self, slopes: Callable[[float, np.ndarray], np.ndarray], limits: np.ndarray) -> None:
+        self.slopes, self.limits = slopes, limits
+        self.count, self.last = 0, -np.inf
+
+    def __call__(self, time: float, state: np.ndarray) -> np.ndarray:
+        self.count += 1
+        if self.count > MOST_EVALUATIONS:
+            raise _Given("too slow")
+        if np.any(np.abs(state) > self.limits):
+            raise _Given("diverged")
+        out = self.slopes(time, state)
+        if not np.all(np.isfinite(out)):
+            raise _Given("undefined")
+        self.last = max(self.last, time)
+        return out
+
+    def reached(self, t: np.ndarray, start: np.ndarray) -> tuple[float, Callable[[np.ndarray], np.ndarray] | None]:
+        """Return how far the states could be followed safely, and their values up to there."""
+        end = t[0] + 0.98 * (self.last - t[0])
+        again = _RightSide(self.slopes, self.limits)
+        again.count = 0
+        if not np.isfinite(end) or end <= t[0]:
+            return t[0], None
+        try:
+            path = solve_ivp(again, (t[0], end), start, method="LSODA", dense_output=True, rtol=1e-6)
+        except _Given:
+            return t[0], None
+        return float(path.t[-1]), path.sol
+
+
+def _right_side(
+    equations: Mapping[str, sympy.Expr],
+    order: int,
+    input_names: Sequence[str],
+    t: np.ndarray,
+    driven: np.ndarray,
+    limits: np.ndarray,
+) -> _RightSide:
+    states = tuple(equations)
+    taken = (*_moving(states, order), *input_names)
+    names = taken if TIME in taken else (*taken, TIME)
+    programs = [Program.compile(e, symbols(names)) for e in equations.values()]
+
+    def slopes(time: float, state: np.ndarray) -> np.ndarray:
+        now = [np.interp(time, t, driven[:, k]) for k in range(driven.shape[1])]
+        row = np.array([[*state, *now, time]])[:, : len(names)]
+        values = [p.value(row)[0] for p in programs]
+        return np.array([*state[len(states) :], *values] if order == 2 else values)
+
+    return _RightSide(slopes, limits)
