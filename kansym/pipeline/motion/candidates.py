@@ -14,6 +14,9 @@ from kansym.pipeline.motion.integral import Motion, fit
 KEPT = 8
 """Right sides of one state that are kept for simulation."""
 
+CLOSER = 0.9
+"""A larger right side is kept when it leaves less than this share of what smaller ones leave."""
+
 BRIEF = 12
 """Symbols of a right side so short that nothing shorter need be looked for once it leaves only noise."""
 
@@ -77,11 +80,9 @@ def _bare(formula: sympy.Expr) -> list[sympy.Expr]:
 
 
 def _best(found: dict[str, Candidate]) -> list[Candidate]:
-    """Return the shortest descriptions, and of each size at most two."""
-    ranked, sizes = [], {}
-    for candidate in sorted(found.values(), key=lambda c: (c.length, c.complexity)):
-        size = candidate.complexity
-        sizes[size] = sizes.get(size, 0) + 1
-        if sizes[size] <= 2:
-            ranked.append(candidate)
-    return ranked[:KEPT]
+    """Return the right sides that no simpler one comes near, shortest description first."""
+    kept: list[Candidate] = []
+    for candidate in sorted(found.values(), key=lambda c: (c.complexity, c.chi2)):
+        if not kept or candidate.chi2 < CLOSER * min(c.chi2 for c in kept):
+            kept.append(candidate)
+    return sorted(kept, key=lambda c: c.length)[:KEPT]

@@ -25,11 +25,11 @@ from kansym.pipeline.motion.trajectory import Series
 RIVALS = 4
 """Right sides of a state that are tried in simulation beside the likeliest."""
 
-NEAR = 60.0
+NEAR = 200.0
 """Nats behind the likeliest in the integrated form within which a right side is tried."""
 
-WEAK = 6.0
-"""Standard errors below which a term is tried without; a term of five symbols pays from 4.7 up in 800 rows."""
+WEAK = 40.0
+"""Nats that leaving a term out may cost, by its standard error, to be tried: no term of a law costs more."""
 
 ROUNDS = 3
 """Times that right sides are looked for again along the simulated trajectories."""
@@ -135,13 +135,15 @@ def _thinned(shot: Shot, moving: Motion, cut: Segments, budget: Budget) -> Shot:
 
 def _weakest(shot: Shot, refused: set[str]) -> tuple[int, sympy.Expr] | None:
     """Return the right side without its least certain term, where one is uncertain."""
-    errors = np.sqrt(np.clip(np.diag(shot.covariance), 0, None))
+    spare = max(shot.rows - len(shot.theta), 1)
+    # in units of the measurement noise, not of what is left: next to nothing is left of clean rows
+    errors = np.sqrt(np.clip(np.diag(shot.covariance), 0, None) / max(shot.chi2 / spare, np.finfo(float).tiny))
     best: tuple[float, int, sympy.Expr] | None = None
     for state, program in enumerate(shot.system.programs):
         at = sum(len(p.start) for p in shot.system.programs[:state])
         expression = program.expression(shot.theta[at : at + len(program.start)])
         for k, parameter in enumerate(program.parameters):
-            strength = abs(shot.theta[at + k]) / (errors[at + k] + np.finfo(float).tiny)
+            strength = 0.5 * (shot.theta[at + k] / (errors[at + k] + np.finfo(float).tiny)) ** 2
             inside = program.template.xreplace({parameter: sympy.S.Zero})
             if strength > WEAK or inside.has(sympy.zoo, sympy.nan) or not inside.free_symbols:
                 continue

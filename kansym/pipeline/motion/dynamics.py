@@ -137,7 +137,7 @@ def _rounded(
         offered = nice.near(float(theta[k]), error, criterion.number_length(float(theta[k]), error))
         for number in offered:
             off = number.value - theta[k]
-            if number.value == 0 or abs(off) > REACH * error:
+            if not number.exact.is_Rational or number.value == 0 or abs(off) > REACH * error:
                 continue
             if number.price + 0.5 * (off / error) ** 2 < criterion.number_length(float(theta[k]), error):
                 exact[k] = number.exact
