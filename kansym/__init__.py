@@ -10,9 +10,11 @@ __version__ = "0.1.0"
 # Public names and the rooms they live in; loaded on first use so that `import kansym` stays light.
 _PUBLIC: dict[str, str] = {
     "Graph": "kansym.functions.graph",
+    "Dynamics": "kansym.pipeline.motion.system",
     "Ensemble": "kansym.network.ensemble",
     "KAN": "kansym.estimators.session",
     "KansymClassifier": "kansym.estimators.classifier",
+    "KansymDynamics": "kansym.estimators.dynamics",
     "KansymError": "kansym.base.errors",
     "KansymRegressor": "kansym.estimators.regressor",
     "Library": "kansym.functions.library",
@@ -20,6 +22,7 @@ _PUBLIC: dict[str, str] = {
     "Run": "kansym.pipeline.run",
     "Session": "kansym.estimators.session",
     "discover": "kansym.pipeline.flow",
+    "dynamics": "kansym.pipeline.motion.dynamics",
     "fit_affine": "kansym.functions.affine",
     "fit_pade": "kansym.search.pade",
     "match": "kansym.functions.matching",

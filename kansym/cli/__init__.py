@@ -18,7 +18,7 @@ import click
 
 import kansym
 from kansym.base.errors import KansymError
-from kansym.cli import curves, data, discover, models, relations, resume
+from kansym.cli import curves, data, discover, dynamics, models, relations, resume
 
 
 class _Program(click.Group):
@@ -110,6 +110,7 @@ def main() -> None:
 
 for _command in (
     discover.discover,
+    dynamics.dynamics,
     resume.resume,
     relations.relations,
     curves.fit,

@@ -1,4 +1,4 @@
-"""All right sides that might move one state, from the cheapest look to the longest, judged in the integrated form."""
+"""All right sides that might move one state, the cheapest look first, judged in the integrated form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BRIEF = 12
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Hold a right side with its constants fitted in the integrated form: chi2 over `rows` rows, nats in all."""
+    """Hold a right side as fitted in the integrated form: chi2 over `rows` rows, nats in all."""
 
     expression: sympy.Expr
     chi2: float

@@ -1,8 +1,8 @@
 """The whole way from time series to equations: candidates a state, simulation, choice.
 
-The states' likeliest right sides are simulated together; each is then changed for another, and thinned, as long as
-that shortens the description of all trajectories. Where the smooth curves were too coarse (fast swings under noise),
-the simulated trajectories take their place and the right sides are looked for once more.
+The states' likeliest right sides are simulated together; each is then changed for another, and thinned, as
+long as that shortens the description of all trajectories. Where the smooth curves were too coarse (fast
+swings under noise), the simulated trajectories take their place and the right sides are looked for once more.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
             best = found
         elif best is not None:
             break
-        if best is None or best.shot.chi2 <= POOR * best.shot.rows and turn > 0 or budget.exhausted:
+        if best is None or (best.shot.chi2 <= POOR * best.shot.rows and turn > 0) or budget.exhausted:
             break
         if best.shot.chi2 <= POOR * best.shot.rows and _sharp(original):
             break
@@ -75,7 +75,9 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
 
 def _sharp(moving: Motion) -> bool:
     """Tell whether there is next to no noise, so that the smooth curves are as good as the states."""
-    noise = [np.median(moving.target(k)[1]) / np.std(moving.target(k)[0]) for k in range(len(moving.series.states))]
+    noise = [
+        np.median(moving.target(k)[1]) / np.std(moving.target(k)[0]) for k in range(len(moving.series.states))
+    ]
     return max(noise) < 1e-4
 
 
@@ -137,7 +139,9 @@ def _weakest(shot: Shot, refused: set[str]) -> tuple[int, sympy.Expr] | None:
     """Return the right side without its least certain term, where one is uncertain."""
     spare = max(shot.rows - len(shot.theta), 1)
     # in units of the measurement noise, not of what is left: next to nothing is left of clean rows
-    errors = np.sqrt(np.clip(np.diag(shot.covariance), 0, None) / max(shot.chi2 / spare, np.finfo(float).tiny))
+    errors = np.sqrt(
+        np.clip(np.diag(shot.covariance), 0, None) / max(shot.chi2 / spare, np.finfo(float).tiny)
+    )
     best: tuple[float, int, sympy.Expr] | None = None
     for state, program in enumerate(shot.system.programs):
         at = sum(len(p.start) for p in shot.system.programs[:state])
@@ -147,7 +151,13 @@ def _weakest(shot: Shot, refused: set[str]) -> tuple[int, sympy.Expr] | None:
             inside = program.template.xreplace({parameter: sympy.S.Zero})
             if strength > WEAK or inside.has(sympy.zoo, sympy.nan) or not inside.free_symbols:
                 continue
-            values = dict(zip(program.parameters, map(lambda v: sympy.Float(float(v), 17), shot.theta[at:]), strict=False))
+            values = dict(
+                zip(
+                    program.parameters,
+                    (sympy.Float(float(v), 17) for v in shot.theta[at:]),
+                    strict=False,
+                )
+            )
             formula = inside.xreplace(values)
             if str(formula) in refused or complexity(formula) >= complexity(expression):
                 continue

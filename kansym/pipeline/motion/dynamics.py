@@ -30,7 +30,7 @@ TRAINED = 0.75
 """Share of a single run that the constants are fitted to before the rest of it judges them."""
 
 CHAOTIC = 3.0
-"""Lyapunov exponent times the time observed above which a system counts as chaotic: errors grow twentyfold."""
+"""Lyapunov exponent times the time observed from which a system counts as chaotic: errors grow twentyfold."""
 
 LOST = 0.3
 """Share of a state's size at which a simulation no longer follows."""
@@ -51,11 +51,11 @@ def dynamics(
 ) -> Dynamics:
     """Find the laws of motion dx/dt = f(x, u, t) of states X (n, states) measured at times t (n,).
 
-    t may be one number, the time between two rows; t and X may be lists of arrays, one a run, or `groups` (n,)
-    tells runs apart. `inputs` (n, k) are known quantities that drive the system. NaN is a value not measured.
-    `order` 2 looks for d2x/dt2 = f(x, dx/dt, u, t) when only positions are given. The same arrays give the same
-    answer; `seed` is kept for the record, nothing here is drawn. Raises InputError for times or states that
-    cannot be used, and when no system could be followed.
+    t may be one number, the time between two rows; t and X may be lists of arrays, one a run, or `groups`
+    (n,) tells runs apart. `inputs` (n, k) are known quantities that drive the system. NaN is a value not
+    measured. `order` 2 looks for d2x/dt2 = f(x, dx/dt, u, t) when only positions are given. The same arrays
+    give the same answer; `seed` is kept for the record, nothing here is drawn. Raises InputError for times or
+    states that cannot be used, and when no system could be followed.
 
     >>> import numpy as np
     >>> t = np.linspace(0, 4, 100)
@@ -75,8 +75,8 @@ def dynamics(
         budget.cancelled = not budget.exhausted
     if found is None:
         raise InputError(
-            f"No law of motion could be found in {data.rows} rows ({budget.reason or 'nothing could be followed'}); "
-            "give more rows, a longer --time, or say what drives the system (--inputs)."
+            f"No law of motion was found in {data.rows} rows ({budget.reason or 'none could be followed'}); "
+            "give more rows, a longer time limit, or say what drives the system (inputs)."
         )
     with np.errstate(all="ignore"):
         return _conclude(data, order, found, budget, seed)
@@ -87,7 +87,9 @@ def _conclude(data: Series, order: int, found: Found, budget: Budget, seed: int)
     cut = segments(original)
     formulas, reports = _rounded(found.shot, original, cut)
     equations = dict(zip(data.states, formulas, strict=True))
-    scale = np.array([np.nanstd(np.concatenate([r.X[:, k] for r in data.runs])) for k in range(len(data.states))])
+    scale = np.array(
+        [np.nanstd(np.concatenate([r.X[:, k] for r in data.runs])) for k in range(len(data.states))]
+    )
     told = _explained(equations, original, scale)
     held = _heldout(formulas, original, scale)
     lyapunov = _lyapunov(found.shot, cut)
@@ -101,7 +103,9 @@ def _conclude(data: Series, order: int, found: Found, budget: Budget, seed: int)
         equations=equations,
         inputs=data.inputs,
         order=order,
-        fronts={s: _front(k, equations, found.candidates[k], original, scale) for k, s in enumerate(data.states)},
+        fronts={
+            s: _front(k, equations, found.candidates[k], original, scale) for k, s in enumerate(data.states)
+        },
         constants=dict(zip(data.states, reports, strict=True)),
         noise=noise,
         explained=dict(zip(data.states, map(float, told), strict=True)),
@@ -154,8 +158,9 @@ def _rounded(
             k = at + j
             values[parameter] = exact.get(k, sympy.Float(float(theta[k]), 17))
             error = float(first_errors[k] if k in exact else math.sqrt(max(covariance[k, k], 0.0)))
-            rows.append(ConstantReport(f"constant {j + 1}", float(shot.theta[k] if k in exact else theta[k]), error,
-                                       str(exact[k]) if k in exact else None))  # fmt: skip
+            before = float(shot.theta[k] if k in exact else theta[k])
+            rounded = str(exact[k]) if k in exact else None
+            rows.append(ConstantReport(f"constant {j + 1}", before, error, rounded))
         formulas.append(program.template.xreplace(values))
         reports.append(tuple(rows))
         at += len(program.parameters)
@@ -163,7 +168,9 @@ def _rounded(
     refitted = shoot(System.of(formulas, moving), cut, 8)
     if refitted is not None and refitted.chi2 < 1.05 * shot.chi2 + 10 * len(exact):
         return refitted.expressions, reports
-    return shot.expressions, [tuple(ConstantReport(c.name, c.value, c.stderr) for c in rows) for rows in reports]
+    return shot.expressions, [
+        tuple(ConstantReport(c.name, c.value, c.stderr) for c in rows) for rows in reports
+    ]
 
 
 def _shorter(formula: sympy.Expr) -> sympy.Expr:
@@ -182,7 +189,7 @@ def _starts(moving: Motion) -> list[np.ndarray]:
 
 
 def _explained(equations: dict[str, sympy.Expr], moving: Motion, scale: np.ndarray) -> np.ndarray:
-    """Return the share of each state's variance that simulations from the first rows explain, the worst run's."""
+    """Return the share of each state's variance that simulations explain, the worst run's."""
     shares = []
     for s, begin in zip(moving.stretches, _starts(moving), strict=True):
         path = follow(equations, begin, s.run.t, order=moving.order, input_names=moving.series.inputs,
@@ -192,7 +199,7 @@ def _explained(equations: dict[str, sympy.Expr], moving: Motion, scale: np.ndarr
 
 
 def _heldout(formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray) -> np.ndarray:
-    """Return the same for what constants were not fitted to: the last run, or the last quarter of the only one."""
+    """Return the same for what constants were not fitted to: the last run, or the last quarter of one."""
     runs = moving.series.runs
     if len(runs) > 1:
         part, rest = runs[:-1], runs[-1]
@@ -202,7 +209,10 @@ def _heldout(formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray) 
     names = moving.series
     try:
         trained = motion(Series(part, names.states, names.inputs), moving.order)
-        free = [f.xreplace({q: sympy.Float(q, 17) for q in f.atoms(sympy.Rational) if not q.is_Integer}) for f in formulas]
+        free = [
+            f.xreplace({q: sympy.Float(q, 17) for q in f.atoms(sympy.Rational) if not q.is_Integer})
+            for f in formulas
+        ]
         shot = shoot(System.of(free, trained), segments(trained), 8)
         if shot is None:
             return np.full(len(scale), -1.0)
@@ -213,7 +223,10 @@ def _heldout(formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray) 
 
 
 def _lyapunov(shot: Shot, cut: Segments) -> float:
-    """Return the largest Lyapunov exponent along the fitted trajectory (Benettin and others, Meccanica 15, 1980)."""
+    """Return the largest Lyapunov exponent along the fitted trajectory.
+
+    Source of the method: Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15, 1980.
+    """
     _, by_start, _ = simulate_segments(shot.system, cut, shot.theta, shot.starts)
     growth, time = 0.0, 0.0
     direction = np.ones(by_start.shape[-1]) / math.sqrt(by_start.shape[-1])
@@ -251,13 +264,17 @@ def _notes(found: Found, moving: Motion, order: int) -> list[str]:
     out = []
     shot = found.shot
     if shot.chi2 > 2.0 * shot.rows:
-        unseen = "" if order == 2 else "; something that was not measured may drive the states (try --order 2)"
+        unseen = (
+            "" if order == 2 else "; something that was not measured may drive the states (try --order 2)"
+        )
         out.append(f"the best equations leave {math.sqrt(shot.chi2 / shot.rows):.3g} times the noise{unseen}")
     for s in moving.stretches:
         gap, usual = float(np.max(np.diff(s.run.t))), float(np.median(np.diff(s.run.t)))
         turns = max(float(c.freedom) for c in s.curves)
         if turns > 0.8 * s.run.rows and np.median(s.curves[0].noise) > 1e-3 * np.nanstd(s.run.X):
-            out.append("the rows are so far apart in time that faster motion between them cannot be seen (aliasing)")
+            out.append(
+                "the rows are so far apart in time that faster motion between them cannot be seen (aliasing)"
+            )
         if gap > 10 * usual:
             out.append(f"a gap of {gap:.3g} in time is {gap / usual:.0f} times the usual step")
     return list(dict.fromkeys(out))
@@ -266,15 +283,16 @@ def _notes(found: Found, moving: Motion, order: int) -> list[str]:
 def _trust(shot: Shot, held: np.ndarray, horizon: float, span: float, chaotic: bool) -> str:
     """Return in a sentence how far the equations can be trusted."""
     share = float(np.nanmin(held)) if np.isfinite(held).any() else math.nan
+    apart = "a stretch of time that no constant was fitted to"
     if chaotic:
-        text = f"The system is chaotic: it can be foretold for about {horizon:.3g} units of time, of {span:.3g} seen."
+        text = f"Chaotic: it can be foretold for about {horizon:.3g} units of time, of {span:.3g} seen."
     elif not math.isfinite(share):
         text = "There are too few rows to hold a stretch of time back."
     elif share > 0.9:
-        text = f"A stretch of time that no constant was fitted to is followed (R2 at least {share:.4g})."
+        text = f"Followed over {apart} (R2 at least {share:.4g})."
     elif share <= -1:
-        text = "Simulated over a stretch of time that no constant was fitted to, the equations diverge: do not rely on them."
+        text = f"Over {apart} the equations diverge: do not rely on them."
     else:
-        text = f"A stretch of time that no constant was fitted to is followed badly (R2 {share:.2g})."
+        text = f"Followed badly over {apart} (R2 {share:.2g})."
     noise = math.sqrt(max(shot.chi2 / max(shot.rows - len(shot.theta), 1), 0.0))
     return text if noise < 1.5 else f"{text} The equations leave {noise:.2g} times the noise."

@@ -1,7 +1,8 @@
 """The integrated form of a law: x(t) - x(0) is the integral of its right side along the smooth curves.
 
-Noise stays as it was measured, one value a row, where slopes would magnify it; constants come out right to the
-noise over the root of the rows (integral matching; Dattner and Klaassen, Electronic J. Statistics 9, 2015).
+Noise stays as it was measured, one value a row, where slopes would magnify it; constants come out right to
+the noise over the root of the rows (integral matching; Dattner and Klaassen, Electronic J. Statistics 9,
+2015).
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ NODES = 4
 """Gauss nodes between two rows: the integral is exact for curves of degree seven, as the splines are."""
 
 SHARPEST = 1e-6
-"""Least noise, as a share of a state's SD, that the integrated form is weighed with: the smooth curves of clean
-rows are right to 1e-8 on slow systems, to 5e-5 on fast ones, and what they lack is no term of the law."""
+"""Least noise, as a share of a state's SD, that the integrated form is weighed with: the smooth curves of
+clean rows are right to 1e-8 on slow systems, to 5e-5 on fast ones, and what they lack is no term of the
+law."""
 
 TIME = "t"
 """The name of the time in a right side; a state or input of that name takes it away."""
@@ -35,7 +37,8 @@ class Stretch:
     """Hold one run at its quadrature nodes.
 
     `columns` (nodes, states + inputs + time) are what a right side is evaluated on, `slopes` (nodes, states)
-    the smooth curves' own, `weights` (nodes,) the quadrature's, `at` (rows,) how many nodes come before a row.
+    the smooth curves' own, `weights` (nodes,) the quadrature's, `at` (rows,) how many nodes come before a
+    row.
     """
 
     run: Trajectory
@@ -172,15 +175,22 @@ def _at_nodes(series: Series, smooths: Sequence[Sequence[Smooth]], order: int) -
         if order == 2:
             slopes = np.column_stack([c.spline.derivative(2)(times) for c in curves])
         stretches.append(
-            Stretch(run, curves, times, np.hstack(columns), slopes, (half[:, None] * weights).ravel(),
-                    NODES * np.arange(run.rows))  # fmt: skip
+            Stretch(
+                run,
+                curves,
+                times,
+                np.hstack(columns),
+                slopes,
+                (half[:, None] * weights).ravel(),
+                NODES * np.arange(run.rows),
+            )
         )
     return Motion(series, tuple(stretches), order)
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Hold a right side whose constants fit the integrated form: chi2 is the sum of squared residuals over SD."""
+    """Hold a right side fitted to the integrated form; chi2 is the sum of squared residuals over SD."""
 
     program: Program
     theta: np.ndarray

@@ -1,7 +1,8 @@
 """Right sides with a function that has a constant inside: 1/(1 + p*x), x^p, exp(p*x), sin(p*x), sin(p*t).
 
 The constant is scanned on a grid, each value with the best sum that it allows (linear in the rest); the best
-few are refined together with all other constants in the integrated form (variable projection by scan; Golub and
+few are refined together with all other constants in the integrated form (variable projection by scan; Golub
+and
 Pereyra, SIAM J. Numerical Analysis 10, 1973).
 """
 
@@ -66,7 +67,8 @@ def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> 
     """Return right sides with one function that has a constant inside, the likeliest function first.
 
     Every product of a function and a factor is scanned beside a few plain terms chosen greedily; for the best
-    LIKELY ones the constant is found by a line search, with best subsets of plain terms at every step; the best
+    LIKELY ones the constant is found by a line search, with best subsets of plain terms at every step; the
+    best
     REFINED are searched once more with all factors. `known` is a right side with such a function already: its
     terms are kept as columns, so that a second one can be found beside it.
     """
@@ -96,7 +98,8 @@ def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> 
     near = [(*_line_search(kinds[n], k, p, 8, greedy), n, k) for _, n, k, p in scanned[:POSSIBLE]]
     near.sort(key=lambda s: (s[0], s[2], s[3]))
     refined = [(*_line_search(kinds[n], k, p, 12, subsets), n) for _, p, n, k in near[:LIKELY]]
-    found, seen = [], set()
+    found: list[sympy.Expr] = []
+    seen: set[int] = set()
     for _, p, number in sorted(refined):
         if number not in seen and len(seen) < REFINED:
             seen.add(number)
@@ -112,7 +115,7 @@ def _plain(moving: Motion, known: sympy.Expr | None) -> list[Term]:
     return plain
 
 
-def _columns(terms: list[Term], moving: Motion, state: int) -> list[tuple[np.ndarray, ...]]:
+def _columns(terms: list[Term], moving: Motion, state: int) -> list[np.ndarray]:
     """Return the regression columns of products with a function, those of one wave together."""
     values = np.column_stack([t.values for t in terms])
     if not np.all(np.isfinite(values)):
@@ -145,7 +148,9 @@ def _line_search(
     at = int(np.argmin(np.abs(grid - p)))
     bounds = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
     options = {"maxiter": steps, "xatol": 1e-6 * abs(p)}
-    found = minimize_scalar(lambda v: left(family, which, float(v)), bounds=bounds, method="bounded", options=options)
+    found = minimize_scalar(
+        lambda v: left(family, which, float(v)), bounds=bounds, method="bounded", options=options
+    )
     return float(found.fun), float(found.x)
 
 
@@ -196,10 +201,14 @@ def families(moving: Motion) -> Iterator[Family]:
         span = float(np.ptp(t))
         fastest = np.pi * moving.series.rows / len(moving.series.runs) / span / 4
         step = np.pi / span / 2
-        yield Family(np.arange(2 * step, min(fastest, 120 * step), step), *_waves(moving.symbols[-1], t), (one,))
+        yield Family(
+            np.arange(2 * step, min(fastest, 120 * step), step), *_waves(moving.symbols[-1], t), (one,)
+        )
 
 
-def _denominators(states: Sequence[tuple[sympy.Symbol, np.ndarray]]) -> Iterator[tuple[sympy.Expr, np.ndarray]]:
+def _denominators(
+    states: Sequence[tuple[sympy.Symbol, np.ndarray]],
+) -> Iterator[tuple[sympy.Expr, np.ndarray]]:
     for s, x in states:
         for power in (1, 2, 3, 4):
             if power % 2 == 0 or x.min() >= 0:

@@ -1,8 +1,8 @@
 """Right sides of all states together, proved by simulation: constants fitted by multiple shooting.
 
 The time is cut into segments that start from states of their own; constants, starts and the condition that
-segments join are fitted at once (Bock, 1983). Derivatives come from the variational equations, integrated with the
-states by the eighth-order method of Dormand and Prince in fixed steps, all segments in one batch.
+segments join are fitted at once (Bock, 1983). Derivatives come from the variational equations, integrated
+with the states by the eighth-order method of Dormand and Prince in fixed steps, all segments in one batch.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class System:
         n = len(self.programs)
         return np.column_stack([*([columns[:, n + k] for k in range(n)] if self.order == 2 else []), *values])
 
-    def sensitivities(self, columns: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def sensitivities(
+        self, columns: np.ndarray, theta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return slopes (m, moving), their derivatives by the moving vector and by the constants."""
         n, m = len(self.programs), len(columns)
         moving = n * self.order
@@ -91,7 +93,8 @@ class System:
 class Segments:
     """Hold all segments padded to one length: times (s, k), data and noise (s, k, states; NaN is unknown).
 
-    `starts` (s, moving) are the smooth curves' own states, `joins` the pairs of segments that follow each other.
+    `starts` (s, moving) are the smooth curves' own states, `joins` the pairs of segments that follow each
+    other.
     """
 
     times: np.ndarray
@@ -116,7 +119,8 @@ def segments(moving: Motion) -> Segments:
     """Cut all runs into segments that share their border rows."""
     total = moving.series.rows
     length = max(SEGMENT_ROWS, int(np.ceil(total / MOST_SEGMENTS)))
-    times, data, noise, starts, joins, runs = [], [], [], [], [], []
+    times: list[np.ndarray] = []
+    data, noise, starts, joins, runs = [], [], [], [], []
     for r, s in enumerate(moving.stretches):
         sd = np.column_stack([_known_noise(moving, s, k) for k in range(s.run.X.shape[1])])
         firsts = list(range(0, max(s.run.rows - 2, 1), length))
@@ -148,7 +152,8 @@ def _known_noise(moving: Motion, stretch: Stretch, state: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """Hold a system whose constants fit the trajectories: chi2 is the sum of squared residuals over the noise.
+    """Hold a system whose constants fit the trajectories: chi2 is the sum of squared residuals over the
+    noise.
 
     `starts` (segments, moving) are the fitted states where the segments begin.
     """
@@ -185,14 +190,18 @@ def shoot(system: System, cut: Segments, steps: int = 12) -> Shot | None:
         # where one segment ends the next one starts
         scale = JOINED * np.tile(np.nanmedian(cut.noise, axis=(0, 1)), moving // states)
         if moving > states:
-            scale[states:] *= np.std(cut.starts[:, states:], axis=0) / (np.std(cut.starts[:, :states], axis=0) + 1e-300)
+            scale[states:] *= np.std(cut.starts[:, states:], axis=0) / (
+                np.std(cut.starts[:, :states], axis=0) + 1e-300
+            )
         ends = _end_rows(cut)
         gaps, rows = [], []
         for s in cut.joins:
             gaps.append((path[s, ends[s]] - begin[s + 1]) / scale)
             block = np.zeros((moving, len(free)))
             block[:, :constants] = by_theta[s, ends[s]] / scale[:, None]
-            block[:, constants + s * moving : constants + (s + 1) * moving] = by_begin[s, ends[s]] / scale[:, None]
+            block[:, constants + s * moving : constants + (s + 1) * moving] = (
+                by_begin[s, ends[s]] / scale[:, None]
+            )
             block[range(moving), constants + (s + 1) * moving + np.arange(moving)] = -1 / scale
             rows.append(block)
         if gaps:
@@ -243,7 +252,11 @@ def simulate_segments(
                 y, S = y + b * h * f, S + b * h[:, :, None] * g
         if not np.all(np.isfinite(y)):
             nothing = np.full((count, length, moving), np.inf)
-            return nothing, np.zeros((count, length, moving, moving)), np.zeros((count, length, moving, constants))
+            return (
+                nothing,
+                np.zeros((count, length, moving, moving)),
+                np.zeros((count, length, moving, constants)),
+            )
         path.append(y)
         sensitivity.append(S)
     every = np.stack(sensitivity, axis=1)

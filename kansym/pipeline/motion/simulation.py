@@ -15,7 +15,7 @@ from kansym.functions.parsing import symbols
 from kansym.pipeline.motion.integral import TIME, speed
 
 MOST_EVALUATIONS = 200_000
-"""Evaluations of the right sides after which a simulation is given up: seconds, where a law needs thousands."""
+"""Evaluations of the right sides after which a simulation is given up; a law needs thousands."""
 
 ESCAPE = 1e6
 """A state this many times larger than the start and the data has left for infinity."""
@@ -64,10 +64,16 @@ def follow(
     if z0.shape != (len(states) * order,) or not np.all(np.isfinite(z0)):
         raise InputError(f"The start has {z0.size} numbers; it takes {len(states) * order}, all finite: "
                          f"{', '.join(_moving(states, order))}.")  # fmt: skip
-    if len(input_names) and (inputs is None or np.asarray(inputs).reshape(len(t), -1).shape[1] != len(input_names)):
+    if len(input_names) and (
+        inputs is None or np.asarray(inputs).reshape(len(t), -1).shape[1] != len(input_names)
+    ):
         raise InputError(f"The system is driven by {', '.join(input_names)}; give inputs, one row a time.")
     driven = np.empty((len(t), 0)) if inputs is None else np.asarray(inputs, float).reshape(len(t), -1)
-    size = np.abs(z0) + 1.0 if scale is None else np.abs(z0) + np.resize(np.asarray(scale, float), len(z0)) + 1e-300
+    size = (
+        np.abs(z0) + 1.0
+        if scale is None
+        else np.abs(z0) + np.resize(np.asarray(scale, float), len(z0)) + 1e-300
+    )
     slopes = _right_side(equations, order, input_names, t, driven, ESCAPE * size)
     out = np.full((len(t), len(states)), np.nan)
     out[0] = z0[: len(states)]
@@ -82,7 +88,7 @@ def follow(
         outcome = "followed" if path.success else "diverged"
     except _Given as reason:
         outcome = str(reason)
-        reached, values = slopes.reached(t, z0)  # type: ignore[attr-defined]
+        reached, values = slopes.reached(t, z0)
     inside = t <= reached
     if values is not None and inside.any():
         out[inside] = values(t[inside])[: len(states)].T
@@ -96,7 +102,7 @@ def _moving(states: Sequence[str], order: int) -> tuple[str, ...]:
 
 
 class _RightSide:
-    """Evaluate the right sides at one time, and count; the mark of the last good time is kept for a second try."""
+    """Evaluate the right sides at one time, count, and keep the last good time for a second try."""
 
     def __init__(self, slopes: Callable[[float, np.ndarray], np.ndarray], limits: np.ndarray) -> None:
         self.slopes, self.limits = slopes, limits
@@ -114,7 +120,9 @@ class _RightSide:
         self.last = max(self.last, time)
         return out
 
-    def reached(self, t: np.ndarray, start: np.ndarray) -> tuple[float, Callable[[np.ndarray], np.ndarray] | None]:
+    def reached(
+        self, t: np.ndarray, start: np.ndarray
+    ) -> tuple[float, Callable[[np.ndarray], np.ndarray] | None]:
         """Return how far the states could be followed safely, and their values up to there."""
         end = t[0] + 0.98 * (self.last - t[0])
         again = _RightSide(self.slopes, self.limits)

@@ -1,7 +1,8 @@
 """A smooth curve through a state's values over time, its slope, and how much of the values is noise.
 
 A spline of degree seven with half as many cells as rows and a penalty on its fourth derivative, whose
-weight is found by restricted maximum likelihood (Wahba, Annals of Statistics 13, 1985; Wood, J. R. Stat. Soc. B
+weight is found by restricted maximum likelihood (Wahba, Annals of Statistics 13, 1985; Wood, J. R. Stat.
+Soc. B
 73, 2011): less prone to follow noise than cross-validation, and next to interpolation where there is none.
 """
 
@@ -34,7 +35,7 @@ RELATIVE_GAIN = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Smooth:
-    """Hold the curve of one state in one run: a spline, the noise's SD (rows,), the degrees of freedom used."""
+    """Hold the curve of one state in one run: a spline, the noise's SD (rows,), its degrees of freedom."""
 
     spline: BSpline
     noise: np.ndarray
@@ -68,7 +69,11 @@ def smooth(t: np.ndarray, x: np.ndarray) -> Smooth:
     even_nats = 0.5 * len(t) * np.log(np.mean(residual**2) + np.finfo(float).tiny)
     scaled = (x - grown.value(t)) / size
     grown_nats = 0.5 * len(t) * np.log(np.mean(scaled**2) + np.finfo(float).tiny) + np.log(size).sum()
-    return Smooth(grown.spline, grown.noise, grown.freedom, True) if grown_nats < even_nats - RELATIVE_GAIN else even
+    return (
+        Smooth(grown.spline, grown.noise, grown.freedom, True)
+        if grown_nats < even_nats - RELATIVE_GAIN
+        else even
+    )
 
 
 def _fit(t: np.ndarray, x: np.ndarray, weights: np.ndarray) -> Smooth:
@@ -99,7 +104,9 @@ def _fit(t: np.ndarray, x: np.ndarray, weights: np.ndarray) -> Smooth:
         """Return -2 log of the restricted likelihood, noise profiled out."""
         shrunk = np.exp(log_weight) * spectrum
         unexplained = left + float(np.sum(shrunk / (1 + shrunk) * z * z)) + tiny
-        return float((n - flat) * np.log(unexplained) + np.sum(np.log1p(shrunk)) - (len(z) - flat) * log_weight)
+        return float(
+            (n - flat) * np.log(unexplained) + np.sum(np.log1p(shrunk)) - (len(z) - flat) * log_weight
+        )
 
     grid = np.linspace(-70, 25, 96)
     best = grid[int(np.argmin([restricted(g) for g in grid]))]

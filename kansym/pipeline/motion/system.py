@@ -27,9 +27,9 @@ FORMAT = 1
 class RightSide:
     """Hold one row of a state's front: a right side, its size, and what it leaves.
 
-    `loss` is the mean squared residual of the integrated form over the noise's variance (1: nothing but noise);
-    `simulated` the share of the state's variance that a simulation with it and the other chosen right sides
-    explains, NaN where that simulation diverges.
+    `loss` is the mean squared residual of the integrated form over the noise's variance (1: only noise);
+    `simulated` the share of the state's variance that a simulation with it and the other chosen right
+    sides explains, NaN where that simulation diverges.
     """
 
     expression: sympy.Expr
@@ -47,11 +47,11 @@ class RightSide:
 class Dynamics:
     """Hold the laws of motion dx/dt = f(x, u, t) of a system, for order 2 those of d2x/dt2.
 
-    `equations` maps each state to its right side; `constants` are its measured and rounded numbers with standard
-    errors; `noise` the SD of each state's measurement noise. `explained` is the share of each state's variance
-    that a simulation from the first row explains, `heldout` the same for a stretch of time, or a run, that the
-    constants were not fitted to. `horizon` is the time over which states can be foretold: finite for chaotic
-    systems, where `lyapunov` (1/time) is positive. `trust` says all that in a sentence.
+    `equations` maps each state to its right side; `constants` are its measured and rounded numbers with
+    standard errors; `noise` the SD of each state's measurement noise. `explained` is the share of each state's
+    variance that a simulation from the first row explains, `heldout` the same for a stretch of time, or a
+    run, that the constants were not fitted to. `horizon` is the time over which states can be foretold: finite for
+    chaotic systems, where `lyapunov` (1/time) is positive. `trust` says all that in a sentence.
     """
 
     equations: dict[str, sympy.Expr]
@@ -97,7 +97,9 @@ class Dynamics:
         moving = (*self.states, *(speed(s) for s in self.states)) if self.order == 2 else self.states
         X = np.asarray(X, float).reshape(-1, len(moving))
         if len(self.inputs) and inputs is None:
-            raise InputError(f"The right sides depend on {', '.join(self.inputs)}; give inputs, one row a state.")
+            raise InputError(
+                f"The right sides depend on {', '.join(self.inputs)}; give inputs, one row a state."
+            )
         driven = np.empty((len(X), 0)) if inputs is None else np.asarray(inputs, float).reshape(len(X), -1)
         taken = (*moving, *self.inputs)
         columns = np.column_stack([X, driven, np.broadcast_to(np.asarray(t, float), len(X))])
@@ -155,7 +157,10 @@ class Dynamics:
                 for s, rows in self.fronts.items()
             },
             "constants": {
-                s: [{"name": c.name, "value": c.value, "stderr": number(c.stderr), "rounded": c.rounded} for c in rows]
+                s: [
+                    {"name": c.name, "value": c.value, "stderr": number(c.stderr), "rounded": c.rounded}
+                    for c in rows
+                ]
                 for s, rows in self.constants.items()
             },
             "noise": self.noise,
@@ -195,13 +200,18 @@ class Dynamics:
                 order=order,
                 fronts={
                     s: tuple(
-                        RightSide(read(r["equation"]), int(r["complexity"]), float(r["loss"]), float(r["simulated"]))
+                        RightSide(
+                            read(r["equation"]), int(r["complexity"]), float(r["loss"]), float(r["simulated"])
+                        )
                         for r in rows
                     )
                     for s, rows in data["fronts"].items()
                 },
                 constants={
-                    s: tuple(ConstantReport(c["name"], float(c["value"]), float(c["stderr"]), c["rounded"]) for c in rows)
+                    s: tuple(
+                        ConstantReport(c["name"], float(c["value"]), float(c["stderr"]), c["rounded"])
+                        for c in rows
+                    )
                     for s, rows in data["constants"].items()
                 },
                 noise={s: float(v) for s, v in data["noise"].items()},
@@ -223,7 +233,7 @@ class Dynamics:
 
 
 def explained(X: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """Return for each state the share of its variance that a path explains, at least -1; NaN rows of X are left out."""
+    """Return the share of each state's variance that a path explains, at least -1; gaps are left out."""
     out = np.empty(X.shape[1])
     for k in range(X.shape[1]):
         known = np.isfinite(X[:, k])

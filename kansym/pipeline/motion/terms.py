@@ -1,6 +1,7 @@
 """Right sides that are sums of known terms, chosen by best subsets.
 
-With the smooth curves given, the integrated form is linear in the coefficients of a dictionary of terms (SINDy,
+With the smooth curves given, the integrated form is linear in the coefficients of a dictionary of terms
+(SINDy,
 Brunton, Proctor and Kutz, PNAS 113, 2016, here without slopes). A beam of subsets is grown one term at a time
 and then changed one term at a time, so that no early choice is final.
 """
@@ -56,7 +57,9 @@ def monomials(moving: Motion, degree: int) -> Iterator[Term]:
     names = [k for k, n in enumerate(moving.names) if n != TIME or TIME in moving.series.states]
     for size in range(degree + 1):
         for which in itertools.combinations_with_replacement(names, size):
-            values = np.prod(moving.columns[:, list(which)], axis=1) if which else np.ones(len(moving.columns))
+            values = (
+                np.prod(moving.columns[:, list(which)], axis=1) if which else np.ones(len(moving.columns))
+            )
             yield Term(sympy.Mul(*(moving.symbols[k] for k in which)), values)
 
 
@@ -118,7 +121,7 @@ def _chosen(moving: Motion, state: int, terms: Sequence[Term]) -> list[tuple[sym
 
 
 def whitened(moving: Motion, state: int, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return integrals of columns (nodes, k) and the state, in units of its noise, initial values projected out."""
+    """Return integrals of columns and the state in units of its noise, initial values projected out."""
     y, noise = moving.target(state)
     offsets, _ = np.linalg.qr(moving.offsets(state) / noise[:, None])
     table = np.column_stack([moving.integrals(values, state), y]) / noise[:, None]
@@ -128,18 +131,20 @@ def whitened(moving: Motion, state: int, values: np.ndarray) -> tuple[np.ndarray
 
 def written(terms: Sequence[Term], coefficients: np.ndarray) -> sympy.Expr:
     """Return the sum of terms with their coefficients as measured numbers."""
-    return sympy.Add(*(sympy.Float(float(c), 17) * t.formula for t, c in zip(terms, coefficients, strict=True)))
+    return sympy.Add(
+        *(sympy.Float(float(c), 17) * t.formula for t, c in zip(terms, coefficients, strict=True))
+    )
 
 
 def best_subsets(
     columns: np.ndarray, y: np.ndarray, largest: int = LARGEST_SUM, beam_size: int = BEAM, shown: int = SHOWN
 ) -> list[tuple[tuple[int, ...], np.ndarray]]:
-    """Return for every size up to `largest` the subsets of columns that leave least of y, with coefficients."""
+    """Return for every size up to `largest` the subsets that leave least of y, with coefficients."""
     norms = np.linalg.norm(columns, axis=0)
     usable = norms > 0
     scaled = columns / np.where(usable, norms, 1.0)
     # a triangle has the same products as the rows, and fewer of them
-    triangle = np.linalg.qr(np.column_stack([scaled, y]), mode="r")
+    triangle = np.asarray(np.linalg.qr(np.column_stack([scaled, y]), mode="r"))
     A, target = triangle[:, :-1], triangle[:, -1]
     power = float(target @ target)
     found: list[tuple[tuple[int, ...], np.ndarray]] = []
@@ -168,7 +173,11 @@ def _least(grown: dict[tuple[int, ...], float], count: int) -> list[tuple[float,
 
 
 def _extend(
-    A: np.ndarray, y: np.ndarray, subset: tuple[int, ...], usable: np.ndarray, grown: dict[tuple[int, ...], float]
+    A: np.ndarray,
+    y: np.ndarray,
+    subset: tuple[int, ...],
+    usable: np.ndarray,
+    grown: dict[tuple[int, ...], float],
 ) -> None:
     """Add what each column leaves beside a subset to `grown`."""
     if subset:
@@ -187,7 +196,8 @@ def _extend(
 
 
 def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> float:
-    """Return the nats of a right side: of its misfit, where noise is known to be at least one SD, and its own.
+    """Return the nats of a right side: of its misfit, where noise is known to be at least one SD, and its
+    own.
 
     Every constant costs log(rows)/2, every symbol NODE_PRICE.
     """

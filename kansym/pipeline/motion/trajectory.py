@@ -16,7 +16,7 @@ FEWEST_ROWS = 8
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """Hold one run: times t (n,) that increase, states X (n, states), inputs U (n, inputs); NaN is unknown."""
+    """Hold one run: increasing times t (n,), states X (n, states), inputs U (n, inputs); NaN is unknown."""
 
     t: np.ndarray
     X: np.ndarray
@@ -78,7 +78,8 @@ def series(
     driver_names = _named(input_names, driven.shape[1], "u")
     if clash := set(state_names) & set(driver_names):
         raise InputError(f"{min(clash)!r} is both a state and an input; it must be one of them.")
-    runs, notes = [], []
+    runs: list[Trajectory] = []
+    notes: list[str] = []
     for label in range(labels.max() + 1):
         at = np.flatnonzero(labels == label)
         run = Trajectory(times[at], states[at], driven[at])
@@ -91,18 +92,22 @@ def series(
     return Series(tuple(runs), state_names, driver_names, tuple(notes))
 
 
-def _many(
-    t: Any, X: Iterable[Any], names: Any, inputs: Any, input_names: Sequence[str] | None
-) -> Series:
+def _many(t: Any, X: Iterable[Any], names: Any, inputs: Any, input_names: Sequence[str] | None) -> Series:
     """Return runs that came as lists of arrays."""
     arrays = [np.asarray(x, float) for x in X]
     if len({a.shape[1] for a in arrays}) > 1:
         raise InputError("The runs have different numbers of states; every run needs the same columns.")
-    times = [float(t) * np.arange(len(a)) for a in arrays] if np.ndim(t) == 0 else [np.asarray(v, float) for v in t]
+    times = (
+        [float(t) * np.arange(len(a)) for a in arrays]
+        if np.ndim(t) == 0
+        else [np.asarray(v, float) for v in t]
+    )
     if len(times) != len(arrays):
         raise InputError(f"There are {len(times)} series of times for {len(arrays)} runs; give one for each.")
     labels = np.repeat(np.arange(len(arrays)), [len(a) for a in arrays])
-    driven = None if inputs is None else np.concatenate([np.asarray(u, float).reshape(len(u), -1) for u in inputs])
+    driven = (
+        None if inputs is None else np.concatenate([np.asarray(u, float).reshape(len(u), -1) for u in inputs])
+    )
     return series(
         np.concatenate(times),
         np.vstack(arrays),
@@ -117,7 +122,9 @@ def _named(names: Sequence[str] | None, count: int, letter: str) -> tuple[str, .
     if names is None:
         return (letter,) if count == 1 else tuple(f"{letter}{k}" for k in range(count))
     if len(names) != count or len(set(names)) < count:
-        raise InputError(f"There are {len(set(names))} different names for {count} columns; give one for each.")
+        raise InputError(
+            f"There are {len(set(names))} different names for {count} columns; give one for each."
+        )
     return tuple(str(n) for n in names)
 
 
@@ -131,8 +138,8 @@ def _checked(run: Trajectory, which: str, notes: list[str]) -> Trajectory:
         row = int(np.flatnonzero(step <= 0)[0])
         kind = "occurs twice" if step[row] == 0 else "is before the one above it"
         raise InputError(
-            f"The time {run.t[row + 1]:g} in row {row + 2}{which} {kind}; sort the rows by time, one row a time,"
-            " and name the column that tells runs apart (--group)."
+            f"The time {run.t[row + 1]:g} in row {row + 2}{which} {kind}; sort the rows by time, one row"
+            " a time, and name the column that tells runs apart (--group)."
         )
     unknown_input = ~np.isfinite(run.U).all(axis=1)
     empty = ~np.isfinite(run.X).any(axis=1) | unknown_input

@@ -1,0 +1,125 @@
+"""The command that finds laws of motion in time series."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kansym.cli import progress
+from kansym.cli.options import say, tables
+
+if TYPE_CHECKING:
+    from kansym.pipeline.motion.system import Dynamics
+
+
+@click.command(
+    short_help="Find the laws of motion in time series.",
+    epilog="Example: kansym dynamics lynx_hare --time year",
+)
+@click.argument("data", metavar="DATA", shell_complete=tables)
+@click.option("--time", "time", metavar="COLUMN", required=True, help="The column that holds the time.")
+@click.option(
+    "--states", metavar="A,B,...", multiple=True, help="What moves. Default: every other column of numbers."
+)
+@click.option("--inputs", metavar="A,B,...", multiple=True, help="Known quantities that drive the states.")
+@click.option("--group", metavar="COLUMN", help="The column that tells several runs apart.")
+@click.option(
+    "--order",
+    type=click.Choice(["1", "2"]),
+    default="1",
+    show_default=True,
+    help="2: the states are positions, and forces are looked for.",
+)
+@click.option(
+    "--limit",
+    "time_limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop after this long with the best so far.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write dynamics.json and exports here."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
+def dynamics(
+    data: str,
+    time: str,
+    states: tuple[str, ...],
+    inputs: tuple[str, ...],
+    group: str | None,
+    order: str,
+    time_limit: float | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Find the equations dx/dt = f(x, u, t) that made the time series in DATA.
+
+    Slopes are never asked for: equations are fitted to the values themselves, in integrated form and by
+    simulation, and judged on a stretch of time that they were not fitted to.
+    """
+    from kansym.base import storage
+    from kansym.cli.options import names, writable
+    from kansym.pipeline.motion.dynamics import dynamics as find
+    from kansym.pipeline.motion.reading import arrays
+
+    if out is not None:
+        writable(out)
+    given = arrays(data, time, names(states) if states else (), names(inputs) if inputs else (), group)
+    notes: tuple[Any, ...] = given.pop("notes")
+    if not quiet:
+        say(notes)
+    with progress.Watcher(quiet) as watcher:
+        found = find(**given, order=int(order), time_limit=time_limit, progress=watcher)
+    if not quiet:
+        say(found.notes)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        show(found)
+    if out is not None:
+        storage.write_json(out / "dynamics.json", found.to_dict())
+        _write_exports(found, out)
+    return 130 if found.stop_reason == "interrupted" else 0
+
+
+def show(found: Dynamics) -> None:
+    """Print the fronts, the equations with their constants, and how far to trust them."""
+    from kansym.formula.expression import complexity
+
+    for state, rows in found.fronts.items():
+        click.echo(f"{'':<6}complexity  loss/noise  simulated  right side of {state}")
+        size = complexity(found.equations[state])
+        nearest = min(rows, key=lambda r: abs(r.complexity - size))
+        for row in rows:
+            share = f"{row.simulated:.4f}" if math.isfinite(row.simulated) else "diverges"
+            mark = ">>>>" if row is nearest else ""
+            click.echo(f"{mark:<6}{row.complexity:>10}  {row.loss:>10.3g}  {share:>9}  {row.equation}")
+    click.echo()
+    click.echo(found.text())
+    for state, constants in found.constants.items():
+        for c in constants:
+            rounded = f" -> {c.rounded}" if c.rounded else ""
+            click.echo(f"  {c.name} of {state}: {c.value:.6g} ± {c.stderr:.2g}{rounded}")
+    for state, sd in found.noise.items():
+        click.echo(f"  noise of {state}: {sd:.3g}")
+    click.echo(found.trust)
+    click.echo(f"{found.rows} rows; {found.seconds:.1f} s; {found.stop_reason}.")
+
+
+def _write_exports(found: Dynamics, out: Path) -> None:
+    from kansym.report.export import motion
+
+    equations = motion.Equations(found.equations, found.inputs, found.order, found.start, found.span)
+    for target, name in (
+        ("python", "equations.py"),
+        ("latex", "equations.tex"),
+        ("c", "equations.c"),
+        ("julia", "equations.jl"),
+    ):
+        (out / name).write_text(motion.write(equations, target), encoding="utf-8")
