@@ -90,15 +90,11 @@ def dynamics(
 
 def show(found: Dynamics) -> None:
     """Print the fronts, the equations with their constants, and how far to trust them."""
-    from kansym.formula.expression import complexity
-
     for state, rows in found.fronts.items():
         click.echo(f"{'':<6}complexity  loss/noise  simulated  right side of {state}")
-        size = complexity(found.equations[state])
-        nearest = min(rows, key=lambda r: abs(r.complexity - size))
         for row in rows:
             share = f"{row.simulated:.4f}" if math.isfinite(row.simulated) else "diverges"
-            mark = ">>>>" if row is nearest else ""
+            mark = ">>>>" if row.expression == found.equations[state] else ""
             click.echo(f"{mark:<6}{row.complexity:>10}  {row.loss:>10.3g}  {share:>9}  {row.equation}")
     click.echo()
     click.echo(found.text())

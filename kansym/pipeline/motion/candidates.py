@@ -17,6 +17,9 @@ KEPT = 8
 CLOSER = 0.9
 """A larger right side is kept when it leaves less than this share of what smaller ones leave."""
 
+FEW_CONSTANTS = 2
+"""Constants of the right sides that a broad look keeps: what some twenty rows can bear."""
+
 BRIEF = 12
 """Symbols of a right side so short that nothing shorter need be looked for once it leaves only noise."""
 
@@ -36,21 +39,25 @@ class Candidate:
         return expressions.complexity(self.expression)
 
 
-def look(moving: Motion, state: int) -> list[Candidate]:
-    """Return the best right sides, shortest description first."""
+def look(moving: Motion, state: int, broad: bool = False) -> list[Candidate]:
+    """Return the best right sides, shortest description first.
+
+    A `broad` look keeps right sides that simpler ones come near, too: of few rows only a simulation of all
+    states together can tell.
+    """
     rows = len(moving.target(state)[0])
     found: dict[str, Candidate] = {}
     for rich in (False, True):
-        for formula, chi2 in terms.sums(moving, state, rich):
+        for formula, chi2 in terms.sums(moving, state, rich, terms.BEAM if broad else terms.SHOWN):
             _keep(found, formula, chi2, rows)
         if settled(found.values()):
-            return _best(found)
+            return _best(found, broad)
     _fitted(found, parametric.right_sides(moving, state), moving, state, rows)
     if not settled(found.values()):
-        with_one = [c for c in _best(found) if any(f.atoms(sympy.Float) for f in _bare(c.expression))]
+        with_one = [c for c in _best(found, False) if any(f.atoms(sympy.Float) for f in _bare(c.expression))]
         for candidate in with_one[:1]:
             _fitted(found, parametric.right_sides(moving, state, candidate.expression), moving, state, rows)
-    return _best(found)
+    return _best(found, broad)
 
 
 def settled(candidates: Iterable[Candidate]) -> bool:
@@ -79,8 +86,11 @@ def _bare(formula: sympy.Expr) -> list[sympy.Expr]:
     return [part.as_coeff_Mul()[1] for part in sympy.Add.make_args(formula)]
 
 
-def _best(found: dict[str, Candidate]) -> list[Candidate]:
-    """Return the right sides that no simpler one comes near, shortest description first."""
+def _best(found: dict[str, Candidate], broad: bool) -> list[Candidate]:
+    """Return the right sides that no simpler one comes near, or simply the shortest descriptions."""
+    if broad:
+        few = [c for c in found.values() if terms.measured(c.expression) <= FEW_CONSTANTS]
+        return sorted(few, key=lambda c: (c.length, c.complexity))[: 3 * KEPT]
     kept: list[Candidate] = []
     for candidate in sorted(found.values(), key=lambda c: (c.complexity, c.chi2)):
         if not kept or candidate.chi2 < CLOSER * min(c.chi2 for c in kept):

@@ -34,6 +34,18 @@ WEAK = 40.0
 ROUNDS = 3
 """Times that right sides are looked for again along the simulated trajectories."""
 
+TURNS = 2
+"""Times that every state's right side is changed in turn where rows are few."""
+
+QUICK_STEPS = 6
+"""Steps of the fits that compare many systems; the chosen one is fitted to the end."""
+
+LEAST_NOISE = 0.05
+"""Share of the smooth curves' residual variance below which the noise cannot be."""
+
+FEW_ROWS = 60
+"""Rows of a run below which right sides are looked for along rougher curves, too."""
+
 POOR = 1.3
 """Squared residual over noise, mean of all rows, above which the smooth curves are not trusted."""
 
@@ -52,42 +64,40 @@ class Found:
 def find(series: Series, order: int, budget: Budget) -> Found | None:
     """Return the system that describes the trajectories shortest; None where none can be followed."""
     moving = original = motion(series, order)
+    few = max(run.rows for run in series.runs) < FEW_ROWS
+    rough = motion(series, order, rough=True) if few else None
     best: Found | None = None
     for turn in range(ROUNDS):
         offered = []
         for state in range(len(series.states)):
             budget.tell(f"right side of {series.states[state]}")
-            offered.append(tuple(look(moving, state)))
+            seen = look(moving, state, few)
+            if rough is not None and turn == 0:
+                seen = [*seen, *look(rough, state, few)]
+            offered.append(tuple(sorted(seen, key=lambda c: c.length)))
             if budget.exhausted and best is not None:
                 return best
-        found = _choose(offered, moving, original, budget)
+        found = _choose(offered, moving, original, budget, few and turn == 0)
         if found is not None and (best is None or found.length < best.length - 1e-9):
             best = found
         elif best is not None:
             break
         if best is None or (best.shot.chi2 <= POOR * best.shot.rows and turn > 0) or budget.exhausted:
             break
-        if best.shot.chi2 <= POOR * best.shot.rows and _sharp(original):
+        if best.shot.chi2 <= POOR * best.shot.rows and best.shot.sharp:
             break
         moving = resmoothed(original, paths(best.shot, segments(original)))
     return best
 
 
-def _sharp(moving: Motion) -> bool:
-    """Tell whether there is next to no noise, so that the smooth curves are as good as the states."""
-    noise = [
-        np.median(moving.target(k)[1]) / np.std(moving.target(k)[0]) for k in range(len(moving.series.states))
-    ]
-    return max(noise) < 1e-4
-
-
 def _choose(
-    offered: Sequence[Sequence[Candidate]], moving: Motion, original: Motion, budget: Budget
+    offered: Sequence[Sequence[Candidate]], moving: Motion, original: Motion, budget: Budget, broad: bool
 ) -> Found | None:
     """Return the best system of the offered right sides, changed one at a time."""
     cut = segments(original)
-    current = [c[0].expression for c in offered]
-    best = _shot(current, moving, cut)
+    best = _together(offered, moving, cut, budget) if broad else None
+    current = [c[0].expression for c in offered] if best is None else list(best.expressions)
+    best = best or _shot(current, moving, cut)
     for state, rivals in enumerate(offered):
         for rival in rivals[1 : RIVALS + 1]:
             if budget.exhausted:
@@ -106,6 +116,27 @@ def _choose(
     return Found(best, tuple(tuple(c) for c in offered), moving, length(best), budget.reason or "finished")
 
 
+def _together(
+    offered: Sequence[Sequence[Candidate]], moving: Motion, cut: Segments, budget: Budget
+) -> Shot | None:
+    """Return the best system of all states' right sides, each state's changed in turn until none changes."""
+    current = [rivals[0].expression for rivals in offered]
+    best = _shot(current, moving, cut)
+    for _ in range(TURNS):
+        before = list(current)
+        for state, rivals in enumerate(offered):
+            for rival in rivals:
+                if budget.exhausted:
+                    return best
+                formulas = [*current[:state], rival.expression, *current[state + 1 :]]
+                other = shoot(System.of(formulas, moving), cut, QUICK_STEPS)
+                if other is not None and (best is None or length(other) < length(best)):
+                    best, current = other, list(other.expressions)
+        if before == current:
+            break
+    return best
+
+
 def _shot(formulas: Sequence[sympy.Expr], moving: Motion, cut: Segments) -> Shot | None:
     return shoot(System.of(formulas, moving), cut)
 
@@ -115,7 +146,9 @@ def length(shot: Shot) -> float:
     constants = len(shot.theta)
     spare = max(shot.rows - constants, 1)
     own = sum(criterion.NODE_PRICE * complexity(e) for e in shot.expressions)
-    misfit = 0.5 * shot.rows * math.log(max(shot.chi2 / spare, 1.0))
+    # smooth curves may have taken motion for noise: a law may leave less; of clean rows it leaves round-off
+    least = 1.0 if shot.sharp else LEAST_NOISE
+    misfit = 0.5 * shot.rows * math.log(max(shot.chi2 / spare, least))
     return misfit + 0.5 * constants * math.log(shot.rows) + own
 
 

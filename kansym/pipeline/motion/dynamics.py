@@ -16,7 +16,7 @@ from kansym.formula import constants as nice
 from kansym.formula.expression import complexity
 from kansym.pipeline.motion.candidates import Candidate
 from kansym.pipeline.motion.discovery import Found, find
-from kansym.pipeline.motion.integral import Motion, motion
+from kansym.pipeline.motion.integral import Motion, fit, motion
 from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
 from kansym.pipeline.motion.simulation import follow
 from kansym.pipeline.motion.system import Dynamics, RightSide, explained, front
@@ -184,6 +184,7 @@ def _starts(moving: Motion) -> list[np.ndarray]:
     for s in moving.stretches:
         first = s.run.t[0]
         begin = [float(c.value(first)) for c in s.curves]
+        begin = list(np.clip(begin, np.nanmin(s.run.X, axis=0), np.nanmax(s.run.X, axis=0)))
         out.append(np.array(begin + ([float(c.slope(first)) for c in s.curves] if moving.order == 2 else [])))
     return out
 
@@ -250,11 +251,16 @@ def _front(
     moving: Motion,
     scale: np.ndarray,
 ) -> tuple[RightSide, ...]:
-    """Return a state's right sides, each simulated beside the other states' chosen ones."""
+    """Return a state's right sides, the chosen one too, each simulated beside the others' chosen ones."""
     name = moving.series.states[state]
-    rows = front([RightSide(c.expression, c.complexity, c.chi2 / c.rows, math.nan) for c in candidates])
+    chosen = equations[name]
+    fitted = fit(chosen, moving, state, 1)
+    rows = [RightSide(c.expression, c.complexity, c.chi2 / c.rows, math.nan) for c in candidates]
+    kept = [r for r in front(rows) if r.complexity != complexity(chosen)]
+    loss = math.nan if fitted is None else fitted.chi2 / len(moving.target(state)[0])
+    kept.append(RightSide(chosen, complexity(chosen), loss, math.nan))
     out = []
-    for row in rows:
+    for row in sorted(kept, key=lambda r: r.complexity):
         share = float(_explained({**equations, name: row.expression}, moving, scale)[state])
         out.append(RightSide(row.expression, row.complexity, row.loss, share if share > -1 else math.nan))
     return tuple(out)

@@ -140,12 +140,14 @@ def _noise(stretch: Stretch, state: int) -> np.ndarray:
     return out
 
 
-def motion(series: Series, order: int = 1) -> Motion:
-    """Return the smooth curves of all runs at their quadrature nodes."""
+def motion(series: Series, order: int = 1, rough: bool = False) -> Motion:
+    """Return the smooth curves of all runs at their quadrature nodes; rough ones follow the rows closely."""
     curves = []
     for run in series.runs:
         known = np.isfinite(run.X)
-        curves.append([smooth(run.t[known[:, k]], run.X[known[:, k], k]) for k in range(run.X.shape[1])])
+        curves.append(
+            [smooth(run.t[known[:, k]], run.X[known[:, k], k], rough) for k in range(run.X.shape[1])]
+        )
     return _at_nodes(series, curves, order)
 
 

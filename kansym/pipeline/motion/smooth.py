@@ -51,11 +51,14 @@ class Smooth:
         return np.asarray(self.spline.derivative()(t))
 
 
-def smooth(t: np.ndarray, x: np.ndarray) -> Smooth:
+def smooth(t: np.ndarray, x: np.ndarray, rough: bool = False) -> Smooth:
     """Return the smooth curve of values x (n,) at increasing times t (n,), noise estimated.
 
-    Tells noise of one size from noise that grows with the value by likelihood.
+    Tells noise of one size from noise that grows with the value by likelihood. A `rough` curve has half as
+    many degrees of freedom as rows: of few rows, likelihood may take a whole swing for noise.
     """
+    if rough:
+        return _fit(t, x, np.ones(len(t)), 0.5)
     even = _fit(t, x, np.ones(len(t)))
     level = np.abs(even.value(t))
     floor = 0.05 * float(np.sqrt(np.mean(level**2)))
@@ -76,7 +79,7 @@ def smooth(t: np.ndarray, x: np.ndarray) -> Smooth:
     )
 
 
-def _fit(t: np.ndarray, x: np.ndarray, weights: np.ndarray) -> Smooth:
+def _fit(t: np.ndarray, x: np.ndarray, weights: np.ndarray, freedom_share: float = 0.0) -> Smooth:
     """Return the penalised spline with the smoothing weight of greatest restricted likelihood."""
     n = len(t)
     degree = min(DEGREE, n - 3)
@@ -111,7 +114,12 @@ def _fit(t: np.ndarray, x: np.ndarray, weights: np.ndarray) -> Smooth:
     grid = np.linspace(-70, 25, 96)
     best = grid[int(np.argmin([restricted(g) for g in grid]))]
     found = minimize_scalar(restricted, bounds=(best - 1, best + 1), method="bounded")
-    shrunk = np.exp(found.x) * spectrum
+    chosen = float(found.x)
+    while (
+        freedom_share and chosen > grid[0] and np.sum(1 / (1 + np.exp(chosen) * spectrum)) < freedom_share * n
+    ):
+        chosen -= 0.5
+    shrunk = np.exp(chosen) * spectrum
     coefficients = solve_triangular(R, rotation.T @ (z / (1 + shrunk)))
     freedom = float(np.sum(1 / (1 + shrunk)))
     spline = BSpline(knots, coefficients * scale + x.mean(), degree)

@@ -41,7 +41,7 @@ class Term:
     values: np.ndarray
 
 
-def sums(moving: Motion, state: int, rich: bool) -> list[tuple[sympy.Expr, float]]:
+def sums(moving: Motion, state: int, rich: bool, shown: int = SHOWN) -> list[tuple[sympy.Expr, float]]:
     """Return right sides that are sums of monomials or, if `rich`, of sines, exponentials, roots, too.
 
     Each comes with the sum of its squared residuals over the noise.
@@ -49,7 +49,7 @@ def sums(moving: Motion, state: int, rich: bool) -> list[tuple[sympy.Expr, float
     terms = list(monomials(moving, 3 if len(moving.names) <= 6 else 2))
     if rich:
         terms = [*(t for t in terms if _degree(t.formula) <= 2), *_transcendental(moving)]
-    return _chosen(moving, state, terms)
+    return _chosen(moving, state, terms, shown)
 
 
 def monomials(moving: Motion, degree: int) -> Iterator[Term]:
@@ -105,7 +105,7 @@ def _transcendental(moving: Motion) -> Iterator[Term]:
             yield from (Term(a * root, u * size), Term(b * root, v * size))
 
 
-def _chosen(moving: Motion, state: int, terms: Sequence[Term]) -> list[tuple[sympy.Expr, float]]:
+def _chosen(moving: Motion, state: int, terms: Sequence[Term], shown: int) -> list[tuple[sympy.Expr, float]]:
     """Return the right sides of the best subsets, small ones first."""
     terms = [t for t in terms if np.all(np.isfinite(t.values))]
     columns, y = whitened(moving, state, np.column_stack([t.values for t in terms]))
@@ -114,7 +114,7 @@ def _chosen(moving: Motion, state: int, terms: Sequence[Term]) -> list[tuple[sym
         keep = np.sort(np.argsort(-near, kind="stable")[:MOST_TERMS])
         terms, columns = [terms[k] for k in keep], columns[:, keep]
     found = []
-    for which, coefficients in best_subsets(columns, y):
+    for which, coefficients in best_subsets(columns, y, shown=shown):
         left = y - columns[:, list(which)] @ coefficients
         found.append((written([terms[k] for k in which], coefficients), float(left @ left)))
     return found
