@@ -46,18 +46,39 @@ def look(moving: Motion, state: int, broad: bool = False) -> list[Candidate]:
     states together can tell.
     """
     rows = len(moving.target(state)[0])
+    known: list[Candidate] = []
     found: dict[str, Candidate] = {}
+    if broad:
+        _fitted(found, familiar(moving, state), moving, state, rows)
+        known = sorted(found.values(), key=lambda c: c.length)
+        found = {}
     for rich in (False, True):
         for formula, chi2 in terms.sums(moving, state, rich, terms.BEAM if broad else terms.SHOWN):
             _keep(found, formula, chi2, rows)
-        if settled(found.values()):
-            return _best(found, broad)
+        if broad or settled(found.values()):
+            others = _best(found, broad)
+            return [*known, *others] if broad else others
     _fitted(found, parametric.right_sides(moving, state), moving, state, rows)
     if not settled(found.values()):
         with_one = [c for c in _best(found, False) if any(f.atoms(sympy.Float) for f in _bare(c.expression))]
         for candidate in with_one[:1]:
             _fitted(found, parametric.right_sides(moving, state, candidate.expression), moving, state, rows)
-    return _best(found, broad)
+    return _best(found, False)
+
+
+def familiar(moving: Motion, state: int) -> list[sympy.Expr]:
+    """Return what every textbook begins with, for a state x beside others y, all constants to be measured.
+
+    Growth and decay a*x, a + b*x, coupling a*x + b*y, logistic a*x + b*x^2, encounters a*x + b*x*y
+    (Lotka and Volterra).
+    """
+    one, half = sympy.Float(1.0, 17), sympy.Float(0.5, 17)
+    x = moving.symbols[state]
+    others = [moving.symbols[k] for k in range(len(moving.series.states)) if k != state]
+    sums = [one * x, half + one * x, one * x + half * x**2]
+    for y in others:
+        sums += [one * y, one * x + half * y, one * x + half * x * y]
+    return sums
 
 
 def settled(candidates: Iterable[Candidate]) -> bool:
@@ -90,7 +111,7 @@ def _best(found: dict[str, Candidate], broad: bool) -> list[Candidate]:
     """Return the right sides that no simpler one comes near, or simply the shortest descriptions."""
     if broad:
         few = [c for c in found.values() if terms.measured(c.expression) <= FEW_CONSTANTS]
-        return sorted(few, key=lambda c: (c.length, c.complexity))[: 3 * KEPT]
+        return sorted(few, key=lambda c: (c.length, c.complexity))[:KEPT]
     kept: list[Candidate] = []
     for candidate in sorted(found.values(), key=lambda c: (c.complexity, c.chi2)):
         if not kept or candidate.chi2 < CLOSER * min(c.chi2 for c in kept):

@@ -34,10 +34,10 @@ WEAK = 40.0
 ROUNDS = 3
 """Times that right sides are looked for again along the simulated trajectories."""
 
-TURNS = 2
+TURNS = 3
 """Times that every state's right side is changed in turn where rows are few."""
 
-QUICK_STEPS = 6
+QUICK_STEPS = 12
 """Steps of the fits that compare many systems; the chosen one is fitted to the end."""
 
 LEAST_NOISE = 0.05
@@ -71,10 +71,8 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
         offered = []
         for state in range(len(series.states)):
             budget.tell(f"right side of {series.states[state]}")
-            seen = look(moving, state, few)
-            if rough is not None and turn == 0:
-                seen = [*seen, *look(rough, state, few)]
-            offered.append(tuple(sorted(seen, key=lambda c: c.length)))
+            along = rough if rough is not None and turn == 0 else moving
+            offered.append(tuple(look(along, state, few)))
             if budget.exhausted and best is not None:
                 return best
         found = _choose(offered, moving, original, budget, few and turn == 0)

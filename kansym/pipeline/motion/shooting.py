@@ -31,7 +31,6 @@ SHARP = 1e-4
 """Noise as a share of a state's SD below which rows count as clean."""
 
 
-
 @dataclass(frozen=True, eq=False)
 class System:
     """Hold compiled right sides, one a state, and which of all constants each of them has.

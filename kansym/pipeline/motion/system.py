@@ -50,8 +50,9 @@ class Dynamics:
     `equations` maps each state to its right side; `constants` are its measured and rounded numbers with
     standard errors; `noise` the SD of each state's measurement noise. `explained` is the share of each
     state's variance that a simulation from the first row explains, `heldout` the same for a stretch of
-    time, or a run, that the constants were not fitted to. `horizon` is the time over which states can
-    be foretold: finite for chaotic systems, where `lyapunov` (1/time) is positive. `trust` says all that in a sentence.
+    time, or a run, that the constants were not fitted to. `horizon` is the time over which states can be
+    foretold: finite for chaotic systems, where `lyapunov` (1/time) is positive. `trust` says all that in a
+    sentence.
     """
 
     equations: dict[str, sympy.Expr]
