@@ -19,7 +19,7 @@ import sympy
 
 from kansym.base.criterion import NODE_PRICE
 from kansym.formula.expression import written
-from kansym.formula.grammar import Place, structure, tokens
+from kansym.formula.grammar import Place, loose, structure, tokens
 from kansym.formula.prior import Prior
 from kansym.functions.parsing import CONSTANTS, FUNCTIONS
 
@@ -134,6 +134,13 @@ def main() -> None:
             lines.append(f"{place.inside} = {{" + ", ".join(f'"{s}" = {int(n)}' for s, n in row) + "}")
     lines += ["", "# Whole forms of a handbook: x a column, c a measured constant; the columns.", "[known]"]
     lines += [f'"{form}" = {count}' for form, count in sorted(forms.items())]
+    freed = [loose(f) for f in lists]
+    for name, values in (
+        ("numbers", Counter(q for f in freed for q in f.numbers)),
+        ("exponents", Counter(q for f in freed for q in f.exponents)),
+    ):
+        lines += ["", f"# Exact {name} of the formulas, without signs.", f"[{name}]"]
+        lines += [f'"{q}" = {count}' for q, count in sorted(values.items(), key=lambda v: (-v[1], v[0]))]
     target = FOLDER.parent.parent / "library" / "prior.toml"
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kansym.formula import prior
-from kansym.formula.grammar import Place, tokens
+from kansym.formula.grammar import Place, loose, structure, tokens
 
 x, y, z = sympy.symbols("x y z", real=True)
 F = sympy.Float
@@ -61,3 +61,21 @@ def test_chances_in_a_place_sum_to_one(parent, inside):
 
 def test_functions_nobody_wrote_have_a_price():
     assert 5 < prior.price(sympy.besselj(0, x), 1) < 30
+
+
+def test_handbook_forms_cost_their_name():
+    logistic = F(700.0) / (1 + F(85.0) * sympy.exp(F(-0.7) * x))
+    assert prior.price(logistic, 1) < 8 < prior.Prior.price(without_names(), logistic, 1)
+    # exact numbers in such a form cost themselves and keep the name
+    assert prior.price(F(2.01) * x + F(3.01), 1) < prior.price(2 * x + 3, 1) < 14
+
+
+def without_names():
+    shipped = prior.shipped()
+    return prior.Prior(shipped.counts, shipped.shared, shipped.nested)
+
+
+def test_exact_numbers_are_freed_by_what_they_do():
+    freed = loose(3 * sympy.exp(-(x**2) / 2) + y)
+    assert set(freed.numbers) == {3, sympy.Rational(1, 2)} and freed.exponents == (2,)
+    assert structure(freed.form) == structure(F(1.2) * sympy.exp(F(2.2) * x ** F(1.7)) + y)

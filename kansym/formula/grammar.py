@@ -70,24 +70,40 @@ def structure(expression: sympy.Expr) -> str:
     return f"{_shape(expression)}|{len(expression.free_symbols)}"
 
 
-def measured_form(expression: sympy.Expr) -> tuple[sympy.Expr, tuple[sympy.Rational, ...]]:
-    """Return a formula with the exact factors and terms as measured numbers, and those numbers.
+@dataclass(frozen=True)
+class Loose:
+    """Hold a formula with its exact numbers as measured ones, and those numbers, by what they do."""
 
-    2·x + 3 has the form of any straight line. Ones, and exponents, belong to the form.
+    form: sympy.Expr
+    numbers: tuple[sympy.Rational, ...] = ()
+    exponents: tuple[sympy.Rational, ...] = ()
+
+
+def loose(expression: sympy.Expr) -> Loose:
+    """Return a formula's form with exact factors, terms and exponents as measured numbers.
+
+    2·x + 3 has the form of any straight line. Ones belong to the form. Numbers are given without signs.
     """
-    if not expression.args:
-        return expression, ()
+    e = expression
+    if not e.args:
+        return Loose(e)
+    if e.is_Pow and e.exp.is_Rational and abs(e.exp) != 1 and e.base.free_symbols:
+        base = loose(e.base)
+        form = base.form ** sympy.Float(float(e.exp) + 0.0123)
+        return Loose(form, base.numbers, (*base.exponents, abs(e.exp)))
     numbers: list[sympy.Rational] = []
+    exponents: list[sympy.Rational] = []
     args = []
-    for a in expression.args:
-        if a.is_Rational and abs(a) != 1 and (expression.is_Add or expression.is_Mul):
-            numbers.append(a)
-            args.append(sympy.Float(float(a) + 0.1234))
+    for a in e.args:
+        if a.is_Rational and abs(a) != 1 and (e.is_Add or e.is_Mul):
+            numbers.append(abs(a))
+            args.append(sympy.Float(float(a) + 0.0123))
         else:
-            form, inner = measured_form(a)
-            numbers += inner
-            args.append(form)
-    return expression.func(*args), tuple(numbers)
+            inner = loose(a)
+            numbers += inner.numbers
+            exponents += inner.exponents
+            args.append(inner.form)
+    return Loose(e.func(*args), tuple(numbers), tuple(exponents))
 
 
 def _shape(e: sympy.Expr) -> str:

@@ -21,7 +21,7 @@ import sympy
 
 from kansym.base import resources
 from kansym.formula import constants
-from kansym.formula.grammar import Place, Token, measured_form, structure, tokens
+from kansym.formula.grammar import Place, Token, loose, structure, tokens
 
 UNSEEN = 0.5
 """Count added to every sign, so that none is impossible (Jeffreys)."""
@@ -32,6 +32,9 @@ NUMERALS = ("1", "2", "3", "4", "pi", "number")
 EXACT = 0.7
 """Nats for saying that a constant of a handbook's form is an exact number: one in two."""
 
+VALUES = 30.0
+"""Counts of its own from which the values of exact numbers are believed."""
+
 FUNCTIONS_UNSEEN = 30
 """Functions that may stand behind the sign "function", which all functions without a count share."""
 
@@ -41,6 +44,7 @@ class Prior:
     """Hold counts of signs by place, and how many counts of its own a place needs before it is believed.
 
     `known` counts whole forms (`grammar.structure`) that stand in a handbook: a logistic curve is one name.
+    `numbers` and `exponents` count the exact ones in such places, where a form has a measured number.
 
     p(sign | parent, inside) = (n(sign, parent, inside) + nested·p(sign | parent)) / (n(parent, inside) +
     nested), and p(sign | parent) likewise from p(sign) with `shared`.
@@ -50,6 +54,8 @@ class Prior:
     shared: float
     nested: float
     known: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    exponents: Mapping[str, float] = field(default_factory=dict)
     _all: Counter[str] = field(init=False)
     _below: Mapping[str, Counter[str]] = field(init=False)
     _sums: Mapping[Place | str, float] = field(init=False)
@@ -124,16 +130,27 @@ class Prior:
         if not self.known:
             return signs
         named = -self._named(formula)
-        loose, numbers = measured_form(formula)
-        if numbers:
-            exact = sum(EXACT + constants.price(q) for q in numbers)
-            named = max(named, -self._named(loose) - exact)
+        freed = loose(formula)
+        if freed.numbers or freed.exponents:
+            exact = sum(_value(q, self.numbers) for q in freed.numbers)
+            exact += sum(_value(q, self.exponents) for q in freed.exponents)
+            named = max(named, -self._named(freed.form) - exact)
         return math.log(2) - float(np.logaddexp(-signs, named))
 
     def _named(self, formula: sympy.Expr) -> float:
         """Return the nats of a form by its name in a handbook; infinite where it has none."""
         times = self.known.get(structure(formula), 0.0)
         return math.log(sum(self.known.values()) / times) if times else math.inf
+
+
+def _value(number: sympy.Rational, counts: Mapping[str, float]) -> float:
+    """Return the nats of an exact number in a handbook's form: that it is exact, and which.
+
+    By its count, smoothed by the code of `constants`, in which short fractions are likely.
+    """
+    rare = VALUES * math.exp(-constants.price(number))
+    share = (counts.get(str(number), 0.0) + rare) / (sum(counts.values()) + VALUES)
+    return EXACT - math.log(share)
 
 
 @cache
@@ -146,7 +163,9 @@ def shipped() -> Prior:
         for parent, places in data["counts"].items()
         for inside, row in places.items()
     }
-    return Prior(counts, data["shared"], data["nested"], data["known"])
+    return Prior(
+        counts, data["shared"], data["nested"], data["known"], data["numbers"], data["exponents"]
+    )
 
 
 def price(formula: sympy.Expr, columns: int) -> float:
