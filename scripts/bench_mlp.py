@@ -24,7 +24,7 @@ TARGETS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], list[tuple[float, f
     "J_x(y)": (lambda X: jv(X[:, 0], X[:, 1]), [(0, 3), (0, 12)]),
     "Gaussian of three": (_gaussian, [(-1, 1), (-1, 1), (0.5, 1.5)]),
     "max of six": (lambda X: X.max(1), [(-1, 1)] * 6),
-    "|x| of ten, mixed": (lambda X: np.linalg.norm(X, axis=1), [(-1, 1)] * 10),
+    "length of ten": (lambda X: np.linalg.norm(X, axis=1), [(-1, 1)] * 10),
 }
 
 
