@@ -80,3 +80,8 @@ def test_a_name_may_be_given_with_its_unit(tmp_path):
         path, target="v (µM/min)", inputs=["[S] (mM)"], sigma="w [m]", units={"w [m]": "µM/min"}
     )
     assert data.target == "v" and data.names == ("[S]",)
+
+
+def test_a_second_row_may_be_shorter(tmp_path):
+    table = read(tmp_path, "a;b;c;d\nkPa;m\n1,5;2;3;4\n2,5;3;4;5\n3,5;4;5;6\n")
+    assert table.names == ("a", "b", "c", "d") and table.units == {"a": "kPa", "b": "m"}

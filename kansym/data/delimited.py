@@ -77,7 +77,9 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
             )
     else:
         first, names = 1, rows[0]
-    second = second_row(rows[1], rows[2:]) if first and len(rows) > 2 else None
+    second = None
+    if first and len(rows) > 2 and len(rows[1]) <= len(names):
+        second = second_row([*rows[1], *[""] * (len(names) - len(rows[1]))], rows[2:])
     if second is not None:
         first = 2
         notes.append(second.note)

@@ -82,11 +82,12 @@ def labels(table: Table, name: str) -> np.ndarray:
     """Return a column's cells as words (n,), "" for gaps."""
     cells = table.frame[name]
     given = cells.notna().to_numpy()
-    return np.array([_word(v) if g else "" for v, g in zip(cells, given, strict=True)], dtype=object)
+    return np.array([label(v) if g else "" for v, g in zip(cells, given, strict=True)], dtype=object)
 
 
-def _word(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float | np.floating) else str(value).strip()
+def label(value: Any) -> str:
+    """Return a cell as a word; 1.0 is written 1, so that a gap elsewhere does not change a level's name."""
+    return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value).strip()
 
 
 def of_table(

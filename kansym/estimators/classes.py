@@ -15,6 +15,7 @@ import numpy as np
 import sympy
 
 from kansym.base.errors import InputError, UnknownNameError
+from kansym.data.inputs import label
 from kansym.data.table import Table, numbers, read_table
 from kansym.estimators.classifier import KansymClassifier
 from kansym.formula import expression as expressions
@@ -140,7 +141,7 @@ def labelled(
     keep = np.isfinite(X).all(axis=1) & column.notna().to_numpy()
     if not keep.all():
         notes.append(f"{int((~keep).sum())} of {len(keep)} rows have gaps: left out")
-    X, labels = X[keep], np.array([_label(v) for v in column[keep]])
+    X, labels = X[keep], np.array([label(v) for v in column[keep]])
     varies = np.array([np.ptp(c) > 0 for c in X.T], bool) if len(X) else np.zeros(X.shape[1], bool)
     if not varies.any():
         raise InputError(
@@ -164,13 +165,6 @@ def labelled(
     groups = table.frame[group][keep].to_numpy() if group else None
     names = tuple(n for n, v in zip(found, varies, strict=True) if v)
     return Labelled(X[:, varies], labels, groups, names, target, tuple(notes))
-
-
-def _label(value: Any) -> str:
-    """Return a label as text; 1.0 is written 1, so that a gap elsewhere does not change a class's name."""
-    if isinstance(value, float | np.floating) and value == int(value):
-        return str(int(value))
-    return str(value)
 
 
 def classify(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kansym.base.errors import InputError
+from kansym.data.cells import Numerals, Writing, numerals
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,29 @@ class Encoding:
         return np.column_stack(out)
 
 
+def _numbers_in_text(X: Any) -> Any:
+    """Return a frame whose columns of text that hold numbers, "1.234,5" say, are numbers.
+
+    Raises InputError for a column that can be read in two ways.
+    """
+    if not isinstance(X, pd.DataFrame):
+        return X
+    kinds = [pd.api.types.is_object_dtype(k) or isinstance(k, pd.StringDtype) for k in X.dtypes]
+    texts = {str(i): X.iloc[:, i] for i, text in enumerate(kinds) if text}
+    found = numerals(texts, Writing()) if texts else Numerals({})
+    for place, why in found.unclear.items():
+        raise InputError(why.replace(repr(place), repr(str(X.columns[int(place)])), 1))
+    if not found.values:
+        return X
+    X = X.copy(deep=False)
+    for place, values in found.values.items():
+        X.isetitem(int(place), values)
+    return X
+
+
 def with_category(X: Any, category: Any) -> Any:
+    """Return a table with numbers read from its text, and the category, if any, as one more column."""
+    X = _numbers_in_text(X)
     if category is None:
         return X
     frame = (
