@@ -12,7 +12,9 @@ from kansym.base.budget import Budget
 from kansym.base.errors import FormatError, InputError, UnknownNameError
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
+from kansym.functions.parsing import parse_expression, symbols
 from kansym.search import classics, projection, starts
+from kansym.search.customary import customary
 from kansym.search.family import INPUTS, ROLES, Families, Start
 from kansym.search.projection import Rows
 
@@ -184,3 +186,61 @@ def test_no_families_and_no_time_give_nothing():
     x = np.linspace(1, 5, 10)
     assert proposed(x, x**2, families=Families(())) == []
     assert list(classics.propose(from_arrays(x, x**2), budget=Budget(work=0.0))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "family", "expected"),
+    [
+        ("4*S/(S/3 + 1)", "Michaelis-Menten", {"Vmax": "12", "Km": "3"}),
+        ("11.8086*S/(2.9*S + 1)", "Michaelis-Menten", {"Vmax": 11.8086 / 2.9, "Km": 1 / 2.9}),
+        ("2*sin(3*S + 1) + 0.5*S - 7", "waves on a trend", {"w": 3.0, "b": 0.5, "c": -7.0}),
+        ("62.5*exp(-0.0373*S) + 21.8", "exponential with offset", {"A": 62.5, "k": 0.0373, "c": 21.8}),
+    ],
+)
+def test_a_law_is_read_in_customary_constants(text, family, expected):
+    columns = symbols(["S"])
+    law = parse_expression(text, ["S"])
+    x = np.linspace(0.2, 9.0, 40)
+    noise = 0.01 * np.random.default_rng(0).normal(size=40)
+    y = sympy.lambdify(columns, law)(x) + noise
+    found = customary(law, columns, rows(x, y), 1e-4, SHIPPED)
+    assert found.family == family
+    values = {name: value if exact is None else exact for name, value, _, exact in found.constants}
+    for name, value in expected.items():
+        shown = values[name]
+        assert shown == value if isinstance(value, str) else float(sympy.S(shown)) == pytest.approx(value)
+    assert all(0 < error < np.inf for _, _, error, _ in found.constants)
+    same = sympy.lambdify(columns, found.expression - law)(x)
+    assert np.abs(same).max() < 1e-9
+
+
+def test_a_formula_of_no_family_has_no_customary_constants():
+    columns = symbols(["S"])
+    law = parse_expression("sin(S**2)/(1 + S)", ["S"])
+    x = np.linspace(0.2, 9.0, 40)
+    some = SHIPPED.only(["line", "Hill", "exponential", "waves"])
+    assert customary(law, columns, rows(x, np.sin(x)), 1.0, some) is None
+
+
+def test_other_inputs_stand_beside_a_family():
+    rng = np.random.default_rng(4)
+    X = rng.uniform(0.1, 4, (200, 2))
+    y = 4 * X[:, 0] / (0.7 + X[:, 0]) + 0.5 * X[:, 1] + 0.02 * rng.normal(size=200)
+    found = proposed(X, y)
+    assert found[0].score < 1e-3
+    assert "Michaelis-Menten" in found[0].source and found[0].source.endswith("a line in the others")
+
+
+def test_a_product_of_powers_drops_the_columns_that_do_not_matter():
+    rng = np.random.default_rng(5)
+    X = rng.uniform(0.5, 3, (300, 5))
+    y = 2 * X[:, 0] ** 1.56 / X[:, 3] ** 1.75 + 0.05 * rng.normal(size=300)
+    first = proposed(X, y)[0]
+    assert first.source == "product of powers"
+    assert {s.name for s in first.expression.free_symbols} == {"x0", "x3"}
+
+
+def test_negative_targets_have_products_of_powers_too():
+    X = np.random.default_rng(6).uniform(0.5, 3, (60, 2))
+    first = proposed(X, -3 * X[:, 0] ** 2.5 * X[:, 1])[0]
+    assert first.score < 1e-20

@@ -6,12 +6,16 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kansym.cli.options import library_options, names, read, say, table_options, tables, writable
 from kansym.cli.text import constant_line
+
+if TYPE_CHECKING:
+    from kansym.data.dataset import Dataset
+    from kansym.functions.library import Library
 
 _OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
                     help="Write model.json and network.png here.")  # fmt: skip
@@ -28,8 +32,15 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 @click.option(
     "--noise", type=click.FloatRange(min=0), help="Standard deviation of the target's noise, if known."
 )
+@click.option(
+    "--terms",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="2: sums, products and compositions of two functions, and families of curves, as formulas.",
+)
 @_JSON
-def match(data: str, top: int, noise: float | None, as_json: bool, **options: Any) -> None:
+def match(data: str, top: int, noise: float | None, terms: int, as_json: bool, **options: Any) -> None:
     """Rank functions for a curve: fit target = c*f(a*x + b) + d for every f of the library.
 
     DATA needs one input column; choose it with --inputs. The best description of the data comes first:
@@ -43,6 +54,9 @@ def match(data: str, top: int, noise: float | None, as_json: bool, **options: An
         raise InputError(
             f"A curve has one input and {dataset.source} has {len(dataset.names)}; choose one with --inputs."
         )
+    if terms > 1:
+        _match_formulas(dataset, functions(options), top, as_json)
+        return
     from kansym.functions import matching
 
     found = matching.match(
@@ -75,6 +89,37 @@ def match(data: str, top: int, noise: float | None, as_json: bool, **options: An
         power = "" if m.p is None else f"  p = {m.p:.6g}"
         letters = "  ".join(f"{v:>11.5g}" for v in (m.a, m.b, m.c, m.d))
         click.echo(f"{m.function.name:<{width}}  {1 - m.r2:>9.2e}  {m.rmse:>9.3g}  {letters}{power}")
+
+
+def _match_formulas(dataset: Dataset, library: Library, top: int, as_json: bool) -> None:
+    """Print the formulas of two functions, and the families of curves, that describe a curve best."""
+    import numpy as np
+
+    from kansym.base.budget import Budget
+    from kansym.formula import expression as expressions
+    from kansym.functions.parsing import symbols
+    from kansym.search.curves import named
+
+    weights = np.ones(dataset.rows) if dataset.weights is None else dataset.weights
+    root = np.sqrt(weights / weights.mean())
+    found = named(dataset.X[:, 0], dataset.y, root, budget=Budget(), library=library, thorough=True)[:top]
+    spread = float(np.sum(root**2 * (dataset.y - np.average(dataset.y, weights=root**2)) ** 2))
+    rows = [
+        {
+            "form": fit.fitted.form.family,
+            "formula": expressions.text(fit.expression(symbols(dataset.names))),
+            "unexplained": fit.fitted.cost * dataset.rows / fit.fitted.rows / spread,
+            "length": fit.length,
+        }
+        for fit in found
+    ]
+    if as_json:
+        click.echo(json.dumps({"target": dataset.target, "input": dataset.names[0], "matches": rows}))
+        return
+    width = max((len(str(row["form"])) for row in rows), default=4)
+    click.echo(f"{'form':<{width}}  {'1 - R2':>9}  formula")
+    for row in rows:
+        click.echo(f"{row['form']:<{width}}  {row['unexplained']:>9.2e}  {dataset.target} = {row['formula']}")
 
 
 @click.command(

@@ -38,6 +38,8 @@ def chosen(run: Run) -> str:
     """Return the chosen formula, its constants, its held-out error and a sentence on trust."""
     law = run.best
     lines = [f"{run.data['target']} = {law.equation}"]
+    if law.form:
+        lines.append(f"  {law.family}: {run.data['target']} = {law.form}")
     for constant in law.constants:
         lines.append(f"  {constant.name}: {constant_line(constant.value, constant.stderr, constant.rounded)}")
     lines.append(heldout(run, law))

@@ -27,7 +27,9 @@ from kansym.judge.scorer import Judged, exact, judge, price
 from kansym.judge.survey import Survey
 from kansym.judge.trial import Trial
 from kansym.judge.verdict import LAW, NOISE, Fit, Verdict, verdict
+from kansym.pipeline.familiar import in_customary_constants
 from kansym.pipeline.run import ConstantReport, Law, Run
+from kansym.search.family import Families
 
 FRONT_ROWS = 100_000
 """Rows that the front is fitted and compared on; the chosen law is then refitted on every row."""
@@ -99,6 +101,10 @@ def conclude(
     rivals = _rivals(archive, leader, shown, trial)
     laws_out = [_answered(law, front[chosen].length) for law in laws_out]
     laws_out += _smooth_end(archive, front, everything)
+    families = Families.load(options.get("families", "off"))
+    laws_out = [
+        in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws_out)
+    ]
     laws_out = [_banded(law, everything, survey.noise) for law in laws_out]
     return Run(
         front=tuple(laws_out),

@@ -433,6 +433,8 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
     steps = schedule.plan(rows, producers, trial.dimensions is not None)
     if families := Families.load(options.families):
         steps.insert(0, Step("classics", registry.classics(families), rows, familiar=True))
+    if len(rows.names) == 1:
+        steps.insert(1, Step("curves", registry.curves(families), rows))
     if options.categories:
         steps.insert(0, Step("categories", shared.producer({"": options.categories}), rows, only=True))
     elif rows.categories:

@@ -45,7 +45,8 @@ class Law:
     `expression` has one real symbol per column and exact numbers where constants were recognised;
     `unrounded` keeps them as fitted. A law that is not symbolic has no expression but a graph with spline
     curves. `band` says where new rows lie about it. Losses are mean (weighted) squared errors; `length` is
-    the description length in nats.
+    the description length in nats. A law that is a curve of a known family has the family's name, its form in
+    customary constants, and these in `constants`.
     """
 
     equation: str
@@ -61,6 +62,8 @@ class Law:
     graph: Graph | None = None
     source: str = ""
     note: str = ""
+    family: str = ""
+    form: str = ""
     band: Band | None = None
 
     @property
@@ -124,6 +127,8 @@ class Law:
             "graph": None if self.graph is None or self.symbolic else self.graph.to_dict(),
             "source": self.source,
             "note": self.note,
+            "family": self.family,
+            "form": self.form,
             "band": None if self.band is None else self.band.to_dict(),
         }
 
@@ -151,6 +156,8 @@ class Law:
             graph=None if data["graph"] is None else Graph.from_dict(data["graph"]),
             source=str(data["source"]),
             note=str(data["note"]),
+            family=str(data.get("family", "")),
+            form=str(data.get("form", "")),
             band=Band.from_dict(data["band"]) if data.get("band") else None,
         )
 

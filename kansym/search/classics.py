@@ -21,7 +21,7 @@ from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
-from kansym.search.family import Families, Family
+from kansym.search.family import INPUTS, MOST_INPUTS, Families, Family, Start
 from kansym.search.projection import (
     FULL_STEPS,
     QUICK_STEPS,
@@ -30,6 +30,7 @@ from kansym.search.projection import (
     Rows,
     denominator,
     fit,
+    glance,
     program_of,
     refined,
     written,
@@ -50,8 +51,15 @@ NODE_PRICE = 0.5
 MOST_FINISHED = 16
 """Rough fits that are finished."""
 
-MOST_FITS = 90
-"""Families times choices of columns that are tried on one table."""
+MOST_GLANCED, MOST_FITTED = 200, 16
+"""Families times choices of columns whose starts are compared on a table of several columns, and those that
+are fitted: such a table's law is seldom one of these, so the look is a short one."""
+
+MOST_BESIDE = 4
+"""Columns up to which a family of one input is tried with the others added linearly."""
+
+SHORT = 3
+"""Constants of a family that is tried so."""
 
 OFFERED_WITHIN = 20.0
 MOST_OFFERED = 8
@@ -84,6 +92,10 @@ class Fit:
         return written(self.fitted.form, self.fitted.theta, [inputs[j] for j in self.columns])
 
 
+Assigned = tuple[Family, tuple[int, ...]]
+"""A family, and the columns that its inputs are."""
+
+
 def propose(
     dataset: Dataset,
     *,
@@ -108,43 +120,105 @@ def propose(
 
 def best(rows: Rows, families: Sequence[Family], budget: Budget) -> list[Fit]:
     """Return the fits of the likeliest families, finished, the shortest description first."""
-    rough: list[Fit] = []
-    for family, columns in _assignments(families, rows.X.shape[1]):
+    width = rows.X.shape[1]
+    looks = (
+        [(f, (0,)) for f in families if f.columns == 1] if width == 1 else _glanced(families, rows, budget)
+    )
+    found: list[Fit] = []
+    for family, columns in looks:
         if budget.exhausted:
             break
         budget.spend(WORK)
-        rough += _rough(family, columns, rows)
-    rough.sort(key=lambda f: f.length)
-    likely = rough[:MOST_FINISHED]
-    likely += [f for f in _simplest([f for f in rough if tame(f, rows)]) if f not in likely]
-    finished = [_finished(f, rows) for f in likely]
-    finished = sorted((f for f in finished if tame(f, rows)), key=lambda f: f.length)
-    near = [f for f in finished if f.length <= finished[0].length + OFFERED_WITHIN][:MOST_OFFERED]
-    return near + [f for f in _simplest(finished) if f not in near]
+        found += rough(family, columns, rows)
+    if width > 1 and not budget.exhausted and families:
+        found += product_of_powers(rows)
+    return finished(found, rows)
 
 
-def _simplest(finished: list[Fit]) -> list[Fit]:
+def _glanced(families: Sequence[Family], rows: Rows, budget: Budget) -> list[Assigned]:
+    """Return the families and columns whose starts come nearest to a table of several columns."""
+    pairs = _assignments(families, rows.X.shape[1])[:MOST_GLANCED]
+    if budget.exhausted:
+        return []
+    budget.spend(WORK * len(pairs) / 10)
+    costs = [glance(f.form(1), Rows(rows.X[:, columns], rows.y, rows.w)) for f, columns in pairs]
+    near = sorted(range(len(pairs)), key=lambda i: costs[i])
+    return [pairs[i] for i in near[:MOST_FITTED]]
+
+
+def finished(found: list[Fit], rows: Rows) -> list[Fit]:
+    """Return the likeliest of rough fits, fitted to the end, and the closest ones of few constants.
+
+    What has a pole between the rows, or varies there as the rows do not show, is left out.
+    """
+    ranked = sorted(found, key=lambda f: f.length)
+    likely = ranked[:MOST_FINISHED]
+    likely += [f for f in _simplest([f for f in ranked if tame(f, rows)]) if f not in likely]
+    done = sorted((f for f in (_finished(f, rows) for f in likely) if tame(f, rows)), key=lambda f: f.length)
+    near = [f for f in done if f.length <= done[0].length + OFFERED_WITHIN][:MOST_OFFERED]
+    return near + [f for f in _simplest(done) if f not in near]
+
+
+def _simplest(fits: list[Fit]) -> list[Fit]:
     """Return the fits that no other with as few constants beats: they may stand on the front."""
     kept: list[Fit] = []
-    for found in sorted(finished, key=lambda f: (len(f.fitted.theta), f.fitted.cost)):
+    for found in sorted(fits, key=lambda f: (len(f.fitted.theta), f.fitted.cost)):
         if not kept or found.fitted.cost < kept[-1].fitted.cost:
             kept.append(found)
     return kept
 
 
-def _assignments(families: Sequence[Family], width: int) -> list[tuple[Family, tuple[int, ...]]]:
-    """Return families with the columns that their inputs may be; of too many the shorter families."""
-    pairs: list[tuple[Family, tuple[int, ...]]] = []
+def _assignments(families: Sequence[Family], width: int) -> list[Assigned]:
+    """Return families with the columns that their inputs may be, for a table of several columns.
+
+    Families of two inputs in every order; short ones of one input alone and with a line in the others.
+    """
+    out: list[Assigned] = []
+    short = [f for f in families if f.columns == 1 and not f.inside and len(f.form(1).constants) <= SHORT]
     for family in families:
-        if family.columns <= width and (family.columns == 1 or width <= MOST_PAIRED):
-            pairs += [(family, columns) for columns in itertools.permutations(range(width), family.columns)]
-    if len(pairs) > MOST_FITS:
-        # those of two inputs first: with one input of several a law is rarely told
-        pairs.sort(key=lambda pair: (-pair[0].columns, len(pair[0].form(1).constants)))
-    return pairs[:MOST_FITS]
+        if family.columns > 1 and width <= MOST_PAIRED and family.columns <= width:
+            out += [(family, order) for order in itertools.permutations(range(width), family.columns)]
+    for family in short:
+        for j in range(width):
+            out.append((family, (j,)))
+            if width <= MOST_BESIDE:
+                out.append((family.beside(width), (j, *(i for i in range(width) if i != j))))
+    return out
 
 
-def _rough(family: Family, columns: tuple[int, ...], rows: Rows) -> list[Fit]:
+def product_of_powers(rows: Rows) -> list[Fit]:
+    """Return c·x1^n1·x2^n2·... of all positive columns, and of fewer as long as that is shorter.
+
+    Exponents start from the regression of log |y|, rows weighed by y² as the delta method has it.
+    """
+    columns = [j for j in range(rows.X.shape[1]) if np.all(rows.X[:, j] > 0)][:MOST_INPUTS]
+    sign = 1.0 if np.median(rows.y) > 0 else -1.0
+    up = sign * rows.y > 0
+    out: list[Fit] = []
+    while columns and np.sum(up) > len(columns) + 1:
+        names = tuple(f"n{i + 1}" for i in range(len(columns)))
+        formula = symbols(["a"])[0] * sympy.Mul(*(x**n for x, n in zip(INPUTS, symbols(names), strict=False)))
+        form = Family(
+            "product of powers", formula, ("a",), (), tuple((n, Start("exponent")) for n in names)
+        ).form()
+        logs = np.log(rows.X[:, columns])
+        weight = (rows.w * np.abs(rows.y))[up]
+        A = np.column_stack([np.ones(len(weight)), logs[up]])
+        start = np.linalg.lstsq(A * weight[:, None], np.log(sign * rows.y[up]) * weight, rcond=None)[0][1:]
+        part = Rows(rows.X[:, columns], rows.y, rows.w)
+        fitted = refined(form, start, part, TERM_STEPS)
+        if fitted is None:
+            break
+        now = Fit(fitted, tuple(columns), length(fitted, part))
+        if out and now.length > out[-1].length:
+            break
+        out.append(now)
+        # the column that moves y least goes first
+        columns = [c for i, c in enumerate(columns) if i != np.argmin(np.abs(fitted.theta[1:]) * logs.std(0))]
+    return out
+
+
+def rough(family: Family, columns: tuple[int, ...], rows: Rows) -> list[Fit]:
     """Return the family's rough fits, one for every number of terms that seems worth it."""
     part = Rows(rows.X[:, columns], rows.y, rows.w)
     out: list[Fit] = []

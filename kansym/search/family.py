@@ -20,8 +20,12 @@ from kansym.base.errors import FormatError, InputError, UnknownNameError
 from kansym.functions.library import FAMILIES, Library
 from kansym.functions.parsing import parse_expression, symbols
 
-INPUTS = symbols(["x", "u"])
+WRITTEN = ("x", "u")
 """The inputs that a family's formula is written in."""
+
+MOST_INPUTS = 6
+INPUTS = symbols([*WRITTEN, *(f"\0x{i}" for i in range(len(WRITTEN), MOST_INPUTS))])
+"""All inputs of a form: those written, and those that may stand beside a family (no name holds a NUL)."""
 
 ROLES = (
     "exponent", "shape", "rate", "rate up", "steepness", "damping", "scale", "width", "place", "beyond",
@@ -111,6 +115,20 @@ class Family:
         linear = [*base, *(_numbered(n, i, terms) for i in range(1, terms + 1) for n in amplitudes)]
         constants = (symbols(linear), symbols(self.inside), symbols(names))
         return Form(self.name, shown, *constants, tuple(roles), terms)
+
+    def beside(self, inputs: int) -> Family:
+        """Return the family with the inputs that it lacks, up to so many in all, added linearly."""
+        others = INPUTS[self.columns : inputs]
+        slopes = [f"slope{i + 1}" for i in range(len(others))]
+        line = sympy.Add(*(s * x for s, x in zip(symbols(slopes), others, strict=True)))
+        return Family(
+            f"{self.name} and a line in the others",
+            self.formula + line,
+            (*self.linear, *slopes),
+            self.inside,
+            self.start,
+            self.term,
+        )
 
     def _term(self, terms: int) -> sympy.Expr:
         assert self.term is not None
@@ -212,7 +230,7 @@ def _family(name: str, entry: Any, file: str) -> Family:
     )
     if not listed or not isinstance(start, dict):
         raise FormatError(f"{where}: linear and inside are lists of names, start is a table of roles.")
-    names = [*(s.name for s in INPUTS), *linear, *inside, *start]
+    names = [*WRITTEN, *linear, *inside, *start]
     try:
         term = None if "term" not in entry else parse_expression(entry["term"], names)
         roles = tuple((n, _start(text)) for n, text in start.items())

@@ -107,6 +107,12 @@ def fit(form: Form, rows: Rows, before: Fitted | None = None, steps: int = QUICK
     return min((f for f in found if f is not None), key=lambda f: f.cost, default=None)
 
 
+def glance(form: Form, rows: Rows) -> float:
+    """Return the least weighted sum of squares that any start of a form leaves, nothing refined."""
+    small = rows.thinned(GRID_ROWS)
+    return float(costs(form, _grid(form, small, None), small).min()) * len(rows.y) / len(small.y)
+
+
 def _grid(form: Form, rows: Rows, before: Fitted | None) -> np.ndarray:
     """Return starts (S, others) of the constants that are not linear."""
     if before is None:

@@ -20,6 +20,12 @@ def _plain() -> Propose:
     return plain.propose
 
 
+def _curves(families: Families) -> Propose:
+    from kansym.search import curves
+
+    return partial(curves.propose, families=families)
+
+
 def _structure() -> Propose:
     from kansym.search import structure
 
@@ -94,6 +100,19 @@ def classics(families: Families) -> Producer:
         Level.QUICK,
         20.0,
         partial(_classics, families),
+    )
+
+
+def curves(families: Families) -> Producer:
+    """Return the producer that names a table of one input: changed families, pairs of functions."""
+    return Producer(
+        "curves",
+        "families of changed inputs and targets, sums and products of two functions",
+        Level.THOROUGH,
+        50.0,
+        partial(_curves, families),
+        fewest_rows=8,
+        most_columns=1,
     )
 
 

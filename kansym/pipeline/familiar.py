@@ -1,0 +1,44 @@
+"""A law that is a family's curve, in the family's customary constants: Vmax and Km with their errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kansym.formula import expression as expressions
+from kansym.formula.polish import Rows
+from kansym.pipeline.run import ConstantReport, Law
+from kansym.search import projection
+from kansym.search.customary import customary
+from kansym.search.family import Families
+
+
+def in_customary_constants(law: Law, rows: Rows, families: Families, chosen: bool) -> Law:
+    """Return a law with its family's name, form and constants; the law itself where it belongs to none.
+
+    The chosen law is compared with every family, those of fewest constants first; others with the one that
+    proposed them. A law of exact numbers that is written as its family writes it keeps its own report.
+    """
+    if not chosen:
+        families = families.only([law.source]) if law.source in families else Families(())
+    if law.expression is None or not law.expression.free_symbols:
+        return law
+    root = np.ones(len(rows.y)) if rows.weights is None else np.sqrt(rows.weights)
+    seen = projection.Rows(rows.X, rows.y, root)
+    variance = rows.variance(law.loss, len(law.constants))
+    found = customary(law.expression, rows.symbols, seen, variance, families)
+    if found is None:
+        return law
+    measured = any(exact is None for *_, exact in found.constants)
+    if not measured and found.expression == law.expression:
+        return law
+    named = replace(
+        law,
+        family=found.family,
+        form=found.form,
+        constants=tuple(ConstantReport(*constant) for constant in found.constants),
+    )
+    if expressions.complexity(found.expression) > law.complexity:
+        return named
+    return replace(named, expression=found.expression, equation=expressions.text(found.expression))

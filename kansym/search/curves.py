@@ -1,0 +1,216 @@
+"""Name one curve t(h) with free constants: families, changed inputs and targets, pairs of functions.
+
+The engine for curves of one argument. `named` takes the curve as three arrays and returns formulas of h, the
+shortest description first. A quick look tries the families; a thorough one also tries them on h², 1/h, log h,
+..., on log t, 1/t, t², ..., and the sums and products of two library functions with constants of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import sympy
+
+from kansym.base.budget import Budget
+from kansym.data.dataset import Dataset
+from kansym.functions.library import Function, Library
+from kansym.functions.library import X as ARGUMENT
+from kansym.functions.parsing import symbols
+from kansym.search.candidate import Candidate
+from kansym.search.classics import Fit, finished, length, rough
+from kansym.search.family import INPUTS, Families, Family, Form, Start
+from kansym.search.projection import Rows, fit, glance, program_of
+
+H = INPUTS[0]
+Part = tuple[sympy.Expr, tuple[tuple[str, Start], ...]]
+"""A function of H with constants, and their starts."""
+
+PAIRED = ("exp", "log", "sin", "sqrt", "1/x", "tanh", "gaussian", "atan")
+"""Library functions whose sums and products are tried where a library has more than MOST_PAIRED."""
+
+MOST_PAIRED = 10
+MOST_CONSTANTS = 4
+"""Families with more constants are not tried on changed inputs and targets."""
+
+MOST_CHANGED = 80
+"""Families of changed inputs and targets that are fitted: those whose starts come nearest."""
+
+WORK = 0.1
+"""Units of work of one family (see `base.budget`)."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Change an input or a target: forward on arrays and formulas, and back; where it is defined."""
+
+    name: str
+    forward: Callable[[Any], Any]
+    back: Callable[[Any], Any]
+    slope: Callable[[np.ndarray], np.ndarray]
+    positive: bool = False
+
+    def allows(self, values: np.ndarray) -> bool:
+        """Tell whether the change is defined and gives each value a value of its own."""
+        one_sign = bool(np.all(values > 0) or (not self.positive and np.all(values < 0)))
+        return one_sign or self.name == "exp"
+
+
+def _log(v: Any) -> Any:
+    return sympy.log(v) if isinstance(v, sympy.Expr) else np.log(v)
+
+
+def _exp(v: Any) -> Any:
+    return sympy.exp(v) if isinstance(v, sympy.Expr) else np.exp(v)
+
+
+def _root(v: Any) -> Any:
+    return sympy.sqrt(v) if isinstance(v, sympy.Expr) else np.sqrt(v)
+
+
+CHANGES = (
+    Change("log", _log, _exp, lambda v: 1 / v, positive=True),
+    Change("reciprocal", lambda v: 1 / v, lambda v: 1 / v, lambda v: 1 / v**2),
+    Change("square", lambda v: v**2, _root, lambda v: 2 * np.abs(v), positive=True),
+    Change("root", _root, lambda v: v**2, lambda v: 0.5 / np.sqrt(v), positive=True),
+    Change("exp", _exp, _log, np.exp),
+)
+"""What the input and the target may be changed by."""
+
+
+def propose(
+    dataset: Dataset,
+    *,
+    budget: Budget,
+    library: Library | None = None,
+    seed: int = 0,
+    families: Families | None = None,
+) -> Iterator[Candidate]:
+    """Yield formulas for a table of one input; the families themselves have had their look (`classics`)."""
+    if len(dataset.names) != 1:
+        return
+    root = np.ones(dataset.rows) if dataset.weights is None else np.sqrt(dataset.weights)
+    spread = float(np.sum((root * (dataset.y - np.average(dataset.y, weights=root**2))) ** 2))
+    found = named(
+        dataset.X[:, 0],
+        dataset.y,
+        root / root.mean(),
+        budget=budget,
+        library=library,
+        families=families,
+        thorough=True,
+        plain=False,
+    )
+    for fit_ in found:
+        share = fit_.fitted.cost * float(root.mean()) ** 2 / max(spread, 1e-300)
+        yield Candidate(share, fit_.fitted.form.family, fit_.expression(symbols(dataset.names)))
+
+
+def named(
+    h: np.ndarray,
+    t: np.ndarray,
+    w: np.ndarray,
+    *,
+    budget: Budget,
+    library: Library | None = None,
+    families: Families | None = None,
+    thorough: bool = False,
+    plain: bool = True,
+) -> list[Fit]:
+    """Return formulas of h (n,) for t (n,) with root weights w (n,), the shortest description first.
+
+    `plain` tries the families themselves, `thorough` what is made of them and of pairs of functions.
+    """
+    chosen = Families.load() if families is None else families
+    library = Library.load() if library is None else library
+    rows = Rows(np.asarray(h, float)[:, None], np.asarray(t, float), np.asarray(w, float))
+    single = [f for f in chosen.within(library).values() if f.columns == 1]
+    looks = [partial(rough, family, (0,), rows) for family in single] if plain else []
+    if thorough:
+        short = [f for f in single if len(f.form(1).constants) <= MOST_CONSTANTS and not f.inside]
+        changed = sorted(_changed(short, rows, library), key=lambda c: glance(c[0], c[1]))
+        looks += [partial(_composed, *c, rows) for c in changed[:MOST_CHANGED]]
+        looks += [partial(rough, family, (0,), rows) for family in pairs(library)]
+    found: list[Fit] = []
+    for look in looks:
+        if budget.exhausted:
+            break
+        budget.spend(WORK)
+        found += look()
+    return finished(found, rows)
+
+
+def _changed(families: list[Family], rows: Rows, library: Library) -> Iterator[tuple[Form, Rows, Form]]:
+    """Yield forms, the rows they are fitted to, and the forms of the curve itself that they mean."""
+    h, t = rows.X[:, 0], rows.y
+    for change in CHANGES:
+        with np.errstate(all="ignore"):
+            inner, outer = change.forward(h), change.forward(t)
+            slope = change.slope(t)
+        for family in families:
+            form = family.form(1)
+            if change.allows(h) and np.all(np.isfinite(inner)) and np.ptp(inner) > 0:
+                formula = form.formula.xreplace({H: change.forward(H)})
+                whole = replace(form, family=f"{form.family} of {change.name}", formula=formula)
+                if library.spans(formula):
+                    yield form, Rows(inner[:, None], t, rows.w), whole
+            if change.allows(t) and np.all(np.isfinite(outer)) and np.all(np.isfinite(slope) & (slope > 0)):
+                formula = change.back(form.formula)
+                constants = (*form.linear, *form.inside, *form.others)
+                whole = Form(f"{form.family} in {change.name}", formula, (), (), constants, ())
+                if library.spans(formula):
+                    yield form, Rows(rows.X, outer, rows.w / slope), whole
+
+
+def _composed(form: Form, part: Rows, whole: Form, rows: Rows) -> list[Fit]:
+    """Return the fit of a form to changed rows, as a fit of the curve itself."""
+    found = fit(form, part)
+    if found is None:
+        return []
+    thin = rows.thinned(found.rows)
+    off = (program_of(whole).value(thin.X, found.theta) - thin.y) * thin.w
+    cost = float(off @ off)
+    if not np.isfinite(cost):
+        return []
+    back = replace(found, form=whole, cost=cost)
+    return [Fit(back, (0,), length(back, rows))]
+
+
+def pairs(library: Library) -> Iterator[Family]:
+    """Yield c + A·f + B·g and c + A·f·g for pairs of library functions, each of its own a·x + b."""
+    names = [n for n in (library if len(library) <= MOST_PAIRED else PAIRED) if n in library]
+    parts = {name: part for name in names if (part := _part(library[name])) is not None}
+    c, a, b = sympy.symbols("c A B", real=True)
+    for (one, first), (two, second) in itertools.combinations_with_replacement(parts.items(), 2):
+        if one == two and library[one].period is None:
+            continue
+        (f, starts), (g, more) = _numbered(*first, "1"), _numbered(*second, "2")
+        yield Family(f"{one} + {two}", c + a * f + b * g, ("c", "A", "B"), (), (*starts, *more))
+        yield Family(f"{one} * {two}", c + a * f * g, ("c", "A"), (), (*starts, *more))
+
+
+def _numbered(expression: sympy.Expr, starts: tuple[tuple[str, Start], ...], number: str) -> Part:
+    swap = {sympy.Symbol(n, real=True): sympy.Symbol(n + number, real=True) for n, _ in starts}
+    return expression.xreplace(swap), tuple((n + number, s) for n, s in starts)
+
+
+def _part(function: Function) -> Part | None:
+    """Return f of its argument with the constants that no factor or offset absorbs, and their starts."""
+    k, m, s = sympy.symbols("k m s", real=True)
+    if function.has_exponent or ARGUMENT not in function.expression.free_symbols:
+        return None
+    argument: sympy.Expr = (H - m) / s
+    starts: tuple[tuple[str, Start], ...] = (("m", Start("place")), ("s", Start("width")))
+    if function.period is not None:
+        argument, starts = k * H + m, (("k", Start("frequency")), ("m", Start("phase")))
+    elif function.redundant == frozenset("ab"):
+        argument, starts = H, ()
+    elif "b" in function.redundant:
+        argument, starts = k * H, (("k", Start("rate")),)
+    elif "a" in function.redundant:
+        argument, starts = H + m, (("m", Start("shift")),)
+    return function.expression.xreplace({ARGUMENT: argument}), starts

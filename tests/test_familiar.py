@@ -1,0 +1,39 @@
+"""Familiar curves end a search where only noise is left, and are shown in customary constants."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from kansym import discover
+from kansym.pipeline.run import Run
+
+
+@pytest.fixture(scope="module")
+def enzyme():
+    rng = np.random.default_rng(0)
+    S = np.repeat([0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0], 3)
+    v = 11.7 * S / (2.9 + S) * (1 + 0.03 * rng.normal(size=24))
+    return discover(S[:, None], v, names=["S"], target="v")
+
+
+def test_the_family_is_named_with_its_constants_and_errors(enzyme):
+    law = enzyme.best
+    assert law.family == "Michaelis-Menten" and "Vmax" in law.form
+    known = {c.name: c for c in law.constants}
+    assert set(known) == {"Vmax", "Km"} and all(0 < c.stderr < np.inf for c in known.values())
+    assert abs(known["Vmax"].value - 11.7) < 4 * known["Vmax"].stderr
+    assert enzyme.stop_reason == "a familiar curve leaves nothing but noise"
+
+
+def test_family_and_form_survive_saving(enzyme):
+    again = Run.from_dict(json.loads(json.dumps(enzyme.to_dict())))
+    assert (again.best.family, again.best.form) == (enzyme.best.family, enzyme.best.form)
+
+
+def test_without_families_nothing_is_familiar():
+    x = np.linspace(1, 5, 12)
+    run = discover(x[:, None], 2 * x + 1, families="off")
+    assert all(law.family == "" for law in run.front)
