@@ -17,9 +17,10 @@ LEAST_ROWS, LEAST_ROWS_OF_NOISE = 60, 30
 """With fewer rows the tests miss too much to end a search by what a formula leaves, or by the table."""
 
 
-VISIBLE, EXPLAINED = 1e-5, 0.5
+VISIBLE, VISIBLE_IN_MANY, EXPLAINED = 1e-5, 1e-12, 0.5
 """Residual shares of a familiar curve between which its rest may be taken for noise: an approximation of a
-smooth exact law leaves less, and what explains little should not end a search."""
+smooth exact law leaves less, which the tests see from LEAST_ROWS rows on; and what explains little should not
+end a search."""
 
 ROWS_A_CONSTANT = 3
 """Rows for each measured constant of a familiar curve that ends the search."""
@@ -55,7 +56,8 @@ class Ending:
             or len(rows.y) < ROWS_A_CONSTANT * len(law.polished.theta)
         ):
             return False
-        if not VISIBLE <= law.loss / trial.power <= EXPLAINED:
+        share = law.loss / trial.power
+        if share > EXPLAINED or share < (VISIBLE if len(rows.y) < LEAST_ROWS else VISIBLE_IN_MANY):
             return False
         r = weighted(law.polished.program.value(rows.X, law.polished.theta) - rows.y, rows.weights)
         return bool(np.all(np.isfinite(r))) and _noise(rows.X, r, self._survey)
