@@ -59,8 +59,12 @@ class Family:
 
     def terms(self, p: float) -> list[Term]:
         """Return the columns for one value of the constant."""
-        pairs = zip(self.formula(p), self.value(p), strict=True)
-        return [Term(f * g, v * w) for (f, v), (g, w) in itertools.product(list(pairs), self.factors)]
+        formulas = itertools.product(self.formula(p), (g for g, _ in self.factors))
+        return [Term(f * g, v) for (f, g), v in zip(formulas, self.columns(p), strict=True)]
+
+    def columns(self, p: float) -> list[np.ndarray]:
+        """Return the values of the terms alone: formulas cost more than all the rest of a scan."""
+        return [v * w for v, (_, w) in itertools.product(self.value(p), self.factors)]
 
 
 def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> list[sympy.Expr]:
@@ -78,17 +82,17 @@ def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> 
     kinds = list(families(moving))
 
     def greedy(family: Family, which: int, p: float) -> float:
-        columns = _columns(family.terms(p), moving, state)
-        return _beside(fixed, columns[which], y) if columns else float(y @ y)
+        columns = _columns([family.columns(p)[which]], moving, state)
+        return _beside(fixed, columns[0], y) if columns else float(y @ y)
 
     def subsets(family: Family, which: int, p: float) -> float:
-        columns = _columns(family.terms(p), moving, state)
-        return _subsets_beside(fixed, columns[which], y) if columns else float(y @ y)
+        columns = _columns([family.columns(p)[which]], moving, state)
+        return _subsets_beside(fixed, columns[0], y) if columns else float(y @ y)
 
     for number, family in enumerate(kinds):
         best: dict[int, tuple[float, float]] = {}
         for p in family.grid:
-            columns = _columns(family.terms(float(p)), moving, state)
+            columns = _columns(family.columns(float(p)), moving, state)
             for k, column in enumerate(columns):
                 left = _beside(fixed, column, y)
                 if k not in best or left < best[k][0]:
@@ -115,9 +119,9 @@ def _plain(moving: Motion, known: sympy.Expr | None) -> list[Term]:
     return plain
 
 
-def _columns(terms: list[Term], moving: Motion, state: int) -> list[np.ndarray]:
-    """Return the regression columns of products with a function, those of one wave together."""
-    values = np.column_stack([t.values for t in terms])
+def _columns(columns: list[np.ndarray], moving: Motion, state: int) -> list[np.ndarray]:
+    """Return the regression columns of products with a function; none where one of them is not finite."""
+    values = np.column_stack(columns)
     if not np.all(np.isfinite(values)):
         return []
     return list(whitened(moving, state, values)[0].T)
@@ -159,7 +163,7 @@ def _sums(
 ) -> list[sympy.Expr]:
     """Return sums that hold the function, small ones first."""
     terms = family.terms(p)
-    columns = np.column_stack([fixed, *_columns(terms, moving, state)])
+    columns = np.column_stack([fixed, *_columns([t.values for t in terms], moving, state)])
     every = [*plain, *terms]
     return [
         written([every[k] for k in which], coefficients)
