@@ -60,14 +60,17 @@ def test_a_part_charges_the_whole():
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_effort_limits_a_search_with_any_number_of_jobs(jobs):
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(60, 2)), rng.normal(size=60)
-    run = discover(X, y, effort=0.002, jobs=jobs, kan=False)
+    X = rng.normal(size=(100, 2))
+    y = np.sin(9 * X[:, 0] * X[:, 1]) * np.abs(X[:, 0]) + X[:, 1] ** 3
+    run = discover(X, y, effort=0.0005, jobs=jobs, kan=False, families="off")
     assert run.stop_reason == "work limit"
 
 
 def test_each_producer_says_what_it_needs():
     data = table(rows=20)
-    assert [p.name for p in registry.producers() if p.takes(data)] == ["structure", "pade", "enumeration"]
+    assert [p.name for p in registry.producers() if p.takes(data)] == [
+        "tree", "plain", "structure", "pade", "deep tree", "enumeration",
+    ]  # fmt: skip
     assert not list(registry.SEPARABLE.propose(data, Budget(), None, 0))
 
 

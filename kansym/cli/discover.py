@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     "guesses",
     metavar="FORMULA",
     multiple=True,
-    help="Your formula, such as 'V*S/(K + S); K > 0': fitted, shown, compared with what is found; repeatable."
+    help="Your formula, such as 'V*S/(K + S); K > 0': fitted, shown and compared; repeatable.",
 )
 @click.option(
     "--families",

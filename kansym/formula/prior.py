@@ -163,9 +163,7 @@ def shipped() -> Prior:
         for parent, places in data["counts"].items()
         for inside, row in places.items()
     }
-    return Prior(
-        counts, data["shared"], data["nested"], data["known"], data["numbers"], data["exponents"]
-    )
+    return Prior(counts, data["shared"], data["nested"], data["known"], data["numbers"], data["exponents"])
 
 
 def price(formula: sympy.Expr, columns: int) -> float:

@@ -27,7 +27,6 @@ POLISHED = 4
 """Distinct basins that are polished further."""
 
 
-
 def _program(f: Function) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     p = f.program
     return p.operations, p.left, p.right, p.numbers

@@ -117,6 +117,12 @@ OUTERS = (
     ),
 )
 
+
+def outer(name: str) -> Outer:
+    """Return the transform of this name."""
+    return next(o for o in OUTERS if o.name == name)
+
+
 INNER_POWERS = (1, 2, -1, -2, 0.5, -0.5, 3, -3, 4, 1.5, -1.5, -4)
 GAUGES = (0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 4, -4, 1.5, -1.5, 5, -5)
 ARGUMENT_POWERS = (1, 2, -1, 0.5)

@@ -42,7 +42,8 @@ class Producer:
     """Describe one producer: its name, what it is for, what it needs, and what one look costs at most.
 
     `cost` is in units of work (see `base.budget`). A producer with `leftovers` is asked only where the
-    best formula so far leaves something that is not noise. `load` returns the function that proposes; it
+    best formula so far leaves something that is not noise; one of `graphs` is asked about the table as it is,
+    since nothing rewrites a graph. `load` returns the function that proposes; it
     imports the room, so that a search compiles only what it uses.
     """
 
@@ -54,6 +55,7 @@ class Producer:
     fewest_rows: int = 3
     most_columns: int = 1000
     leftovers: bool = False
+    graphs: bool = False
 
     def takes(self, dataset: Dataset) -> bool:
         """Tell whether a dataset has the rows and no more columns than this producer can use."""

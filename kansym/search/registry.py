@@ -26,6 +26,12 @@ def _curves(families: Families) -> Propose:
     return partial(curves.propose, families=families)
 
 
+def _tree(deep: bool) -> Propose:
+    from kansym.search import tree
+
+    return partial(tree.propose, deep=deep)
+
+
 def _structure() -> Propose:
     from kansym.search import structure
 
@@ -62,6 +68,21 @@ PLAIN = Producer(
     Level.QUICK,
     100.0,
     _plain,
+)
+TREE = Producer(
+    "tree",
+    "problems made simpler until a ratio, a curve or a sum answers them",
+    Level.QUICK,
+    50.0,
+    partial(_tree, False),
+)
+DEEP_TREE = Producer(
+    "deep tree",
+    "the same, longer, with every solver asked about every problem",
+    Level.DEEP,
+    600.0,
+    partial(_tree, True),
+    leftovers=True,
 )
 STRUCTURE = Producer(
     "structure",
@@ -126,12 +147,13 @@ def network(device: str = "cpu") -> Producer:
         partial(_network, device),
         fewest_rows=40,
         leftovers=True,
+        graphs=True,
     )
 
 
 def producers(device: str = "cpu", networks: bool = True) -> tuple[Producer, ...]:
     """Return all producers that can answer any table, in the order in which they are asked."""
-    without = (PLAIN, STRUCTURE, SEPARABLE, PADE, ENUMERATION)
+    without = (TREE, PLAIN, STRUCTURE, SEPARABLE, PADE, DEEP_TREE, ENUMERATION)
     return (*without, network(device)) if networks else without
 
 

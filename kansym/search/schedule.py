@@ -22,6 +22,9 @@ from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
 from kansym.search.producer import Producer
 
+CHEAPEST = 3
+"""So many producers, the first ones, are asked about further views of a table."""
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -54,22 +57,25 @@ def plan(rows: Dataset, producers: Sequence[Producer], with_units: bool) -> list
     """Return the steps of a search without a template, in order; `with_units` also asks about groups."""
     ordinary, made = _ordinary(rows)
     steps = [
-        Step(p.name, p, rows, leftovers=True)
-        if p.leftovers
-        else Step(p.name, p, ordinary, made, leftovers=False)
+        Step(p.name, p, rows if p.graphs else ordinary, () if p.graphs else made, leftovers=p.leftovers)
         for p in producers
     ]
     if with_units and (groups := dimensions.reduced(rows)) is not None:
         # fewer columns make a search faster and surer; the table as it stands comes after, where needed: sums
         # of squares of differences, say, are easier seen there
         view, back = _ordinary(groups.dataset, groups)
-        small = [Step(p.name, p, view, back) for p in producers if not p.leftovers]
-        whole = [s if s.leftovers else replace(s, name=f"{s.name} in columns", leftovers=True) for s in steps]
-        steps = [*small[:2], *whole[:1], *small[2:], *whole[1:]]
+        small = [Step(p.name, p, view, back, leftovers=p.leftovers) for p in producers if not p.graphs]
+        whole = [
+            s if s.producer.graphs else replace(s, name=f"{s.name} in columns", leftovers=True) for s in steps
+        ]
+        steps = [*small[:CHEAPEST], *whole[:CHEAPEST], *small[CHEAPEST:], *whole[CHEAPEST:]]
     if made:
         # columns of one kind may have got different prefixes, which hides their sums
-        first = producers[0]
-        steps.append(Step(f"{first.name} without powers of 1000", first, rows, leftovers=True))
+        steps += [
+            Step(f"{p.name} without powers of 1000", p, rows, leftovers=True)
+            for p in producers[:CHEAPEST]
+            if not p.graphs
+        ]
     return steps
 
 

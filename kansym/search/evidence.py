@@ -1,0 +1,141 @@
+"""What the rows say about a law's form before it is known: a smooth fit, its slopes, and what they suggest.
+
+The fit is a polynomial in the columns (those of one sign that span a wide range in logarithms), of y or of
+log|y|, whichever holds better on rows left out. Its slopes tell which columns act through a product, a
+quotient or a difference, and which can be divided out of the target or subtracted from it; `loss` then judges
+the simpler problem on rows left out. A move that is right leaves fewer columns and loses nothing, so that a
+polynomial of the same size fits better; a wrong one throws information away.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from kansym.search.problem import Problem
+from kansym.search.ridge import chebyshev
+
+FIT_ROWS, TEST_ROWS = 400, 300
+"""Rows of the smooth fit and of its judgement: hundreds of forms are judged, each in a few milliseconds."""
+
+MOST_TERMS = 100
+"""Polynomials have at most so many terms, and at most a quarter of the rows."""
+
+HIGHEST = 24
+"""Highest degree, for one column."""
+
+WIDE = 3.0
+"""A column of one sign whose largest value is so many times its smallest is taken in logarithms."""
+
+
+@dataclass(frozen=True, eq=False)
+class Smooth:
+    """Hold a smooth fit of a problem: its loss, the rows it was fitted on, values and slopes (n, d) there.
+
+    `loss` is the share of the table's variance that it leaves on rows left out.
+    """
+
+    loss: float
+    rows: np.ndarray
+    values: np.ndarray
+    slopes: np.ndarray
+
+
+def loss(problem: Problem) -> float:
+    """Return the share of the table's variance that a smooth fit leaves on rows it did not see."""
+    return _fit(problem, slopes=False).loss
+
+
+def smooth(problem: Problem) -> Smooth:
+    """Return the smooth fit with its slopes."""
+    return _fit(problem, slopes=True)
+
+
+@np.errstate(all="ignore")
+def _fit(problem: Problem, slopes: bool) -> Smooth:
+    fit, test = problem.fit[:FIT_ROWS], problem.test[:TEST_ROWS]
+    n, rows = len(fit), np.concatenate([fit, test])
+    Z, y, w = problem.Z[rows], problem.y[rows], problem.w[rows]
+    total = float(np.sum((w * y)[:n] ** 2)) / n
+    best: Smooth | None = None
+    if not (np.all(np.isfinite(Z)) and np.all(np.isfinite(y)) and total > 0):
+        return Smooth(np.inf, fit, y[:n], np.zeros((n, problem.width)))
+    E = _exponents(problem.width, max(min(MOST_TERMS, n // 4), 2))
+    degrees = E.sum(axis=1)
+    top = int(degrees.max())
+    targets = [(y, w, False)]
+    if (y > 0).all() or (y < 0).all():
+        targets.append((np.log(np.abs(y)), w * np.abs(y), True))
+    for U, stretch in _scaled(Z):
+        T, D = zip(*(chebyshev(u, top) for u in U.T), strict=True)
+        A = np.prod([t[:, e] for t, e in zip(T, E.T, strict=True)], axis=0)
+        for t, v, log in targets:
+            Q, R = np.linalg.qr(A[:n] * v[:n, None])
+            proj = Q.T @ (t * v)[:n]
+            # a high degree may fail between the rows where a lower one holds
+            for degree in sorted({top, max(top - 1, 1), max((2 * top) // 3, 1)}):
+                k = int(np.sum(degrees <= degree))
+                diagonal = np.abs(np.diag(R[:k, :k]))
+                if diagonal.min() <= 1e-13 * diagonal.max():
+                    continue
+                c = scipy.linalg.solve_triangular(R[:k, :k], proj[:k], check_finite=False)
+                value = A[n:, :k] @ c
+                left = (np.abs(y[n:]) * np.expm1(value - t[n:]) if log else value - t[n:]) * w[n:]
+                share = float(np.mean(left * left)) / total * problem.unit
+                if np.isfinite(share) and (best is None or share < best.loss):
+                    read = _read(E[:k], c, T, D, stretch, A, y, n, log) if slopes else (y[:n], stretch[:n])
+                    best = Smooth(share, fit, *read)
+    return best or Smooth(np.inf, fit, y[:n], np.zeros((n, problem.width)))
+
+
+def _read(
+    E: np.ndarray,
+    c: np.ndarray,
+    T: tuple[np.ndarray, ...],
+    D: tuple[np.ndarray, ...],
+    stretch: np.ndarray,
+    A: np.ndarray,
+    y: np.ndarray,
+    n: int,
+    log: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a polynomial's values on the fitted rows and its slopes by each column."""
+    value = A[:n, : len(c)] @ c
+    value = np.sign(y[0]) * np.exp(value) if log else value
+    out = np.zeros((n, len(T)))
+    for j in range(len(T)):
+        parts = [(D if i == j else T)[i][:n][:, E[:, i]] for i in range(len(T))]
+        out[:, j] = np.prod(parts, axis=0) @ c * stretch[:n, j]
+    return value, out * value[:, None] if log else out
+
+
+def _scaled(Z: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the columns within [-1, 1] with their derivatives: wide ones in logarithms, then as they are."""
+    size = np.abs(Z)
+    wide = ((Z > 0).all(0) | (Z < 0).all(0)) & (size.max(0) > WIDE * size.min(0))
+    for log in [wide, np.zeros_like(wide)] if wide.any() else [wide]:
+        S = np.where(log, np.log(np.where(log, size, 1.0)), Z)
+        middle, half = (S.max(0) + S.min(0)) / 2, np.maximum(np.ptp(S, axis=0) / 2, 1e-300)
+        yield (S - middle) / half, np.where(log, 1 / (half * np.where(log, Z, 1.0)), 1 / half + 0 * Z)
+
+
+def _exponents(width: int, most: int) -> np.ndarray:
+    """Return the exponents (k, width) of the monomials up to the degree that needs at most `most`."""
+    E = np.zeros((1, width), int)
+    level = E
+    for _ in range(HIGHEST):
+        one = np.eye(width, dtype=int)
+        level = np.unique((level[:, None] + one[None]).reshape(-1, width), axis=0)
+        if len(E) + len(level) > most:
+            break
+        E = np.vstack([E, level])
+    return E
+
+
+def pairs(width: int) -> list[tuple[int, int]]:
+    """Return all pairs of columns."""
+    return list(itertools.combinations(range(width), 2))

@@ -1,0 +1,184 @@
+"""Laws whose columns part: a sum or a product of one curve for each column, each then named by itself.
+
+The curves are polynomials fitted jointly (those of a product in turn, the others held: alternating least
+squares), so that without noise they are known to many digits before anything has a name.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import sympy
+
+from kansym.base import criterion
+from kansym.base.budget import Budget
+from kansym.search import classics, curve
+from kansym.search.family import Families
+from kansym.search.models import Fit
+from kansym.search.naming import Proposal
+from kansym.search.problem import Problem
+from kansym.search.projection import Rows
+from kansym.search.ridge import chebyshev, unit
+
+HIGHEST = 20
+"""Highest degree of a column's curve."""
+
+MOST_COLUMNS = 5
+
+PARTS = 1e-7
+"""Share of the table's variance left on other rows below which columns part."""
+
+ROUNDS = 40
+"""Rounds of alternating least squares; most need ten."""
+
+NAMES, TRIED = 5, 12
+"""Names kept for each curve, and combinations of them that are proposed."""
+
+CURVE_ROWS = 300
+"""Rows on which a curve of one column is named by a handbook's families."""
+
+Formula = Callable[[sympy.Expr], sympy.Expr]
+
+
+@np.errstate(all="ignore")
+def separated(problem: Problem, product: bool) -> list[Fit]:
+    """Return the fit of a sum (or product) of one curve for each column, if the rows show one."""
+    rows = np.concatenate([problem.fit, problem.test])
+    n, d = len(problem.fit), problem.width
+    degree = min(HIGHEST, n // (4 * d))
+    if not 1 < d <= MOST_COLUMNS or degree < 4:
+        return []
+    y, w = problem.y[rows], problem.w[rows]
+    bases = [chebyshev(_stretched(z), degree)[0] for z in problem.Z[rows].T]
+    curves = (_product if product else _sum)(bases, y, w, n)
+    if curves is None:
+        return []
+    value = np.prod(curves, axis=0) if product else np.sum(curves, axis=0)
+    total = float(np.sum((w * y)[:n] ** 2)) / n
+    share = float(np.mean(((value - y) * w)[n:] ** 2)) / total * problem.unit
+    if not share < PARTS:
+        return []
+    name = partial(_named, problem, rows, curves, product)
+    return [Fit(share, 2.0 * d, "product of curves" if product else "sum of curves", problem, name)]
+
+
+def _stretched(z: np.ndarray) -> np.ndarray:
+    wide = (z > 0).all() and z.max() > 3 * z.min()
+    return unit(np.log(z) if wide else z)[0]
+
+
+def _sum(bases: list[np.ndarray], y: np.ndarray, w: np.ndarray, n: int) -> list[np.ndarray] | None:
+    A = np.hstack([bases[0], *(b[:, 1:] for b in bases[1:])])
+    c = np.linalg.lstsq(A[:n] * w[:n, None], (y * w)[:n], rcond=1e-13)[0]
+    cuts = np.cumsum([bases[0].shape[1], *(b.shape[1] - 1 for b in bases[1:-1])])
+    parts = np.split(c, cuts)
+    return [bases[0] @ parts[0], *(b[:, 1:] @ p for b, p in zip(bases[1:], parts[1:], strict=True))]
+
+
+def _product(bases: list[np.ndarray], y: np.ndarray, w: np.ndarray, n: int) -> list[np.ndarray] | None:
+    curves = [np.ones(len(y)) for _ in bases]
+    before = np.inf
+    for turn in range(ROUNDS):
+        for k, basis in enumerate(bases):
+            others = np.prod([c for j, c in enumerate(curves) if j != k], axis=0)
+            A = basis[:n] * (others * w)[:n, None]
+            c = np.linalg.lstsq(A, (y * w)[:n], rcond=1e-13)[0]
+            curves[k] = basis @ c
+            if k + 1 < len(bases):
+                size = float(np.sqrt(np.mean(curves[k][:n] ** 2)))
+                if not (np.isfinite(size) and size > 0):
+                    return None
+                curves[k] = curves[k] / size
+        left = float(np.sum(((np.prod(curves, axis=0) - y) * w)[:n] ** 2))
+        if not np.isfinite(left) or (turn > 3 and left > 0.8 * before):
+            break
+        before = left
+    return curves
+
+
+def _named(problem: Problem, rows: np.ndarray, curves: list[np.ndarray], product: bool) -> list[Proposal]:
+    """Return formulas with every curve named, likely ones first."""
+    w = problem.w[rows]
+    choices = []
+    for j, values in enumerate(curves):
+        others = np.prod([c for k, c in enumerate(curves) if k != j], axis=0) if product else np.ones(len(w))
+        choices.append(names(problem.Z[rows, j], values, w * np.abs(others)))
+    if not all(choices):
+        return []
+    join = sympy.Mul if product else sympy.Add
+    out = []
+    for chosen in itertools.product(*choices):
+        share, price = sum(c[0] for c in chosen), sum(c[1] for c in chosen)
+        out.append(Proposal(share, price, partial(_joined, join, [c[2] for c in chosen], problem.formulas)))
+    return sorted(out, key=lambda p: float(criterion.rank(p.share, p.price, len(rows))))[:TRIED]
+
+
+def _joined(join: Callable, writers: list[Formula], columns: tuple[sympy.Expr, ...]) -> sympy.Expr:
+    return join(*(write(column) for write, column in zip(writers, columns, strict=True)))
+
+
+def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+    """Return names of one curve t(h): share of its variance left, price, and the formula of an argument."""
+    total = float(np.sum((w * (t - np.average(t, weights=w**2))) ** 2))
+    if not total > 1e-26 * float(np.sum((w * t) ** 2)):
+        level = float(np.average(t, weights=w**2))
+        return [(0.0, 1.0, lambda e: sympy.Float(level))]
+    if (power := _power(h, t, w, total)) is not None:
+        return [power]
+    found = [(law.share, law.price, law.formula) for law in curve.laws(h, t, w, keep=NAMES)]
+    if min((f[0] for f in found), default=1.0) > criterion.SHARP**2:
+        found += by_handbook(h, t, w)
+    return sorted(found, key=lambda f: float(criterion.rank(f[0], f[1], len(h))))[:NAMES]
+
+
+def _power(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> tuple[float, float, Formula] | None:
+    """Return the power law c·h^k where it leaves next to nothing."""
+    if np.ptp(np.sign(h)) or np.ptp(np.sign(t)) or not (np.all(h) and np.all(t)):
+        return None
+    v = w * np.abs(t)
+    A = np.column_stack([np.ones(len(h)), np.log(np.abs(h))])
+    a, k = np.linalg.lstsq(A * v[:, None], np.log(np.abs(t)) * v, rcond=None)[0]
+    left = float(np.sum((w * (np.sign(t[0]) * np.exp(A @ [a, k]) - t)) ** 2)) / total
+    if not left < criterion.SHARP**2:
+        return None
+    sign, nice = float(np.sign(t[0]) * np.exp(a)), float(round(6 * k)) / 6
+    k = nice if abs(k - nice) < 1e-6 else float(k)
+    side = 1 if h[0] > 0 else -1
+    return left, 2.0, lambda e: sympy.Float(sign) * curve.power(side * e, k)
+
+
+def by_handbook(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+    """Return the families of one input that come nearest to a curve t(h)."""
+    rows = Rows(h[:, None], t, w / w.max()).thinned(CURVE_ROWS)
+    families = [f for f in Families.load().values() if f.columns == 1]
+    total = float(np.sum((rows.w * (rows.y - np.average(rows.y, weights=rows.w**2))) ** 2))
+    out: list[tuple[float, float, Formula]] = []
+    for fit in classics.best(rows, families, Budget())[:NAMES]:
+        size = float(sum(1 for _ in sympy.preorder_traversal(fit.fitted.form.formula)))
+        out.append((fit.fitted.cost / max(total, 1e-300), size, partial(_family, fit)))
+    return out
+
+
+def _family(fit: classics.Fit, argument: sympy.Expr) -> sympy.Expr:
+    return fit.expression([argument])
+
+
+def handbook(problem: Problem) -> list[Fit]:
+    """Return the families that a problem of one column is near to, as fits to be proposed."""
+    rows = problem.fit
+    h, t, w = problem.Z[rows, 0], problem.y[rows], problem.w[rows]
+    if len(rows) < 8 or np.ptp(h) == 0 or not (np.all(np.isfinite(h)) and np.all(np.isfinite(t))):
+        return []
+    spread = float(np.sum((w * (t - np.average(t, weights=w**2))) ** 2)) / float(np.sum((w * t) ** 2))
+    found = [(s * spread * problem.unit, price, f) for s, price, f in by_handbook(h, t, w)]
+    return [
+        Fit(share, price, "handbook", problem, partial(_one, share, price, write, problem.formulas[0]))
+        for share, price, write in found
+    ]
+
+
+def _one(share: float, price: float, write: Formula, column: sympy.Expr) -> list[Proposal]:
+    return [Proposal(share, price, lambda: write(column))]

@@ -1,0 +1,73 @@
+"""Exact ratios of two polynomials as an answer to any problem: the null space tells in milliseconds."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import partial
+
+import numpy as np
+import sympy
+from threadpoolctl import threadpool_limits
+
+from kansym.search import pade
+from kansym.search.models import Fit
+from kansym.search.naming import Proposal
+from kansym.search.pade import Chooser
+from kansym.search.problem import Problem
+from kansym.search.rational import Ratio, measured
+
+MOST_COLUMNS = 8
+
+FEW_COLUMNS = 2
+"""Columns up to which every pair of degrees is looked at: high degrees come near to many curves."""
+
+MOST_OF_ONE = 10
+"""Coefficients of a ratio in one column; more come near to any smooth curve."""
+
+EXACT = 1e-11
+"""Relative RMS error on all rows above which a ratio only comes near: it approximates some other function."""
+
+HIGHEST = {1: 6, 2: 5, 3: 5}
+"""Highest degrees of numerator and denominator for so many columns; 4 for more."""
+
+
+def degrees(columns: int, rows: int) -> list[tuple[int, int]]:
+    """Return the degrees (m, n) that are tried, few terms first; the rows must leave a third to spare."""
+    found = []
+    for m, n in itertools.product(range(HIGHEST.get(columns, 4) + 1), repeat=2):
+        size = math.comb(columns + m, m) + math.comb(columns + n, n)
+        if m + n > 0 and size <= pade.COLUMNS and size <= rows // 2 and (columns > 1 or size <= MOST_OF_ONE):
+            found.append((size, n, (m, n)))
+    return [d for *_, d in sorted(found)]
+
+
+@np.errstate(all="ignore")
+def exact(problem: Problem) -> list[Fit]:
+    """Return the ratio that a problem's target is exactly, if it is one."""
+    rows = np.sort(np.concatenate([problem.fit, problem.test]))
+    X, y = problem.Z[rows], problem.y[rows]
+    tried = degrees(problem.width, len(rows)) if problem.width <= MOST_COLUMNS else []
+    if not tried or np.ptp(y) == 0 or not (np.all(np.isfinite(X)) and np.all(np.isfinite(y))):
+        return []
+    with threadpool_limits(1, "blas"):
+        chooser = Chooser.of(X, y, None, max(max(d) for d in tried), None, 0)
+        found = _least(chooser, tried) if problem.width <= FEW_COLUMNS else chooser.exact_of(tried)
+    if found is None or not _holds(chooser, found):
+        return []
+    write = partial(_write, chooser, found, problem)
+    price = 3.0 * found.terms
+    return [Fit(1e-24, price, "ratio", problem, lambda: [Proposal(1e-24, price, write)])]
+
+
+def _least(chooser: Chooser, tried: list[tuple[int, int]]) -> Ratio | None:
+    """Return the exact ratio of fewest terms, looking at every pair of degrees."""
+    return next((r for d in tried if (r := chooser.exact(chooser.full(d))) and _holds(chooser, r)), None)
+
+
+def _holds(chooser: Chooser, found: Ratio) -> bool:
+    return measured(chooser.sheet, found.support, found.p, found.q).loss <= EXACT**2
+
+
+def _write(chooser: Chooser, found: Ratio, problem: Problem) -> sympy.Expr:
+    return pade._formula(chooser, found, problem.formulas, lambda e: e)
