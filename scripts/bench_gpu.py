@@ -170,7 +170,7 @@ def steps(sheet: Sheet) -> None:
             with batchloss.recordable():
                 eager = each(sheet.device, run, 0.4)
                 system = each(sheet.device, lambda t=training: t.objective.system(t.theta), 0.3)
-                gradient, matrix = training.objective.system(training.theta)
+                _, _, gradient, matrix = training.objective.system(training.theta)
                 matrix.diagonal(dim1=1, dim2=2).add_(1.0)
                 solution = each(sheet.device, lambda m=matrix, g=gradient: batchstep._solved(m, g), 0.3)
                 replay = Replay(run, sheet.device, lambda: None)

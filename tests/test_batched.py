@@ -75,7 +75,11 @@ def test_parts_of_the_rows_add_up_to_the_same_system() -> None:
         )
         found.load(stack, 1e-3)
         assert torch.allclose(found.value(theta)[0], state.objective, rtol=1e-12)
-        g, h = found.system(theta)
+        value, _, g, h = found.system(theta)
+        size = theta.shape[1]
+        assert h.shape[1] > size and not h[:, size:].any() and not h[:, :, size:].any()
+        h = h[:, :size, :size]
+        assert torch.allclose(value, state.objective, rtol=1e-12)
         assert torch.allclose(g, gradient, atol=1e-13) and torch.allclose(h, matrix, atol=1e-12)
         assert torch.allclose(found.slope(theta)[1], gradient, atol=1e-13)
 

@@ -109,11 +109,11 @@ class Block:
             pieces = flat.gather(2, cell[..., None].expand(*cell.shape, flat.shape[3]))
             pieces = pieces.unflatten(3, self.table.shape[3:]).transpose(1, 2)
             cell, powers, unit = cell.transpose(1, 2), pieces.unbind(3), torch.ones_like(t)
-        value, first = powers[-1], torch.zeros_like(powers[-1])
+        value, first = powers[-1], None
         for power in reversed(powers[:-1]):
-            first = torch.addcmul(value, first, t)
+            first = value if first is None else torch.addcmul(value, first, t)
             value = torch.addcmul(power, value, t)
-        first = first * unit
+        first = (torch.zeros_like(value) if first is None else first) * unit
         return cell, torch.addcmul(value, (x - inside)[..., None], first), first
 
     def split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -218,9 +218,13 @@ class Stack:
             if l:
                 assert trail.slope is not None
                 edges, _ = block.split(theta[:, part])
-                pulled = (by_sum.flatten(1, 2) @ edges).unflatten(1, by_sum.shape[1:3])
-                pulled = pulled * trail.slope[:, :, None]
-                up = pulled.unflatten(3, (block.inputs, block.size + 1)).sum(-1)
+                shape = (block.inputs, block.size + 1)
+                if block.sums < by_sum.shape[2]:  # fewer sums than derivatives to pull: nodes by nodes first
+                    inner = (trail.slope[:, :, None] * edges[:, None]).unflatten(3, shape).sum(-1)
+                    up = (by_sum[..., None] * inner[:, :, None]).sum(3)
+                else:
+                    pulled = (by_sum.flatten(1, 2) @ edges).unflatten(1, by_sum.shape[1:3])
+                    up = (pulled * trail.slope[:, :, None]).unflatten(3, shape).sum(-1)
         return gradient
 
 

@@ -23,6 +23,10 @@ ON_CPU, ON_DEVICE, SHARE = 1 << 28, 1 << 32, 0.3
 
 _FEWEST = 16
 
+ALIGNED = 8
+"""Columns of J and of J'J come in multiples of this, with at least one to spare, so that every row begins at
+a multiple of 64 bytes (32 in float32), as the fast products want it."""
+
 
 class Rows:
     """Hold rows on the device with the first layer's basis, which only changes with its grid."""
@@ -65,19 +69,21 @@ class Objective:
     ) -> None:
         self.stack, self.loss = Stack(stack, device, dtype), loss
         self.factors = _factors(loss, self.stack, data[1]) if second else 0
-        width = self.stack.parameters * self.factors + 6 * sum(b.width for b in self.stack.blocks)
+        size = self.stack.parameters
+        self.columns = ALIGNED * (size // ALIGNED + 1)
+        width = self.columns * self.factors + 6 * sum(b.width for b in self.stack.blocks)
         self.part = part or _rows_that_fit(self.stack.members * width * dtype.itemsize, device, len(data[0]))
         kept = self.part >= len(data[0])
         self.rows = Rows(self.stack, *data, kept)
         self.held = None if held is None else Rows(self.stack, *held, None, kept)
-        size = self.stack.parameters
-        self.J = torch.zeros(self.stack.members, self.part, self.factors, size, dtype=dtype, device=device)
+        shape = (self.stack.members, self.part, self.factors, self.columns)
+        self.J = torch.zeros(shape, dtype=dtype, device=device)
         self.alpha = torch.zeros((), dtype=dtype, device=device)
         found = lay.smoothing(stack)
         self.smoothing = [
             (torch.from_numpy(a).to(device), torch.from_numpy(d).to(device, dtype)) for a, d in found
         ]
-        rough = np.zeros((size, size))
+        rough = np.zeros((self.columns, self.columns))
         for at, d in found:
             for edge in at:
                 rough[np.ix_(edge, edge)] += 2 * d.T @ d
@@ -117,29 +123,38 @@ class Objective:
             total = total + (theta[:, at] @ d.T).square().sum((1, 2))
         return self.alpha * total
 
-    def system(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gradient (E, P) and Gauss–Newton matrix (E, P, P), zeros for what is not free."""
+    def system(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return objective and loss (E,), gradient (E, P) and Gauss–Newton matrix (E, C, C).
+
+        C = `columns`, P and some more for alignment. Zeros for what is not free, and beyond P.
+        """
         rows, stack = self.rows, self.stack
         matrix = (self.alpha * self.rough).expand(stack.members, -1, -1)
-        gradient = self._bent(theta)
+        loss, gradient = theta.new_zeros(stack.members), self._bent(theta)
         for part in _parts(len(rows), self.part):
             trails: list[Trail] = []
             prediction = stack.up(theta, rows.first(stack, part), trails)
-            slope, factor = self.loss.expand(prediction, rows.y[part])
+            found, (slope, factor) = (f(prediction, rows.y[part]) for f in (self.loss.rows, self.loss.expand))
             w = 1.0 / len(rows)
             if rows.weights is not None:
                 weight = rows.weights[:, part] * w
-                slope, factor = slope * weight[..., None], factor * weight.sqrt()[..., None, None]
+                found, slope = found * weight, slope * weight[..., None]
+                factor = factor * weight.sqrt()[..., None, None]
             else:
-                slope, factor = slope * w, factor * w**0.5
+                found, slope, factor = found * w, slope * w, factor * w**0.5
             J = self.J[:, : part.stop - part.start]
+            loss = loss + found.sum(1)
             gradient = gradient + stack.down(theta, trails, torch.cat([factor, slope[:, :, None]], 2), J)
             flat = J.flatten(1, 2)
             matrix = torch.baddbmm(matrix, flat.transpose(1, 2), flat)
         if stack.masked:
-            free = stack.free.to(matrix.dtype)
+            free = self.padded(stack.free).to(matrix.dtype)
             matrix.mul_(free[:, :, None]).mul_(free[:, None, :])
-        return gradient * stack.free, matrix
+        return loss + self.bending(theta), loss, gradient * stack.free, matrix
+
+    def padded(self, values: Tensor) -> Tensor:
+        """Return values (E, P) with zeros up to (E, C)."""
+        return torch.nn.functional.pad(values, (0, self.columns - values.shape[1]))
 
     def slope(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Return objective (E,) and gradient (E, P)."""

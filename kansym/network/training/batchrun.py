@@ -181,7 +181,7 @@ class Run:
         if isinstance(step, batchstep.Adam):
             step.begin(theta)
         else:
-            step.begin(theta, damping)
+            step.begin(theta, damping, replay)
         return step, replay
 
 

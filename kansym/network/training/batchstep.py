@@ -6,6 +6,8 @@ parameters are `where` on the device.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -62,37 +64,67 @@ class Progress:
 
 
 class Levenberg(Progress):
-    """Advance a training by whole trials of Levenberg–Marquardt, in place."""
+    """Advance a training by whole trials of Levenberg–Marquardt, in place.
+
+    The system at the last point taken is kept, so that one pass through the rows serves both the judgement of
+    a trial and the next step from it.
+    """
 
     def __init__(self, objective: Objective) -> None:
         super().__init__(objective)
-        self.damping, self.grow = self.kept(len(self.value)), self.kept(len(self.value))
+        e, columns = objective.stack.members, objective.columns
+        self.damping, self.grow = self.kept(e), self.kept(e)
+        self.gradient, self.matrix = self.kept(*self.theta.shape), self.kept(e, columns, columns)
         self.tiny = torch.finfo(self.theta.dtype).tiny
 
-    def begin(self, theta: Tensor, damping: Tensor | float) -> None:
-        """Start from parameters (E, P) with damping (E,) or one for all."""
+    def restart(self, theta: Tensor) -> None:
+        """Stand at parameters (E, P) not looked at yet: the next trial stays there and is taken."""
+        self.theta.copy_(theta)
+        for unknown in (self.value, self.loss, self.best_held):
+            unknown.fill_(float("inf"))
+        self.gradient.zero_()
+        self.matrix.zero_()
+        self.best.copy_(theta)
+        self.at.zero_()
+
+    def begin(
+        self, theta: Tensor, damping: Tensor | float, advance: Callable[[], None] | None = None
+    ) -> None:
+        """Start from parameters (E, P) with damping (E,) or one for all; `advance` is a recorded step."""
         self.restart(theta)
+        self.damping.fill_(1.0)
+        (advance or self.advance)()
         self.damping.copy_(torch.as_tensor(damping, dtype=theta.dtype))
         self.grow.fill_(2.0)
+        self.best_held.fill_(float("inf"))
+        self.at.zero_()
 
     def advance(self) -> None:
         """Try one step for every member; keep it where the objective falls."""
-        gradient, matrix = self.objective.system(self.theta)
-        free = self.objective.stack.free
-        diagonal = matrix.diagonal(dim1=1, dim2=2).clone()
+        objective = self.objective
+        free = objective.padded(objective.stack.free)
+        whole = self.matrix.diagonal(dim1=1, dim2=2)
+        diagonal = whole.clone()
         floor = (1e-8 * diagonal.amax(1, keepdim=True)).clamp_min(self.tiny**0.5)
         scale = torch.where(free, torch.maximum(diagonal, floor), 1.0)
         extra = torch.where(free, self.damping[:, None] * scale, 1.0)
-        matrix.diagonal(dim1=1, dim2=2).add_(extra)
-        delta, failed = _solved(matrix, gradient)
+        whole.add_(extra)
+        delta, failed = _solved(self.matrix, self.gradient)
+        whole.copy_(diagonal)
         trial = self.theta + delta
-        value, loss = self.objective.value(trial)
-        expected = 0.5 * (delta * (extra * delta * free - gradient)).sum(1)
+        value, loss, gradient, matrix = objective.system(trial)
+        size = delta.shape[1]
+        expected = 0.5 * (delta * (extra[:, :size] * delta * free[:, :size] - self.gradient)).sum(1)
         ratio = (self.value - value) / expected.clamp_min(self.tiny)
         good = torch.isfinite(value) & (value < self.value) & ~failed
-        self.theta.copy_(torch.where(good[:, None], trial, self.theta))
-        self.value.copy_(torch.where(good, value, self.value))
-        self.loss.copy_(torch.where(good, loss, self.loss))
+        for kept, new in (
+            (self.theta, trial),
+            (self.value, value),
+            (self.loss, loss),
+            (self.gradient, gradient),
+            (self.matrix, matrix),
+        ):
+            torch.where(good.reshape(-1, *[1] * (new.ndim - 1)), new, kept, out=kept)
         shrink = (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 1.0)
         self.damping.copy_(
             torch.where(good, self.damping * shrink, self.damping * self.grow).clamp(1e-15, 1e15)
@@ -171,16 +203,20 @@ class Adam(Progress):
 
 
 def _solved(matrix: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Return -matrix^-1 gradient (E, P), and where that failed (E,).
+    """Return -matrix^-1 gradient (E, P), and where that failed (E,); matrix (E, C, C), C > P.
 
-    Two triangular solutions: the batched `cholesky_solve` of some libraries cannot be recorded.
+    matrix = L L' with the gradient written below it as row P: that row of L is then L^-1 gradient, whatever
+    stands on its diagonal, and one triangular solution is left. Row and column P of `matrix` get zeros. The
+    batched `cholesky_solve` of some libraries cannot be recorded.
     """
-    factor, info = torch.linalg.cholesky_ex(matrix)
-    failed = info != 0
-    factor = torch.where(
-        failed[:, None, None], torch.eye(factor.shape[1], dtype=factor.dtype, device=factor.device), factor
-    )
-    half = torch.linalg.solve_triangular(factor, gradient[..., None], upper=False)
-    delta = -torch.linalg.solve_triangular(factor.transpose(1, 2), half, upper=True)[..., 0]
-    failed = failed | ~torch.isfinite(delta).all(1)
+    size = gradient.shape[1]
+    # libraries count by columns: handed over transposed, nothing has to move, and below means to the right
+    matrix[:, :size, size] = gradient
+    matrix[:, size, size] = torch.finfo(matrix.dtype).max ** 0.5
+    factor, info = torch.linalg.cholesky_ex(matrix.mT)
+    matrix[:, :size, size] = 0.0
+    half = factor[:, size].clone()
+    half[:, size:] = 0.0
+    delta = -torch.linalg.solve_triangular(factor.mT, half[..., None], upper=True)[:, :size, 0]
+    failed = (info != 0) | ~torch.isfinite(delta).all(1)
     return torch.where(failed[:, None], 0.0, delta), failed
