@@ -35,6 +35,13 @@ LIKELY = 20
 REFINED = 3
 """Best fitted functions whose sums are handed on."""
 
+SHARP = 16
+"""Best scanned products beside all plain terms together whose constants are found by a line search."""
+
+CLEAR = 2
+"""Functions handed on for that. Few terms chosen greedily change with the constant, and what they leave has
+many minima; all of them leave a smooth curve with its zero at the truth, which only clean rows show."""
+
 SATURATION = np.geomspace(0.05, 50.0, 13)
 """Values of p * median(m) for 1/(1 + p*m): from hardly bent to fully saturated."""
 
@@ -43,6 +50,10 @@ RATES = np.geomspace(0.2, 6.0, 8)
 
 POWERS = np.array([0.25, 0.4, 0.6, 0.75, 0.9, 1.2, 1.4, 1.6, 1.8, 2.3, 2.6, 3.4])
 """Values of p for x^p; whole and half powers are in the dictionary of known terms."""
+
+
+Measure = Callable[[np.ndarray], float]
+"""What is left of |y|^2 by a column and plain ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,43 +83,63 @@ def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> 
 
     Every product of a function and a factor is scanned beside a few plain terms chosen greedily; for the best
     LIKELY ones the constant is found by a line search, with best subsets of plain terms at every step; the
-    best
-    REFINED are searched once more with all factors. `known` is a right side with such a function already: its
+    best REFINED are searched once more with all factors. The same is done beside all plain terms together.
+    `known` is a right side with such a function already: its
     terms are kept as columns, so that a second one can be found beside it.
     """
     plain = [t for t in _plain(moving, known) if np.all(np.isfinite(t.values))]
     fixed, y = whitened(moving, state, np.column_stack([t.values for t in plain]))
-    scanned: list[tuple[float, int, int, float]] = []
     kinds = list(families(moving))
+    directions = _directions(fixed)
+    nothing = float(y @ y)
 
-    def greedy(family: Family, which: int, p: float) -> float:
-        columns = _columns([family.columns(p)[which]], moving, state)
-        return _beside(fixed, columns[0], y) if columns else float(y @ y)
+    def searched(measure: Measure) -> Callable[[Family, int, float], float]:
+        def left(family: Family, which: int, p: float) -> float:
+            columns = _columns([family.columns(p)[which]], moving, state)
+            return measure(columns[0]) if columns else nothing
 
-    def subsets(family: Family, which: int, p: float) -> float:
-        columns = _columns([family.columns(p)[which]], moving, state)
-        return _subsets_beside(fixed, columns[0], y) if columns else float(y @ y)
+        return left
 
-    for number, family in enumerate(kinds):
-        best: dict[int, tuple[float, float]] = {}
-        for p in family.grid:
-            columns = _columns(family.columns(float(p)), moving, state)
-            for k, column in enumerate(columns):
-                left = _beside(fixed, column, y)
-                if k not in best or left < best[k][0]:
-                    best[k] = (left, float(p))
-        scanned += [(left, number, k, p) for k, (left, p) in best.items()]
-    scanned.sort()
-    near = [(*_line_search(kinds[n], k, p, 8, greedy), n, k) for _, n, k, p in scanned[:POSSIBLE]]
+    def greedy(column: np.ndarray) -> float:
+        return _beside(fixed, column, y)
+
+    def subsets(column: np.ndarray) -> float:
+        return _subsets_beside(fixed, column, y)
+
+    def whole(column: np.ndarray) -> float:
+        return _beside_all(directions, column, y)
+
+    scanned, sharp = _scanned(kinds, moving, state, (greedy, whole))
+    near = [(*_line_search(kinds[n], k, p, 8, searched(greedy)), n, k) for _, n, k, p in scanned[:POSSIBLE]]
     near.sort(key=lambda s: (s[0], s[2], s[3]))
-    refined = [(*_line_search(kinds[n], k, p, 12, subsets), n) for _, p, n, k in near[:LIKELY]]
+    refined = [(*_line_search(kinds[n], k, p, 12, searched(subsets)), n) for _, p, n, k in near[:LIKELY]]
+    clear = [(*_line_search(kinds[n], k, p, 30, searched(whole)), n) for _, n, k, p in sharp[:SHARP]]
     found: list[sympy.Expr] = []
-    seen: set[int] = set()
-    for _, p, number in sorted(refined):
-        if number not in seen and len(seen) < REFINED:
-            seen.add(number)
-            found += _sums(plain, fixed, y, kinds[number], p, moving, state)
+    for ranked, most in ((sorted(refined), REFINED), (sorted(clear), CLEAR)):
+        seen: set[int] = set()
+        for _, p, number in ranked:
+            if number not in seen and len(seen) < most:
+                seen.add(number)
+                found += _sums(plain, fixed, y, kinds[number], p, moving, state)
     return found
+
+
+def _scanned(
+    kinds: Sequence[Family], moving: Motion, state: int, measures: Sequence[Measure]
+) -> list[list[tuple[float, int, int, float]]]:
+    """Return by each measure (what is left, family, product, constant) of every product, the best first."""
+    out: list[list[tuple[float, int, int, float]]] = [[] for _ in measures]
+    for number, family in enumerate(kinds):
+        best: list[dict[int, tuple[float, float]]] = [{} for _ in measures]
+        for p in family.grid:
+            for k, column in enumerate(_columns(family.columns(float(p)), moving, state)):
+                for which, measure in zip(best, measures, strict=True):
+                    left = measure(column)
+                    if k not in which or left < which[k][0]:
+                        which[k] = (left, float(p))
+        for ranked, which in zip(out, best, strict=True):
+            ranked += [(left, number, k, p) for k, (left, p) in which.items()]
+    return [sorted(ranked) for ranked in out]
 
 
 def _plain(moving: Motion, known: sympy.Expr | None) -> list[Term]:
@@ -134,6 +165,23 @@ def _beside(fixed: np.ndarray, column: np.ndarray, y: np.ndarray) -> float:
         return float(y @ y)
     unit = column / np.sqrt(size)
     return _greedy(fixed - np.outer(unit, unit @ fixed), y - unit * (unit @ y))
+
+
+def _directions(fixed: np.ndarray) -> np.ndarray:
+    """Return orthonormal columns that span the plain ones; columns that say the same twice count once."""
+    norms = np.linalg.norm(fixed, axis=0)
+    U, singular, _ = np.linalg.svd(fixed[:, norms > 0] / norms[norms > 0], full_matrices=False)
+    return np.asarray(U[:, singular > 1e-10 * singular.max(initial=0.0)])
+
+
+def _beside_all(directions: np.ndarray, column: np.ndarray, y: np.ndarray) -> float:
+    """Return what is left of |y|^2 by one column and all plain ones."""
+    both = np.column_stack([column, y])
+    rest, target = (both - directions @ (directions.T @ both)).T
+    size = float(rest @ rest)
+    if size <= 1e-16 * float(column @ column):
+        return float(target @ target)
+    return float(np.sum((target - rest * (rest @ target / size)) ** 2))
 
 
 def _subsets_beside(fixed: np.ndarray, column: np.ndarray, y: np.ndarray) -> float:
