@@ -26,6 +26,9 @@ LARGEST_SUM = 9
 BEAM = 12
 """Subsets of one size that are kept."""
 
+PAIRED = 2
+"""Best subsets that are grown by two terms at once, too: gravity and drag are nothing without each other."""
+
 SHOWN = 3
 """Subsets of one size that are handed on."""
 
@@ -149,17 +152,20 @@ def best_subsets(
     power = float(target @ target)
     found: list[tuple[tuple[int, ...], np.ndarray]] = []
     beam: list[tuple[float, tuple[int, ...]]] = [(power, ())]
+    before = beam[:0]
     for _size in range(1, min(largest, len(y) - 2) + 1):
         grown: dict[tuple[int, ...], float] = {}
         for _, subset in beam:
             _extend(A, target, subset, usable, grown)
+        for _, subset in before[:PAIRED]:
+            _extend_by_two(A, target, subset, usable, grown)
         best = _least(grown, beam_size)
         for _ in range(2):  # change one term at a time
             for _, subset in best[: max(beam_size // 3, 1)]:
                 for gone in range(len(subset)):
                     _extend(A, target, subset[:gone] + subset[gone + 1 :], usable, grown)
             best = _least(grown, beam_size)
-        beam = best
+        before, beam = beam, best
         for _, subset in beam[:shown]:
             solution = np.linalg.lstsq(A[:, list(subset)], target, rcond=None)[0]
             found.append((subset, solution / norms[list(subset)]))
@@ -193,6 +199,36 @@ def _extend(
         if free[k] and k not in subset:
             key = tuple(sorted((*subset, int(k))))
             grown[key] = min(grown.get(key, math.inf), max(total - float(gain[k]), 0.0))
+
+
+def _extend_by_two(
+    A: np.ndarray,
+    y: np.ndarray,
+    subset: tuple[int, ...],
+    usable: np.ndarray,
+    grown: dict[tuple[int, ...], float],
+) -> None:
+    """Add what the best pairs of columns leave beside a subset: neither need be worth anything alone."""
+    rest, left = A, y
+    if subset:
+        Q, _ = np.linalg.qr(A[:, list(subset)])
+        rest, left = A - Q @ (Q.T @ A), y - Q @ (Q.T @ y)
+    size = np.einsum("ij,ij->j", rest, rest)
+    free = np.flatnonzero(usable & (size > 1e-20))
+    free = free[~np.isin(free, subset)]
+    if len(free) < 2:
+        return
+    units = rest[:, free] / np.sqrt(size[free])
+    alike, along = np.triu(units.T @ units, 1), left @ units
+    apart = 1 - alike**2
+    both = along[:, None] ** 2 + along**2 - 2 * alike * np.outer(along, along)
+    gain = np.where(np.triu(apart > 1e-10, 1), both / np.maximum(apart, 1e-10), -np.inf)
+    total = float(left @ left)
+    for flat in np.argsort(-gain, axis=None, kind="stable")[:BEAM]:
+        i, j = divmod(int(flat), len(free))
+        if np.isfinite(gain[i, j]):
+            key = tuple(sorted((*subset, int(free[i]), int(free[j]))))
+            grown[key] = min(grown.get(key, math.inf), max(total - float(gain[i, j]), 0.0))
 
 
 def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> float:
