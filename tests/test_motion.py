@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kansym.base.errors import FormatError, InputError
+from kansym.data.dates import time_column
 from kansym.pipeline.motion import trajectory
 from kansym.pipeline.motion.dynamics import dynamics
 from kansym.pipeline.motion.simulation import follow
@@ -178,3 +179,28 @@ def test_estimator_has_pysindys_names(capsys):
     assert model.predict(X[:3]).shape == (3, 2)
     with pytest.raises(InputError, match="not fitted"):
         KansymDynamics().predict(X)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "found"),
+    [
+        ("time (s)", [0, 1, 3], True),
+        ("years", [1900, 1901, 1902], True),
+        ("t", [0, 2, 1], False),
+        ("temperature", [0, 1, 2], False),
+        ("t", [0], False),
+    ],
+)
+def test_a_column_that_looks_like_the_time_is_named(name, values, found):
+    X = np.column_stack([np.zeros(len(values)), np.array(values, float)])
+    assert time_column(("x", name), X) == (name if found else None)
+
+
+def test_two_terms_are_found_of_which_neither_is_worth_anything_alone():
+    rng = np.random.default_rng(3)
+    a, noise = rng.normal(size=200), rng.normal(size=200)
+    partner = a + 1e-3 * noise  # the difference of two near twins is the law
+    decoys = noise[:, None] + rng.normal(size=(200, 40))
+    columns = np.column_stack([decoys, a, partner])
+    found = {which for which, _ in best_subsets(columns, 1e3 * (partner - a), largest=2)}
+    assert (40, 41) in found

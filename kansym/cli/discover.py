@@ -138,6 +138,8 @@ def discover(
         if not quiet:
             say(notes)
         return 0
+    from kansym.data.dates import time_column
+
     settings = _settings(options, time_limit)
     if out is not None or report:
         writable(out or Path("."))
@@ -151,6 +153,8 @@ def discover(
     for k, (dataset, checkpoint) in enumerate(zip(datasets, kept, strict=True)):
         if not quiet:
             say(n for n in dataset.notes if n not in said)
+            if k == 0 and (clock := time_column(dataset.names, dataset.X)):
+                say([f"{clock!r} looks like the time: `kansym dynamics` finds laws of motion in such tables"])
         with progress.Watcher(quiet) as watcher:
             from kansym.pipeline import flow as pipeline
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 DAY = 86_400.0
 """Seconds."""
+
+TIME_NAMES = frozenset(
+    ("t", "time", "timestamp", "date", "second", "minute", "hour", "day", "week", "month", "year")
+)
+"""What columns of times are called, in the singular."""
 
 _LOOKED_AT = 50  # cells that must all look like dates before a whole column is parsed
 _DATE = re.compile(
@@ -134,3 +140,12 @@ def _clock(column: pd.Series) -> np.ndarray | None:
             for f in found
         ]
     )
+
+
+def time_column(names: Sequence[str], X: np.ndarray) -> str | None:
+    """Return the first column that is called a time and grows from row to row, or None."""
+    for name, column in zip(names, X.T, strict=True):
+        word = re.split(r"[\W_\d]", name.lower(), maxsplit=1)[0]
+        if {word, word.removesuffix("s")} & TIME_NAMES and len(column) > 1 and np.all(np.diff(column) > 0):
+            return name
+    return None
