@@ -68,8 +68,11 @@ def conclude(
     # out of time, only the leader and what is simpler are worth the seconds, and only where they are few
     leader = min(kept, key=lambda law: law.length)
     most = FEW_CONSTANTS if budget.exhausted else MOST_CONSTANTS
+    families = Families.load(options.get("families", "off"))
     for law in [law for law in kept if law.length <= archive.shortest + NEAR]:
-        if len(law.polished.theta) <= most and not (budget.exhausted and law.complexity > leader.complexity):
+        # a family's curve is written as people write it: with many constants other forms are not worth minutes
+        least = FEW_CONSTANTS if law.source in families else most
+        if len(law.polished.theta) <= least and not (budget.exhausted and law.complexity > leader.complexity):
             archive.add(normalised(law, trial))
     kept = _front(archive.candidates, trial.train.floor)
     shown = dataset.subsample(FRONT_ROWS)
@@ -101,7 +104,6 @@ def conclude(
     rivals = _rivals(archive, leader, shown, trial)
     laws_out = [_answered(law, front[chosen].length) for law in laws_out]
     laws_out += _smooth_end(archive, front, everything)
-    families = Families.load(options.get("families", "off"))
     laws_out = [
         in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws_out)
     ]
