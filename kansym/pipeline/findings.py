@@ -70,7 +70,7 @@ def conclude(
     most = FEW_CONSTANTS if budget.exhausted else MOST_CONSTANTS
     families = Families.load(options.get("families", "off"))
     for law in [law for law in kept if law.length <= archive.shortest + NEAR]:
-        # a family's curve is written as people write it: with many constants other forms are not worth minutes
+        # a family's curve is written as people write it: of many constants other forms cost too much
         least = FEW_CONSTANTS if law.source in families else most
         if len(law.polished.theta) <= least and not (budget.exhausted and law.complexity > leader.complexity):
             archive.add(normalised(law, trial))
