@@ -306,7 +306,7 @@ def test_guesses_and_warm_start() -> None:
     model.set_params(warm_start=True, guesses=None)
     model.fit(X, y)
     assert model.score(X, y) == pytest.approx(1.0, abs=1e-9)
-    model.set_params(guesses="x0 + nonsense")
+    model.set_params(guesses="x0 + nonsense(x1)")
     with pytest.raises(UnknownNameError, match="nonsense"):
         model.fit(X, y)
 
