@@ -1,8 +1,8 @@
 """The plainest exact formulas of few rows: sums, products and squares of columns, joined two by two.
 
 A handful of rows is met exactly by many formulas; those that a person would write come first here. Every
-small expression is made from the columns, 1 and 2, one for each list of values (the cheapest by the prior);
-then y is looked up, and as a sum, difference, product or ratio of two of them.
+small expression is made from the columns, 1 and 2, one for each list of values; then y is looked up, and as
+a sum, difference, product or ratio of two of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sympy
 from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.formula import prior
+from kansym.formula.expression import complexity
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
@@ -60,7 +61,7 @@ _INVERSES: tuple[tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]], ..
 
 
 class _Made:
-    """Collect expressions, one for each list of values: the cheapest."""
+    """Collect expressions, one for each list of values: the smallest, of equal ones the usual one."""
 
     def __init__(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
@@ -73,7 +74,8 @@ class _Made:
         if not np.isfinite(values).all() or form.has(sympy.zoo, sympy.nan):
             return
         key = _key(values)
-        price = prior.price(form, self.columns)
+        # as a part of a formula, not as a whole one: that x is rarely all of a law does not make x² cheaper
+        price = complexity(form) + 0.001 * prior.price(form, self.columns)
         i = self.at.get(key)
         if i is None:
             self.at[key] = len(self.forms)
