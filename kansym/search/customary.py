@@ -22,6 +22,9 @@ from kansym.search.projection import FULL_STEPS, Rows, fit, program_of, refined
 SAME = 1e-9
 """Share of the values' size within which two curves are the same."""
 
+NOTHING = 1e-7
+"""Share of the values' size up to which what a constant contributes is round-off."""
+
 LARGEST_DENOMINATOR = 60
 """Of a constant that counts as an exact number, where the formula has exact numbers."""
 
@@ -57,9 +60,11 @@ def customary(
             found = refined(form, nonlinear, part.thinned(FIT_ROWS), FULL_STEPS)
         if found is None:
             continue
-        off = program_of(form).value(part.X, found.theta) - y
-        if not np.max(np.abs(off)) <= SAME * np.max(np.abs(y)):
+        values, J = program_of(form).jacobian(part.X, found.theta)
+        if not np.max(np.abs(values - y)) <= SAME * np.max(np.abs(y)):
             continue
+        if np.min(np.max(np.abs(J * found.theta), axis=0)) <= NOTHING * np.max(np.abs(y)):
+            continue  # a constant that is zero: the law has fewer than this family
         inputs, shown = [columns[j] for j in order], Rows(part.X, rows.y, rows.w)
         return _read(form, found.theta, inputs, shown, variance, expression)
     return None
