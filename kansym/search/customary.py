@@ -52,7 +52,9 @@ def customary(
     y = Program.compile(expression, columns).value(rows.X)
     if not used or not np.all(np.isfinite(y)):
         return None
-    for form, order in _forms(families, used, len(expression.atoms(sympy.Number))):
+    # a constant that is 1, and so not written, is for laws of exact numbers: 424·x is no power of x
+    most = len(expression.atoms(sympy.Number)) + (not expression.atoms(sympy.Float))
+    for form, order in _forms(families, used, most):
         part = Rows(rows.X[:, order], y, rows.w)
         found = fit(form, part.thinned(FIT_ROWS))
         if found is not None:
@@ -70,11 +72,11 @@ def customary(
     return None
 
 
-def _forms(families: Families, used: list[int], numbers: int) -> Iterator[tuple[Form, list[int]]]:
-    """Yield the forms that a formula of so many numbers may have, fewest constants first."""
+def _forms(families: Families, used: list[int], most: int) -> Iterator[tuple[Form, list[int]]]:
+    """Yield the forms of at most so many constants that a formula may have, fewest constants first."""
     forms = [family.form(terms) for family in families.values() for terms in range(1, family.terms + 1)]
     for form in sorted(forms, key=lambda form: len(form.constants)):
-        if form.columns == len(used) and len(form.constants) <= numbers + 1:
+        if form.columns == len(used) and len(form.constants) <= most:
             yield from ((form, list(order)) for order in itertools.permutations(used))
 
 
