@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,11 +18,23 @@ KEPT = 8
 CLOSER = 0.9
 """A larger right side is kept when it leaves less than this share of what smaller ones leave."""
 
+SHORTEST = 3
+"""Shortest descriptions that are kept even so: noise lets a simpler look-alike come as near as the law."""
+
 FEW_CONSTANTS = 2
 """Constants of the right sides that a broad look keeps: what some twenty rows can bear."""
 
 BRIEF = 12
-"""Symbols of a right side so short that nothing shorter need be looked for once it leaves only noise."""
+"""Symbols of a right side so short that nothing shorter need be looked for on clean rows."""
+
+SHORT = 9
+"""The same in noise, where a sum of some eleven symbols stands for a ratio as short."""
+
+CLEAN = 0.1
+"""Squared residual over the floor of the noise below which rows are clean."""
+
+SPREAD = 1.5
+"""Standard deviations of the sum of squared noise that a short right side may leave beyond its mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +95,12 @@ def familiar(moving: Motion, state: int) -> list[sympy.Expr]:
 
 
 def settled(candidates: Iterable[Candidate]) -> bool:
-    """Tell whether a short right side leaves nothing but noise."""
-    return any(c.chi2 <= 1.5 * c.rows and c.complexity <= BRIEF for c in candidates)
+    """Tell whether a short right side leaves nothing but noise, or a longer one next to nothing."""
+    return any(
+        (c.complexity <= SHORT and c.chi2 <= c.rows + SPREAD * math.sqrt(2 * c.rows))
+        or (c.complexity <= BRIEF and c.chi2 <= CLEAN * c.rows)
+        for c in candidates
+    )
 
 
 def _fitted(
@@ -116,4 +133,6 @@ def _best(found: dict[str, Candidate], broad: bool) -> list[Candidate]:
     for candidate in sorted(found.values(), key=lambda c: (c.complexity, c.chi2)):
         if not kept or candidate.chi2 < CLOSER * min(c.chi2 for c in kept):
             kept.append(candidate)
-    return sorted(kept, key=lambda c: c.length)[:KEPT]
+    shortest = sorted(found.values(), key=lambda c: (c.length, c.complexity))[:SHORTEST]
+    kept += [c for c in shortest if c not in kept]
+    return sorted(kept, key=lambda c: (c.length, c.complexity))[:KEPT]

@@ -20,6 +20,7 @@ from kansym.formula.expression import complexity
 from kansym.pipeline.motion.candidates import Candidate, look
 from kansym.pipeline.motion.integral import Motion, motion, resmoothed
 from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
+from kansym.pipeline.motion.terms import misfit
 from kansym.pipeline.motion.trajectory import Series
 
 RIVALS = 4
@@ -27,6 +28,10 @@ RIVALS = 4
 
 NEAR = 200.0
 """Nats behind the likeliest in the integrated form within which a right side is tried."""
+
+FAR_CLOSER = 0.01
+"""Share of the likeliest's squared residual from which a longer right side is tried in simulation, too: on
+clean rows all that lies below the floor of the noise looks alike, and simulation tells."""
 
 WEAK = 40.0
 """Nats that leaving a term out may cost, by its standard error, to be tried: no term of a law costs more."""
@@ -102,7 +107,8 @@ def _choose(
                 break
             poor = best is None or best.chi2 > POOR * best.rows
             simpler = rival.complexity < complexity(current[state])
-            if not (rival.length < rivals[0].length + NEAR and (poor or simpler)):
+            closer = rival.chi2 < FAR_CLOSER * rivals[0].chi2
+            if not (rival.length < rivals[0].length + NEAR and (poor or simpler or closer)):
                 continue
             other = _shot([*current[:state], rival.expression, *current[state + 1 :]], moving, cut)
             if other is not None and (best is None or length(other) < length(best)):
@@ -145,9 +151,9 @@ def length(shot: Shot) -> float:
     spare = max(shot.rows - constants, 1)
     own = sum(criterion.NODE_PRICE * complexity(e) for e in shot.expressions)
     # smooth curves may have taken motion for noise: a law may leave less; of clean rows it leaves round-off
-    least = 1.0 if shot.sharp else LEAST_NOISE
-    misfit = 0.5 * shot.rows * math.log(max(shot.chi2 / spare, least))
-    return misfit + 0.5 * constants * math.log(shot.rows) + own
+    share = shot.chi2 / spare
+    nats = misfit(share, shot.rows) if shot.sharp else 0.5 * shot.rows * math.log(max(share, LEAST_NOISE))
+    return nats + 0.5 * constants * math.log(shot.rows) + own
 
 
 def _thinned(shot: Shot, moving: Motion, cut: Segments, budget: Budget) -> Shot:

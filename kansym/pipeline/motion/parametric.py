@@ -9,6 +9,7 @@ Pereyra, SIAM J. Numerical Analysis 10, 1973).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,10 +19,14 @@ from scipy.optimize import minimize_scalar
 
 from kansym.formula.program import Program
 from kansym.pipeline.motion.integral import TIME, Motion
-from kansym.pipeline.motion.terms import Term, best_subsets, monomials, whitened, written
+from kansym.pipeline.motion.terms import Term, best_subsets, misfit, monomials, whitened, written
 
 BESIDE = 3
 """Plain terms beside the function while its constant is scanned."""
+
+TERM_PRICE = 4.0
+"""Nats of a plain term beside its coefficient: two to three symbols. Without it noise lets three terms beside
+any function do as well as the law."""
 
 GREEDY = 5
 """Terms of the sums that are handed on."""
@@ -53,7 +58,7 @@ POWERS = np.array([0.25, 0.4, 0.6, 0.75, 0.9, 1.2, 1.4, 1.6, 1.8, 2.3, 2.6, 3.4]
 
 
 Measure = Callable[[np.ndarray], float]
-"""What is left of |y|^2 by a column and plain ones."""
+"""How badly a column and plain ones explain y: nats, or what they leave of |y|^2."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +96,11 @@ def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> 
     fixed, y = whitened(moving, state, np.column_stack([t.values for t in plain]))
     kinds = list(families(moving))
     directions = _directions(fixed)
-    nothing = float(y @ y)
 
     def searched(measure: Measure) -> Callable[[Family, int, float], float]:
         def left(family: Family, which: int, p: float) -> float:
             columns = _columns([family.columns(p)[which]], moving, state)
-            return measure(columns[0]) if columns else nothing
+            return measure(columns[0]) if columns else math.inf
 
         return left
 
@@ -158,13 +162,19 @@ def _columns(columns: list[np.ndarray], moving: Motion, state: int) -> list[np.n
     return list(whitened(moving, state, values)[0].T)
 
 
+def _nats(left: float, rows: int, terms: int) -> float:
+    """Return the description length of what a function leaves of |y|^2 and of the plain terms beside it."""
+    return misfit(left / rows, rows) + terms * (0.5 * math.log(rows) + TERM_PRICE)
+
+
 def _beside(fixed: np.ndarray, column: np.ndarray, y: np.ndarray) -> float:
-    """Return what is left of |y|^2 by one column and a few plain ones chosen greedily."""
+    """Return the nats of one column and of up to BESIDE plain ones chosen greedily."""
     size = float(column @ column)
     if size <= 0:
-        return float(y @ y)
+        return math.inf
     unit = column / np.sqrt(size)
-    return _greedy(fixed - np.outer(unit, unit @ fixed), y - unit * (unit @ y))
+    lefts = _greedy(fixed - np.outer(unit, unit @ fixed), y - unit * (unit @ y))
+    return min(_nats(left, len(y), k) for k, left in enumerate(lefts))
 
 
 def _directions(fixed: np.ndarray) -> np.ndarray:
@@ -185,11 +195,12 @@ def _beside_all(directions: np.ndarray, column: np.ndarray, y: np.ndarray) -> fl
 
 
 def _subsets_beside(fixed: np.ndarray, column: np.ndarray, y: np.ndarray) -> float:
-    """Return what is left of |y|^2 by one column and the best subset of plain ones."""
+    """Return the nats of one column and the best subset of plain ones."""
     unit = column / (np.linalg.norm(column) + np.finfo(float).tiny)
     rest, target = fixed - np.outer(unit, unit @ fixed), y - unit * (unit @ y)
     best = best_subsets(rest, target, largest=BESIDE, beam_size=3, shown=1)
-    return min(float(np.sum((target - rest[:, list(s)] @ c) ** 2)) for s, c in best)
+    lefts = [(float(np.sum((target - rest[:, list(s)] @ c) ** 2)), len(s)) for s, c in best]
+    return min(_nats(left, len(y), count) for left, count in [(float(target @ target), 0), *lefts])
 
 
 def _line_search(
@@ -302,21 +313,21 @@ def _arrhenius(s: sympy.Expr, x: np.ndarray) -> Rule:
     return (lambda p: [np.exp(-p / x)]), (lambda p: [sympy.exp(-sympy.Float(p, 17) / s)])
 
 
-def _greedy(columns: np.ndarray, y: np.ndarray) -> float:
-    """Return what is left of |y|^2 by the best BESIDE columns, taken one after another."""
+def _greedy(columns: np.ndarray, y: np.ndarray) -> list[float]:
+    """Return what is left of |y|^2 by none to BESIDE columns, each the best beside those before."""
     norms = np.linalg.norm(columns, axis=0)
     A = columns / np.where(norms > 0, norms, 1.0)
     gram, b = A.T @ A, A.T @ y
-    size, left = np.diag(gram).copy(), float(y @ y)
+    size, left = np.diag(gram).copy(), [float(y @ y)]
     for _ in range(BESIDE):
         gain = np.where(size > 1e-9, b * b / np.maximum(size, 1e-9), 0.0)
         k = int(np.argmax(gain))
         if gain[k] <= 0:
             break
-        left -= float(gain[k])
+        left.append(max(left[-1] - float(gain[k]), 0.0))
         direction = gram[:, k] / np.sqrt(size[k])
         b = b - direction * (b[k] / np.sqrt(size[k]))
         gram = gram - np.outer(direction, direction)
         size = np.clip(np.diag(gram), 0, None).copy()
         size[k] = 0.0
-    return max(left, 0.0)
+    return left

@@ -26,6 +26,13 @@ LARGEST_SUM = 9
 BEAM = 12
 """Subsets of one size that are kept."""
 
+BELOW = 0.01
+"""Share of the nats below the noise that count: of 300 clean rows a term has to lower what is left a
+thousandfold to pay for itself there, which a law does (1e-10) and what the curves lack does not (1e-3)."""
+
+SMALLEST = 1e-12
+"""Mean squared residual in units of the noise below which there is round-off."""
+
 PAIRED = 2
 """Best subsets that are grown by two terms at once, too: gravity and drag are nothing without each other."""
 
@@ -231,6 +238,15 @@ def _extend_by_two(
             grown[key] = min(grown.get(key, math.inf), max(total - float(gain[i, j]), 0.0))
 
 
+def misfit(share: float, rows: int) -> float:
+    """Return the nats of a mean squared residual in units of the noise.
+
+    Below one nothing is gained but BELOW of it, by which clean rows tell a law from what resembles it.
+    """
+    below = math.log(min(max(share, SMALLEST), 1.0))
+    return 0.5 * rows * (math.log(max(share, 1.0)) + BELOW * below)
+
+
 def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> float:
     """Return the nats of a right side: of its misfit, where noise is known to be at least one SD, and its
     own.
@@ -238,8 +254,11 @@ def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> fl
     Every constant costs log(rows)/2, every symbol NODE_PRICE.
     """
     spare = max(rows - constants, 1)
-    misfit = 0.5 * rows * math.log(max(chi2 / spare, 1.0))
-    return misfit + 0.5 * constants * math.log(rows) + criterion.NODE_PRICE * complexity(expression)
+    return (
+        misfit(chi2 / spare, rows)
+        + 0.5 * constants * math.log(rows)
+        + criterion.NODE_PRICE * complexity(expression)
+    )
 
 
 def measured(expression: sympy.Expr) -> int:
