@@ -34,6 +34,9 @@ FOLDER = Path(__file__).resolve().parent / "problems" / "real"
 ROWS_ONLY = ("xor", "six_rows", "interleaved", "switch")
 """Exact cases that are judged on their rows alone: so few, or so special, that nothing is between them."""
 
+DRAWS = 40
+"""Fresh targets for each row, from which the coverage of prediction bands is measured."""
+
 SAME_TABLE = ("Misra1a", "Misra1b", "Misra1c", "Misra1d")
 """One table with four accepted curves."""
 
@@ -215,12 +218,34 @@ def run(case: Case, settings: dict[str, Any]) -> dict[str, Any]:
     out["front_rows"] = [r.equation for r in found.front]
     if not case.accepted:
         return {**out, "good": bool(law.expression is not None and law.expression.free_symbols)}
+    out["covered"] = coverage(found, case, dataset)
+    out["verdict"], out["outliers"] = found.verdict.kind, len(found.outliers)
+    out["noise"] = None if found.noise_model is None else found.noise_model.words
     verdicts = [verdict(row, case, found_dataset(dataset, found)) for row in found.front]
     good = [v is not None and _good(v, case) for v in verdicts]
     chosen = verdicts[found.chosen]
     out |= {"good": good[found.chosen], "some": any(good)}
     out["front"] = next((r.equation for r, g in zip(found.front, good, strict=True) if g), None)
     return {**out, **(chosen.to_dict() if chosen is not None else {})}
+
+
+def coverage(found: Any, case: Case, dataset: Any) -> float | None:
+    """Return the share of fresh rows, drawn from the accepted curve at the table's inputs, in the band."""
+    if case.judged != "curve":
+        return None
+    rng = np.random.default_rng(11)
+    rows = found_dataset(dataset, found)
+    low, high = found.predict_band(rows.X)
+    hits: list[np.ndarray] = []
+    for curve, _ in accepted_curves(case, dataset)[0]:
+        values = curve.value(curve.X)
+        sd = np.full(len(values), curve.sd) if curve.kind == "absolute" else curve.sd * np.abs(values)
+        at = [int(np.flatnonzero((x == dataset.X).all(axis=1))[0]) for x in curve.X]
+        for _draw in range(DRAWS):
+            fresh = rng.normal(size=len(values))
+            fresh = values * np.exp(curve.sd * fresh) if curve.kind == "log" else values + sd * fresh
+            hits.append((low[at] <= fresh) & (fresh <= high[at]))
+    return float(np.mean(np.concatenate(hits)))
 
 
 def found_dataset(dataset: Any, found: Any) -> Any:
@@ -270,6 +295,16 @@ def summary(results: list[dict[str, Any]]) -> None:
         )
 
 
+def bands(results: list[dict[str, Any]]) -> None:
+    """Print how many fresh rows lay within the prediction bands of 95 %, over all tables with a curve."""
+    known = [r["covered"] for r in results if r.get("covered") is not None]
+    if known:
+        print(
+            f"prediction bands of 95 % cover {np.mean(known):.1%} of fresh rows over {len(known)} tables "
+            f"(middle table {np.median(known):.1%}, worst {min(known):.1%})"
+        )
+
+
 def warm_up() -> None:
     """Import and compile what every search needs, so that the first table does not pay for it."""
     from kansym.pipeline import flow as pipeline
@@ -307,5 +342,7 @@ def main(argv: list[str]) -> int:
             file.flush()
             done.append(result)
             print(line(result), flush=True)
-    summary([r for r in done if r["id"] in {c.name for c in chosen}])
+    shown = [r for r in done if r["id"] in {c.name for c in chosen}]
+    summary(shown)
+    bands(shown)
     return 0

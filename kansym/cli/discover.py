@@ -206,7 +206,7 @@ def _settings(options: dict[str, Any], time_limit: float | None) -> Options:
     from kansym.pipeline import flow as pipeline
 
     same = ("library", "effort", "maxsize", "selection", "guesses", "families", "hypotheses")
-    more = ("unit_constants", "rounding", "noise", "robust", "seed", "jobs", "device")
+    more = ("unit_constants", "rounding", "noise", "robust", "loss", "seed", "jobs", "device")
     settings = pipeline.Options(
         only=names(options["only"]),
         exclude=names(options["exclude"]),

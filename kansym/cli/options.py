@@ -105,6 +105,13 @@ def noise_options(command: Any) -> Any:
                 help="How noise grows with the target: auto (told from rows), additive, relative, poisson.",
             ),
             click.option(
+                "--loss",
+                default="squared",
+                show_default=True,
+                metavar="LOSS",
+                help="What is minimised: squared, absolute, huber, huber:0.5 or quantile:0.9.",
+            ),
+            click.option(
                 "--robust",
                 type=click.Choice(["auto", "on", "off"]),
                 default="auto",

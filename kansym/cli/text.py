@@ -94,6 +94,9 @@ def _growing(kind: str) -> str:
 
 def heldout(run: Run, law: Law) -> str:
     """Return the root mean square error on rows that were not fitted, as a sentence."""
+    loss = run.options.get("loss", "squared")
+    if loss != "squared":
+        return f"Mean loss on rows not fitted: {law.heldout_loss:.3g} ({loss})."
     error = math.sqrt(law.heldout_loss) if law.heldout_loss >= 0 else math.nan
     count = run.data.get("heldout_rows", 0)
     where = f"{count} held-out rows" if count else "rows left out in turn"

@@ -13,9 +13,11 @@ from functools import cached_property
 
 import numpy as np
 import sympy
+from scipy import optimize
 
 from kansym.base import criterion
 from kansym.base.leastsq import levenberg_marquardt
+from kansym.base.losses import SQUARED, Loss
 from kansym.formula import constants
 from kansym.formula.expression import complexity
 from kansym.formula.program import Program
@@ -24,6 +26,9 @@ STEPS = 60
 """Levenberg–Marquardt steps for a full polish; a refit after fixing one constant takes fewer."""
 
 REFIT_STEPS = 25
+
+ROUNDS, STEPS_A_ROUND = 30, 4
+"""Rounds of reweighting for a loss other than the square, and steps of each."""
 
 DUST = 1e-12
 """A constant this small may be round-off, whatever its standard error says: 0 is tried."""
@@ -43,7 +48,8 @@ class Rows:
     """Hold the rows a formula is fitted to: X (n, d), y (n,), weights (n,) or None, column symbols.
 
     `sigma2` is the known variance of the weighted noise (1 where weights come from measurement errors),
-    None where only the residuals tell it.
+    None where only the residuals tell it. `penalty` is what residuals cost; other than the square, it is
+    given as the mean square that stands for it (see `losses`).
     """
 
     X: np.ndarray
@@ -51,6 +57,7 @@ class Rows:
     weights: np.ndarray | None
     symbols: tuple[sympy.Symbol, ...]
     sigma2: float | None = None
+    penalty: Loss = SQUARED
     floor: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +70,11 @@ class Rows:
         return shown if self.sigma2 is None else max(shown, self.sigma2)
 
     def loss(self, values: np.ndarray) -> float:
-        """Return the mean weighted squared error; infinite when a value is undefined."""
+        """Return the mean weighted squared error (or what stands for it); infinite when a value is
+        undefined.
+        """
+        if not self.penalty.squared:
+            return self.penalty.as_square(values, self.y, self.weights)
         r = values - self.y
         out = float(np.mean(r * r if self.weights is None else self.weights * r * r))
         return out if math.isfinite(out) else math.inf
@@ -145,10 +156,68 @@ def fit(program: Program, rows: Rows, steps: int, fixed: tuple[Constant, ...] = 
     if not np.all(np.isfinite(start)):
         return None
     best = levenberg_marquardt(residual, program.start, max_steps=steps)
+    if not rows.penalty.squared:
+        return _reweighted(program, rows, best.theta, fixed)
     loss = rows.loss(program.value(rows.X, best.theta))
     spare = max(len(rows.y) - len(best.theta), 1)
     inflate = rows.variance(loss, len(best.theta)) / max(best.cost / spare, np.finfo(float).tiny)
     return Polished(program, best.theta, best.covariance * inflate, loss, fixed)
+
+
+def _reweighted(
+    program: Program, rows: Rows, theta: np.ndarray, fixed: tuple[Constant, ...]
+) -> Polished | None:
+    """Fit the parameters for a loss other than the square, from the least-squares fit.
+
+    Iteratively reweighted least squares (Holland and Welsch 1977), each round kept only where the loss
+    falls; errors by the sandwich H^-1 (J'G²J) H^-1, G the loss's slopes (Huber 1967).
+    """
+    given = np.ones(len(rows.y)) if rows.weights is None else rows.weights
+    loss = rows.loss(program.value(rows.X, theta))
+    if not math.isfinite(loss):
+        return None
+    for _ in range(ROUNDS):
+        root = np.sqrt(given * rows.penalty.weights(program.value(rows.X, theta), rows.y))
+
+        def residual(c: np.ndarray, root: np.ndarray = root) -> tuple[np.ndarray, np.ndarray]:
+            values, slopes = program.jacobian(rows.X, c)
+            return (values - rows.y) * root, slopes * root[:, None]
+
+        new = levenberg_marquardt(residual, theta, max_steps=STEPS_A_ROUND).theta
+        better = rows.loss(program.value(rows.X, new))
+        if not better < loss * (1 - 1e-10):
+            break
+        theta, loss = new, better
+    if rows.penalty.own is not None:
+        theta, loss = _descended(program, rows, given, theta, loss)
+    values, J = program.jacobian(rows.X, theta)
+    weights = given * rows.penalty.weights(values, rows.y)
+    scale = np.sqrt(np.sum(weights[:, None] * J * J, axis=0)) + np.finfo(float).tiny
+    inverse = np.linalg.pinv((J * weights[:, None] / scale).T @ (J / scale), rcond=1e-12, hermitian=True)
+    pull = J / scale * (weights * (values - rows.y))[:, None]
+    spare = len(rows.y) / max(len(rows.y) - len(theta), 1)
+    covariance = spare * inverse @ (pull.T @ pull) @ inverse / np.outer(scale, scale)
+    return Polished(program, theta, covariance, loss, fixed)
+
+
+def _descended(
+    program: Program, rows: Rows, given: np.ndarray, theta: np.ndarray, loss: float
+) -> tuple[np.ndarray, float]:
+    """Return the constants after a descent by the loss's own slopes (BFGS), where that finds a smaller
+    loss.
+    """
+    size = np.maximum(np.abs(theta), 1e-8)
+
+    def cost(c: np.ndarray) -> tuple[float, np.ndarray]:
+        values, J = program.jacobian(rows.X, c * size)
+        mean = rows.penalty.mean(values, rows.y, given)
+        slope = J.T @ (given * rows.penalty.slopes(values, rows.y)) * size / len(rows.y)
+        fine = math.isfinite(mean) and bool(np.all(np.isfinite(slope)))
+        return (mean, slope) if fine else (1e300, np.zeros(len(c)))
+
+    found = optimize.minimize(cost, theta / size, jac=True, method="BFGS").x * size
+    better = rows.loss(program.value(rows.X, found))
+    return (found, better) if better < loss else (theta, loss)
 
 
 def settle(polished: Polished, rows: Rows) -> Polished:

@@ -95,7 +95,7 @@ class Guess:
         if first is None:
             return None
         law = judge(first, first, trial, self.source)
-        everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
+        everything = trial.rows_of(dataset)
         final = self._within(first.program, first.theta, everything)
         if final is None:
             return law

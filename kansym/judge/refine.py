@@ -16,7 +16,7 @@ from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula.guarded import polished as attempted
 from kansym.formula.guarded import valued
-from kansym.formula.polish import MAX_WORSENING, Polished, Rows, polish, settle, worsening
+from kansym.formula.polish import MAX_WORSENING, Polished, polish, settle, worsening
 from kansym.formula.uncertainty import loosened
 from kansym.judge.scorer import Judged, exact, judge, length
 from kansym.judge.trial import JUDGED_ROWS, Trial
@@ -128,7 +128,7 @@ def normalised(law: Judged, trial: Trial) -> Judged:
 
 def with_all_rows(law: Judged, dataset: Dataset, trial: Trial) -> Judged:
     """Return the law with its constants refitted on every row; the held-out figure stays."""
-    everything = Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
+    everything = trial.rows_of(dataset)
     # the constants are nearly there: on many rows a few steps are enough, and each one costs
     steps = 20 if dataset.rows <= JUDGED_ROWS else 5
     final = polish(law.polished.expression, everything, steps, law.polished.fixed)

@@ -128,7 +128,12 @@ def leave_one_out(polished: Polished, rows: Rows) -> tuple[float, float]:
     U, s, _ = np.linalg.svd(J / np.where(scale > 0, scale, 1.0), full_matrices=False)
     U = U[:, s > 1e-10 * max(s[0], 1e-300)]
     leverage = np.clip(np.sum(U * U, axis=1), 0, 1 - 1e-9)
-    out = float(np.mean((r / (1 - leverage)) ** 2))
+    alone = r / (1 - leverage)
+    if rows.penalty.squared:
+        out = float(np.mean(alone**2))
+    else:
+        root = 1.0 if rows.weights is None else np.sqrt(np.maximum(rows.weights, np.finfo(float).tiny))
+        out = rows.loss(rows.y + alone / root)
     return (out if math.isfinite(out) else math.inf), (n / max(n - U.shape[1], 0.5)) ** 2
 
 

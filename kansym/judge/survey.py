@@ -45,6 +45,13 @@ class Survey:
     trend_loss: float
     outliers: tuple[Outlier, ...] = ()
 
+    @property
+    def usual_error(self) -> float:
+        """Return the noise's SD at the middle value, in the target's unit (of weighted rows in units of
+        their errors).
+        """
+        return float(self.noise.deviation(np.array([self.noise.middle]))[0])
+
 
 def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: int = 0) -> Survey:
     """Return the survey of a dataset: noise `asked` for or the likeliest kind, outliers by the rule `robust`.

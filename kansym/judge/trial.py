@@ -10,6 +10,7 @@ import numpy as np
 import sympy
 
 from kansym.base.criterion import EXACT_UNITS
+from kansym.base.losses import SQUARED, Loss
 from kansym.data.dataset import Dataset
 from kansym.data.dimensions import Dimensions
 from kansym.formula.language import EVERYTHING, Language
@@ -51,7 +52,13 @@ class Trial:
     rounding: bool = True
 
     @staticmethod
-    def of(dataset: Dataset, library: Library, seed: int, unit_constants: bool = False) -> Trial:
+    def of(
+        dataset: Dataset,
+        library: Library,
+        seed: int,
+        unit_constants: bool = False,
+        penalty: Loss = SQUARED,
+    ) -> Trial:
         """Return the trial of a dataset: a fifth held out (by group where given), none of a tiny table.
 
         Formulas must respect the columns' units, unless `unit_constants` lets numbers have their own.
@@ -62,13 +69,13 @@ class Trial:
         sigma2 = 1.0 if dataset.absolute else None
         train, held = dataset.parted(seed)
         if held is None:
-            rows = Rows(dataset.X, dataset.y, dataset.weights, columns, sigma2)
+            rows = Rows(dataset.X, dataset.y, dataset.weights, columns, sigma2, penalty)
             return Trial(dataset, rows, None, sigma2, dataset.names, positive, library, dimensions)
         train, held = train.subsample(JUDGED_ROWS, seed), held.subsample(JUDGED_ROWS, seed)
         return Trial(
             train,
-            Rows(train.X, train.y, train.weights, columns, sigma2),
-            Rows(held.X, held.y, held.weights, columns, sigma2),
+            Rows(train.X, train.y, train.weights, columns, sigma2, penalty),
+            Rows(held.X, held.y, held.weights, columns, sigma2, penalty),
             sigma2,
             dataset.names,
             positive,
@@ -87,6 +94,11 @@ class Trial:
         """Return the same trial for a person's own formulas, which no restriction excludes."""
         return replace(self, dimensions=None, language=EVERYTHING)
 
+    def rows_of(self, dataset: Dataset) -> Rows:
+        """Return a dataset's rows, judged as this trial's are."""
+        train = self.train
+        return Rows(dataset.X, dataset.y, dataset.weights, train.symbols, self.sigma2, train.penalty)
+
     @cached_property
     def small(self) -> Rows:
         """Return at most FIT_ROWS of the training rows, evenly spread."""
@@ -95,7 +107,7 @@ class Trial:
             return rows
         at = np.linspace(0, len(rows.y) - 1, FIT_ROWS).astype(int)
         weights = None if rows.weights is None else rows.weights[at]
-        return Rows(rows.X[at], rows.y[at], weights, rows.symbols, rows.sigma2)
+        return Rows(rows.X[at], rows.y[at], weights, rows.symbols, rows.sigma2, rows.penalty)
 
     @cached_property
     def power(self) -> float:

@@ -77,7 +77,7 @@ def conclude(
     kept = _front(archive.candidates, trial.train.floor)
     shown = dataset.subsample(FRONT_ROWS)
     laws = [with_all_rows(law, shown, trial) for law in kept]
-    everything = _rows(shown, trial)
+    everything = trial.rows_of(shown)
     laws = [law for law in laws if math.isfinite(law.loss)]
     if not laws:
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
@@ -93,12 +93,12 @@ def conclude(
     leader = front[chosen]
     sigma = math.sqrt(leader.loss) if trial.sigma2 is None else 1.0
     if trial.sigma2 is None and survey.noise.founded:
-        sigma = float(survey.noise.deviation(np.median(np.abs(dataset.y), keepdims=True))[0])
+        sigma = survey.usual_error
     proved = exact(leader, trial)
     if proved and reason.startswith("every"):
         reason = "proved exact on held-out rows"
     laws_out = [
-        _law(law, score, trial, _rows(dataset, trial) if law is leader else everything)
+        _law(law, score, trial, trial.rows_of(dataset) if law is leader else everything)
         for law, score in zip(front, scores, strict=True)
     ]
     rivals = _rivals(archive, leader, shown, trial)
@@ -107,7 +107,7 @@ def conclude(
     laws_out = [
         in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws_out)
     ]
-    laws_out = [_banded(law, everything, survey.noise) for law in laws_out]
+    laws_out = [_finished(law, everything, survey.noise) for law in laws_out]
     return Run(
         front=tuple(laws_out),
         chosen=chosen,
@@ -142,7 +142,7 @@ def _verdict(survey: Survey, law: Judged, archive: Archive) -> Verdict:
         law.polished.program.value(rows.X, law.polished.theta),
         not law.expression.free_symbols,
         exact(law, trial),
-        law.heldout,
+        law.heldout if trial.train.penalty.squared else 0.0,
         _constant(trial).length - law.length,
         price(law.polished, trial),
     )
@@ -153,10 +153,6 @@ def _with_constant(front: list[Judged], trial: Trial) -> list[Judged]:
     """Return the front with the constant at its simple end."""
     constant = _constant(trial)
     return [constant, *(law for law in front if law.complexity > constant.complexity)]
-
-
-def _rows(dataset: Dataset, trial: Trial) -> Rows:
-    return Rows(dataset.X, dataset.y, dataset.weights, trial.train.symbols, trial.sigma2)
 
 
 def _front(laws: list[Judged], floor: float) -> list[Judged]:
@@ -234,8 +230,13 @@ def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:
     )
 
 
-def _banded(law: Law, rows: Rows, noise: NoiseModel) -> Law:
-    """Return a law of the front with its prediction band."""
+def _finished(law: Law, rows: Rows, noise: NoiseModel) -> Law:
+    """Return a law of the front with its prediction band; with another loss than the square, in that loss."""
+    if not rows.penalty.squared:
+        # a band about a quantile, or by a person's own loss, would say nothing of new rows
+        values = law.predict(rows.X, [str(s) for s in rows.symbols])
+        half = rows.penalty.degree(values, rows.y) / 2
+        return replace(law, loss=law.loss**half, heldout_loss=law.heldout_loss**half)
     formula = law.expression if law.unrounded is None else law.unrounded
     constants = law.complexity if formula is None else len(formula.atoms(sympy.Float))
     return replace(law, band=Band.of(formula, constants, law.loss, rows, noise))
@@ -337,7 +338,7 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
         if min(gap.max() for gap in gaps) > least:
             gap, worst = gaps[0].max(), int(np.argmax(gaps[0]))
             where = ", ".join(f"{n} = {v:.4g}" for n, v in zip(dataset.names, points[worst], strict=True))
-            law_out = _law(law, 0.0, trial, _rows(dataset, trial))
+            law_out = _law(law, 0.0, trial, trial.rows_of(dataset))
             forms.add(form)
             shown.append(values)
             found.append(replace(law_out, note=f"differs from the chosen law by {gap:.3g} at {where}"))

@@ -19,6 +19,7 @@ import sympy
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.base.interrupts import shielded
+from kansym.base.losses import Loss
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
 from kansym.formula.language import Language
@@ -30,12 +31,13 @@ from kansym.judge.guess import Guess
 from kansym.judge.pareto import RULES
 from kansym.judge.refine import refine
 from kansym.judge.scorer import Judged, exact, price
-from kansym.judge.survey import Survey, again, survey
+from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
 from kansym.pipeline.checkpoint import Checkpoint, Memory
 from kansym.pipeline.findings import conclude
 from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
+from kansym.pipeline.second_look import looked_again, rejudge, take_limits
 from kansym.search import registry, schedule, shared, template
 from kansym.search.family import Families
 from kansym.search.hypothesis import Hypotheses
@@ -71,20 +73,22 @@ class Options:
     """Set what a run looks for and how long; the defaults suit someone who sets nothing.
 
     `effort` scales the work limit of WORK units: below 1 it is a quicker look, above 1 it helps where the
-    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are a person's own
-    formulas (see `judge.guess`), `starts` others to start from.
-    `library` is a preset's name, a TOML file or a Library; `only` and `exclude` narrow it, and so do PySR's
-    lists of operators, `binary` and `unary`, by its names; what is shown is written with these alone.
-    `template` is a formula with unknown functions and constants, "y = f(x1)*g(x2) + h", whose form every
-    law must have (see `search.template`); `hypotheses` say less, "x1 - x2", "linear: x3", "last: exp",
-    "only: sin" (see `search.hypothesis`). `categories` are one-hot columns: the law has constants of its own
-    for each (see `search.shared`), which do not count in `maxsize`. Where some product of inputs has the
-    target's unit, every formula offered respects the units; `unit_constants` lets numbers have units of
-    their own. Without `rounding` constants stay as measured.
-    `maxsize` bounds the complexity of what is shown. `selection` is a rule of `pareto`. `noise` is the kind
-    of noise, "auto" or one of `judge.noise.KINDS`; `robust` says whether rows that are far off are left
-    out: "auto" (where the noise is told), "on" (nearer ones, too) or "off". `families` are the curves of one
-    or two inputs that are tried first: "default", "off" or a TOML file (see `search.family`).
+    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are a person's own formulas
+    (see `judge.guess`), `starts` others to start from. `library` is a preset's name, a TOML file or a
+    Library; `only` and `exclude` narrow it, and so do PySR's lists of operators, `binary` and `unary`, by
+    its names; what is shown is written with these alone. `template` is a formula with unknown functions and
+    constants, "y = f(x1)*g(x2) + h", whose form every law must have (see `search.template`); `hypotheses`
+    say less, "x1 - x2", "linear: x3", "last: exp", "only: sin" (see `search.hypothesis`). `categories` are
+    one-hot columns: the law has constants of its own for each (see `search.shared`), which do not count in
+    `maxsize`. Where some product of inputs has the target's unit, every formula offered respects the units;
+    `unit_constants` lets numbers have units of their own. Without `rounding` constants stay as measured.
+    `maxsize` bounds the complexity of what is shown.
+    `selection` is a rule of `pareto`. `noise` is the kind of noise, "auto" or one of `judge.noise.KINDS`;
+    `robust` says whether rows that are far off are left out: "auto" (where the noise is told), "on" (nearer
+    ones, too) or "off". `loss` is what constants are fitted by: "squared", "absolute", "huber", "huber:0.5"
+    (bent there, in the target's unit), "quantile:0.9", or a function of prediction and target (n,) that
+    returns what each row costs. `families` are the curves of one or two inputs that are tried first:
+    "default", "off" or a TOML file (see `search.family`).
     """
 
     library: str | Library = "default"
@@ -108,6 +112,7 @@ class Options:
     rounding: bool = True
     noise: str = "auto"
     robust: str = "auto"
+    loss: str | Callable[[np.ndarray, np.ndarray], np.ndarray] = "squared"
     kan: bool = True
     families: str = "default"
 
@@ -127,6 +132,7 @@ class Options:
             raise InputError(f"{which} is {getattr(self, which)}; it must be at least 1.")
         if self.selection not in RULES:
             raise UnknownNameError("selection rule", self.selection, RULES)
+        Loss.of(self.loss)
         if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
             raise InputError(f"Device {self.device!r} is not known; choose cpu, cuda or cuda:N.")
 
@@ -153,6 +159,7 @@ class Options:
         data = {k: (list(v) if isinstance(v, tuple) else v) for k, v in asdict_shallow(self).items()}
         if isinstance(self.library, Library):
             data["library"] = self.library.to_dict()
+        data["loss"] = Loss.of(self.loss).to_plain()
         return data
 
 
@@ -218,12 +225,9 @@ def search(
         said = f"the search looks at {SEARCH_ROWS} of {dataset.rows} rows; constants are fitted to all"
         dataset = replace(dataset, notes=(*dataset.notes, said))
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
+    options, language = _plainly(options), options.language(asked)
     surveyed = survey(dataset, options.noise, options.robust, options.seed)
-    trial = Trial.of(surveyed.dataset, library, options.seed, options.unit_constants)
-    trial = replace(trial, language=options.language(asked), rounding=options.rounding)
-    levels = sum(map(len, dataset.categories.values()))
-    archive = Archive(trial, options.limit + LEVEL_NODES * levels)
-    _answer_guesses(archive, options.guesses, surveyed.dataset)
+    archive = _begun(surveyed, library, language, options)
 
     def memory(k: int) -> Memory:
         return Memory() if checkpoint is None else checkpoint.memory(k)
@@ -236,14 +240,17 @@ def search(
         kept = nullcontext() if checkpoint is None else checkpoint.kept()
         with kept, watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
             reason = _explore(surveyed, archive, options, asked, budget, memory(0))
+            take_limits(archive)
             for k in range(MOST_LOOKS):
-                looked = _looked_again(surveyed, archive, options)
+                looked = looked_again(surveyed, archive, options.noise, options.robust)
                 if looked is None:
                     break
                 surveyed, earlier = looked, archive
-                archive = _rejudged(surveyed, earlier, options)
+                archive = _begun(surveyed, library, language, options)
+                rejudge(earlier, archive)
                 if not budget.exhausted and not _settled(surveyed, archive):
                     reason = _explore(surveyed, archive, options, asked, budget, memory(k + 1))
+                    take_limits(archive)
     except KeyboardInterrupt:
         # the watchdog's interrupt and a person's look alike; the clock tells them apart
         budget.cancelled = not budget.exhausted
@@ -280,25 +287,24 @@ def _assuming(options: Options, dataset: Dataset) -> Options:
     )
 
 
-def _looked_again(surveyed: Survey, archive: Archive, options: Options) -> Survey | None:
-    """Return the survey that the best formula's residuals suggest, where they show what no trend could."""
-    law = archive.leader
-    if law is None or not law.expression.free_symbols or exact(law, archive.trial):
-        return None
-    values = law.polished.program.value(surveyed.whole.X, law.polished.theta)
-    return again(surveyed, values, options.noise, options.robust)
+def _plainly(options: Options) -> Options:
+    """Return the options without what "auto" does for least squares where another loss is asked for."""
+    if Loss.of(options.loss).squared:
+        return options
+    noise = "additive" if options.noise == "auto" else options.noise
+    return replace(options, noise=noise, robust="off" if options.robust == "auto" else options.robust)
 
 
-def _rejudged(surveyed: Survey, earlier: Archive, options: Options) -> Archive:
-    """Return an archive of the formulas found so far, fitted to the rows and weights of a new survey."""
-    trial = Trial.of(surveyed.dataset, earlier.trial.library, options.seed, options.unit_constants)
-    trial = replace(trial, language=earlier.trial.language, rounding=options.rounding)
-    archive = Archive(trial, earlier.maxsize)
-    _answer_guesses(archive, options.guesses, surveyed.dataset)
-    with shielded():
-        for old in sorted(earlier.best.values(), key=lambda law: law.length):
-            for law in refine(old.unrounded.expression, archive.trial, old.source, maxsize=archive.maxsize):
-                archive.add(law)
+def _begun(surveyed: Survey, library: Library, language: Language, options: Options) -> Archive:
+    """Return an archive with a person's guesses only; Huber's loss bends where the rows' own noise says."""
+    penalty = Loss.of(options.loss).bent(surveyed.usual_error)
+    rows = surveyed.dataset
+    penalty.values(rows.y, rows.y)  # a person's function that cannot be used is told at once
+    trial = Trial.of(rows, library, options.seed, options.unit_constants, penalty)
+    trial = replace(trial, language=language, rounding=options.rounding)
+    levels = sum(map(len, rows.categories.values()))
+    archive = Archive(trial, options.limit + LEVEL_NODES * levels)
+    _answer_guesses(archive, options.guesses, rows)
     return archive
 
 

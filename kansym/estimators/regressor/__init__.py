@@ -66,6 +66,11 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
     category_constants : the law has constants of its own for each level of the one categorical column
         (default: levels are inputs of 0 and 1 like any other).
     select_k_features : search with the k most informative columns only.
+    loss : what is minimised: "squared", "absolute", "huber", "quantile:0.9", or your own function of
+        prediction and target (n,), which returns what each row costs.
+    noise : how y's noise grows with its value: "auto" (told from the rows), "additive", "relative" or
+        "poisson".
+    robust : whether rows that are far off are left out: "auto", "on" or "off".
     denoise : smooth y by a Gaussian process before the search.
     warm_start : start the next fit from the laws of the last.
     output_directory : folder for hall_of_fame.csv and the other files of a run (None: none is written).
@@ -97,6 +102,9 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         template: str | None = None,
         category_constants: bool = False,
         select_k_features: int | None = None,
+        loss: Any = "squared",
+        noise: str = "auto",
+        robust: str = "auto",
         denoise: bool = False,
         warm_start: bool = False,
         output_directory: Any = None,
@@ -116,6 +124,9 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         self.template = template
         self.category_constants = category_constants
         self.select_k_features = select_k_features
+        self.loss = loss
+        self.noise = noise
+        self.robust = robust
         self.denoise = denoise
         self.warm_start = warm_start
         self.output_directory = output_directory

@@ -41,6 +41,9 @@ _OWN_OPTIONS = {
     "seed": "random_state",
     "jobs": "n_jobs",
     "selection": "model_selection",
+    "loss": "loss",
+    "noise": "noise",
+    "robust": "robust",
 }
 """Fields of Options that are parameters of the estimator, under its names."""
 
@@ -103,6 +106,7 @@ class FittedFront(BaseEstimator):
             guesses=tuple(asked),
             starts=tuple(guesses),
             template=getattr(self, "template", None),
+            **{name: getattr(self, name) for name in ("loss", "noise", "robust") if hasattr(self, name)},
             **settings,
         )
 

@@ -1,0 +1,41 @@
+"""What is done with the formulas found, before another search: other rows, other weights, simpler limits."""
+
+from __future__ import annotations
+
+from kansym.base.interrupts import shielded
+from kansym.formula.limits import limits
+from kansym.judge.archive import Archive
+from kansym.judge.refine import NEAR, refine
+from kansym.judge.scorer import exact
+from kansym.judge.survey import Survey, again
+
+
+def looked_again(surveyed: Survey, archive: Archive, noise: str, robust: str) -> Survey | None:
+    """Return the survey that the best formula's residuals suggest, where they show what no trend could."""
+    law = archive.leader
+    if law is None or not law.expression.free_symbols or exact(law, archive.trial):
+        return None
+    values = law.polished.program.value(surveyed.whole.X, law.polished.theta)
+    return again(surveyed, values, noise, robust)
+
+
+def rejudge(earlier: Archive, archive: Archive) -> None:
+    """Add the formulas found so far, fitted to the rows and weights of another archive's trial."""
+    with shielded():
+        for old in sorted(earlier.best.values(), key=lambda law: law.length):
+            for law in refine(old.unrounded.expression, archive.trial, old.source, maxsize=archive.maxsize):
+                archive.add(law)
+
+
+def take_limits(archive: Archive) -> None:
+    """Add what the best formulas come near to where a function's argument stays small: tanh(u) may be u."""
+    trial = archive.trial
+    if archive.leader is None or exact(archive.leader, trial):
+        return
+    near = [law for law in archive.best.values() if law.length < archive.shortest + NEAR]
+    for law in near:
+        for form in limits(law.unrounded.expression):
+            for simpler in refine(
+                form, trial, law.source, maxsize=archive.maxsize, shortest=archive.shortest
+            ):
+                archive.add(simpler)
