@@ -61,12 +61,12 @@ def test_bands_of_what_is_no_formula_have_no_constants() -> None:
 
 def test_a_run_and_an_estimator_give_bands() -> None:
     y = 3 * X[:, 0] + 1 + 0.1 * np.random.default_rng(2).normal(size=40)
-    run = kansym.discover(X, y, time_limit=20, only=("x",))
+    run = kansym.discover(X, y, effort=0.2, only=("x",))
     low, high = run.predict_band(X)
     assert np.mean((low < y) & (y < high)) > 0.8
     again = Run.from_dict(run.to_dict()).predict_band(X)
     assert np.array_equal(again[0], low)
-    model = kansym.KansymRegressor(time_limit=20, settings={"only": ["x"]}).fit(X, y)
+    model = kansym.KansymRegressor(effort=0.2, settings={"only": ["x"]}).fit(X, y)
     values, lower, upper = model.predict(X, return_band=0.95)
     assert np.all((lower < values) & (values < upper))
     with pytest.raises(InputError, match="return_band"):

@@ -14,10 +14,7 @@ from scipy import special
 from kansym.base.errors import InputError
 from kansym.formula import uncertainty
 from kansym.formula.polish import Rows
-from kansym.judge.noise import NoiseModel
-
-KINDS = ("relative", "poisson")
-"""Kinds of noise for which the band widens with the value."""
+from kansym.judge.noise import GROWING, NoiseModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +36,7 @@ class Band:
         n = len(rows.y)
         freedom = max(n - constants, 1)
         typical = 1.0
-        if rows.weights is not None and noise.kind not in KINDS:  # weights that were given: the usual error
+        if rows.weights is not None and noise.kind not in GROWING:  # weights that were given: the usual error
             typical = float(np.mean(1 / np.maximum(rows.weights, 1e-300)))
         spread = math.sqrt(max(loss, rows.sigma2 or 0.0) * n / freedom * typical)
         covariance = None if expression is None else uncertainty.covariance(expression, rows)

@@ -27,12 +27,21 @@ ENOUGH = 4.0
 """Nats by which another kind must be likelier than the same noise everywhere: odds of fifty to one. With 12
 rows of 3 % noise over a factor of 30 it is 9; on 400 tables of additive noise it was exceeded twice."""
 
+GROWING = KINDS[1:]
+"""Kinds whose rows weigh less where the value is larger."""
+
+REPEATED = "repeated rows"
+
 REPEATS = 6
 """Degrees of freedom of repeated rows from which their scatter is the measure of the noise (its SD known to
 30 %)."""
 
 SPARE_ROWS = 8
 """Rows beyond a trend's terms with which it can show that it leaves only noise, and which kind."""
+
+SPARE_ROWS_FOR_KINDS = 20
+"""The same where no rows are repeated: a trend of few rows misses a curve most where it is steep, which
+looks like noise that grows with the value. Of fewer rows a law tells the kind, once there is one."""
 
 LEAST_NOISE = 1e-4
 """Noise below this share of the target's spread is round-off, or what the trend itself is off by."""
@@ -216,24 +225,28 @@ def measure(
     return _finished(X, y, best, evidence, asked)
 
 
-def about(X: np.ndarray, y: np.ndarray, values: np.ndarray) -> NoiseModel | None:
-    """Return the noise of y (n,) about a law's values (n,) where it clearly grows with them; else None."""
-    found = []
+def about(X: np.ndarray, y: np.ndarray, values: np.ndarray, held: NoiseModel) -> NoiseModel | None:
+    """Return the noise of y (n,) about a law's values (n,) where it is clearly of another kind than was
+    `held`; else None.
+    """
+    found = {}
     for kind in KINDS:
         spread = np.sqrt(_growth(kind, values))
         scaled = (y - values) / spread
         scale = scale_of(scaled)
         misfit = -float(np.sum(stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread)))
-        found.append((misfit, kind, scaled))
-    plain, best = found[0][0], min(found, key=lambda f: f[0])
-    least, most = LEAST_NOISE * float(y.std()), MOST_SHARE * float(np.median(np.abs(values)))
-    if plain - best[0] < ENOUGH or not least < scale_of(best[2]) < most:
+        found[kind] = (misfit, scaled, scale)
+    best = min(found, key=lambda kind: found[kind][0])
+    now = held.kind if held.kind in KINDS else KINDS[0]
+    misfit, scaled, scale = found[best]
+    least, most = LEAST_NOISE * float(y.std()), MOST_SHARE * _middle(values)
+    if found[now][0] - misfit < ENOUGH or not least < scale < (most if best != KINDS[0] else math.inf):
         return None
-    if chance.structure(X, best[2], shuffles=chance.FIRST_SHUFFLES).pvalue <= WHITE:
+    if chance.structure(X, scaled, shuffles=chance.FIRST_SHUFFLES).pvalue <= WHITE:
         return None
-    sigma = float(np.sqrt(np.mean(best[2] ** 2)))
-    unit, middle = _in_unit(best[1], sigma, values), _middle(values)
-    return NoiseModel(best[1], unit, plain - best[0], "the law itself", _step(y), True, middle)
+    sigma, middle = float(np.sqrt(np.mean(scaled**2))), _middle(values)
+    evidence = found[KINDS[0]][0] - misfit
+    return NoiseModel(best, _in_unit(best, sigma, values), evidence, "the law itself", _step(y), True, middle)
 
 
 def _in_unit(kind: str, sigma: float, values: np.ndarray) -> float:
@@ -268,7 +281,8 @@ def _tells(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
     if not LEAST_NOISE * float(y.std()) < scale < MOST_SHARE * float(np.median(np.abs(found.values))):
         return False
     followed = stats.spearmanr(lone, y).statistic if np.ptp(lone) > 0 else 0.0
-    return len(y) - found.fit.terms >= SPARE_ROWS and followed > TOLD and _white(X, y, found)
+    spare = SPARE_ROWS if _repeated(X, y)[1] >= REPEATS else SPARE_ROWS_FOR_KINDS
+    return len(y) - found.fit.terms >= spare and followed > TOLD and _white(X, y, found)
 
 
 def _white(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
@@ -301,7 +315,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
     )
     repeated, degrees = _repeated(X, y / spread)
     if degrees >= REPEATS:
-        sigma, white, source = repeated, True, f"repeated rows ({degrees} degrees of freedom)"
+        sigma, white, source = repeated, True, f"{REPEATED} ({degrees} degrees of freedom)"
     unit = _in_unit(kind, sigma, values)
     step = _step(y)
     if kind == "additive" and asked == "auto" and white and step > 0 and sigma < GRID_SHARE * step:

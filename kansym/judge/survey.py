@@ -93,10 +93,10 @@ def again(before: Survey, values: np.ndarray, asked: str = "auto", robust: str =
     if not np.all(np.isfinite(values)):
         return None
     model = before.noise
-    if dataset.weights is None and asked == "auto" and model.evidence == 0:
+    if dataset.weights is None and asked == "auto" and not model.source.startswith(noise.REPEATED):
         at = np.flatnonzero(before.kept)
         at = at[:: max(1, len(at) // noise.MOST_ROWS)]
-        told = noise.about(dataset.X[at], dataset.y[at], values[at])
+        told = noise.about(dataset.X[at], dataset.y[at], values[at], model)
         model = told or model
     residual = weighted((dataset.y - values) / np.sqrt(model.variance(values)), dataset.weights)
     kept = before.kept
@@ -107,7 +107,7 @@ def again(before: Survey, values: np.ndarray, asked: str = "auto", robust: str =
     sd = float(np.sqrt(np.mean(residual[kept] ** 2))) * np.sqrt(model.variance(values))
     found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, values, sd)
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
-    if dataset.weights is None and (model is not before.noise or before.dataset.weights is not None):
+    if dataset.weights is None and model.kind in noise.GROWING:
         ready = replace(ready, weights=1 / model.variance(values)[kept])
     return replace(before, dataset=ready, kept=kept, noise=model, outliers=found)
 
@@ -123,7 +123,7 @@ def _deviations(dataset: Dataset, measured: Measured, expected: np.ndarray) -> n
 
 def _weighted(dataset: Dataset, measured: Measured, expected: np.ndarray) -> Dataset:
     """Return the dataset with the weights of its kind of noise, where that is not the same everywhere."""
-    if dataset.weights is not None or measured.model.kind not in ("relative", "poisson"):
+    if dataset.weights is not None or measured.model.kind not in noise.GROWING:
         return dataset
     return replace(dataset, weights=1 / measured.model.variance(expected))
 
