@@ -40,9 +40,16 @@ def test_a_sharp_peak_is_no_outlier() -> None:
     assert not flagged(x[:, None], r).any()
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_noise_with_heavy_tails_has_no_outliers(seed: int) -> None:
-    assert not flagged(x[:, None], np.random.default_rng(seed).standard_cauchy(100)).any()
+def test_noise_with_heavy_tails_seldom_has_outliers() -> None:
+    tables = [np.random.default_rng(seed).standard_cauchy(100) for seed in range(30)]
+    # of Cauchy noise the largest is eight times the next once in eight tables
+    assert sum(flagged(x[:, None], r).any() for r in tables) <= 6
+
+
+def test_a_row_far_from_all_others_is_flagged_whatever_they_are_like() -> None:
+    r = 1e-3 * np.exp(-x) * np.sin(20 * x)  # a motion that dies away: no noise of one size
+    r[2] = 0.05
+    assert np.flatnonzero(flagged(x[:, None], r)).tolist() == [2]
 
 
 @given(st.integers(0, 2**31), st.floats(1e-6, 1e6))

@@ -26,6 +26,10 @@ Where more do, and half as many as beyond FAR, the noise has heavy tails and no 
 GAP = 2.0
 """Rows at least this many times farther off than all others are outliers whatever lies between."""
 
+WIDE_GAP, FEWEST_OF = 8.0, 20
+"""Rows that are this many times farther off than the next, one in 20 at most, are outliers even where the
+residuals are no noise of one size: those of a motion that dies away, say."""
+
 MOST_FLAGGED = 0.15
 """Where more of the rows lie far off, that is what the noise is like: none is an outlier."""
 
@@ -76,8 +80,12 @@ def flagged(X: np.ndarray, deviations: np.ndarray, far: float = FAR) -> np.ndarr
         return none
     limit = max(far, -float(special.stdtrit(max(n - 1, 1), 1e-4 / n)))
     off = size > limit * max(middle, 1e-12 * float(size.max()), np.finfo(float).tiny)
-    if not off.any() or off.mean() > MOST_FLAGGED or _heavy(size, middle, off):
+    if not off.any():
         return none
+    if off.mean() > MOST_FLAGGED or _heavy(size, middle, off):
+        off = _apart_from_all(size)
+        if not off.any():
+            return none
     spread = X.std(0)
     Z = X[:, spread > 0] / spread[spread > 0]
     near = cKDTree(Z).query(Z[off], k=min(NEIGHBOURS + 1, n))[1][:, 1:]
@@ -88,6 +96,19 @@ def flagged(X: np.ndarray, deviations: np.ndarray, far: float = FAR) -> np.ndarr
     alone[np.flatnonzero(off)[same.mean(1) < 0.5]] = True
     rest = float(np.mean(deviations[~alone] ** 2))
     return alone if float(np.mean(deviations**2)) > MATTERS * rest else none
+
+
+def _apart_from_all(size: np.ndarray) -> np.ndarray:
+    """Return the few largest residuals where a wide gap parts them from all others, whatever these are
+    like.
+    """
+    order = np.argsort(-size, kind="stable")
+    few = max(1, len(size) // FEWEST_OF)
+    gaps = size[order[:few]] > WIDE_GAP * size[order[1 : few + 1]]
+    off = np.zeros(len(size), bool)
+    if gaps.any() and len(size) >= FEWEST_OF:
+        off[order[: int(np.flatnonzero(gaps)[-1]) + 1]] = True
+    return off
 
 
 def _heavy(size: np.ndarray, middle: float, off: np.ndarray) -> bool:

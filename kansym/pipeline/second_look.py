@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kansym.base.interrupts import shielded
+from kansym.base.losses import Loss
 from kansym.formula.limits import limits
+from kansym.formula.polish import polish
 from kansym.judge.archive import Archive
 from kansym.judge.refine import NEAR, refine
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey, again
+
+MOST_ROWS = 2000
+"""Rows that a formula is fitted to once more to see which are off."""
+
+ABSOLUTE = Loss.of("absolute")
 
 
 def looked_again(surveyed: Survey, archive: Archive, noise: str, robust: str) -> Survey | None:
@@ -15,8 +24,10 @@ def looked_again(surveyed: Survey, archive: Archive, noise: str, robust: str) ->
     law = archive.leader
     if law is None or not law.expression.free_symbols or exact(law, archive.trial):
         return None
-    values = law.polished.program.value(surveyed.whole.X, law.polished.theta)
-    return again(surveyed, values, noise, robust)
+    # rows that are off draw a least-squares fit to themselves: the absolute loss leaves them where they are
+    sample = archive.trial.rows_of(surveyed.whole.subsample(MOST_ROWS))
+    fitted = polish(law.unrounded.expression, replace(sample, penalty=ABSOLUTE)) or law.polished
+    return again(surveyed, fitted.program.value(surveyed.whole.X, fitted.theta), noise, robust)
 
 
 def rejudge(earlier: Archive, archive: Archive) -> None:
