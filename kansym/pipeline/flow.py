@@ -8,13 +8,12 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import sympy
 
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError, UnknownNameError
@@ -24,7 +23,6 @@ from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
 from kansym.formula.language import Language
 from kansym.functions.library import Library
-from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending
 from kansym.judge.guess import Guess
@@ -35,6 +33,7 @@ from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
 from kansym.pipeline.checkpoint import Checkpoint, Memory
 from kansym.pipeline.findings import conclude
+from kansym.pipeline.openings import openings
 from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
@@ -49,9 +48,6 @@ WORK = 5000.0
 
 LEVEL_NODES = 8
 """Nodes that a formula may have more for each level of a category: those of two constants of its own."""
-
-MOST_LINEAR = 6
-"""Linear laws are tried with up to this many inputs."""
 
 BRIEF = 11.5
 """Nats of a formula (seven symbols, no measured number) up to which a search ends with only noise left."""
@@ -349,7 +345,8 @@ def _looks(
     """
     trial, ending = archive.trial, Ending(surveyed, archive)
     with shielded():  # however short the time, there is an answer, and the same one every time
-        for formula, source in _first(trial.dataset, options, archive.guesses):
+        guesses = [law.expression for law in archive.guesses]
+        for formula, source in openings(trial.dataset, guesses, options.starts, options.template is None):
             for law in refine(formula, trial, source):
                 archive.add(law)
     if budget.exhausted:
@@ -447,37 +444,3 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
     elif rows.categories:
         steps.insert(0, Step("categories", shared.producer(rows.categories), rows, settles=True))
     return steps
-
-
-def _first(dataset: Dataset, options: Options, guesses: Sequence[Judged]) -> Iterator[tuple[sympy.Expr, str]]:
-    """Yield what is tried before any search: the person's guesses, the constant, the lines."""
-    columns = symbols(dataset.names)
-    for law in guesses:
-        yield law.expression, "started from a guess"
-    for text in options.starts:
-        yield parse_expression(text, dataset.names), "started from an earlier formula"
-    yield sympy.Float(float(np.average(dataset.y, weights=dataset.weights))), "constant"
-    if options.template is None:
-        if (scale := dimensions.product(dataset)) is not None:
-            yield sympy.Float(1.0) * scale, "units"
-        yield from _lines(dataset, columns)
-
-
-def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[sympy.Expr, str]]:
-    """Yield linear laws of 1, 2, ... inputs, each adding the one that explains most (forward selection)."""
-    root = np.ones(dataset.rows) if dataset.weights is None else np.sqrt(dataset.weights)
-    one = root[:, None]
-    y, Z = dataset.y * root, dataset.X * one
-    used: list[int] = []
-    for _ in range(min(MOST_LINEAR, len(columns), dataset.rows - 2)):
-        base = np.hstack([one, Z[:, used]])
-        left = np.column_stack([y, Z]) - base @ np.linalg.lstsq(base, np.column_stack([y, Z]), rcond=None)[0]
-        norms = np.linalg.norm(left, axis=0)
-        gain = np.abs(left[:, 0] @ left[:, 1:]) / np.maximum(
-            norms[1:], 1e-9 * np.linalg.norm(Z, axis=0) + 1e-300
-        )
-        gain[used] = -1.0
-        used.append(int(np.argmax(gain)))
-        slope = np.linalg.lstsq(np.hstack([one, Z[:, used]]), y, rcond=None)[0]
-        terms = [sympy.Float(float(a)) * columns[j] for a, j in zip(slope[1:], used, strict=True)]
-        yield sympy.Add(sympy.Float(float(slope[0])), *terms), "linear"

@@ -1,0 +1,54 @@
+"""What is tried before any search: however short the time, there is an answer, the same one every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import sympy
+
+from kansym.data import dimensions
+from kansym.data.dataset import Dataset
+from kansym.functions.parsing import parse_expression, symbols
+
+MOST_LINEAR = 6
+"""Linear laws are tried with up to this many inputs."""
+
+
+def openings(
+    dataset: Dataset, guesses: Iterable[sympy.Expr], starts: Iterable[str], free: bool
+) -> Iterator[tuple[sympy.Expr, str]]:
+    """Yield formulas and their sources: the person's guesses and starts, the constant, the lines.
+
+    Where a template binds the form (not `free`), neither the product of units nor the lines are tried.
+    """
+    columns = symbols(dataset.names)
+    for guess in guesses:
+        yield guess, "started from a guess"
+    for text in starts:
+        yield parse_expression(text, dataset.names), "started from an earlier formula"
+    yield sympy.Float(float(np.average(dataset.y, weights=dataset.weights))), "constant"
+    if free:
+        if (scale := dimensions.product(dataset)) is not None:
+            yield sympy.Float(1.0) * scale, "units"
+        yield from _lines(dataset, columns)
+
+
+def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[sympy.Expr, str]]:
+    """Yield linear laws of 1, 2, ... inputs, each adding the one that explains most (forward selection)."""
+    root = np.ones(dataset.rows) if dataset.weights is None else np.sqrt(dataset.weights)
+    one = root[:, None]
+    y, Z = dataset.y * root, dataset.X * one
+    used: list[int] = []
+    for _ in range(min(MOST_LINEAR, len(columns), dataset.rows - 2)):
+        base = np.hstack([one, Z[:, used]])
+        left = np.column_stack([y, Z]) - base @ np.linalg.lstsq(base, np.column_stack([y, Z]), rcond=None)[0]
+        norms = np.linalg.norm(left, axis=0)
+        gain = np.abs(left[:, 0] @ left[:, 1:]) / np.maximum(
+            norms[1:], 1e-9 * np.linalg.norm(Z, axis=0) + 1e-300
+        )
+        gain[used] = -1.0
+        used.append(int(np.argmax(gain)))
+        slope = np.linalg.lstsq(np.hstack([one, Z[:, used]]), y, rcond=None)[0]
+        terms = [sympy.Float(float(a)) * columns[j] for a, j in zip(slope[1:], used, strict=True)]
+        yield sympy.Add(sympy.Float(float(slope[0])), *terms), "linear"
