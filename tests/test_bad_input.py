@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kansym.base.errors import InputError, KansymError
+from kansym.base.errors import InputError, KansymError, counted
 from kansym.data.dataset import from_arrays, from_table
 from kansym.data.table import read_table
+from kansym.pipeline.motion.reading import arrays
+from kansym.pipeline.motion.trajectory import series
 
 X = np.linspace(1, 2, 12)
 
@@ -76,7 +78,7 @@ def test_missing_values():
     assert note(mostly, "column 'b': left out, gaps in 8 of 12 rows").rows == 12
     message = refused(mostly[["b", "y"]], "more than half")
     assert "'b'" in message
-    refused(frame(b=np.nan), "Column 'b' is empty|constant|more than half")
+    assert note(frame(b=np.nan), "column 'b': left out, gaps in 12 of 12 rows").rows == 12
 
 
 def test_missing_errors_and_groups():
@@ -215,3 +217,45 @@ def test_a_frame_of_many_rows_is_read_whole(tmp_path):
     n = 200_000
     path.write_text("a,y\n" + "".join(f"{i},{i}.5\n" for i in range(n)))
     assert read_table(path).rows == n
+
+
+@pytest.mark.parametrize("gap", [1.0, np.nan])
+def test_values_too_large_to_square_are_refused_before_anything_is_computed(gap):
+    huge = frame(b=np.where(X < 1.5, gap, X * 1e306), c=X[::-1] * 8e307)
+    refused(huge, "too large to square")
+    refused(frame().assign(y=(-1.0) ** np.arange(12) * 1e308), "too large to square")
+
+
+def test_laws_of_motion_refuse_what_they_cannot_square():
+    with pytest.raises(InputError, match="too large to square"):
+        series(X, X * 8e307)
+    with pytest.raises(InputError, match="only 1 usable row;"):
+        series(X[:1], X[:1])
+
+
+def test_a_time_of_words_is_refused_in_one_sentence():
+    words = pd.DataFrame({"t": [f"day {c}" for c in "abcdefghijkl"], "y": X})
+    with pytest.raises(InputError, match=r"^Column 't' holds text \('day a'\), not numbers; "):
+        arrays(words, "t")
+
+
+def test_lists_and_records_in_cells_are_text():
+    cells = [{"of": k} for k in range(6)] + [[k] for k in range(6)]
+    note(frame(b=cells), "column 'b' holds text")
+
+
+def test_a_table_without_a_name_or_a_value(tmp_path):
+    with pytest.raises(InputError, match="name of the table is empty"):
+        read_table("")
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n" + "nan,nan\n" * 9)
+    with pytest.raises(InputError, match="no row with a value in it"):
+        read_table(path)
+
+
+def test_units_that_are_partly_known_are_named():
+    note(frame(), "units of 'a' are known and those of 'y' are not", units={"a": "m"})
+
+
+def test_one_is_counted_in_the_singular():
+    assert (counted(1, "row"), counted(0, "row"), counted(2, "row")) == ("1 row", "0 rows", "2 rows")

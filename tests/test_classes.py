@@ -100,7 +100,7 @@ def test_what_cannot_be_asked_is_refused_in_one_line(table, arguments, line):
 
 def test_tables_that_hold_no_classes_are_refused():
     for data, line in (
-        (rows().head(20), "20 complete rows are too few"),
+        (rows().head(20), "20 complete rows cannot distinguish classes"),
         (rows(("one", "one")), "'one' in every row"),
         (rows().assign(a=1.0, b="x"), "no input columns of numbers that vary"),
     ):

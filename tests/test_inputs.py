@@ -24,7 +24,7 @@ def test_text_with_few_levels_is_a_category_and_names_of_rows_are_not():
     assert data.column("metal=alu").tolist() == [1.0, 0, 0] * 40
     assert any("'metal' is a category of 3 levels: alu, brass, steel" in n for n in data.notes)
     assert any("'run' holds text" in n and "left out" in n for n in data.notes)
-    assert not any("units are known" in n for n in data.notes)
+    assert not any("none is used" in n for n in data.notes)
     with pytest.raises(InputError, match="Column 'run' holds text"):
         from_table(frame.assign(y=X**2), inputs=["run"])
 

@@ -6,6 +6,11 @@ import difflib
 from collections.abc import Iterable
 
 
+def counted(count: int, noun: str) -> str:
+    """Return "1 row", "2 rows"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 class KansymError(Exception):
     """Report a problem that a person can mend; the command line prints it and exits 2."""
 

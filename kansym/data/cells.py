@@ -143,7 +143,10 @@ class _Column:
     def of(name: str, series: pd.Series) -> _Column:
         import pandas as pd
 
-        at, different = pd.factorize(series, use_na_sentinel=True)
+        try:
+            at, different = pd.factorize(series, use_na_sentinel=True)
+        except TypeError:  # lists and records in cells, which JSON may have, cannot be compared
+            at, different = pd.factorize(series.map(str, na_action="ignore"), use_na_sentinel=True)
         cells = tuple(str(c) for c in different)
         parts = tuple(taken_apart(c) for c in cells)
         counts = np.bincount(at[at >= 0], minlength=len(cells))

@@ -342,6 +342,7 @@ def _finish(
     given: Rows, relative_error: float | None, units: Mapping[str, Any], source: str, notes: list[str]
 ) -> Dataset:
     """Return the dataset of the usable rows, with weights from measurement errors and units where known."""
+    repair.squarable(given.X, given.y)
     rows = repair.usable(bearable(given, notes), notes)
     names, target, y = rows.names, rows.target, rows.y
     least = min(len(names), SCREEN_ABOVE) + 2  # more inputs are screened before a search
@@ -359,8 +360,8 @@ def _finish(
     parsed: dict[str, Unit] = {n: parse(units[n]) for n in (*names, target) if n in units}
     lacking = [n for n in (*names, target) if n not in parsed]
     if parsed and lacking:
-        shown = repair.listed(lacking)
-        notes.append(f"units are known for {len(parsed)} columns but not for {shown}: not used")
+        known, unknown = repair.listed(list(parsed)), repair.listed(lacking)
+        notes.append(f"units of {known} are known and those of {unknown} are not: none is used")
     return Dataset(
         X=np.ascontiguousarray(rows.X, dtype=np.float64),
         y=np.ascontiguousarray(y, dtype=np.float64),

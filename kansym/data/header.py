@@ -91,7 +91,7 @@ def named(
     if len(kept) == 0:
         raise InputError(f"{source} has no named columns; it needs inputs and a target.")
     if len(frame) == 0:
-        raise InputError(f"{source} has a header and no rows; add rows of numbers below it.")
+        raise InputError(f"{source} has no row with a value in it; add rows of numbers below the names.")
     frame.columns = pd.Index(kept, dtype=object)
     return frame, units
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kansym.base.errors import InputError
+from kansym.base.errors import InputError, counted
 from kansym.data.units import parse
 
 MISSING_SHARE = 0.5
@@ -103,17 +103,22 @@ def _finite(rows: Rows, notes: list[str]) -> Rows:
 def _enough(rows: Rows) -> None:
     y = rows.y
     if len(y) < MIN_ROWS:
-        word = "row" if len(y) == 1 else "rows"
-        raise InputError(f"{len(y)} {word} of numbers cannot show a law; at least {MIN_ROWS} are needed.")
+        few = counted(len(y), "row")
+        raise InputError(f"{few} of numbers cannot show a law; at least {MIN_ROWS} are needed.")
     if np.ptp(y) == 0:
         raise InputError(
             f"Target {rows.target!r} is {y[0]:g} in every row, so there is no law to find; choose another."
         )
-    biggest = max(float(np.abs(rows.X).max()), float(np.abs(y).max()))
-    if biggest > LARGEST:
-        raise InputError(
-            f"A value of {biggest:g} is too large to square in double precision; rescale its column."
-        )
+
+
+def squarable(*parts: np.ndarray) -> None:
+    """Refuse finite values whose squares overflow; raises InputError."""
+    for values in parts:
+        sizes = np.abs(values[np.isfinite(values)])
+        if sizes.size and sizes.max() > LARGEST:
+            raise InputError(
+                f"A value of {sizes.max():g} is too large to square in double precision; rescale its column."
+            )
 
 
 def _informative(X: np.ndarray, names: tuple[str, ...], notes: list[str]) -> list[int]:

@@ -208,6 +208,8 @@ def _short(value: Any) -> str:
 def _from_path(asked: str, writing: Writing) -> Table:
     if asked == "-":
         return _table(sources.standard_input(writing), "stdin", writing)
+    if not asked.strip():
+        raise InputError("The name of the table is empty; give a file, a folder, - or a shipped table.")
     path, part = Path(asked).expanduser(), None
     if sources.PART in asked and not path.exists():
         name, _, part = asked.rpartition(sources.PART)

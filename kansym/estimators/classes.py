@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym.base.errors import InputError, UnknownNameError
+from kansym.base.errors import InputError, UnknownNameError, counted
 from kansym.data.inputs import label
+from kansym.data.repair import squarable
 from kansym.data.table import Table, numbers, read_table
 from kansym.estimators.classifier import KansymClassifier
 from kansym.formula import expression as expressions
@@ -142,6 +143,7 @@ def labelled(
     if not keep.all():
         notes.append(f"{int((~keep).sum())} of {len(keep)} rows have gaps: left out")
     X, labels = X[keep], np.array([label(v) for v in column[keep]])
+    squarable(X)
     varies = np.array([np.ptp(c) > 0 for c in X.T], bool) if len(X) else np.zeros(X.shape[1], bool)
     if not varies.any():
         raise InputError(
@@ -150,7 +152,7 @@ def labelled(
     kinds, counts = np.unique(labels, return_counts=True)
     if len(labels) < FEWEST_ROWS:
         raise InputError(
-            f"{len(labels)} complete rows are too few to distinguish classes; give {FEWEST_ROWS} or more."
+            f"{counted(len(labels), 'complete row')} cannot distinguish classes; give {FEWEST_ROWS} or more."
         )
     if len(kinds) == 1:
         raise InputError(f"Target {target!r} is {str(kinds[0])!r} in every row; classes need two labels.")

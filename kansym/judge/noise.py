@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from kansym.base.errors import UnknownNameError
+from kansym.base.errors import UnknownNameError, counted
 from kansym.judge import chance
 from kansym.judge.trend import TAILS, Trend, scale_of, trend
 
@@ -310,7 +310,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
         and sigma > LEAST_NOISE * float(scaled.std() + values.std())
         and _white(X, y, found)
     )
-    source = f"a smooth trend of {terms} terms" + (
+    source = f"a smooth trend of {counted(terms, 'term')}" + (
         "" if white else ", which misses something: an upper bound"
     )
     repeated, degrees = _repeated(X, y / spread)

@@ -114,7 +114,7 @@ def verdict(survey: Survey, fit: Fit, seed: int = 0) -> Verdict:
         )
     if left.seen and not linked.explains and fit.heldout > FALLS_SHORT * survey.trend_loss:
         return Verdict(
-            STRUCTURE, f"{left.test} still see structure in what the best formula leaves", *evidence
+            STRUCTURE, f"there is still structure in what the best formula leaves ({left.test})", *evidence
         )
     return Verdict(LAW, _rest(left, linked), *evidence)
 

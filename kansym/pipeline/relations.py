@@ -19,7 +19,7 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget
-from kansym.base.errors import InputError, KansymError
+from kansym.base.errors import InputError, KansymError, counted
 from kansym.data.dataset import Dataset, from_arrays
 from kansym.data.table import Table, numbers, read_table
 from kansym.formula import expression as expressions
@@ -210,7 +210,8 @@ def _columns(
             else:
                 found[name] = np.asarray(values, float)
         if len(found) < 2:
-            raise InputError(f"{table.source} has {len(found)} columns of numbers; relations need two.")
+            few = counted(len(found), "column")
+            raise InputError(f"{table.source} has {few} of numbers; relations need two.")
         columns, X = tuple(found), np.column_stack(list(found.values()))
     for name in exclude:
         if name not in columns:
@@ -221,7 +222,7 @@ def _columns(
         X = X[finite]
     if len(X) < 60:
         raise InputError(
-            f"{len(X)} complete rows are too few to distinguish relations from chance; give 60 or more."
+            f"{counted(len(X), 'complete row')} cannot distinguish relations from chance; give 60 or more."
         )
     keep = []
     for i, name in enumerate(columns):

@@ -64,5 +64,5 @@ def arrays(
 def _numbers(table: Any, name: str, notes: list[str]) -> np.ndarray:
     values, instead = numbers(table, name, notes)
     if values is None:
-        raise InputError(f"Column {name!r} holds {instead}, not numbers; name another, or leave it out.")
+        raise InputError(f"Column {name!r} {instead}.")
     return np.asarray(values, float)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kansym.base.errors import InputError
+from kansym.base.errors import InputError, counted
+from kansym.data.repair import squarable
 
 FEWEST_ROWS = 8
 """Rows of a run below which no smooth curve and its slope can be told from chance."""
@@ -148,10 +149,11 @@ def _checked(run: Trajectory, which: str, notes: list[str]) -> Trajectory:
         run = Trajectory(run.t[~empty], run.X[~empty], run.U[~empty])
     known = np.isfinite(run.X).sum(axis=0)
     if run.rows < FEWEST_ROWS or known.min() < FEWEST_ROWS:
+        few = counted(min(run.rows, int(known.min())), "usable row")
         raise InputError(
-            f"There are {min(run.rows, int(known.min()))} usable rows{which}; a law of motion needs at least "
-            f"{FEWEST_ROWS} times for every state."
+            f"A state has only {few}{which}; a law of motion needs {FEWEST_ROWS} or more."
         )
     if np.isinf(run.X).any():
         raise InputError(f"A state{which} is infinite; leave such rows out.")
+    squarable(run.t, run.X, run.U)
     return run
