@@ -212,10 +212,10 @@ def suggested(problem: Problem) -> list[Move]:
         for i in range(problem.width)
         for test, make in _shifts(problem, i, X, G, y)
     ]
-    found += sorted(shifts, key=lambda m: m.violation)[:MOST_SHIFTS]
     most = min(VIOLATION + BLUR * float(np.sqrt(fit.loss)), MOST_VIOLATION)
     found = sorted((m for m in found if m.violation < most), key=lambda m: m.violation)
-    return found[: TRIED if fit.loss < POOR else MORE]
+    shifts = sorted((m for m in shifts if m.violation < most), key=lambda m: m.violation)
+    return found[: TRIED if fit.loss < POOR else MORE] + shifts[:MOST_SHIFTS]
 
 
 def _misses(v: np.ndarray, slope: np.ndarray, other: np.ndarray) -> float:
@@ -410,7 +410,10 @@ def reductions(root: Problem, beam: int = 3, known: float | None = None) -> list
         for before, problem in level:
             if problem.width < 2:
                 continue
+            better = False
             for move in suggested(problem):
+                if move.constant and better:
+                    break  # the constant's search costs fifteen judgements: only where nothing else helps
                 child = move.make()
                 if child is None or np.any(np.ptp(child.Z[child.fit], axis=0) == 0):
                     continue
@@ -419,6 +422,7 @@ def reductions(root: Problem, beam: int = 3, known: float | None = None) -> list
                     continue
                 left = evidence.loss(child)
                 if left <= max(LOSES * before, FLOOR):
+                    better |= left < before
                     grown[key] = (left * (CONSTANT if move.constant else 1.0), left, child)
         best = sorted(grown.values(), key=lambda g: g[0])[:beam]
         level = [(left, child) for _, left, child in best]

@@ -22,6 +22,9 @@ MOST_COLUMNS = 8
 FEW_COLUMNS = 2
 """Columns up to which every pair of degrees is looked at: high degrees come near to many curves."""
 
+ONE = 1e-12
+"""Relative distance from one below which a coefficient is one."""
+
 MOST_OF_ONE = 10
 """Coefficients of a ratio in one column; more come near to any smooth curve."""
 
@@ -70,4 +73,7 @@ def _holds(chooser: Chooser, found: Ratio) -> bool:
 
 
 def _write(chooser: Chooser, found: Ratio, problem: Problem) -> sympy.Expr:
-    return pade._formula(chooser, found, problem.formulas, lambda e: e)
+    formula = pade._formula(chooser, found, problem.formulas, lambda e: e)
+    # a coefficient of one is no constant: it would be fitted, and then rounded again
+    ones = {f: sympy.Integer(round(float(f))) for f in formula.atoms(sympy.Float) if abs(abs(f) - 1) < ONE}
+    return formula.xreplace(ones)
