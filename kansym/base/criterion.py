@@ -112,26 +112,3 @@ def number_length(value: float, error: float) -> float:
     if not math.isfinite(error):
         return NUMBER + far
     return NUMBER + far + math.log1p(abs(value) / max(error, 1e-16 * abs(value), np.finfo(float).tiny))
-
-
-def nearest_neighbour_noise(X: np.ndarray, y: np.ndarray, limit: int = 2000) -> float:
-    """Return an estimate of the noise variance from differences between neighbouring rows.
-
-    The Gamma test (Stefansson, Koncar and Jones, 1997): half the mean squared difference of y between
-    p-th nearest neighbours, extrapolated linearly to distance zero. An upper guide only: in many
-    dimensions neighbours are far apart.
-    """
-    from scipy.spatial import cKDTree
-
-    n = min(len(y), limit)
-    X, y = X[:n], y[:n]
-    scale = X.std(0)
-    Z = X[:, scale > 0] / scale[scale > 0]
-    k = min(11, n)
-    if k < 3 or Z.shape[1] == 0:
-        return float(np.var(y))
-    distance, index = cKDTree(Z).query(Z, k=k)
-    delta = (distance[:, 1:] ** 2).mean(0)
-    gamma = 0.5 * ((y[index[:, 1:]] - y[:, None]) ** 2).mean(0)
-    _slope, intercept = np.polyfit(delta, gamma, 1) if np.ptp(delta) > 0 else (0.0, gamma.mean())
-    return float(max(intercept, 0.0))

@@ -151,9 +151,8 @@ def labelled(
         )
     kinds, counts = np.unique(labels, return_counts=True)
     if len(labels) < FEWEST_ROWS:
-        raise InputError(
-            f"{counted(len(labels), 'complete row')} cannot distinguish classes; give {FEWEST_ROWS} or more."
-        )
+        few = counted(len(labels), "complete row")
+        raise InputError(f"{few} cannot distinguish classes; give {FEWEST_ROWS} or more.")
     if len(kinds) == 1:
         raise InputError(f"Target {target!r} is {str(kinds[0])!r} in every row; classes need two labels.")
     if len(kinds) > MOST_CLASSES:
