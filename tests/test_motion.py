@@ -204,3 +204,22 @@ def test_two_terms_are_found_of_which_neither_is_worth_anything_alone():
     columns = np.column_stack([decoys, a, partner])
     found = {which for which, _ in best_subsets(columns, 1e3 * (partner - a), largest=2)}
     assert (40, 41) in found
+
+
+def test_an_interrupt_returns_the_best_so_far(monkeypatch):
+    from kansym.pipeline.motion import discovery
+
+    looks = []
+
+    def look(*arguments):
+        looks.append(1)
+        if len(looks) > 2:  # the second turn
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    original = discovery.look
+    monkeypatch.setattr(discovery, "look", look)
+    t, X = oscillator(noise=0.02)
+    found = dynamics(t, X, names=["x", "v"])
+    assert found.stop_reason == "interrupted"
+    assert found.derivative(np.array([[1.0, 0.0]]))[0, 1] == pytest.approx(-4, abs=0.2)

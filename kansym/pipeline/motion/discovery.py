@@ -73,14 +73,18 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
     rough = motion(series, order, rough=True) if few else None
     best: Found | None = None
     for turn in range(ROUNDS):
-        offered = []
-        for state in range(len(series.states)):
-            budget.tell(f"right side of {series.states[state]}")
-            along = rough if rough is not None and turn == 0 else moving
-            offered.append(tuple(look(along, state, few)))
-            if budget.exhausted and best is not None:
-                return best
-        found = _choose(offered, moving, original, budget, few and turn == 0)
+        try:
+            offered = []
+            for state in range(len(series.states)):
+                budget.tell(f"right side of {series.states[state]}")
+                along = rough if rough is not None and turn == 0 else moving
+                offered.append(tuple(look(along, state, few)))
+            found = _choose(offered, moving, original, budget, few and turn == 0)
+        except KeyboardInterrupt:
+            if best is None:
+                raise
+            budget.cancelled = not budget.exhausted  # the clock's interrupt and a person's look alike
+            return best
         if found is not None and (best is None or found.length < best.length - 1e-9):
             best = found
         elif best is not None:

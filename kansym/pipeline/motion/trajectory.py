@@ -150,9 +150,7 @@ def _checked(run: Trajectory, which: str, notes: list[str]) -> Trajectory:
     known = np.isfinite(run.X).sum(axis=0)
     if run.rows < FEWEST_ROWS or known.min() < FEWEST_ROWS:
         few = counted(min(run.rows, int(known.min())), "usable row")
-        raise InputError(
-            f"A state has only {few}{which}; a law of motion needs {FEWEST_ROWS} or more."
-        )
+        raise InputError(f"A state has only {few}{which}; a law of motion needs {FEWEST_ROWS} or more.")
     if np.isinf(run.X).any():
         raise InputError(f"A state{which} is infinite; leave such rows out.")
     squarable(run.t, run.X, run.U)
