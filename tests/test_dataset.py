@@ -125,7 +125,7 @@ def test_sigma_is_turned_into_the_targets_unit():
 def test_units_need_all_columns():
     frame = pd.DataFrame({"d [m]": [1.0, 2, 3, 4], "t [s]": [1.0, 3, 4, 9], "v": [1.0, 2, 4, 5]})
     data = from_table(frame)
-    assert data.units is None and "not for 'v'" in data.notes[-1]
+    assert data.units is None and "those of 'v' are not" in data.notes[-1]
     data = from_table(frame, units={"v": "m/s"})
     assert data.units == {"d": parse("m").exponents, "t": parse("s").exponents, "v": parse("m/s").exponents}
 

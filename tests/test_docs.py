@@ -90,6 +90,7 @@ def _resolves(name: str) -> bool:
 def test_dotted_names_in_docs_and_code_exist() -> None:
     files = [DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
     files += (DOCS.parent / "kansym").rglob("*.py")
-    said = {m for f in files for m in re.findall(r"kansym(?:\.[A-Za-z_]\w*)+", f.read_text(encoding="utf-8"))}
+    dotted = re.compile(r"(?<!\.)kansym(?:\.[A-Za-z_]\w*)+")  # after a dot it is a file's name
+    said = {m for f in files for m in dotted.findall(f.read_text(encoding="utf-8"))}
     assert len(said) > 50
     assert sorted(name for name in said if not _resolves(name)) == []

@@ -58,7 +58,7 @@ def test_the_same_table_gives_the_same_answer():
     [
         (np.zeros((100, 3)), {}, "vary enough"),
         (np.ones(100), {}, "shape"),
-        (RNG(0).normal(size=(20, 3)), {}, "too few"),
+        (RNG(0).normal(size=(20, 3)), {}, "20 complete rows cannot distinguish"),
         (RNG(0).normal(size=(100, 3)), {"tolerance": 2}, "tolerance"),
         (RNG(0).normal(size=(100, 3)), {"tolerence": 0.1}, "not known"),
         (RNG(0).normal(size=(100, 3)), {"exclude": ("q",)}, "not in the table"),
