@@ -132,3 +132,19 @@ def test_an_angle_of_many_turns_is_not_expanded():
     x = symbols(["x"])[0]
     e = sympy.sin(5000 * x) ** 2 * x
     assert ex.simplify(e, lambda _: True) == e
+
+
+def test_a_modulus_goes_where_the_rows_show_one_sign():
+    x, y = (sympy.Symbol(n, real=True) for n in "xy")
+    rows = np.random.default_rng(0).uniform(1, 2, (50, 2))
+
+    def same(formula):
+        f = sympy.lambdify((x, y), formula)
+        return bool(np.allclose(f(*rows.T), np.abs(3 * rows[:, 0] - rows[:, 1] / 2)))
+
+    assert ex.simplify(sympy.Abs(3 * x - y / 2), same) == 3 * x - y / 2
+
+    def same_distance(formula):
+        return bool(np.allclose(sympy.lambdify((x, y), formula)(*rows.T), np.abs(rows[:, 0] - rows[:, 1])))
+
+    assert ex.simplify(sympy.Abs(x - y), same_distance) == sympy.Abs(x - y)

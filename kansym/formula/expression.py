@@ -312,6 +312,9 @@ def _exponentials(e: sympy.Expr) -> sympy.Expr:
 def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
     """Yield rewritings that are cheap for SymPy; the expensive ones only on small trees."""
     yield e
+    if e.has(sympy.Abs):  # the root of a square, where the rows show one sign alone
+        yield e.replace(sympy.Abs, lambda u: u)
+        yield e.replace(sympy.Abs, lambda u: -u)
     yield squares(e)
     yield _turned(e)
     split = sympy.expand_power_exp(e)
