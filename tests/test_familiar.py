@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,3 +38,10 @@ def test_without_families_nothing_is_familiar():
     x = np.linspace(1, 5, 12)
     run = discover(x[:, None], 2 * x + 1, families="off")
     assert all(law.family == "" for law in run.front)
+
+
+def test_a_falling_curve_is_not_taken_for_drifting_noise_about_a_constant():
+    """In NIST's Chwirut1 each row is like the one before it, as in noise that drifts."""
+    table = Path(__file__).parents[1] / "scripts" / "problems" / "real" / "nist" / "Chwirut1.csv"
+    run = discover(str(table))
+    assert run.best.expression.free_symbols and run.best.loss < 1.2 * 3.36**2

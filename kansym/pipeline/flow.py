@@ -357,6 +357,7 @@ def _looks(
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
     familiar: set[str] = set()
     steps = [s for s in _steps(rows, trial, options, asked) if s.name not in memory.finished]
+    compared = not any(step.familiar for step in steps)
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if step.leftovers and ending.only_noise_left():
             continue
@@ -387,7 +388,9 @@ def _looks(
             break
         if not step.familiar and ending.nothing_there():
             return "the rows look like shuffled ones: nothing but noise"
-        if _brief(archive) and ending.only_noise_left():
+        # what drifts looks like noise about a constant until a familiar curve has been tried
+        compared = compared or step.familiar
+        if compared and _brief(archive) and ending.only_noise_left():
             return "a short formula leaves nothing but noise"
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
