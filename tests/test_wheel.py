@@ -35,7 +35,7 @@ def run(place, tmp_path, *arguments):
 
 def test_the_package_is_the_unpacked_one_and_finds_its_data(unpacked, tmp_path):
     code = (
-        "import kansym; from kansym import resources; from kansym.functions.library import Library; "
+        "import kansym; from kansym.base import resources; from kansym.functions.library import Library; "
         "print(kansym.__file__); print(resources.folder('datasets')); print(len(Library.load('all')) > 50)"
     )
     done = run(unpacked, tmp_path, "-c", code)

@@ -202,7 +202,11 @@ def _records(raw: bytes, source: str) -> pd.DataFrame | None:
             lines = [line for line in text.splitlines() if line.strip()]
             found = [json.loads(line) for line in lines]
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
-        if head[:1] == b"[" and not source.endswith((".json", ".jsonl", ".ndjson")):
+        named = source.lower().removesuffix(".gz")
+        # a header or a cell may begin with a brace
+        if named.endswith((".csv", ".tsv", ".txt")):
+            return None
+        if head[:1] == b"[" and not named.endswith((".json", ".jsonl", ".ndjson")):
             return None  # a column's name may begin with a bracket
         said = f"File {source} is not whole JSON: {_first_line(problem)}; copy it again."
         raise FormatError(said) from None
