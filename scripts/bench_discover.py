@@ -125,7 +125,7 @@ def values(e: sympy.Expr, X: np.ndarray, names: list[str]) -> np.ndarray:
 
 def sample(problem: dict[str, Any], n: int, rng: np.random.Generator, width: float = 1.0) -> np.ndarray:
     """Return rows drawn from ranges `width` times as wide, uniformly or, by `scale`, uniformly in the logarithm."""
-    log = np.array([kind == "log" for kind in problem["scale"]])
+    log = np.array([kind == "log" for kind in problem.get("scale", ["uniform"] * len(problem["low"]))])
     low, high = (np.where(log, np.log(np.where(log, problem[k], 1.0)), problem[k]) for k in ("low", "high"))
     middle, half = 0.5 * (low + high), 0.5 * (high - low) * width
     drawn = rng.uniform(middle - half, middle + half, (n, len(low)))

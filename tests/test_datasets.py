@@ -12,7 +12,7 @@ from kansym.data.table import shipped, shipped_cards
 from kansym.data.units import parse
 from kansym.functions.parsing import parse_expression
 
-NAMES = ["balmer", "expsine", "firas", "hubble", "knots", "planets"]
+NAMES = ["balmer", "expsine", "firas", "hubble", "knots", "lynx_hare", "planets"]
 
 
 def test_these_are_shipped():
