@@ -145,7 +145,7 @@ def table(
         more = sample(problem, n, rng)
         v = values(law, more, problem["names"])
         X, y = np.vstack([X, more[np.isfinite(v)]])[:n], np.concatenate([y, v[np.isfinite(v)]])[:n]
-    y = y + noise * (np.std(y) if problem["spread"] else np.sqrt(np.mean(y**2))) * rng.normal(size=n)
+    y = y + noise * (np.std(y) if problem.get("spread") else np.sqrt(np.mean(y**2))) * rng.normal(size=n)
     names = list(problem["names"])
     for k in range(dummies):
         X = np.column_stack([X, rng.uniform(1, 5, n)])
@@ -240,11 +240,11 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         expression,
         true,
         # laws of `fields` are judged in their own ranges: beyond them many are undefined
-        lambda width: sample(full, 2000, rng, 1.0 if problem["spread"] else width),
+        lambda width: sample(full, 2000, rng, 1.0 if problem.get("spread") else width),
         lambda e, rows: values(e, rows, names),
         positive,
         options["noise"],
-        law.constants if problem["spread"] else None,
+        law.constants if problem.get("spread") else None,
         names,
     )
     return {**out, **judged.to_dict()}
