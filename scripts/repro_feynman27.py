@@ -74,6 +74,7 @@ def discovered(p: Problem) -> dict[str, Any]:
     problem = {"id": p.name, "truth": p.formula, "names": names, "target": "y", "rows": 1000}
     problem |= {"low": list(p.low), "high": list(p.high), "units": None}
     options = {"noise": 0.0, "dummies": 0, "seed": 0, "rows": None, "units": False, "time_limit": None}
+    options |= {"cpu_limit": None}
     return bench_discover.run(problem, options)
 
 
