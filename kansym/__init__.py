@@ -24,7 +24,7 @@ _PUBLIC: dict[str, str] = {
     "discover": "kansym.pipeline.flow",
     "dynamics": "kansym.pipeline.motion.dynamics",
     "fit_affine": "kansym.functions.affine",
-    "fit_pade": "kansym.search.pade",
+    "fit_pade": "kansym.search.rational.pade",
     "match": "kansym.functions.matching",
     "match_many": "kansym.functions.matching",
     "parse_expression": "kansym.functions.parsing",

@@ -12,7 +12,7 @@ import sympy
 
 from kansym.data.dataset import from_arrays
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.search.enumeration import propose
+from kansym.search.enumeration.search import propose
 
 PROBLEMS = Path(__file__).parent / "problems"
 

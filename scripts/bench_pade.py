@@ -11,7 +11,7 @@ import pandas as pd
 import sympy
 
 from kansym.data.table import shipped_path
-from kansym.search.pade import PadeFit, fit_pade
+from kansym.search.rational.pade import PadeFit, fit_pade
 
 LAWS = [
     ("(u + v)/(1 + u*v/c**2)", 1, 5, 1000),

@@ -1,7 +1,7 @@
 """4.4, Anderson localisation: mobility edges as formulas g = 0 from labelled eigenstates alone.
 
-Data by `anderson.states`; train and test are different Hamiltonians. `search.boundary` is run on the
-training states and its first row (shortest description) is taken as it stands.
+Data by `anderson.states`; train and test are different Hamiltonians. `search.boundaries.boundary` is run on
+the training states and its first row (shortest description) is taken as it stands.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sympy
 
 from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.search.boundary import Boundary, boundaries
+from kansym.search.boundaries.boundary import Boundary, boundaries
 
 TITLE = "Anderson localisation: mobility edges (4.4)"
 LAWS = {

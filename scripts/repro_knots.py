@@ -27,7 +27,7 @@ from kansym.network.attribution import attribution, measured
 from kansym.network.kan import KAN
 from kansym.pipeline import flow as pipeline
 from kansym.pipeline.relations import relations
-from kansym.search.pade import FrontRow, fit_pade, polynomial
+from kansym.search.rational.pade import FrontRow, fit_pade, polynomial
 
 TITLE = "Knots (4.3)"
 SHORT = {

@@ -20,7 +20,7 @@ from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.refine import refine
 from kansym.judge.trial import Trial
-from kansym.search.pade import fit_pade, polynomial
+from kansym.search.rational.pade import fit_pade, polynomial
 
 TITLE = "Adding velocities (3.3)"
 VELOCITIES = Toy("(u + v)/(1 + u v)", lambda u, v: (u + v) / (1 + u * v), -0.9, 0.9, (2, 5, 1), (2, 1, 1), "")

@@ -43,3 +43,13 @@ def test_contributing_names_every_room_and_no_other():
         rooms = {p.stem for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
         named = set(re.findall(r"`(\w+)/?`", rows[door]))
         assert named == rooms - {"__init__"}, f"{door}: {named ^ (rooms - {'__init__'})}"
+
+
+def test_contributing_names_every_file_of_the_search():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = {
+        m[1]: set(re.findall(r"`(\w+)`", m[2]))
+        for m in re.finditer(r"^\| `search/(\w+)` \|(.*)\|$", text, re.M)
+    }
+    folders = [p.parent for p in (ROOT / "kansym" / "search").glob("*/__init__.py")]
+    assert rows == {f.name: {p.stem for p in f.glob("*.py")} - {"__init__"} for f in folders}

@@ -8,10 +8,10 @@ import sympy
 
 from kansym.base.errors import InputError
 from kansym.functions.parsing import symbols
-from kansym.search import boundary
-from kansym.search.border import border
-from kansym.search.boundary import boundaries
-from kansym.search.hypothesis import Hypotheses
+from kansym.search.assumptions.hypothesis import Hypotheses
+from kansym.search.boundaries import boundary
+from kansym.search.boundaries.border import border
+from kansym.search.boundaries.boundary import boundaries
 
 rng = np.random.default_rng(4)
 X = rng.uniform([-2, 0.3], [2, 3], (2500, 2))

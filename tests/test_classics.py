@@ -13,10 +13,10 @@ from kansym.base.errors import FormatError, InputError, UnknownNameError
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.search import classics, projection, starts
-from kansym.search.customary import customary
-from kansym.search.family import INPUTS, ROLES, Families, Start
-from kansym.search.projection import Rows
+from kansym.search.families import classics, projection, starts
+from kansym.search.families.customary import customary
+from kansym.search.families.family import INPUTS, ROLES, Families, Start
+from kansym.search.families.projection import Rows
 
 SHIPPED = Families.load()
 ONE_INPUT = [name for name, family in SHIPPED.items() if family.columns == 1]

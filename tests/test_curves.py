@@ -9,8 +9,8 @@ import sympy
 from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
-from kansym.search.curves import CHANGES, named, pairs, propose
-from kansym.search.family import INPUTS, Families
+from kansym.search.families.curves import CHANGES, named, pairs, propose
+from kansym.search.families.family import INPUTS, Families
 
 SOME = Families.load().only(["line", "exponential with offset", "waves", "waves about a mean"])
 H = INPUTS[0]

@@ -13,8 +13,8 @@ from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library, get
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.search import pool
-from kansym.search.enumeration import CONSTANTS, propose
+from kansym.search.enumeration import pool
+from kansym.search.enumeration.search import CONSTANTS, propose
 
 NGUYEN = Path(__file__).parents[1] / "scripts" / "problems" / "nguyen.csv"
 

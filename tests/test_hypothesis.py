@@ -12,7 +12,7 @@ from kansym.cli import main
 from kansym.estimators.regressor import KansymRegressor
 from kansym.functions.parsing import symbols
 from kansym.pipeline import flow as pipeline
-from kansym.search.hypothesis import Hypotheses
+from kansym.search.assumptions.hypothesis import Hypotheses
 
 NAMES = ("a", "b", "c", "f")
 a, b, c, f = symbols(NAMES)

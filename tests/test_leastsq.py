@@ -268,7 +268,7 @@ def test_fits_of_one_function_agree_with_the_core(name: str) -> None:
 
 
 def test_ridges_and_terms_agree_with_the_core() -> None:
-    from kansym.search import ridge, terms
+    from kansym.search.structure import ridge, terms
 
     rng = np.random.default_rng(2)
     L = rng.uniform(-1, 1, (200, 2))
@@ -291,7 +291,7 @@ def test_ridges_and_terms_agree_with_the_core() -> None:
 
 
 def test_rates_of_named_curves_agree_with_the_core() -> None:
-    from kansym.search import curve
+    from kansym.search.structure import curve
 
     y = 2 * np.exp(-1.3 * X_GRID) + 0.5 + NOISE
     column = curve._Column(y, np.full(60, 1 / 60), 1.0, 0.0, curve.OUTERS[0], 1.0, 0.0)

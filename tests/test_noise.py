@@ -11,7 +11,7 @@ from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
 from kansym.judge.trial import Trial
 from kansym.pipeline.flow import Options
-from kansym.search import curve
+from kansym.search.structure import curve
 
 
 def test_noisy_fits_are_ranked_by_description_length() -> None:

@@ -10,8 +10,8 @@ import sympy
 from kansym.base.errors import InputError
 from kansym.data.dataset import from_arrays
 from kansym.data.table import shipped_path
-from kansym.search.pade import fit_pade, propose
-from kansym.search.rational import columns, exponents
+from kansym.search.rational.monomials import columns, exponents
+from kansym.search.rational.pade import fit_pade, propose
 
 RNG_SEED = 7
 

@@ -7,7 +7,7 @@ import sympy
 from kansym.data.dataset import from_arrays
 from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.search import plain
+from kansym.search.enumeration import plain
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 

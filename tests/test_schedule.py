@@ -13,8 +13,9 @@ from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
 from kansym.network.kan import KAN
 from kansym.pipeline.flow import discover
-from kansym.search import enumeration, network, registry, schedule, separable
+from kansym.search import network, registry, schedule, separable
 from kansym.search.candidate import Candidate
+from kansym.search.enumeration import search
 from kansym.search.producer import Level, Producer
 
 
@@ -86,7 +87,7 @@ def test_an_interrupt_inside_training_ends_the_search(monkeypatch):
         list(network.propose(table(), budget=Budget(), library=None, seed=0))
 
 
-@pytest.mark.parametrize("room", [separable, enumeration])
+@pytest.mark.parametrize("room", [separable, search])
 def test_weights_count(room):
     """Rows of no weight, far off the law, must not be fitted."""
     rng = np.random.default_rng(1)

@@ -10,8 +10,9 @@ import sympy
 from scipy import special
 
 from kansym.base.budget import Budget
-from kansym.search import curve, merging, naming, ridge, structure, terms
-from kansym.search.problem import problem
+from kansym.search.structure import curve, merging, naming, ridge, terms
+from kansym.search.structure import search as structure
+from kansym.search.structure.problem import problem
 
 PROVED = 1e-20
 

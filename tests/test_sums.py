@@ -7,8 +7,8 @@ import pytest
 import sympy
 
 from kansym.data.dataset import from_arrays
-from kansym.search import sums
-from kansym.search.problem import problem
+from kansym.search.structure import sums
+from kansym.search.structure.problem import problem
 
 
 def posed(X, y, names):

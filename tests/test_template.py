@@ -10,7 +10,7 @@ from kansym.base.errors import InputError
 from kansym.estimators.regressor import KansymRegressor
 from kansym.functions.parsing import symbols
 from kansym.pipeline import flow as pipeline
-from kansym.search.template import Template
+from kansym.search.assumptions.template import Template
 
 rng = np.random.default_rng(5)
 X = rng.uniform(0.5, 2.5, (200, 3))

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.formula.program import Program
-from kansym.search import evidence, moves, parts, ratios, tree
-from kansym.search.problem import problem
+from kansym.search.structure.problem import problem
+from kansym.search.tree import evidence, moves, parts, ratios
+from kansym.search.tree import search as tree
 
 PROVED = 1e-20
 

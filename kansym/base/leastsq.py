@@ -9,14 +9,14 @@ Loops that stand apart, and why; `tests/test_leastsq.py` compares each with this
 
 * `functions.varpro` (tested): compiled, some 10⁴ fits of up to three constants in one match.
 * `functions.varpro_numpy` (tested): SciPy's special functions are only fast for all starts at once.
-* `search.ridge`, `search.terms` (tested): many starts, most given up after a few steps; solving for a step by
-  normal equations costs a sixth of doing it by orthogonal factors (18 and 113 µs, 700 rows, 5 exponents), and
-  the best fits are polished with this core.
-* `search.curve` (tested): one constant, a rate, so that a step is two dot products.
+* `search.structure.ridge`, `search.structure.terms` (tested): many starts, most given up after a few steps;
+  solving for a step by normal equations costs a sixth of doing it by orthogonal factors (18 and 113 µs, 700
+  rows, 5 exponents), and the best fits are polished with this core.
+* `search.structure.curve` (tested): one constant, a rate, so that a step is two dot products.
 * `pipeline.collocation`: thousands of coefficients, where J'J fits in memory and J's factors do not; its
   grids move between steps.
 * `network.training.levenberg`: all members of an ensemble at once, on tensors, with losses of other kinds.
-* `search.logistic`: Fisher scoring of a likelihood, not of squares.
+* `search.boundaries.logistic`: Fisher scoring of a likelihood, not of squares.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def _match_formulas(dataset: Dataset, library: Library, top: int, as_json: bool)
     from kansym.base.budget import Budget
     from kansym.formula import expression as expressions
     from kansym.functions.parsing import symbols
-    from kansym.search.curves import named
+    from kansym.search.families.curves import named
 
     weights = np.ones(dataset.rows) if dataset.weights is None else dataset.weights
     root = np.sqrt(weights / weights.mean())
@@ -312,7 +312,7 @@ def pade(
     dataset = read(data, options)
     say(dataset.notes)
     from kansym.formula.expression import text
-    from kansym.search.pade import fit_pade
+    from kansym.search.rational.pade import fit_pade
 
     fit = fit_pade(
         dataset.X,
@@ -366,7 +366,7 @@ def _terms(fit: Any, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Return the terms of both polynomials with their coefficients and standard errors."""
     from kansym.formula.expression import text
     from kansym.functions.parsing import symbols
-    from kansym.search.pade import polynomial
+    from kansym.search.rational.pade import polynomial
 
     parts = {
         "numerator": (fit.numerator, fit.numerator_errors),

@@ -1,7 +1,8 @@
 """Classes in a table: where one ends and the next begins, as formulas, judged on rows held out.
 
-Two classes are separated by a boundary g = 0 (`search.boundary`), more by one formula each, the largest of
-which names the class (`classifier`). This room reads the labels and judges; it searches nothing itself.
+Two classes are separated by a boundary g = 0 (`search.boundaries.boundary`), more by one formula each, the
+largest of which names the class (`classifier`). This room reads the labels and judges; it searches nothing
+itself.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from kansym.estimators.classifier import KansymClassifier
 from kansym.formula import expression as expressions
 from kansym.formula.program import Program
 from kansym.functions.parsing import symbols
-from kansym.search.boundary import boundaries
+from kansym.search.boundaries.boundary import boundaries
 
 MOST_CLASSES = 20
 FEWEST_ROWS = 30

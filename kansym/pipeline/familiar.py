@@ -9,9 +9,9 @@ import numpy as np
 from kansym.formula import expression as expressions
 from kansym.formula.polish import Rows
 from kansym.pipeline.run import ConstantReport, Law
-from kansym.search import projection
-from kansym.search.customary import customary
-from kansym.search.family import Families
+from kansym.search.families import projection
+from kansym.search.families.customary import customary
+from kansym.search.families.family import Families
 
 
 def in_customary_constants(law: Law, rows: Rows, families: Families, chosen: bool) -> Law:

@@ -29,7 +29,7 @@ from kansym.judge.trial import Trial
 from kansym.judge.verdict import LAW, NOISE, Fit, Verdict, verdict
 from kansym.pipeline.familiar import in_customary_constants
 from kansym.pipeline.run import ConstantReport, Law, Run
-from kansym.search.family import Families
+from kansym.search.families.family import Families
 
 FRONT_ROWS = 100_000
 """Rows that the front is fitted and compared on; the chosen law is then refitted on every row."""

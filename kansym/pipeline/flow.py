@@ -37,11 +37,12 @@ from kansym.pipeline.openings import openings
 from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
-from kansym.search import registry, schedule, shared, template
-from kansym.search.family import Families
-from kansym.search.hypothesis import Hypotheses
+from kansym.search import registry, schedule
+from kansym.search.assumptions import shared, template
+from kansym.search.assumptions.hypothesis import Hypotheses
+from kansym.search.assumptions.template import Template
+from kansym.search.families.family import Families
 from kansym.search.schedule import Step
-from kansym.search.template import Template
 
 WORK = 5000.0
 """Units of work (see `budget`) of a search at effort 1; most end by themselves before."""
@@ -73,10 +74,11 @@ class Options:
     (see `judge.guess`), `starts` others to start from. `library` is a preset's name, a TOML file or a
     Library; `only` and `exclude` narrow it, and so do PySR's lists of operators, `binary` and `unary`, by
     its names; what is shown is written with these alone. `template` is a formula with unknown functions and
-    constants, "y = f(x1)*g(x2) + h", whose form every law must have (see `search.template`); `hypotheses`
-    say less, "x1 - x2", "linear: x3", "last: exp", "only: sin" (see `search.hypothesis`). `categories` are
-    one-hot columns: the law has constants of its own for each (see `search.shared`), which do not count in
-    `maxsize`. Where some product of inputs has the target's unit, every formula offered respects the units;
+    constants, "y = f(x1)*g(x2) + h", whose form every law must have (see `search.assumptions.template`);
+    `hypotheses` say less, "x1 - x2", "linear: x3", "last: exp", "only: sin" (see
+    `search.assumptions.hypothesis`). `categories` are one-hot columns: the law has constants of its own for
+    each (see `search.assumptions.shared`), which do not count in `maxsize`.
+    Where some product of inputs has the target's unit, every formula offered respects the units;
     `unit_constants` lets numbers have units of their own. Without `rounding` constants stay as measured.
     `maxsize` bounds the complexity of what is shown.
     `selection` is a rule of `pareto`. `noise` is the kind of noise, "auto" or one of `judge.noise.KINDS`;
@@ -84,7 +86,7 @@ class Options:
     ones, too) or "off". `loss` is what constants are fitted by: "squared", "absolute", "huber", "huber:0.5"
     (bent there, in the target's unit), "quantile:0.9", or a function of prediction and target (n,) that
     returns what each row costs. `families` are the curves of one or two inputs that are tried first:
-    "default", "off" or a TOML file (see `search.family`).
+    "default", "off" or a TOML file (see `search.families.family`).
     """
 
     library: str | Library = "default"

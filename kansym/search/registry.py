@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from functools import partial
 
-from kansym.search.family import Families
+from kansym.search.families.family import Families
 from kansym.search.producer import Level, Producer, Propose
 
 
 def _classics(families: Families) -> Propose:
-    from kansym.search import classics
+    from kansym.search.families import classics
 
     return partial(classics.propose, families=families)
 
 
 def _plain() -> Propose:
-    from kansym.search import plain
+    from kansym.search.enumeration import plain
 
     return plain.propose
 
 
 def _curves(families: Families) -> Propose:
-    from kansym.search import curves
+    from kansym.search.families import curves
 
     return partial(curves.propose, families=families)
 
 
 def _tree(deep: bool) -> Propose:
-    from kansym.search import tree
+    from kansym.search.tree import search
 
-    return partial(tree.propose, deep=deep)
+    return partial(search.propose, deep=deep)
 
 
 def _structure() -> Propose:
-    from kansym.search import structure
+    from kansym.search.structure import search
 
-    return structure.propose
+    return search.propose
 
 
 def _separable() -> Propose:
@@ -45,15 +45,15 @@ def _separable() -> Propose:
 
 
 def _pade() -> Propose:
-    from kansym.search import pade
+    from kansym.search.rational import pade
 
     return pade.propose
 
 
 def _enumeration() -> Propose:
-    from kansym.search import enumeration
+    from kansym.search.enumeration import search
 
-    return enumeration.propose
+    return search.propose
 
 
 def _network(device: str) -> Propose:

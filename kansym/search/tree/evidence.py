@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from kansym.search.problem import Problem
-from kansym.search.ridge import chebyshev
+from kansym.search.structure.problem import Problem
+from kansym.search.structure.ridge import chebyshev
 
 FIT_ROWS, TEST_ROWS = 400, 300
 """Rows of the smooth fit and of its judgement: hundreds of forms are judged, each in a few milliseconds."""

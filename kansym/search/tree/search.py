@@ -17,11 +17,12 @@ import numpy as np
 
 from kansym.base.budget import Budget
 from kansym.functions.library import Library
-from kansym.search import curve, evidence, moves, parts, ratios
 from kansym.search.candidate import Candidate
-from kansym.search.models import SHARP, Fit, Models
-from kansym.search.problem import Problem
-from kansym.search.structure import Search
+from kansym.search.structure import curve
+from kansym.search.structure.models import SHARP, Fit, Models
+from kansym.search.structure.problem import Problem
+from kansym.search.structure.search import Search
+from kansym.search.tree import evidence, moves, parts, ratios
 
 DEAREST = 6.5
 """Items dearer than this are left to the thorough looks that come after the tree."""

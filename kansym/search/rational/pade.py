@@ -23,9 +23,9 @@ from kansym.base.budget import Budget
 from kansym.base.errors import InputError
 from kansym.base.leastsq import levenberg_marquardt
 from kansym.functions.parsing import symbols
-from kansym.search import rational
 from kansym.search.candidate import Candidate
-from kansym.search.rational import Ratio, Sheet, Support
+from kansym.search.rational import monomials as rational
+from kansym.search.rational.monomials import Ratio, Sheet, Support
 
 ROWS = (600, 3000)
 """Terms are chosen on no more rows than this, the fewer the more terms; those chosen are fitted to all."""

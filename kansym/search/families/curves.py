@@ -22,9 +22,9 @@ from kansym.functions.library import Function, Library
 from kansym.functions.library import X as ARGUMENT
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
-from kansym.search.classics import Fit, finished, length, rough
-from kansym.search.family import INPUTS, Families, Family, Form, Start
-from kansym.search.projection import Rows, fit, glance, program_of
+from kansym.search.families.classics import Fit, finished, length, rough
+from kansym.search.families.family import INPUTS, Families, Family, Form, Start
+from kansym.search.families.projection import Rows, fit, glance, program_of
 
 H = INPUTS[0]
 Part = tuple[sympy.Expr, tuple[tuple[str, Start], ...]]

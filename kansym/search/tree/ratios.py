@@ -10,12 +10,12 @@ import numpy as np
 import sympy
 from threadpoolctl import threadpool_limits
 
-from kansym.search import pade
-from kansym.search.models import Fit
-from kansym.search.naming import Proposal
-from kansym.search.pade import Chooser
-from kansym.search.problem import Problem
-from kansym.search.rational import Ratio, measured
+from kansym.search.rational import pade
+from kansym.search.rational.monomials import Ratio, measured
+from kansym.search.rational.pade import Chooser
+from kansym.search.structure.models import Fit
+from kansym.search.structure.naming import Proposal
+from kansym.search.structure.problem import Problem
 
 MOST_COLUMNS = 8
 

@@ -32,9 +32,10 @@ from kansym.functions import spline
 from kansym.functions.library import Library
 from kansym.functions.matching import match
 from kansym.functions.parsing import CONSTANTS, FUNCTIONS, names_in, parse_expression, symbols
-from kansym.search import rational, registry
+from kansym.search import registry
 from kansym.search.candidate import Candidate
 from kansym.search.producer import Level, Producer
+from kansym.search.rational import monomials as rational
 
 ROWS = 1000
 """Rows that are looked at; the pipeline polishes on all."""

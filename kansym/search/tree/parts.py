@@ -15,13 +15,14 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
-from kansym.search import classics, curve
-from kansym.search.family import Families
-from kansym.search.models import Fit
-from kansym.search.naming import Proposal
-from kansym.search.problem import Problem
-from kansym.search.projection import Rows
-from kansym.search.ridge import chebyshev, unit
+from kansym.search.families import classics
+from kansym.search.families.family import Families
+from kansym.search.families.projection import Rows
+from kansym.search.structure import curve
+from kansym.search.structure.models import Fit
+from kansym.search.structure.naming import Proposal
+from kansym.search.structure.problem import Problem
+from kansym.search.structure.ridge import chebyshev, unit
 
 HIGHEST = 20
 """Highest degree of a column's curve."""

@@ -17,8 +17,8 @@ from kansym.formula.expression import symbolic_value
 from kansym.functions.graph import Symbolic
 from kansym.functions.library import Library
 from kansym.functions.matching import match
-from kansym.search import curve, ridge, terms
-from kansym.search.problem import Problem
+from kansym.search.structure import curve, ridge, terms
+from kansym.search.structure.problem import Problem
 
 Array = np.ndarray
 Laws = Callable[[Array, Array, Array], list[curve.Law]]

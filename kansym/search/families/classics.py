@@ -21,8 +21,8 @@ from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
-from kansym.search.family import INPUTS, MOST_INPUTS, Families, Family, Start
-from kansym.search.projection import (
+from kansym.search.families.family import INPUTS, MOST_INPUTS, Families, Family, Start
+from kansym.search.families.projection import (
     FULL_STEPS,
     QUICK_STEPS,
     TERM_STEPS,

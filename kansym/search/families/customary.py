@@ -16,8 +16,8 @@ import sympy
 
 from kansym.formula.program import Program
 from kansym.functions.parsing import format_expression
-from kansym.search.family import INPUTS, Families, Form
-from kansym.search.projection import FULL_STEPS, Rows, fit, program_of, refined
+from kansym.search.families.family import INPUTS, Families, Form
+from kansym.search.families.projection import FULL_STEPS, Rows, fit, program_of, refined
 
 SAME = 1e-9
 """Share of the values' size within which two curves are the same."""

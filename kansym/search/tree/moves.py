@@ -15,8 +15,8 @@ import numpy as np
 import sympy
 from scipy.optimize import minimize_scalar
 
-from kansym.search import evidence
-from kansym.search.problem import Operation, Problem
+from kansym.search.structure.problem import Operation, Problem
+from kansym.search.tree import evidence
 
 POWERS = (1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1.5, -1.5)
 """Powers of a column that are divided out of the target."""

@@ -16,8 +16,8 @@ import sympy
 
 from kansym.base.leastsq import variable_projection
 from kansym.formula.program import Program
-from kansym.search import starts
-from kansym.search.family import INPUTS, Form
+from kansym.search.families import starts
+from kansym.search.families.family import INPUTS, Form
 
 GRID_ROWS = 150
 """Rows that starts are compared on; more where a wave needs them."""

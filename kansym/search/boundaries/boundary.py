@@ -26,10 +26,10 @@ from kansym.functions import library
 from kansym.functions.bytecode import Bytecode
 from kansym.functions.compiler import compile_expression
 from kansym.functions.parsing import symbols
-from kansym.search.border import border
-from kansym.search.hypothesis import Hypotheses
-from kansym.search.implicit import implicit
-from kansym.search.logistic import covariance, logistic, sharpened
+from kansym.search.assumptions.hypothesis import Hypotheses
+from kansym.search.boundaries.border import border
+from kansym.search.boundaries.implicit import implicit
+from kansym.search.boundaries.logistic import covariance, logistic, sharpened
 
 Maker = Callable[[sympy.Symbol], sympy.Expr]
 

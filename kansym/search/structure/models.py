@@ -18,9 +18,9 @@ import numpy as np
 from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.functions.library import Library
-from kansym.search import merging, naming, ridge, sums, terms
-from kansym.search.naming import Form
-from kansym.search.problem import Problem
+from kansym.search.structure import merging, naming, ridge, sums, terms
+from kansym.search.structure.naming import Form
+from kansym.search.structure.problem import Problem
 
 FIT_ROWS = 300
 """Rows on which exponents are searched for; formulas are then fitted on more."""

@@ -17,8 +17,8 @@ import numpy as np
 import sympy
 
 from kansym.base import criterion
-from kansym.search.naming import Proposal
-from kansym.search.problem import Problem
+from kansym.search.structure.naming import Proposal
+from kansym.search.structure.problem import Problem
 
 Array = np.ndarray
 

@@ -21,10 +21,10 @@ from kansym.formula.guarded import polished
 from kansym.formula.polish import Constant, Rows
 from kansym.formula.program import Program
 from kansym.functions.library import Library
-from kansym.search import curve, merging, naming
 from kansym.search.candidate import Candidate
-from kansym.search.models import SHARP, Fit, Models
-from kansym.search.problem import problem
+from kansym.search.structure import curve, merging, naming
+from kansym.search.structure.models import SHARP, Fit, Models
+from kansym.search.structure.problem import problem
 
 NOISE = 1e-3
 """Residuals are noise when chance alone explains as much of them as often as this."""

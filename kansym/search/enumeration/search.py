@@ -24,11 +24,11 @@ from kansym.base.jit import njit
 from kansym.formula.guarded import valued
 from kansym.functions.library import Function, Library
 from kansym.functions.parsing import symbols
-from kansym.search import pool, transforms
 from kansym.search.candidate import Candidate
-from kansym.search.merging import needed
-from kansym.search.pool import Pool
-from kansym.search.transforms import Short, Target
+from kansym.search.enumeration import pool, transforms
+from kansym.search.enumeration.pool import Pool
+from kansym.search.enumeration.transforms import Short, Target
+from kansym.search.structure.merging import needed
 
 ALL: tuple[str, ...] = ()
 STAGES: tuple[tuple[tuple[str, ...], int, int], ...] = (

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import signal
 
-from kansym.search.family import Start
+from kansym.search.families.family import Start
 
 MOST = 700
 """Combinations of starts that are looked at; of more an evenly spread part is."""

@@ -15,8 +15,8 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
-from kansym.search.problem import Operation, Problem
-from kansym.search.ridge import chebyshev, unit
+from kansym.search.structure.problem import Operation, Problem
+from kansym.search.structure.ridge import chebyshev, unit
 
 OPERATIONS = (
     Operation("a-b", lambda a, b: a - b),
