@@ -41,8 +41,8 @@ Values = Callable[[np.ndarray], np.ndarray]
 class Accepted:
     """Hold an accepted curve: formula, its values on rows X (n, d), SD, and the rows it is for.
 
-    `kind` says what the SD is of: "absolute" values, "relative" ones, or the "log" of the values. `varying`
-    are the columns that the points between the rows vary.
+    `kind` says what the SD is of: "absolute" values, "relative" ones, the "log" of the values, or "poisson",
+    where it is the factor on the value's root. `varying` are the columns that the points between rows vary.
     """
 
     formula: sympy.Expr
@@ -57,6 +57,11 @@ class Accepted:
     def nodes(self) -> int:
         """Return the formula's length."""
         return nodes(self.formula)
+
+    def deviation(self, expected: np.ndarray) -> np.ndarray:
+        """Return the SD (n,) where the curve is at `expected` (of logarithms: everywhere the same)."""
+        growth = {"relative": np.abs(expected), "poisson": np.sqrt(np.abs(expected))}
+        return self.sd * growth.get(self.kind, np.ones_like(expected))
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ def _off(found: np.ndarray, expected: np.ndarray, accepted: Accepted) -> float:
     with np.errstate(all="ignore"):
         if accepted.kind == "log":
             found, expected, y = np.log(found), np.log(expected), np.log(y)
-        sd = accepted.sd * (np.abs(expected) if accepted.kind == "relative" else 1.0)
+        sd = accepted.deviation(expected)
         gap = np.maximum(np.abs(found - expected) - OF_SPREAD * np.std(y), 0.0) / sd
     gap = gap[np.isfinite(expected)]
     return float(np.max(gap)) if np.all(np.isfinite(gap)) else np.inf
@@ -175,7 +180,7 @@ def residual(found: np.ndarray, constants: int, accepted: Accepted) -> float:
     with np.errstate(all="ignore"):
         if accepted.kind == "log":
             y, found, expected = np.log(y), np.log(found), np.log(expected)
-        sd = accepted.sd * (np.abs(expected) if accepted.kind == "relative" else 1.0)
+        sd = accepted.deviation(expected)
         kept = np.abs(y - expected) <= OUTLIER * sd
         r = ((y - found) / sd)[kept]
         worse = float(np.sqrt(np.sum(r * r) / max(len(r) - constants, 1)))
@@ -199,7 +204,7 @@ def judge_exact(answer: Answer, accepted: Accepted, fresh: bool) -> Verdict:
 def judge_rows(answer: Answer, accepted: Accepted, share: float = 0.9) -> Verdict:
     """Return the verdict on an answer that must be within the SD of the curve on nine rows of ten."""
     expected = accepted.value(accepted.X)
-    sd = accepted.sd * (np.abs(expected) if accepted.kind == "relative" else 1.0)
+    sd = accepted.deviation(expected)
     off = float(np.quantile(np.abs(answer.value(accepted.X) - expected) / sd, share))
     size = nodes(answer.formula)
     return Verdict(bool(off <= 1.0), True, True, off, off, size, LONGER * accepted.nodes)

@@ -56,8 +56,8 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Return all cases: NIST's tables, the people's, and those that must simply be read."""
-    return [*_nist(), *_people(), *_reading()]
+    """Return all cases: NIST's tables, the people's, everyday experiments, those that must simply be read."""
+    return [*_nist(), *_people("people"), *_people("everyday"), *_reading()]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -80,17 +80,17 @@ def _nist() -> list[Case]:
     return out
 
 
-def _people() -> list[Case]:
+def _people(folder: str) -> list[Case]:
     out = []
-    for row in _rows(FOLDER / "people" / "cases.csv"):
+    for row in _rows(FOLDER / folder / "cases.csv"):
         words = row["options"].split()
         sigma = words[words.index("--sigma") + 1] if "--sigma" in words else None
         sd = float(row["sd"]) if row["sd"] else 0.0
         curve = ((row["accepted"], sd, row["sd_kind"]),) if row["accepted"] else ()
         judged = "rows" if row["name"] == "bikes" else row["judged"]
         inputs = () if not row["inputs"] else tuple(row["inputs"].split(","))
-        suite = {"reading": "reading", "exact": "exact"}.get(row["judged"], "people")
-        path = FOLDER / "people" / f"{row['name']}.csv"
+        suite = {"reading": "reading", "exact": "exact"}.get(row["judged"], folder)
+        path = FOLDER / folder / f"{row['name']}.csv"
         out.append(Case(row["name"], suite, path, row["target"], inputs, sigma, judged, curve))
     return out
 
@@ -239,7 +239,7 @@ def coverage(found: Any, case: Case, dataset: Any) -> float | None:
     hits: list[np.ndarray] = []
     for curve, _ in accepted_curves(case, dataset)[0]:
         values = curve.value(curve.X)
-        sd = np.full(len(values), curve.sd) if curve.kind == "absolute" else curve.sd * np.abs(values)
+        sd = curve.deviation(values)
         at = [int(np.flatnonzero((x == dataset.X).all(axis=1))[0]) for x in curve.X]
         for _draw in range(DRAWS):
             fresh = rng.normal(size=len(values))
@@ -281,7 +281,7 @@ def line(r: dict[str, Any]) -> str:
 
 def summary(results: list[dict[str, Any]]) -> None:
     """Print a line of counts for each set, and the times."""
-    for name in ("nist", "people", "exact", "reading"):
+    for name in ("nist", "people", "everyday", "exact", "reading"):
         part = [r for r in results if r["set"] == name]
         if not part:
             continue
@@ -319,7 +319,9 @@ def warm_up() -> None:
 def main(argv: list[str]) -> int:
     """Run the tables; print a line for each and a summary."""
     parser = argparse.ArgumentParser(prog="benchmark real")
-    parser.add_argument("--set", dest="suites", nargs="*", help="nist, people, exact, reading; default: all")
+    parser.add_argument(
+        "--set", dest="suites", nargs="*", help="nist, people, everyday, exact, reading; default: all"
+    )
     parser.add_argument("--only", nargs="*", help="names of tables")
     parser.add_argument("--option", nargs="*", default=[], metavar="NAME=JSON", help="options of discover")
     parser.add_argument("--out", type=Path, default=Path("outputs/real.jsonl"), help="JSONL file")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from kansym.base.budget import Budget
 from kansym.judge import chance
 from kansym.judge.archive import Archive
 from kansym.judge.correlation import correlation
+from kansym.judge.scorer import price
 from kansym.judge.survey import Survey, weighted
 from kansym.judge.verdict import CERTAIN
 
@@ -24,6 +28,56 @@ end a search."""
 
 ROWS_A_CONSTANT = 3
 """Rows for each measured constant of a familiar curve that ends the search."""
+
+BRIEF = 11.5
+"""Nats of a formula (seven symbols, no measured number) up to which a search ends with only noise left."""
+
+SHORT_ENOUGH = 45.0
+"""Nats of a formula (some six measured constants) up to which a fit within the errors ends a search.
+
+A longer one may be an approximation that a shorter law replaces: three peaks for a Planck curve.
+"""
+
+GAIN = 1.0
+"""Nats by which a formula must be shorter than the best so far to be worth going on for."""
+
+PATIENCE, PATIENCE_A_VALUE = 100.0, 2.0
+"""Units of work (see `base.budget`), and units for each value in the table, after which a search that found
+nothing better ends. Rows of noise tell only so many formulas apart: of small tables with a known curve, none
+was found later, while thousand rows of four columns are searched to the end."""
+
+UNFOUNDED = 4.0
+"""How many times as patient a search is where the table does not show its noise: there may be none."""
+
+
+class Patience:
+    """Count the work since the best formula became shorter, and tell when that is enough.
+
+    Formulas that are fitted count as a unit each, beside what `budget` counts. `share` is of the usual
+    patience.
+    """
+
+    def __init__(self, survey: Survey, archive: Archive, budget: Budget, share: float = 1.0) -> None:
+        self._archive, self._budget = archive, budget
+        founded = 1.0 if survey.noise.founded else UNFOUNDED
+        values = archive.trial.rows * len(archive.trial.names)
+        self._most = share * founded * (PATIENCE + PATIENCE_A_VALUE * values)
+        self._best, self._fitted, self._since = archive.shortest, 0, budget.used
+
+    def fitted(self) -> None:
+        """Count one more formula."""
+        self._fitted += 1
+        if self._archive.shortest < self._best - GAIN:
+            self._best, self._since = self._archive.shortest, self._work
+
+    @property
+    def spent(self) -> bool:
+        """Tell whether the search has gone on for long enough without a better formula."""
+        return self._work - self._since > self._most
+
+    @property
+    def _work(self) -> float:
+        return self._budget.used + self._fitted
 
 
 class Ending:
@@ -61,6 +115,23 @@ class Ending:
             return False
         r = weighted(law.polished.program.value(rows.X, law.polished.theta) - rows.y, rows.weights)
         return bool(np.all(np.isfinite(r))) and _noise(rows.X, r, self._survey)
+
+    def short_enough(self) -> bool:
+        """Tell whether only noise is left by a formula that none could undercut by much."""
+        law = self._archive.leader
+        short = law is not None and price(law.polished, self._archive.trial) <= BRIEF
+        return short and self.only_noise_left()
+
+    def within_errors(self) -> bool:
+        """Tell whether known measurement errors explain all that a short formula leaves."""
+        law, trial = self._archive.leader, self._archive.trial
+        if law is None or trial.sigma2 is None:
+            return False
+        rows = len((trial.heldout or trial.train).y)
+        # the mean of n squared unit normals exceeds this in about one case in fifty
+        limit = 1.0 + 2.0 * math.sqrt(2.0 / rows)
+        varies = bool(law.expression.free_symbols) and price(law.polished, trial) <= SHORT_ENOUGH
+        return varies and max(law.loss, law.heldout) <= limit * trial.sigma2
 
     def nothing_there(self) -> bool:
         """Tell whether the rows look like shuffled ones and no formula says more than luck could."""

@@ -24,11 +24,11 @@ from kansym.data.dataset import Dataset, from_arrays, from_table
 from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.judge.archive import Archive
-from kansym.judge.ending import Ending
+from kansym.judge.ending import Ending, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.pareto import RULES
 from kansym.judge.refine import refine
-from kansym.judge.scorer import Judged, exact, price
+from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
 from kansym.pipeline.checkpoint import Checkpoint, Memory
@@ -50,17 +50,13 @@ WORK = 5000.0
 LEVEL_NODES = 8
 """Nodes that a formula may have more for each level of a category: those of two constants of its own."""
 
-BRIEF = 11.5
-"""Nats of a formula (seven symbols, no measured number) up to which a search ends with only noise left."""
-
 MOST_LOOKS = 2
 """Searches after the first, with rows left out or weighed as the best formula suggests."""
 
-SHORT_ENOUGH = 45.0
-"""Nats of a formula (some six measured constants) up to which a fit within the errors ends a search.
+NOTHING_BETTER = "nothing better was found for long"
 
-A longer one may be an approximation that a shorter law replaces: three peaks for a Planck curve.
-"""
+SECOND = 0.5
+"""Share of the patience (see `judge.ending`) for looks at other rows or weights: the best is mostly known."""
 
 WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
 
@@ -247,7 +243,7 @@ def search(
                 archive = _begun(surveyed, library, language, options)
                 rejudge(earlier, archive)
                 if not budget.exhausted and not _settled(surveyed, archive):
-                    reason = _explore(surveyed, archive, options, asked, budget, memory(k + 1))
+                    reason = _explore(surveyed, archive, options, asked, budget, memory(k + 1), SECOND)
                     take_limits(archive)
     except KeyboardInterrupt:
         # the watchdog's interrupt and a person's look alike; the clock tells them apart
@@ -311,7 +307,7 @@ def _settled(surveyed: Survey, archive: Archive) -> bool:
     law = archive.leader
     if law is None:
         return False
-    return exact(law, archive.trial) or (_brief(archive) and Ending(surveyed, archive).only_noise_left())
+    return exact(law, archive.trial) or Ending(surveyed, archive).short_enough()
 
 
 def _explore(
@@ -321,13 +317,14 @@ def _explore(
     asked: Template | None,
     budget: Budget,
     memory: Memory,
+    share: float = 1.0,
 ) -> str:
     """Feed every producer's candidates through refine; return why it ended.
 
     What `memory` knows of an earlier, broken search is judged again first, and looks that were over are left
-    out.
+    out. `share` is of the usual patience.
     """
-    reason = _looks(surveyed, archive, options, asked, budget, memory)
+    reason = _looks(surveyed, archive, options, asked, budget, memory, share)
     if reason != budget.reason:  # time and work may be more the next time
         memory.reason = reason
     return reason
@@ -340,6 +337,7 @@ def _looks(
     asked: Template | None,
     budget: Budget,
     memory: Memory,
+    share: float,
 ) -> str:
     """Look with one producer after the other; return why it ended.
 
@@ -360,6 +358,7 @@ def _looks(
     familiar: set[str] = set()
     steps = [s for s in _steps(rows, trial, options, asked) if s.name not in memory.finished]
     compared = not any(step.familiar for step in steps)
+    patience = Patience(surveyed, archive, budget, options.effort * share)
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if step.leftovers and ending.only_noise_left():
             continue
@@ -376,33 +375,31 @@ def _looks(
                 take_in(formula, candidate.source, archive, budget, memory, name)
                 if archive.settled(budget.used):
                     return "proved exact on held-out rows"
+                patience.fitted()
             # familiar curves are all compared before one of them ends the search
-            if not step.familiar and archive.leader is not None and _within_errors(archive.leader, trial):
+            if not step.familiar and ending.within_errors():
                 return WITHIN_ERRORS
             if budget.exhausted:
                 return budget.reason
-        if step.familiar and archive.leader is not None:
-            if _within_errors(archive.leader, trial):
-                return WITHIN_ERRORS
-            if ending.familiar_enough(familiar):
-                return "a familiar curve leaves nothing but noise"
+            if compared and patience.spent:
+                return NOTHING_BETTER
+        if step.familiar and ending.within_errors():
+            return WITHIN_ERRORS
+        if step.familiar and ending.familiar_enough(familiar):
+            return "a familiar curve leaves nothing but noise"
         if (step.only and offered) or (step.settles and _of_levels(archive)):
             break
         if not step.familiar and ending.nothing_there():
             return "the rows look like shuffled ones: nothing but noise"
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
-        if compared and _brief(archive) and ending.only_noise_left():
+        if compared and ending.short_enough():
             return "a short formula leaves nothing but noise"
+        if compared and patience.spent:
+            return NOTHING_BETTER
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
     return "everything was tried"
-
-
-def _brief(archive: Archive) -> bool:
-    """Tell whether the best formula is so short that none could describe the data in much fewer nats."""
-    law = archive.leader
-    return law is not None and price(law.polished, archive.trial) <= BRIEF
 
 
 def _of_levels(archive: Archive) -> bool:
@@ -420,17 +417,6 @@ def _word_on_units(dataset: Dataset) -> str:
     if dimensions.product(dataset) is None:
         return "no product of inputs has the target's unit, so the law's constants may have any units"
     return "only formulas that respect the units are offered"
-
-
-def _within_errors(law: Judged, trial: Trial) -> bool:
-    """Tell whether known measurement errors explain all that a formula leaves."""
-    if trial.sigma2 is None:
-        return False
-    rows = len((trial.heldout or trial.train).y)
-    # the mean of n squared unit normals exceeds this in about one case in fifty
-    limit = 1.0 + 2.0 * math.sqrt(2.0 / rows)
-    varies = bool(law.expression.free_symbols) and price(law.polished, trial) <= SHORT_ENOUGH
-    return varies and max(law.loss, law.heldout) <= limit * trial.sigma2
 
 
 def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None) -> list[Step]:
