@@ -1,9 +1,9 @@
-"""Where a new row will lie: the band about a law, from its residuals and its constants' errors."""
+"""Where a new row will lie: the band about a law, by its residuals, its constants' errors and its rivals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,13 @@ from kansym.base.errors import InputError
 from kansym.formula import uncertainty
 from kansym.formula.polish import Rows
 from kansym.judge.noise import GROWING, NoiseModel
+from kansym.judge.scorer import Judged
+
+RIVAL_NATS = 8.0
+"""Formulas that need so many nats more than the chosen one weigh less than 1/3000 of it, and are left out."""
+
+ALIKE = 0.05
+"""Share of the residual SD within which two formulas' values are those of one formula, written twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +38,24 @@ class Band:
     middle: float
 
     @staticmethod
-    def of(expression: sympy.Expr | None, constants: int, loss: float, rows: Rows, noise: NoiseModel) -> Band:
-        """Return the band of a law with this mean weighted square on the rows; `constants` were fitted."""
+    def of(
+        expression: sympy.Expr | None,
+        constants: int,
+        loss: float,
+        rows: Rows,
+        noise: NoiseModel,
+        doubt: float = 1.0,
+    ) -> Band:
+        """Return the band of a law with this mean weighted square on the rows; `constants` were fitted.
+
+        `doubt` is the factor by which the variance grows since the law was chosen among others.
+        """
         n = len(rows.y)
         freedom = max(n - constants, 1)
         typical = 1.0
         if rows.weights is not None and noise.kind not in GROWING:  # weights that were given: the usual error
             typical = float(np.mean(1 / np.maximum(rows.weights, 1e-300)))
-        spread = math.sqrt(max(loss, rows.sigma2 or 0.0) * n / freedom * typical)
+        spread = math.sqrt(max(loss, rows.sigma2 or 0.0) * n / freedom * typical * doubt)
         covariance = None if expression is None else uncertainty.covariance(expression, rows)
         return Band(spread, freedom, covariance, noise.kind, noise.middle)
 
@@ -79,3 +96,36 @@ class Band:
         return Band(
             float(data["spread"]), int(data["freedom"]), covariance, str(data["kind"]), float(data["middle"])
         )
+
+
+def doubt(law: Judged, others: Sequence[Judged], rows: Rows) -> float:
+    """Return the factor (1 or more) by which a new row's variance grows as the law was chosen among others.
+
+    The mean of all formulas' variances and of their squared distances from the law's values on the rows, each
+    formula weighed by exp(-its nats) (Bayesian model averaging: Hoeting and others, Statistical Science 14,
+    1999), over the law's own variance. Of formulas that agree on the rows the first one counts.
+    """
+    own, variance = _values(law, rows), _variance(law, rows)
+    shown, total, weights = [own], variance, 1.0
+    for other in sorted(others, key=lambda o: o.length):
+        if other.length > law.length + RIVAL_NATS or not math.isfinite(variance) or variance <= rows.floor:
+            break
+        values = _values(other, rows)
+        apart = [float(np.mean((values - before) ** 2)) for before in shown]
+        if not np.all(np.isfinite(values)) or min(apart) < ALIKE**2 * variance:
+            continue
+        shown.append(values)
+        weight = math.exp(law.length - other.length)
+        total += weight * (_variance(other, rows) + apart[0])
+        weights += weight
+    return max(total / weights / max(variance, np.finfo(float).tiny), 1.0)
+
+
+def _values(law: Judged, rows: Rows) -> np.ndarray:
+    """Return a law's values times the roots of the rows' weights."""
+    values = law.polished.program.value(rows.X, law.polished.theta) + np.zeros(len(rows.y))
+    return values if rows.weights is None else values * np.sqrt(rows.weights)
+
+
+def _variance(law: Judged, rows: Rows) -> float:
+    return rows.variance(law.loss, len(law.polished.theta))

@@ -135,11 +135,11 @@ class Trial:
         """Return the loss that all rows show; the held-out one where it is a sign of overfit.
 
         Held-out rows are few, so that their mean alone would rank formulas by chance. It counts alone
-        when it exceeds the fitted rows' by more than three standard errors of the ratio of two such means.
+        when it exceeds the fitted rows' by more than three standard errors of the ratio of two such means. Of
+        a tiny table every row is fitted, too: how well its formula predicts is in the description length.
         """
-        if self.heldout is None:
-            return max(loss, min(heldout, WORST * loss))
-        n, m = len(self.train.y), len(self.heldout.y)
+        n = len(self.train.y)
+        m = n if self.heldout is None else len(self.heldout.y)
         if not heldout <= loss * (1 + OVERFIT * math.sqrt(2 / n + 2 / m)):
             return max(loss, min(heldout, WORST * loss))
-        return (n * loss + m * heldout) / (n + m)
+        return loss if self.heldout is None else (n * loss + m * heldout) / (n + m)

@@ -19,7 +19,7 @@ from kansym.formula.program import parametrise
 from kansym.functions.evaluate import evaluate, parameters
 from kansym.judge import pareto
 from kansym.judge.archive import Archive
-from kansym.judge.band import Band
+from kansym.judge.band import Band, doubt
 from kansym.judge.guess import GUESS
 from kansym.judge.noise import NoiseModel
 from kansym.judge.refine import MOST_CONSTANTS, NEAR, normalised, with_all_rows
@@ -107,7 +107,12 @@ def conclude(
     laws_out = [
         in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws_out)
     ]
-    laws_out = [_finished(law, everything, survey.noise) for law in laws_out]
+    # the choice is in doubt, not the other rows of the front
+    doubts = [
+        doubt(leader, [*archive.candidates, *archive.others], trial.train) if i == chosen else 1.0
+        for i in range(len(laws_out))
+    ]
+    laws_out = [_finished(law, everything, survey.noise, d) for law, d in zip(laws_out, doubts, strict=True)]
     return Run(
         front=tuple(laws_out),
         chosen=chosen,
@@ -230,7 +235,7 @@ def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:
     )
 
 
-def _finished(law: Law, rows: Rows, noise: NoiseModel) -> Law:
+def _finished(law: Law, rows: Rows, noise: NoiseModel, doubted: float) -> Law:
     """Return a law of the front with its prediction band; with another loss than the square, in that loss."""
     if not rows.penalty.squared:
         # a band about a quantile, or by a person's own loss, would say nothing of new rows
@@ -239,7 +244,7 @@ def _finished(law: Law, rows: Rows, noise: NoiseModel) -> Law:
         return replace(law, loss=law.loss**half, heldout_loss=law.heldout_loss**half)
     formula = law.expression if law.unrounded is None else law.unrounded
     constants = law.complexity if formula is None else len(formula.atoms(sympy.Float))
-    return replace(law, band=Band.of(formula, constants, law.loss, rows, noise))
+    return replace(law, band=Band.of(formula, constants, law.loss, rows, noise, doubted))
 
 
 def _answered(law: Law, shortest: float) -> Law:
