@@ -1,9 +1,9 @@
-"""Where a new row will lie: the band about a law, by its residuals, its constants' errors and its rivals."""
+"""Where a new row will lie: the band about a law, from its residuals and its constants' errors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,6 @@ from kansym.base.errors import InputError
 from kansym.formula import uncertainty
 from kansym.formula.polish import Rows
 from kansym.judge.noise import GROWING, NoiseModel
-from kansym.judge.scorer import Judged
-
-RIVAL_NATS = 8.0
-"""Formulas that need so many nats more than the chosen one weigh less than 1/3000 of it, and are left out."""
-
-ALIKE = 0.05
-"""Share of the residual SD within which two formulas' values are those of one formula, written twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,36 +89,3 @@ class Band:
         return Band(
             float(data["spread"]), int(data["freedom"]), covariance, str(data["kind"]), float(data["middle"])
         )
-
-
-def doubt(law: Judged, others: Sequence[Judged], rows: Rows) -> float:
-    """Return the factor (1 or more) by which a new row's variance grows as the law was chosen among others.
-
-    The mean of all formulas' variances and of their squared distances from the law's values on the rows, each
-    formula weighed by exp(-its nats) (Bayesian model averaging: Hoeting and others, Statistical Science 14,
-    1999), over the law's own variance. Of formulas that agree on the rows the first one counts.
-    """
-    own, variance = _values(law, rows), _variance(law, rows)
-    shown, total, weights = [own], variance, 1.0
-    for other in sorted(others, key=lambda o: o.length):
-        if other.length > law.length + RIVAL_NATS or not math.isfinite(variance) or variance <= rows.floor:
-            break
-        values = _values(other, rows)
-        apart = [float(np.mean((values - before) ** 2)) for before in shown]
-        if not np.all(np.isfinite(values)) or min(apart) < ALIKE**2 * variance:
-            continue
-        shown.append(values)
-        weight = math.exp(law.length - other.length)
-        total += weight * (_variance(other, rows) + apart[0])
-        weights += weight
-    return max(total / weights / max(variance, np.finfo(float).tiny), 1.0)
-
-
-def _values(law: Judged, rows: Rows) -> np.ndarray:
-    """Return a law's values times the roots of the rows' weights."""
-    values = law.polished.program.value(rows.X, law.polished.theta) + np.zeros(len(rows.y))
-    return values if rows.weights is None else values * np.sqrt(rows.weights)
-
-
-def _variance(law: Judged, rows: Rows) -> float:
-    return rows.variance(law.loss, len(law.polished.theta))

@@ -19,7 +19,8 @@ from kansym.formula.program import parametrise
 from kansym.functions.evaluate import evaluate, parameters
 from kansym.judge import pareto
 from kansym.judge.archive import Archive
-from kansym.judge.band import Band, doubt
+from kansym.judge.band import Band
+from kansym.judge.doubt import doubt
 from kansym.judge.guess import GUESS
 from kansym.judge.noise import NoiseModel
 from kansym.judge.refine import MOST_CONSTANTS, NEAR, normalised, with_all_rows
