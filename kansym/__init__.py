@@ -22,6 +22,7 @@ _PUBLIC: dict[str, str] = {
     "Run": "kansym.pipeline.run",
     "Session": "kansym.estimators.session",
     "discover": "kansym.pipeline.flow",
+    "discover_many": "kansym.pipeline.many",
     "dynamics": "kansym.pipeline.motion.dynamics",
     "fit_affine": "kansym.functions.affine",
     "fit_pade": "kansym.search.rational.pade",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kansym.cli import progress, text
+from kansym.cli import many, progress
 from kansym.cli.options import (
     library_options,
     names,
@@ -22,6 +21,7 @@ from kansym.cli.options import (
     tables,
     writable,
 )
+from kansym.cli.result import document, show, write
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
@@ -104,6 +104,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result."
 )
+@many.many_options
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to use.")
 @click.option(
     "--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where networks are trained."
@@ -131,6 +132,8 @@ def discover(
     Prints the front of formulas from simplest to most accurate, the chosen one marked with >>>>, and how
     well it does on rows it never saw. Ctrl-C stops the search and prints the best so far.
     """
+    if many.asked(options):
+        many.check(options["task"], out, report)
     if options["task"] == "classify":
         from kansym.cli.classify import classify
 
@@ -143,6 +146,8 @@ def discover(
     settings = _settings(options, time_limit)
     if out is not None or report:
         writable(out or Path("."))
+    if many.asked(options):
+        return many.search(data, options, settings, out, report, as_json, quiet)
     datasets = read_each(data, options)
     if time_limit is not None:
         settings = replace(settings, time_limit=time_limit / len(datasets))
@@ -163,7 +168,7 @@ def discover(
             say(n for n in run.data["notes"] if n not in dataset.notes)
         said |= dict.fromkeys((*dataset.notes, *run.data["notes"]))
         if as_json:
-            documents[dataset.target] = _document(run, dataset)
+            documents[dataset.target] = document(run, dataset)
         else:
             if len(datasets) > 1:
                 click.echo(("\n" if k else "") + f"{dataset.target}:")
@@ -186,7 +191,7 @@ def _kept(
         return None
     from kansym.pipeline.checkpoint import Checkpoint
 
-    folder = out if targets == 1 else out / _file_name(dataset.target)
+    folder = out if targets == 1 else out / (many.folder_name(dataset.target) or "target")
     return Checkpoint.start(folder, dataset, settings.to_dict(), report=report)
 
 
@@ -215,37 +220,3 @@ def _settings(options: dict[str, Any], time_limit: float | None) -> Options:
     )
     settings.functions()
     return settings
-
-
-def _file_name(target: str) -> str:
-    """Return a folder's name for a target's results, whatever signs its name has."""
-    return re.sub(r"[^\w.-]+", "_", target).strip("._") or "target"
-
-
-def _document(run: Run, dataset: Dataset) -> dict[str, Any]:
-    from kansym.report import page as report
-
-    return report.summarise(run, dataset)
-
-
-def show(run: Run) -> None:
-    """Print a run as a person reads it."""
-    click.echo(text.front(run, text.terminal_width()))
-    click.echo()
-    click.echo(text.chosen(run))
-    click.echo(f"Stopped after {run.seconds:.1f} s: {run.stop_reason}.")
-
-
-def write(run: Run, dataset: Dataset, out: Path | None, page: bool) -> list[Path]:
-    """Write what was asked for and return the files."""
-    files: list[Path] = []
-    if out is not None or page:
-        from kansym.report import page as report
-
-        if out is not None:
-            files += report.write_run(run, dataset, out)
-        if page:
-            files.append(
-                report.write_html(report.summarise(run, dataset), (out or Path(".")) / "report.html")
-            )
-    return files

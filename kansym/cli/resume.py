@@ -10,6 +10,7 @@ import click
 from kansym.cli import discover as command
 from kansym.cli import progress
 from kansym.cli.options import say
+from kansym.cli.result import show
 
 
 @click.command(
@@ -46,7 +47,7 @@ def resume(folder: Path, time_limit: float | None, quiet: bool) -> int:
             run = pipeline.discover(kept.dataset, options=options, progress=watcher, checkpoint=kept)
         if not quiet:
             say(run.data["notes"])
-        command.show(run)
+        show(run)
         command.close(run, kept.dataset, kept, bool(kept.extra.get("report")), quiet)
         interrupted = run.stop_reason == "interrupted"
         if interrupted:
