@@ -291,8 +291,7 @@ def dependences(frame: pd.DataFrame, full: bool) -> tuple[list[str], bool, list[
         + ".",
     ]
     cusp = [r for r in found if "cusp_volume" in r.columns]
-    # a trend between two columns has no direction
-    tied_to = [o for t, o, _ in found.trends if "signature" in (t, *o)]
+    tied_to = [o for t, o, _ in found.trends if t == "signature"]
     good = bool(cusp) and cusp[0].share < 1e-6 and set(cusp[0].columns) <= {
         "cusp_volume", "longitudinal_translation", "meridinal_translation_imag"
     }  # fmt: skip

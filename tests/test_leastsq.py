@@ -291,11 +291,11 @@ def test_ridges_and_terms_agree_with_the_core() -> None:
 
 
 def test_rates_of_named_curves_agree_with_the_core() -> None:
-    from kansym.search.structure import curve
+    from kansym.search.structure import curve, inners, outers
 
     y = 2 * np.exp(-1.3 * X_GRID) + 0.5 + NOISE
-    column = curve._Column(y, np.full(60, 1 / 60), 1.0, 0.0, curve.OUTERS[0], 1.0, 0.0)
-    share, kind = curve._refine(column, X_GRID, curve._Kind("exp", 1.0, -1.0), 40)
+    column = outers.Column(y, np.full(60, 1 / 60), 1.0, 0.0, outers.OUTERS[0], 1.0, 0.0)
+    share, kind = curve._refine(column, X_GRID, inners.Inner("exp", 1.0, -1.0), 40)
     core = variable_projection(exponential(y), np.array([-1.0]), 2)
     assert share == pytest.approx(core.cost / np.sum((y - y.mean()) ** 2), rel=1e-9)
     assert kind.a == pytest.approx(core.theta[2], rel=1e-5)

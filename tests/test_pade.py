@@ -11,7 +11,8 @@ from kansym.base.errors import InputError
 from kansym.data.dataset import from_arrays
 from kansym.data.table import shipped_path
 from kansym.search.rational.monomials import columns, exponents
-from kansym.search.rational.pade import fit_pade, propose
+from kansym.search.rational.pade import fit_pade
+from kansym.search.rational.search import propose
 
 RNG_SEED = 7
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kansym.base.errors import InputError
+from kansym.pipeline.dependence import Survey
 from kansym.pipeline.relations import relations
 
 RNG = np.random.default_rng
@@ -90,3 +91,16 @@ def test_command_refuses_a_missing_file(capsys):
         main(["relations", "no_such_file.csv"])
     assert end.value.code == 2
     assert "no_such_file" in capsys.readouterr().err
+
+
+def test_one_row_at_the_edge_hides_no_trend() -> None:
+    """A polynomial leaves the column's range on a held-out row beyond all fitted ones."""
+    n = 600
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-1, 1, n)
+    y = x + 0.2 * rng.normal(size=n)
+    held = np.flatnonzero(np.random.default_rng(0).permutation(n) < n // 3)
+    x[held[0]], y[held[0]] = 3.0, 1.0
+    survey = Survey(np.column_stack([x, y]), 10, np.random.default_rng(0))
+    trends = survey.trends(survey.claims(1), [])
+    assert {(t.target, t.others) for t in trends} == {(0, (1,)), (1, (0,))}

@@ -101,7 +101,9 @@ class Survey:
         G = A[fit].T @ A[fit]
         G[np.diag_indices(len(G))] += 1e-11 * np.trace(G) / len(G)
         C = np.linalg.solve(G, A[fit].T @ B[fit])
-        left = np.mean((A[~fit] @ C - B[~fit]) ** 2, axis=0) / np.var(B[~fit], axis=0)
+        # a polynomial may leave the column's range on a row at the edge, and one such row drown all others
+        guess = np.clip(A[~fit] @ C, B.min(axis=0), B.max(axis=0))
+        left = np.mean((guess - B[~fit]) ** 2, axis=0) / np.var(B[~fit], axis=0)
         for j, (i, k, _) in enumerate(columns):
             key = (i, others)
             if key in found and found[key].share <= left[j]:

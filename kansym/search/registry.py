@@ -45,9 +45,9 @@ def _separable() -> Propose:
 
 
 def _pade() -> Propose:
-    from kansym.search.rational import pade
+    from kansym.search.rational import search
 
-    return pade.propose
+    return search.propose
 
 
 def _enumeration() -> Propose:

@@ -20,14 +20,14 @@ from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
-from kansym.base.jit import njit
 from kansym.formula.guarded import valued
 from kansym.functions.library import Function, Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
 from kansym.search.enumeration import pool, transforms
+from kansym.search.enumeration.joins import Index, Join
 from kansym.search.enumeration.pool import Pool
-from kansym.search.enumeration.transforms import Short, Target
+from kansym.search.enumeration.transforms import Short
 from kansym.search.structure.merging import needed
 
 ALL: tuple[str, ...] = ()
@@ -54,9 +54,6 @@ DEEP_POOLS: tuple[tuple[tuple[str, ...], int], ...] = ((ALL, 60_000), (("x^2",),
 DEEP_PART, SHORT = 1_500, 250
 """For joins of three: functions and sizes of the pools, e1's part of them, and the number of short ones."""
 
-LOOKS = 1_000_000
-"""Entries compared in one pass at most: where keys crowd together, nothing can be told apart anyway."""
-
 KEEP, PROVED = 12, 100
 NAMES = (
     "x^2", "1/x", "sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "x^3",
@@ -72,38 +69,6 @@ CONSTANTS: tuple[tuple[sympy.Expr, float], ...] = (
     (sympy.Integer(2), 2.0),
     (sympy.pi, math.pi),
 )
-
-
-@dataclass(frozen=True)
-class Join:
-    """Hold t = c·e1 + α·e2 + β (mode 0), e1·(α·e2 + β) (1), (α·e2 + β)/e1 (2), or α·e2 + β (3)."""
-
-    price: float
-    mode: int
-    c: float
-    first: int
-    second: int
-    alpha: float
-    beta: float
-    target: Target
-
-    def expression(self, entries: Pool) -> sympy.Expr:
-        """Return the formula for y."""
-        inner = number(self.alpha) * entries.expression(self.second) + number(self.beta)
-        if self.mode == 0:
-            inner = number(self.c) * entries.expression(self.first) + inner
-        elif self.mode == 1:
-            inner = entries.expression(self.first) * inner
-        elif self.mode == 2:
-            inner = inner / entries.expression(self.first)
-        return self.target.back(inner)
-
-
-def number(value: float) -> sympy.Expr:
-    """Return a constant: exact where it is a small integer or half of one to nine digits."""
-    if abs(value) < 20 and abs(2 * value - round(2 * value)) < 1e-9:
-        return sympy.Rational(round(2 * value), 2)
-    return sympy.Float(value)
 
 
 def propose(
@@ -374,132 +339,3 @@ def shortlist(share: np.ndarray, sizes: np.ndarray, rows: int, count: int) -> li
     cost = criterion.length(share, rows, sizes, least=1e-30)
     near = np.argpartition(cost, min(count, len(cost) - 1))[:count]
     return [int(i) for i in near[np.argsort(cost[near], kind="stable")]]
-
-
-@dataclass(frozen=True, eq=False)
-class Index:
-    """Hold a pool's entries sorted by (v2 − v0)/(v1 − v0), which α and β do not change."""
-
-    entries: Pool
-    order: np.ndarray
-    key: np.ndarray
-    second: np.ndarray
-    sizes: np.ndarray
-
-    @staticmethod
-    def of(entries: Pool) -> Index:
-        """Return the index of a pool."""
-        V = entries.V
-        d = V[:, 1] - V[:, 0]
-        usable = np.abs(d) > 1e-5 * np.abs(V).max(axis=1)
-        at = np.flatnonzero(usable)
-        key = (V[at, 2] - V[at, 0]) / d[at]
-        second = (V[at, 3] - V[at, 0]) / d[at]
-        order = np.argsort(key, kind="stable")
-        return Index(entries, at[order], key[order], second[order], entries.complexity())
-
-    def joins(self, t: np.ndarray, target: Target, part: int) -> list[Join]:
-        """Return all the ways in which t is a join of two entries, the first one among the first `part`."""
-        found: list[Join] = []
-        plan = [(3, 0.0), (1, 0.0), (2, 0.0), (0, 1.0), (0, -1.0)]
-        plan += [(0, 2.0), (0, 0.5)] if target.price == 0 else []
-        limit = 400
-        for mode, c in plan:
-            pairs = np.empty((limit, 2), np.int64)
-            numbers = np.empty((limit, 2))
-            count = _search(
-                mode, c, t, self.entries.V, 1 if mode == 3 else part, self.order, self.key, self.second,
-                pairs, numbers,
-            )  # fmt: skip
-            for (i, j), (alpha, beta) in zip(pairs[:count], numbers[:count], strict=True):
-                price = float(self.sizes[j] + target.price + (0 if mode == 3 else self.sizes[i] + 1))
-                price += 0 if abs(alpha - 1) < 1e-9 else 1.5
-                price += 0 if beta == 0 else 2 if abs(2 * beta - round(2 * beta)) < 1e-9 else 2.5
-                price += 0 if abs(c) <= 1 else 1
-                found.append(Join(price, mode, c, int(i), int(j), float(alpha), float(beta), target))
-        return found
-
-
-@njit
-def _search(
-    mode: int,
-    c: float,
-    t: np.ndarray,
-    V: np.ndarray,
-    part: int,
-    order: np.ndarray,
-    key: np.ndarray,
-    second: np.ndarray,
-    pairs: np.ndarray,
-    numbers: np.ndarray,
-) -> int:
-    r = len(t)
-    q = np.empty(r)
-    count, looks = 0, 0
-    for i in range(part):
-        biggest = 0.0
-        fine = True
-        for k in range(r):
-            v = V[i, k]
-            if mode == 0:
-                q[k] = t[k] - c * v
-            elif mode == 1:
-                q[k] = t[k] / v if v != 0.0 else np.nan
-            elif mode == 2:
-                q[k] = t[k] * v
-            else:
-                q[k] = t[k]
-            if not np.isfinite(q[k]):
-                fine = False
-                break
-            biggest = max(biggest, abs(q[k]))
-        if not fine:
-            continue
-        d = q[1] - q[0]
-        if abs(d) <= 1e-5 * biggest:
-            continue
-        first, other = (q[2] - q[0]) / d, (q[3] - q[0]) / d
-        # steep expressions all have keys near 0: only round-off may widen the window there
-        width = 1e-9 * abs(first) + 1e-14 * (1 + biggest / abs(d))
-        at = np.searchsorted(key, first - width)
-        while at < len(key) and key[at] <= first + width:
-            looks += 1
-            if looks > LOOKS:
-                return count
-            if abs(second[at] - other) <= 1e-8 * abs(other) + 10 * width:
-                j = order[at]
-                # least squares over all rows, then every row decides
-                mv, mq = 0.0, 0.0
-                for k in range(r):
-                    mv += V[j, k]
-                    mq += q[k]
-                mv, mq = mv / r, mq / r
-                vv, vq = 0.0, 0.0
-                for k in range(r):
-                    vv += (V[j, k] - mv) ** 2
-                    vq += (V[j, k] - mv) * (q[k] - mq)
-                alpha = vq / vv if vv > 0.0 else np.inf
-                beta = mq - alpha * mv
-                if not (np.isfinite(alpha) and abs(beta) <= 1e6 * biggest and biggest < 1e100):
-                    at += 1
-                    continue
-                if abs(beta) < 1e-9 * biggest:
-                    beta = 0.0
-                # row by row, against what is added there: a join that holds where it is large is not enough
-                good = True
-                for k in range(r):
-                    left = alpha * V[j, k]
-                    room = abs(q[k]) + abs(left) + abs(beta)
-                    if mode == 0:
-                        room += abs(t[k]) + abs(c * V[i, k])
-                    if not abs(q[k] - left - beta) <= 1e-9 * room:
-                        good = False
-                        break
-                if good:
-                    if count >= len(pairs):
-                        return count
-                    pairs[count, 0], pairs[count, 1] = i, j
-                    numbers[count, 0], numbers[count, 1] = alpha, beta
-                    count += 1
-            at += 1
-    return count

@@ -9,126 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import sympy
 
 from kansym.base import criterion
-from kansym.functions.forms import NUMPY
-from kansym.functions.operations import Op
+from kansym.search.structure.inners import INNER_POWERS, Group, Inner, grid, power
+from kansym.search.structure.outers import EXPONENTS, FLATTEST, Column, transformed
 
 Array = np.ndarray
-Transform = Callable[[Array], Array]
-Inverse = Callable[[sympy.Expr], sympy.Expr]
 
+BINS = 80
+"""Bins that a noisy curve is averaged in before it is transformed."""
 
-@dataclass(frozen=True)
-class Outer:
-    """Hold an output transform g, its derivative's size, its inverse as a formula, its price in symbols.
-
-    The largest |t| must lie between `least` and `limit`; a `scaled` one may take t in units of its own size;
-    a `signed` one needs t of one sign and works on t up to that sign.
-    """
-
-    name: str
-    forward: Transform
-    slope: Transform
-    inverse: Inverse
-    price: float
-    scaled: bool = True
-    signed: bool = False
-    limit: float = np.inf
-    least: float = 0.0
-
-    def allows(self, t: Array) -> bool:
-        """Tell whether t lies where g has an inverse."""
-        if self.signed and not ((t > 0).all() or (t < 0).all()):
-            return False
-        if self.name.startswith("cos") and t.min() < 0:
-            return False
-        if self.name == "exp" and np.ptp(t) > 30:
-            return False
-        return bool(self.least <= np.abs(t).max() <= self.limit + 1e-9)
-
-
-def _angle(
-    name: str,
-    g: Transform,
-    slope: Transform,
-    inverse: Inverse,
-    limit: float,
-    degrees: bool,
-) -> Outer:
-    """Return the transform of a target that is an angle up to `limit` radians, in radians or degrees."""
-    one, back = (np.pi / 180, 180 / sympy.pi) if degrees else (1.0, sympy.S.One)
-    return Outer(
-        f"{name} of degrees" if degrees else name,
-        lambda t: g(one * t),
-        lambda t: one * slope(one * t),
-        lambda z: back * inverse(z),
-        3.5 if degrees else 1.5,
-        scaled=False,
-        limit=limit / one,
-        least=np.pi if degrees else 0.0,  # what radians could be is not tried in degrees too
-    )
-
-
-_ANGLES: tuple[tuple[str, Transform, Transform, Inverse, float], ...] = (
-    ("sin", np.sin, lambda u: np.abs(np.cos(u)), sympy.asin, np.pi / 2),
-    ("cos", np.cos, lambda u: np.abs(np.sin(u)), sympy.acos, np.pi),
-    ("tan", np.tan, lambda u: 1 + np.tan(u) ** 2, sympy.atan, np.pi / 2),
-)
-OUTERS = (
-    Outer("t", lambda t: t, np.ones_like, lambda z: z, 0),
-    Outer("1/t", lambda t: 1 / t, lambda t: 1 / t**2, lambda z: 1 / z, 1),
-    Outer("t^2", lambda t: t * t, lambda t: 2 * np.abs(t), lambda z: sympy.sqrt(z), 1, signed=True),
-    Outer(
-        "1/t^2",
-        lambda t: t**-2.0,
-        lambda t: 2 * np.abs(t) ** -3.0,
-        lambda z: 1 / sympy.sqrt(z),
-        2,
-        signed=True,
-    ),
-    Outer(
-        "sqrt",
-        lambda t: np.sqrt(np.abs(t)),
-        lambda t: 0.5 / np.sqrt(np.abs(t)),
-        lambda z: z**2,
-        1.5,
-        signed=True,
-    ),
-    Outer(
-        "1/sqrt",
-        lambda t: np.abs(t) ** -0.5,
-        lambda t: 0.5 * np.abs(t) ** -1.5,
-        lambda z: z**-2,
-        2.5,
-        signed=True,
-    ),
-    Outer(
-        "log", lambda t: np.log(np.abs(t)), lambda t: 1 / np.abs(t), lambda z: sympy.exp(z), 1, signed=True
-    ),
-    Outer("exp", np.exp, np.exp, lambda z: sympy.log(z), 1, scaled=False),
-    *(_angle(*angle, degrees=degrees) for degrees in (False, True) for angle in _ANGLES),
-    Outer(
-        "atanh", np.arctanh, lambda t: 1 / (1 - t * t), lambda z: sympy.tanh(z), 2.5, scaled=False, limit=1.0
-    ),
-)
-
-
-def outer(name: str) -> Outer:
-    """Return the transform of this name."""
-    return next(o for o in OUTERS if o.name == name)
-
-
-INNER_POWERS = (1, 2, -1, -2, 0.5, -0.5, 3, -3, 4, 1.5, -1.5, -4)
-GAUGES = (0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 4, -4, 1.5, -1.5, 5, -5)
-ARGUMENT_POWERS = (1, 2, -1, 0.5)
-
-FLATTEST = 0.01
-"""A power of h that divides a curve counts as at least this share of its median on the grid of rates."""
+WHOLE = 16
+"""Curves without a constant beside h that are looked at more closely."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,41 +33,6 @@ class Law:
     formula: Callable[[sympy.Expr], sympy.Expr]
     share: float
     price: float
-
-
-def power(h: sympy.Expr, k: float) -> sympy.Expr:
-    """Return h^k with k exact where it is a small fraction."""
-    r = sympy.nsimplify(k, rational=True) if float(2 * k).is_integer() or float(3 * k).is_integer() else None
-    return h ** (r if r is not None else sympy.Float(k))
-
-
-@lru_cache(maxsize=1)
-def _frequencies() -> Array:
-    return np.concatenate([np.geomspace(0.05, 2, 14), np.arange(2.35, 30, 0.35), np.arange(30.5, 90, 0.7)])
-
-
-@lru_cache(maxsize=1)
-def _rates() -> Array:
-    # dense where a step changes the curve most, in units of the span
-    return np.concatenate([np.geomspace(0.05, 1.6, 12), np.arange(2, 12, 0.5), np.geomspace(12, 40, 12)])
-
-
-@dataclass(frozen=True, eq=False)
-class _Column:
-    """Hold one transformed target: values G, weights, and how to undo the transform."""
-
-    G: Array
-    weight: Array
-    back: float
-    gauge: float
-    outer: Outer
-    unit: float
-    price: float
-
-    def take(self, rows: slice) -> _Column:
-        """Return the column on some rows."""
-        v = self.weight[rows]
-        return replace(self, G=self.G[rows], weight=v / v.sum())
 
 
 def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[Law]:
@@ -193,13 +53,13 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[
     u = h / size
     w = w / np.max(w)
     with np.errstate(all="ignore"):
-        columns = _columns_of(u, t, w, FLATTEST)
+        columns = transformed(u, t, w, FLATTEST)
         if not columns:
             return []
-        singles, pairs = _inner(u)
+        singles, pairs = grid(u)
         rough = _rough(columns, singles, pairs, scatter, n)
         rough += _whole(columns, u, size, scatter, n)
-        true = {(c.gauge, c.outer.name): c for c in _columns_of(u, t, w)}
+        true = {(c.gauge, c.outer.name): c for c in transformed(u, t, w)}
         rough = [(share, true.get((c.gauge, c.outer.name), c), kind) for share, c, kind in rough]
         spread = float(np.sum(w * w * (t - np.average(t, weights=w * w)) ** 2)) + 1e-300
         fine = []
@@ -207,8 +67,8 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[
         thin = {id(c): c.take(few) for _, c, _ in rough}
         sharper = [(*_refine(thin[id(c)], u[few], kind, 3), c) for _, c, kind in rough]
 
-        def judged(share: float, column: _Column, kind: _Kind) -> tuple[float, float]:
-            return share * column.back / spread * (1 - scatter) + scatter, column.price + _price(kind)
+        def judged(share: float, column: Column, kind: Inner) -> tuple[float, float]:
+            return share * column.back / spread * (1 - scatter) + scatter, column.price + kind.price
 
         thinned = n if scatter else len(u[few])
         sharper.sort(key=lambda s: criterion.rank(*judged(s[0], s[2], s[1]), thinned))
@@ -255,18 +115,18 @@ def _noisy(h: Array, t: Array, w: Array) -> bool:
 
 
 def _writer(
-    column: _Column, kind: _Kind, size: np.float64, negative: bool
+    column: Column, kind: Inner, size: np.float64, negative: bool
 ) -> Callable[[sympy.Expr], sympy.Expr]:
     @np.errstate(all="ignore")
     def write(h: sympy.Expr) -> sympy.Expr:
         factor = column.unit * size**-column.gauge
-        plain = _plain(kind, size)
+        plain = kind.per_unit(size)
         outer = column.outer
         sign = -1 if outer.signed and negative else 1
         # the factor goes into the inner constants, so that no constant is redundant
         assert plain.c is not None
-        if outer.name in _EXPONENTS:
-            e = _EXPONENTS[outer.name]
+        if outer.name in EXPONENTS:
+            e = EXPONENTS[outer.name]
             c = plain.c * factor ** (1 / e)
             if plain.name == "one":
                 # c·φ keeps one sign on the rows, so that its power is real
@@ -274,166 +134,30 @@ def _writer(
                 inner = positive * (1 + sympy.Integer(1 if kind.a > 0 else -1) * power(h, plain.k))
                 value = sympy.Float(float(sign * np.abs(c[0]) ** e)) * inner ** sympy.Rational(e)
             elif e == 1:
-                value = _express(replace(plain, c=c), h)
+                value = replace(plain, c=c).written(h)
             else:
                 # K·(φ ± r)^e: a pure number beside φ is often recognised, a scaled one is not
                 top = np.hypot(*c[:-1]) if len(c) > 2 else np.abs(c[0])
-                inner = _express(replace(plain, c=c / top), h)
+                inner = replace(plain, c=c / top).written(h)
                 value = sympy.Float(float(sign * top**e)) * outer.inverse(inner)
         elif outer.name == "log":
             c = plain.c.copy()
             c[-1] += np.log(factor)
-            value = sign * outer.inverse(_express(replace(plain, c=c), h))
+            value = sign * outer.inverse(replace(plain, c=c).written(h))
         else:
-            value = outer.inverse(_express(plain, h))
+            value = outer.inverse(plain.written(h))
         return value * power(h, column.gauge) if column.gauge else value
 
     return write
 
 
-_EXPONENTS = {"t": 1, "1/t": -1, "t^2": 0.5, "1/t^2": -0.5, "sqrt": 2, "1/sqrt": -2}
-
-
-def _plain(kind: _Kind, size: np.float64) -> _Kind:
-    """Return the kind with h in its own units instead of in units of its size."""
-    assert kind.c is not None
-    c = kind.c.copy()
-    if kind.name == "power":
-        c[0] *= size**-kind.k
-    elif kind.name == "log":
-        c[-1] -= c[0] * np.log(size)
-    return _Kind(kind.name, kind.k, kind.a * size**-kind.k, c)
-
-
-def _columns_of(u: Array, t: Array, w: Array, flattest: float = 0.0) -> list[_Column]:
-    """Return g(t·u^-j) for all transforms g and powers j that are defined.
-
-    A row's weight counts u^-j as at least the share `flattest` of its median: where it vanishes a row would
-    outweigh all others, and on a grid of rates every curve look constant.
-    """
-    positive = bool((u > 0).all())
-    out = []
-    for j in GAUGES:
-        if j != int(j) and not positive:
-            continue
-        base = u ** -float(j) if j else np.ones_like(u)
-        if not np.all(np.isfinite(base)):
-            continue
-        tj = t * base
-        wj = w / np.maximum(np.abs(base), flattest * np.median(np.abs(base)))
-        size = float(np.sqrt(np.mean(tj * tj)))
-        for g in OUTERS:
-            if (not g.scaled and j != 0) or not g.allows(tj):
-                continue
-            unit = size if g.scaled else 1.0
-            z = tj / unit
-            G = g.forward(z)
-            if not np.all(np.isfinite(G)) or np.ptp(G) == 0:
-                continue
-            # a residual in G counts as it does in t
-            v = wj / np.maximum(g.slope(z), 1e-12)
-            v = np.minimum(v, 1e6 * np.median(v))
-            v2 = v * v
-            total = v2.sum()
-            v2 = v2 / total
-            spread = float(v2 @ (G - v2 @ G) ** 2)
-            if not (spread > 0 and np.isfinite(spread)):
-                continue
-            price = g.price + (0.0 if j == 0 else 0.5 + 0.5 * abs(j))
-            out.append(_Column(G, v2, unit**2 * total * spread, j, g, unit, price))
-    return out
-
-
-@dataclass(frozen=True, eq=False)
-class _Kind:
-    """Name an inner curve φ(a·u^k) with its linear coefficients, once fitted."""
-
-    name: str
-    k: float
-    a: float = 0.0
-    c: Array | None = None
-
-
-_SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh": 2.5, "atan": 2.5,
-            "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0}  # fmt: skip
-
-FREE = 2.0
-"""What a measured constant costs in symbols, about log(n)/2 nats."""
-
-
-BINS = 80
-"""Bins that a noisy curve is averaged in before it is transformed."""
-
-WHOLE = 16
-"""Curves without a constant beside h that are looked at more closely."""
-
-RATE = 2.5
-"""What a rate costs in symbols: a third measured constant beside c and d."""
-
-
-def _price(kind: _Kind) -> float:
-    k = abs(kind.k)
-    if kind.name in ("power", "one"):
-        return 0.5 * k + (0.0 if kind.k == 1 else 1.0) - (FREE if kind.name == "one" else 0.0)
-    return RATE + _SYMBOLS[kind.name] + (0.0 if kind.k == 1 else 1.5)
-
-
-def _inner(u: Array) -> tuple[tuple[list[_Kind], Array], tuple[list[_Kind], Array]]:
-    """Return the inner curves: single columns, and pairs (sin, cos) per frequency."""
-    positive = bool((u > 0).all())
-    kinds, columns = [], []
-
-    def add(kind: _Kind, values: Array) -> None:
-        kinds.append(kind)
-        columns.append(values)
-
-    for k in INNER_POWERS:
-        if positive or k == int(k):
-            add(_Kind("power", k), u ** float(k))
-    if positive:
-        add(_Kind("log", 1), np.log(u))
-    arguments = [(k, u**k) for k in map(float, ARGUMENT_POWERS) if positive or k in (1, 2)]
-    arguments = [(k, v) for k, v in arguments if np.all(np.isfinite(v)) and np.ptp(v) > 0]
-    pair_kinds: list[_Kind] = []
-    pairs: list[Array] = []
-
-    def slide(kind: _Kind, values: Array, slope: Array) -> None:
-        # a curve and its slope by the rate: the fit is right to second order between grid points
-        top = np.abs(values).max()
-        if np.all(np.isfinite(values)) and np.all(np.isfinite(slope)) and top > 0:
-            pair_kinds.append(kind)
-            pairs.extend((values / top, slope / top))
-
-    for k, v in arguments:
-        span = np.ptp(v)
-        for rate in _rates() / span:
-            z = rate * v
-            up, down = np.exp(z - z.max()), np.exp(z.min() - z)
-            slide(_Kind("exp", k, rate), up, z * up)
-            slide(_Kind("exp", k, -rate), down, z * down)
-            if k in (1, -1):
-                names = ["tanh", "atan", *(("cosh", "sinh") if np.abs(z).max() < 30 else ())]
-                for name in [*names, *(["log1p"] if z.min() > -1 else [])]:
-                    value, slope = _function(name, z)
-                    slide(_Kind(name, k, rate), value, z * slope)
-                if z.min() > -1:
-                    slide(_Kind("inv1p", k, rate), 1 / (1 + z), z / (1 + z) ** 2)
-        for f in _frequencies() / span:
-            slide(_Kind("sin", k, f), np.sin(f * v), np.cos(f * v))
-    S = np.column_stack(columns)
-    good = np.flatnonzero(np.all(np.isfinite(S), axis=0))
-    S = S[:, good] / (np.abs(S[:, good]).max(0) + 1e-300)
-    P = np.column_stack(pairs) if pairs else np.zeros((len(u), 0))
-    return ([kinds[i] for i in good], S), (pair_kinds, P)
-
-
 def _rough(
-    columns: list[_Column],
-    singles: tuple[list[_Kind], Array],
-    pairs: tuple[list[_Kind], Array],
+    columns: list[Column],
+    singles: tuple[list[Inner], Array],
+    pairs: tuple[list[Inner], Array],
     scatter: float,
     n: int,
-) -> list[tuple[float, _Column, _Kind]]:
+) -> list[tuple[float, Column, Inner]]:
     """Return the most promising combinations, by the share of n rows on the grid of rates."""
     V = np.array([c.weight for c in columns])
     G = np.array([c.G for c in columns])
@@ -447,8 +171,8 @@ def _rough(
     for block, names in ((share, kinds), (_pair_share(V, G, total, pairs[1]), pairs[0])):
         if block.shape[1] == 0:
             continue
-        group = np.array([_GROUPS[n.name] for n in names])
-        price = np.array([_price(n) for n in names])[None] + np.array([c.price for c in columns])[:, None]
+        group = np.array([n.group for n in names])
+        price = np.array([n.price for n in names])[None] + np.array([c.price for c in columns])[:, None]
         rank = criterion.rank(block * best / best[0] * (1 - scatter) + scatter, price, n)
         rank[~np.isfinite(rank)] = np.inf
         for kind in np.unique(group):
@@ -456,9 +180,9 @@ def _rough(
             part = rank[:, at]
             # the best of each transform, then the best of all: one transform must not crowd out others
             winners = at[np.argmin(part, axis=1)]
-            order = np.argsort(part.min(1), kind="stable")[: 24 if kind < 2 else 12]
+            order = np.argsort(part.min(1), kind="stable")[: 24 if kind <= Group.EXP else 12]
             found += [(float(block[i, winners[i]]), columns[i], names[winners[i]]) for i in order]
-            if kind == 0:
+            if kind == Group.POWER:
                 flat = np.argsort(part, axis=None, kind="stable")[:12]
                 rows, cols = np.unravel_index(flat, part.shape)
                 found += [
@@ -469,8 +193,8 @@ def _rough(
 
 
 def _whole(
-    columns: list[_Column], u: Array, size: np.float64, scatter: float, n: int
-) -> list[tuple[float, _Column, _Kind]]:
+    columns: list[Column], u: Array, size: np.float64, scatter: float, n: int
+) -> list[tuple[float, Column, Inner]]:
     """Return the best of the curves c·(1 ± h^k), whose only free number is c.
 
     Where a group of columns is dimensionless such curves are common, 1/sqrt(1 - v²/c²) for one, and in noise
@@ -478,12 +202,12 @@ def _whole(
     """
     powers = [k for k in INNER_POWERS if (u > 0).all() or k == int(k)]
     kinds = [
-        _Kind("one", k, sign * size**k) for k in powers if 1e-200 < size**k < 1e200 for sign in (1.0, -1.0)
+        Inner("one", k, sign * size**k) for k in powers if 1e-200 < size**k < 1e200 for sign in (1.0, -1.0)
     ]
-    columns = [c for c in columns if c.outer.name in _EXPONENTS]
+    columns = [c for c in columns if c.outer.name in EXPONENTS]
     if not kinds or not columns:
         return []
-    X = np.column_stack([_values(kind, u, kind.a)[0] for kind in kinds])
+    X = np.column_stack([kind.values(u, kind.a)[0] for kind in kinds])
     signed = np.all(X > 0, axis=0) | np.all(X < 0, axis=0)
     kinds, X = [kind for kind, good in zip(kinds, signed, strict=True) if good], X[:, signed]
     V = np.array([c.weight for c in columns])
@@ -491,7 +215,7 @@ def _whole(
     square, level = np.sum(V * G * G, axis=1)[:, None], np.sum(V * G, axis=1)[:, None]
     share = (square - ((V * G) @ X) ** 2 / (V @ (X * X))) / (square - level * level)
     best = np.array([c.back for c in columns])[:, None]
-    price = np.array([_price(kind) for kind in kinds])[None] + np.array([c.price for c in columns])[:, None]
+    price = np.array([kind.price for kind in kinds])[None] + np.array([c.price for c in columns])[:, None]
     rank = criterion.rank(share * best / best[0] * (1 - scatter) + scatter, price, n)
     rank[~np.isfinite(rank)] = np.inf
     order = np.argsort(rank, axis=None, kind="stable")[: min(WHOLE, int(np.isfinite(rank).sum()))]
@@ -499,10 +223,6 @@ def _whole(
         (float(share[i, j]), columns[i], kinds[j])
         for i, j in zip(*np.unravel_index(order, rank.shape), strict=True)
     ]
-
-
-_GROUPS = {"power": 0, "log": 0, "exp": 1, "tanh": 2, "cosh": 3, "sinh": 4, "atan": 5, "log1p": 6,
-           "inv1p": 7, "sin": 8}  # fmt: skip
 
 
 def _pair_share(V: Array, G: Array, total: Array, P: Array) -> Array:
@@ -521,52 +241,10 @@ def _pair_share(V: Array, G: Array, total: Array, P: Array) -> Array:
     return np.clip(1 - np.where(ok, gain, 0.0) / total, 1e-12, 1.0)
 
 
-def _function(name: str, z: Array) -> tuple[Array, Array]:
-    """Return value and slope of an operation of the table."""
-    form = NUMPY[Op[name.upper()]]
-    value = form.value(z, None, 0.0)
-    return value, form.slopes[0](z, None, 0.0, value)
-
-
-def _values(kind: _Kind, u: Array, a: float) -> list[Array]:
-    x = u**kind.k
-    z = a * x
-    match kind.name:
-        case "power":
-            return [x]
-        case "one":
-            return [1 + z]
-        case "log":
-            return [np.log(u)]
-        case "exp":
-            return [np.exp(z - z.max())]
-        case "sin":
-            return [np.sin(z), np.cos(z)]
-        case "inv1p":
-            return [1 / (1 + z)]
-        case name:
-            return [_function(name, z)[0]]
-
-
-def _slopes(kind: _Kind, u: Array, a: float) -> list[Array]:
-    """Return the derivatives by log a of what :func:`_values` returns."""
-    z = a * u**kind.k
-    match kind.name:
-        case "exp":
-            top = z.max()
-            return [(z - top) * np.exp(z - top)]
-        case "sin":
-            return [z * np.cos(z), -z * np.sin(z)]
-        case "inv1p":
-            return [-z / (1 + z) ** 2]
-        case name:
-            return [z * _function(name, z)[1]]
-
-
-def _share(column: _Column, u: Array, kind: _Kind, a: float) -> tuple[float, Array, float]:
+def _share(column: Column, u: Array, kind: Inner, a: float) -> tuple[float, Array, float]:
     """Return the share, the linear coefficients, and the Gauss-Newton step in log a."""
     level = [] if kind.name == "one" else [np.ones(len(u))]
-    A = np.column_stack([*_values(kind, u, a), *level])
+    A = np.column_stack([*kind.values(u, a), *level])
     none = np.inf, np.zeros(A.shape[1]), 0.0
     if not np.all(np.isfinite(A)):
         return none
@@ -586,13 +264,13 @@ def _share(column: _Column, u: Array, kind: _Kind, a: float) -> tuple[float, Arr
         return none
     step = 0.0
     if kind.a and level:
-        J = np.column_stack(_slopes(kind, u, a)) @ c[:-1] * root
+        J = np.column_stack(kind.slopes(u, a)) @ c[:-1] * root
         J = J - Q @ (Q.T @ J)
         step = float(J @ r / (J @ J + 1e-300))
     return float(r @ r / (g @ g)), c, step
 
 
-def _refine(column: _Column, u: Array, kind: _Kind, steps: int) -> tuple[float, _Kind]:
+def _refine(column: Column, u: Array, kind: Inner, steps: int) -> tuple[float, Inner]:
     """Return the share and kind with its rate fitted: Gauss-Newton on log a, linear part projected out."""
     a = kind.a
     share, c, step = _share(column, u, kind, a)
@@ -609,39 +287,4 @@ def _refine(column: _Column, u: Array, kind: _Kind, steps: int) -> tuple[float, 
             break
     if kind.name == "exp":
         c = np.array([c[0] * np.exp(-(a * u**kind.k).max()), c[1]])
-    return share, _Kind(kind.name, kind.k, a, c)
-
-
-def _number(value: float) -> sympy.Expr:
-    if not np.isfinite(value):  # out of double precision's range: a formula that nothing fits
-        return sympy.nan
-    # a factor of exactly one is no constant to be fitted
-    whole = round(float(value))
-    return (
-        sympy.Integer(whole) if abs(whole) == 1 and abs(value - whole) < 1e-15 else sympy.Float(float(value))
-    )
-
-
-def _express(kind: _Kind, h: sympy.Expr) -> sympy.Expr:
-    F = _number
-    assert kind.c is not None
-    c = kind.c
-    x = power(h, kind.k)
-    z = F(kind.a) * x
-    match kind.name:
-        case "power":
-            return F(c[0]) * x + F(c[1])
-        case "log":
-            return F(c[0]) * sympy.log(h) + F(c[1])
-        case "exp":
-            return F(c[0]) * sympy.exp(z) + F(c[1])
-        case "sin":
-            size, phase = np.hypot(c[0], c[1]), np.arctan2(c[1], c[0])
-            return F(size) * sympy.sin(z + F(phase)) + F(c[2])
-        case "log1p":
-            return F(c[0]) * sympy.log(1 + z) + F(c[1])
-        case "inv1p":
-            return F(c[0]) / (1 + z) + F(c[1])
-        case name:
-            f = {"tanh": sympy.tanh, "cosh": sympy.cosh, "sinh": sympy.sinh, "atan": sympy.atan}[name]
-            return F(c[0]) * f(z) + F(c[1])
+    return share, Inner(kind.name, kind.k, a, c)

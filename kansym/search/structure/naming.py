@@ -17,7 +17,7 @@ from kansym.formula.expression import symbolic_value
 from kansym.functions.graph import Symbolic
 from kansym.functions.library import Library
 from kansym.functions.matching import match
-from kansym.search.structure import curve, ridge, terms
+from kansym.search.structure import curve, inners, ridge, terms
 from kansym.search.structure.problem import Problem
 
 Array = np.ndarray
@@ -267,7 +267,7 @@ def by_library(library: Library, h: Array, t: Array, w: Array) -> list[curve.Law
 
 
 def _matched(fit: Symbolic, k: float, inner: sympy.Expr) -> sympy.Expr:
-    return symbolic_value(fit, curve.power(inner, k))
+    return symbolic_value(fit, inners.power(inner, k))
 
 
 def _mean(t: Array, w: Array) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 import sympy
 
 from kansym.functions.parsing import symbols
-from kansym.search.structure.curve import Outer
+from kansym.search.structure.outers import Outer
 
 FLATTEST = 0.03
 """A transform's slope counts as at least this share of its median."""

@@ -22,7 +22,7 @@ from kansym.formula.polish import Constant, Rows
 from kansym.formula.program import Program
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
-from kansym.search.structure import curve, merging, naming
+from kansym.search.structure import merging, naming, outers
 from kansym.search.structure.models import SHARP, Fit, Models
 from kansym.search.structure.problem import problem
 
@@ -160,7 +160,7 @@ class Search:
         for p in sure:
             for family in FAMILIES:
                 yield self.models.single(p, family)
-        for o in curve.OUTERS:
+        for o in outers.OUTERS:
             if not o.scaled and (transformed := root.target(o)) is not None:
                 yield self.models.single(transformed, "log")
         yield self.models.powers(root)
@@ -170,7 +170,7 @@ class Search:
         yield self.models.several(root, 2)
         for family in FAMILIES[1:]:
             yield self.models.single(root, family)
-        squares = [t for o in curve.OUTERS if o.name in SQUARES and (t := root.target(o)) is not None]
+        squares = [t for o in outers.OUTERS if o.name in SQUARES and (t := root.target(o)) is not None]
         for p in squares:
             yield self.models.powers(p)
         yield self.models.several(root, 3)

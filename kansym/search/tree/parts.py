@@ -18,7 +18,7 @@ from kansym.base.budget import Budget
 from kansym.search.families import classics
 from kansym.search.families.family import Families
 from kansym.search.families.projection import Rows
-from kansym.search.structure import curve
+from kansym.search.structure import curve, inners
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
@@ -148,7 +148,7 @@ def _power(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> tuple[f
     sign, nice = float(np.sign(t[0]) * np.exp(a)), float(round(6 * k)) / 6
     k = nice if abs(k - nice) < 1e-6 else float(k)
     side = 1 if h[0] > 0 else -1
-    return left, 2.0, lambda e: sympy.Float(sign) * curve.power(side * e, k)
+    return left, 2.0, lambda e: sympy.Float(sign) * inners.power(side * e, k)
 
 
 def by_handbook(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:

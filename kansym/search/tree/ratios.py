@@ -10,9 +10,9 @@ import numpy as np
 import sympy
 from threadpoolctl import threadpool_limits
 
-from kansym.search.rational import pade
+from kansym.search.rational.chooser import COLUMNS, Chooser
 from kansym.search.rational.monomials import Ratio, measured
-from kansym.search.rational.pade import Chooser
+from kansym.search.rational.pade import written
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
@@ -40,7 +40,7 @@ def degrees(columns: int, rows: int) -> list[tuple[int, int]]:
     found = []
     for m, n in itertools.product(range(HIGHEST.get(columns, 4) + 1), repeat=2):
         size = math.comb(columns + m, m) + math.comb(columns + n, n)
-        if m + n > 0 and size <= pade.COLUMNS and size <= rows // 2 and (columns > 1 or size <= MOST_OF_ONE):
+        if m + n > 0 and size <= COLUMNS and size <= rows // 2 and (columns > 1 or size <= MOST_OF_ONE):
             found.append((size, n, (m, n)))
     return [d for *_, d in sorted(found)]
 
@@ -73,7 +73,7 @@ def _holds(chooser: Chooser, found: Ratio) -> bool:
 
 
 def _write(chooser: Chooser, found: Ratio, problem: Problem) -> sympy.Expr:
-    formula = pade._formula(chooser, found, problem.formulas, lambda e: e)
+    formula = written(chooser, found, problem.formulas)
     # a coefficient of one is no constant: it would be fitted, and then rounded again
     ones = {f: sympy.Integer(round(float(f))) for f in formula.atoms(sympy.Float) if abs(abs(f) - 1) < ONE}
     return formula.xreplace(ones)

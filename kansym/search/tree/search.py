@@ -18,7 +18,7 @@ import numpy as np
 from kansym.base.budget import Budget
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
-from kansym.search.structure import curve
+from kansym.search.structure import outers
 from kansym.search.structure.models import SHARP, Fit, Models
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import Search
@@ -46,7 +46,7 @@ EXPECTED, DECADES = 1e-4, 8.0
 """A smooth fit that leaves this share counts nothing; each DECADES below it, as much as a symbol."""
 
 PRICES = {"t^2": 0.8, "sqrt": 1.2, "exp": 1.2, "1/t": 1.2, "sin": 1.5, "cos": 1.5, "tan": 1.5, "atanh": 1.5}
-"""Output transforms of `curve.OUTERS` whose problems are problems of their own, and their price."""
+"""Output transforms of `outers.OUTERS` whose problems are problems of their own, and their price."""
 
 LOG = 0.6
 """Price of the logarithm of the target, which makes sums of products; offsets come on top."""
@@ -236,8 +236,8 @@ def _transformed(problem: Problem) -> Iterator[tuple[float, str, Problem]]:
         turned = moves.reciprocal(problem, level) if level else None
         if turned is not None and (made := moves.logarithm(turned)) is not None:
             yield LOG + price + 0.3, "log", made
-        if moved is not None and level and (made := moved.target(curve.outer("t^2"))) is not None:
+        if moved is not None and level and (made := moved.target(outers.outer("t^2"))) is not None:
             yield PRICES["t^2"] + price, "t^2", made
     for name, price in PRICES.items():
-        if (made := problem.target(curve.outer(name))) is not None:
+        if (made := problem.target(outers.outer(name))) is not None:
             yield price, name, made
