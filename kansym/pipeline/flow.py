@@ -38,7 +38,7 @@ from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, 
 from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
 from kansym.search import registry, schedule
-from kansym.search.assumptions import shared, template
+from kansym.search.assumptions import filling, shared
 from kansym.search.assumptions.hypothesis import Hypotheses
 from kansym.search.assumptions.template import Template
 from kansym.search.families.family import Families
@@ -73,12 +73,11 @@ class Options:
     constants, "y = f(x1)*g(x2) + h", whose form every law must have (see `search.assumptions.template`);
     `hypotheses` say less, "x1 - x2", "linear: x3", "last: exp", "only: sin" (see
     `search.assumptions.hypothesis`). `categories` are one-hot columns: the law has constants of its own for
-    each (see `search.assumptions.shared`), which do not count in `maxsize`.
-    Where some product of inputs has the target's unit, every formula offered respects the units;
+    each (see `search.assumptions.shared`), which do not count in `maxsize`, the largest complexity that is
+    shown. Where some product of inputs has the target's unit, every formula offered respects the units;
     `unit_constants` lets numbers have units of their own. Without `rounding` constants stay as measured.
-    `maxsize` bounds the complexity of what is shown.
     `selection` is a rule of `pareto`. `noise` is the kind of noise, "auto" or one of `judge.noise.KINDS`;
-    `robust` says whether rows that are far off are left out: "auto" (where the noise is told), "on" (nearer
+    `robust` says whether rows that are far off are left out: "auto" (where the noise is known), "on" (nearer
     ones, too) or "off". `loss` is what constants are fitted by: "squared", "absolute", "huber", "huber:0.5"
     (bent there, in the target's unit), "quantile:0.9", or a function of prediction and target (n,) that
     returns what each row costs. `families` are the curves of one or two inputs that are tried first:
@@ -422,7 +421,7 @@ def _word_on_units(dataset: Dataset) -> str:
 def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None) -> list[Step]:
     """Return the looks of a search in order. Beside a template no other producer may propose."""
     if asked is not None:
-        return [Step("template", template.producer(asked), rows)]
+        return [Step("template", filling.producer(asked), rows)]
     producers = registry.producers(options.device, options.kan)
     steps = schedule.plan(rows, producers, trial.dimensions is not None)
     if families := Families.load(options.families):

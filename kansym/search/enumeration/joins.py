@@ -92,21 +92,14 @@ class Index:
     def joins(self, t: np.ndarray, target: Target, part: int) -> list[Join]:
         """Return all the ways in which t is a join of two entries, the first one among the first `part`."""
         found: list[Join] = []
-        plan = [
-            (Mode.ALONE, 0.0),
-            (Mode.PRODUCT, 0.0),
-            (Mode.QUOTIENT, 0.0),
-            (Mode.SUM, 1.0),
-            (Mode.SUM, -1.0),
-        ]
-        plan += [(Mode.SUM, 2.0), (Mode.SUM, 0.5)] if target.price == 0 else []
+        plan = [(Mode.ALONE, 0.0), (Mode.PRODUCT, 0.0), (Mode.QUOTIENT, 0.0)]
+        plan += [(Mode.SUM, c) for c in ((1.0, -1.0, 2.0, 0.5) if target.price == 0 else (1.0, -1.0))]
         for mode, c in plan:
             pairs = np.empty((MOST, 2), np.int64)
             numbers = np.empty((MOST, 2))
-            count = _search(
-                int(mode), c, t, self.entries.V, 1 if mode is Mode.ALONE else part, self.order, self.key, self.second,
-                pairs, numbers,
-            )  # fmt: skip
+            first = 1 if mode is Mode.ALONE else part
+            sorted_by = (self.order, self.key, self.second)
+            count = _search(int(mode), c, t, self.entries.V, first, *sorted_by, pairs, numbers)
             for (i, j), (alpha, beta) in zip(pairs[:count], numbers[:count], strict=True):
                 price = float(self.sizes[j] + target.price + (0 if mode is Mode.ALONE else self.sizes[i] + 1))
                 price += 0 if abs(alpha - 1) < 1e-9 else 1.5
@@ -129,7 +122,7 @@ def _search(
     pairs: np.ndarray,
     numbers: np.ndarray,
 ) -> int:
-    """Write the joins of t, values V (entries, rows), into `pairs` and `numbers`; return how many there are."""
+    """Write the joins of t, with values V (entries, rows), into `pairs` and `numbers`; return their count."""
     needed = np.empty(len(t))
     count, looks = 0, 0
     for i in range(part):
