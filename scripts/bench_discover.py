@@ -1,4 +1,4 @@
-"""Recover laws: python scripts/benchmark.py discover --suite feynman|fields|nguyen [--noise 0.01] [--units].
+"""Recover laws: python scripts/benchmark.py discover --suite feynman|fields|curves|nguyen [--noise 0.01] [--units].
 
 One configuration for every problem. Results go to a JSONL file, one line per problem and seed; a second
 call with the same file goes on where the first one stopped. Times are CPU seconds; `proved` is when the
@@ -51,7 +51,7 @@ def problems(suite: str) -> list[dict[str, Any]]:
                 "low": low,
                 "high": high,
                 "scale": row["scale"].split(";") if row.get("scale") else ["uniform"] * len(names),
-                "spread": suite == "fields",
+                "spread": suite in ("fields", "curves"),
                 "rows": int(row["rows"]) if "rows" in row else 1000,
                 "units": [_unit(u) for u in row["units"].split(";")] if row.get("units") else None,
             }
@@ -135,7 +135,7 @@ def sample(problem: dict[str, Any], n: int, rng: np.random.Generator, width: flo
 def table(
     problem: dict[str, Any], noise: float, dummies: int, seed: int, rows: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return training rows X, y and names; noise is in units of RMS(y), for `fields` of y's deviation."""
+    """Return training rows X, y and names; noise is in units of RMS(y), for `fields` and `curves` of y's deviation."""
     rng = np.random.default_rng([seed, *problem["id"].encode()])
     n = rows or problem["rows"]
     X = np.empty((0, len(problem["names"])))
@@ -253,7 +253,7 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
 def main(argv: list[str]) -> int:
     """Run a suite; print a line per problem and a summary."""
     parser = argparse.ArgumentParser(prog="benchmark discover")
-    parser.add_argument("--suite", default="feynman", choices=["feynman", "fields", "nguyen"])
+    parser.add_argument("--suite", default="feynman", choices=["feynman", "fields", "curves", "nguyen"])
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--units", action="store_true")
     parser.add_argument("--dummies", type=int, default=0)

@@ -139,14 +139,14 @@ def test_the_spectrum_starts_any_wave(w, phase):
 def test_many_waves_on_a_slope_are_exact(w):
     x = np.linspace(0, 100, 300)
     first = proposed(x, 2 * np.sin(w * x) + 0.05 * x + 3)[0]
-    assert first.source == "waves on a trend" and first.score < 1e-20
+    assert first.source == "decays and waves" and first.score < 1e-20
 
 
 def test_three_decays_are_told_apart():
     x = np.arange(24) * 0.05
     y = 0.0951 * np.exp(-x) + 0.8607 * np.exp(-3 * x) + 1.5576 * np.exp(-5 * x)
     first = proposed(x, y)[0]
-    assert first.source == "decays"
+    assert first.source == "decays and waves"
     assert sorted(abs(float(v)) for v in first.expression.atoms(sympy.Float))[2:] == pytest.approx(
         [1.0, 1.5576, 3.0, 5.0], rel=1e-4
     )

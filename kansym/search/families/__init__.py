@@ -1,4 +1,4 @@
-"""Known families of curves: as data, started, projected, named, and in their customary constants.
+"""Curves of one argument and known families: sums of decays and waves, families as data, fitted and named.
 
 The families themselves are in library/families.toml.
 """

@@ -8,19 +8,18 @@ more, a family of one input with the others added linearly or multiplied as powe
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import sympy
 
-from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
+from kansym.search.families import modes
+from kansym.search.families.described import Fit, length
 from kansym.search.families.family import INPUTS, MOST_INPUTS, Families, Family, Start
 from kansym.search.families.projection import (
     FULL_STEPS,
@@ -33,20 +32,10 @@ from kansym.search.families.projection import (
     glance,
     program_of,
     refined,
-    written,
 )
 
 MOST_PAIRED = 5
 """Columns up to which every ordered pair is tried with the families of two inputs."""
-
-FAMILY_PRICE = 4.5
-"""Nats for naming one family of some eighty."""
-
-CONSTANT_PRICE = 1.5
-"""Nats that a constant costs beyond log(n)/2."""
-
-NODE_PRICE = 0.5
-"""Nats for a symbol of a family's formula: little, as the family has a name."""
 
 MOST_FINISHED = 16
 """Rough fits that are finished."""
@@ -63,9 +52,6 @@ SHORT = 3
 
 OFFERED_WITHIN = 20.0
 MOST_OFFERED = 8
-FLOOR = 1e-28
-"""Share of the target's square below which a misfit is round-off."""
-
 TERM_LOSS = 8.0
 """Nats by which one more term may lose before no further one is tried."""
 
@@ -77,19 +63,6 @@ ALIAS = 2.0
 
 WORK = 0.1
 """Units of work that one family costs (see `base.budget`)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """Hold a fitted family with the columns it is fitted to and its length in nats."""
-
-    fitted: Fitted
-    columns: tuple[int, ...]
-    length: float
-
-    def expression(self, inputs: Sequence[sympy.Symbol]) -> sympy.Expr:
-        """Return the formula over a table's columns."""
-        return written(self.fitted.form, self.fitted.theta, [inputs[j] for j in self.columns])
 
 
 Assigned = tuple[Family, tuple[int, ...]]
@@ -121,10 +94,15 @@ def propose(
 def best(rows: Rows, families: Sequence[Family], budget: Budget) -> list[Fit]:
     """Return the fits of the likeliest families, finished, the shortest description first."""
     width = rows.X.shape[1]
-    looks = (
-        [(f, (0,)) for f in families if f.columns == 1] if width == 1 else _glanced(families, rows, budget)
-    )
     found: list[Fit] = []
+    if width == 1:
+        sums, others = modes.parted([f for f in families if f.columns == 1])
+        looks: list[Assigned] = [(f, (0,)) for f in others]
+        if sums and not budget.exhausted:
+            budget.spend(WORK * len(sums))
+            found += modes.modes(rows)
+    else:
+        looks = _glanced(families, rows, budget)
     for family, columns in looks:
         if budget.exhausted:
             break
@@ -244,19 +222,6 @@ def _finished(rough: Fit, rows: Rows) -> Fit:
     if again is None or again.cost > rough.fitted.cost:
         return rough
     return Fit(again, rough.columns, length(again, part))
-
-
-def length(fitted: Fitted, rows: Rows) -> float:
-    """Return the description length in nats: misfit, constants, symbols, and the family's name.
-
-    Few rows are paid for as Akaike's criterion is corrected (Hurvich and Tsai, Biometrika 76, 1989).
-    """
-    n, k = len(rows.y), len(fitted.theta)
-    floor = FLOOR * float(np.sum((rows.w * rows.y) ** 2)) / n
-    misfit = criterion.misfit_length(fitted.cost / fitted.rows, n, k, floor)
-    few = (k + 1) * (k + 2) / (n - k - 2) if n > k + 2 else math.inf
-    symbols_price = NODE_PRICE * sum(1 for _ in sympy.preorder_traversal(fitted.form.formula))
-    return misfit + few + k * (CONSTANT_PRICE + 0.5 * math.log(n)) + symbols_price + FAMILY_PRICE
 
 
 def tame(found: Fit, rows: Rows) -> bool:

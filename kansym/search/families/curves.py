@@ -22,7 +22,9 @@ from kansym.functions.library import Function, Library
 from kansym.functions.library import X as ARGUMENT
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
-from kansym.search.families.classics import Fit, finished, length, rough
+from kansym.search.families import modes
+from kansym.search.families.classics import finished, rough
+from kansym.search.families.described import Fit, length
 from kansym.search.families.family import INPUTS, Families, Family, Form, Start
 from kansym.search.families.projection import Rows, fit, glance, program_of
 
@@ -129,7 +131,12 @@ def named(
     library = Library.load() if library is None else library
     rows = Rows(np.asarray(h, float)[:, None], np.asarray(t, float), np.asarray(w, float))
     single = [f for f in chosen.within(library).values() if f.columns == 1]
-    looks = [partial(rough, family, (0,), rows) for family in single] if plain else []
+    looks: list[Callable[[], list[Fit]]] = []
+    if plain or not chosen:
+        sums, others = modes.parted(single)
+        if sums or (not chosen and library.spans(sympy.exp(H) * sympy.sin(H))):
+            looks.append(partial(modes.modes, rows, thorough))
+        looks += [partial(rough, family, (0,), rows) for family in others]
     if thorough:
         short = [f for f in single if len(f.form(1).constants) <= MOST_CONSTANTS and not f.inside]
         changed = sorted(_changed(short, rows, library), key=lambda c: glance(c[0], c[1]))

@@ -15,7 +15,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
-from kansym.search.families import classics
+from kansym.search.families import classics, described, modes
 from kansym.search.families.family import Families
 from kansym.search.families.projection import Rows
 from kansym.search.structure import curve, inners
@@ -155,28 +155,52 @@ def by_handbook(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float
     """Return the families of one input that come nearest to a curve t(h)."""
     rows = Rows(h[:, None], t, w / w.max()).thinned(CURVE_ROWS)
     families = [f for f in Families.load().values() if f.columns == 1]
+    return _described(classics.best(rows, families, Budget())[:NAMES], rows)
+
+
+def _by_modes(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+    rows = Rows(h[:, None], t, w / w.max())
+    return _described(modes.modes(rows, thorough=False), rows)
+
+
+def _described(fits: list[described.Fit], rows: Rows) -> list[tuple[float, float, Formula]]:
+    """Return the share of a curve's variance that each fit leaves, its price, and its formula."""
     total = float(np.sum((rows.w * (rows.y - np.average(rows.y, weights=rows.w**2))) ** 2))
     out: list[tuple[float, float, Formula]] = []
-    for fit in classics.best(rows, families, Budget())[:NAMES]:
+    for fit in fits:
         size = float(sum(1 for _ in sympy.preorder_traversal(fit.fitted.form.formula)))
-        out.append((fit.fitted.cost / max(total, 1e-300), size, partial(_family, fit)))
+        left = fit.fitted.cost * len(rows.y) / fit.fitted.rows
+        out.append((left / max(total, 1e-300), size, partial(_family, fit)))
     return out
 
 
-def _family(fit: classics.Fit, argument: sympy.Expr) -> sympy.Expr:
+def _family(fit: described.Fit, argument: sympy.Expr) -> sympy.Expr:
     return fit.expression([argument])
 
 
 def handbook(problem: Problem) -> list[Fit]:
     """Return the families that a problem of one column is near to, as fits to be proposed."""
+    return _alone(problem, "handbook", by_handbook)
+
+
+def modes_of(problem: Problem) -> list[Fit]:
+    """Return the sums of decays and waves that a problem of one column is near to, as fits to be proposed."""
+    return _alone(problem, "decays and waves", _by_modes)
+
+
+Namer = Callable[[np.ndarray, np.ndarray, np.ndarray], list[tuple[float, float, Formula]]]
+
+
+def _alone(problem: Problem, kind: str, namer: Namer) -> list[Fit]:
+    """Return what names the curve of a problem of one column, as fits to be proposed."""
     rows = problem.fit
     h, t, w = problem.Z[rows, 0], problem.y[rows], problem.w[rows]
     if len(rows) < 8 or np.ptp(h) == 0 or not (np.all(np.isfinite(h)) and np.all(np.isfinite(t))):
         return []
     spread = float(np.sum((w * (t - np.average(t, weights=w**2))) ** 2)) / float(np.sum((w * t) ** 2))
-    found = [(s * spread * problem.unit, price, f) for s, price, f in by_handbook(h, t, w)]
+    found = [(s * spread * problem.unit, price, f) for s, price, f in namer(h, t, w)]
     return [
-        Fit(share, price, "handbook", problem, partial(_one, share, price, write, problem.formulas[0]))
+        Fit(share, price, kind, problem, partial(_one, share, price, write, problem.formulas[0]))
         for share, price, write in found
     ]
 

@@ -57,7 +57,15 @@ OFFSET = 0.7
 QUICK, DEEP = 3.0, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
 
-UNITS = {"reduce": 0.1, "transform": 0.12, "ridge": 0.6, "powers": 0.4, "sums": 4.0, "handbook": 3.0}
+UNITS = {
+    "reduce": 0.1,
+    "transform": 0.12,
+    "ridge": 0.6,
+    "powers": 0.4,
+    "sums": 4.0,
+    "handbook": 3.0,
+    "modes": 0.3,
+}
 """Work of one item; 0.04 for those not named here, which take some 20 ms."""
 
 SLOW = ("ridge", "powers", "sums")
@@ -152,6 +160,7 @@ class Tree:
         if last != "1/t":  # a ratio's reciprocal is one, too
             self.push(0.2, self.ratio, node)
         if problem.width == 1:
+            self.push(0.5, self.modes, node)
             self.push(1.0, self.ridge, node)
             self.push(1.6, self.powers, node)
             self.push(2.0, self.handbook, node)
@@ -201,6 +210,10 @@ class Tree:
     def handbook(self, node: Node) -> list[Fit]:
         """Answer with a family from the handbook."""
         return parts.handbook(node.problem)
+
+    def modes(self, node: Node) -> list[Fit]:
+        """Answer with a sum of decays and waves."""
+        return parts.modes_of(node.problem)
 
     def powers(self, node: Node) -> list[Fit]:
         """Answer with a sum of power laws."""

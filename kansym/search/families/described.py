@@ -1,0 +1,51 @@
+"""A fitted form of one input or more: which columns it is fitted to, and its description length in nats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+
+from kansym.base import criterion
+from kansym.search.families.projection import Fitted, Rows, written
+
+FAMILY_PRICE = 4.5
+"""Nats for naming one family of some eighty."""
+
+CONSTANT_PRICE = 1.5
+"""Nats that a constant costs beyond log(n)/2."""
+
+NODE_PRICE = 0.5
+"""Nats for a symbol of a family's formula: little, as the family has a name."""
+
+FLOOR = 1e-28
+"""Share of the target's square below which a misfit is round-off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Hold a fitted family with the columns it is fitted to and its length in nats."""
+
+    fitted: Fitted
+    columns: tuple[int, ...]
+    length: float
+
+    def expression(self, inputs: Sequence[sympy.Symbol]) -> sympy.Expr:
+        """Return the formula over a table's columns."""
+        return written(self.fitted.form, self.fitted.theta, [inputs[j] for j in self.columns])
+
+
+def length(fitted: Fitted, rows: Rows) -> float:
+    """Return the description length in nats: misfit, constants, symbols, and the family's name.
+
+    Few rows are paid for as Akaike's criterion is corrected (Hurvich and Tsai, Biometrika 76, 1989).
+    """
+    n, k = len(rows.y), len(fitted.theta)
+    floor = FLOOR * float(np.sum((rows.w * rows.y) ** 2)) / n
+    misfit = criterion.misfit_length(fitted.cost / fitted.rows, n, k, floor)
+    few = (k + 1) * (k + 2) / (n - k - 2) if n > k + 2 else math.inf
+    symbols_price = NODE_PRICE * sum(1 for _ in sympy.preorder_traversal(fitted.form.formula))
+    return misfit + few + k * (CONSTANT_PRICE + 0.5 * math.log(n)) + symbols_price + FAMILY_PRICE
