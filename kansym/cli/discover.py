@@ -135,12 +135,7 @@ def discover(
     if many.asked(options):
         many.check(options["task"], out, report)
     if options["task"] == "classify":
-        from kansym.cli.classify import classify
-
-        notes = classify(data, options, time_limit, out, report, as_json)
-        if not quiet:
-            say(notes)
-        return 0
+        return _classify(data, options, time_limit, out, report, as_json, quiet)
     from kansym.data.dates import time_column
 
     settings = _settings(options, time_limit)
@@ -181,6 +176,23 @@ def discover(
         whole = {"targets": documents} if len(datasets) > 1 else documents[datasets[0].target]
         click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False))
     return 130 if interrupted else 0
+
+
+def _classify(
+    data: str,
+    options: dict[str, Any],
+    time_limit: float | None,
+    out: Path | None,
+    report: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    from kansym.cli.classify import classify
+
+    notes = classify(data, options, time_limit, out, report, as_json)
+    if not quiet:
+        say(notes)
+    return 0
 
 
 def _kept(

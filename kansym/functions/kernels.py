@@ -129,8 +129,7 @@ def dual(op, left, right, number, x, p, v, d, e, want):
                 e[k, m] = e[i, m] * b + a * e[j, m]
         elif o in _BINARY:
             # the slopes by the two arguments, until the chain rule takes their place
-            s = d[k]
-            t = e[k]
+            s, t = d[k], e[k]
             _binary(o, c, v[i, :n], v[j, :n], v[k, :n], s[:n], t[:n], want)
             if want >= 1:
                 for m in range(n):

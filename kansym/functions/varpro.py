@@ -15,8 +15,9 @@ from kansym.functions.kernels import BLOCK, dual, kernel
 
 
 @kernel
-def _assess(f, y, w, n):
+def _assess(f, y, w):
     """Return c, d and the weighted residual sum of the best c·f + d; a residual of inf when f fails."""
+    n = f.shape[0]
     sw = 0.0
     mf = 0.0
     my = 0.0
@@ -27,7 +28,7 @@ def _assess(f, y, w, n):
     mf /= sw
     my /= sw
     if not math.isfinite(mf) or abs(mf) > 1e150:
-        return 0.0, 0.0, np.inf, mf
+        return 0.0, 0.0, np.inf
     sff = 0.0
     sfy = 0.0
     for m in range(n):
@@ -35,7 +36,7 @@ def _assess(f, y, w, n):
         sff += w[m] * g * g
         sfy += w[m] * g * (y[m] - my)
     if not (sff > 0.0) or not math.isfinite(sff):
-        return 0.0, my, np.inf, mf
+        return 0.0, my, np.inf
     c = sfy / sff
     # one step of refinement keeps c and d to the last digit when f is nearly constant
     rf = 0.0
@@ -50,24 +51,29 @@ def _assess(f, y, w, n):
     for m in range(n):
         r = (y[m] - my - shift) - c * (f[m] - mf)
         rss += w[m] * r * r
-    return c, my + shift - c * mf, rss, mf
+    return c, my + shift - c * mf, rss
 
 
 @kernel
-def _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, want):
+def _run(code, t, alpha, beta, p, registers, curve, want):
+    """Write f(alpha·t + beta; p), and its slopes by x and by p as far as wanted, to `curve` (3, n)."""
+    op, left, right, number = code
+    n = t.shape[0]
+    v, d, e = registers[0], registers[1], registers[2]
+    u = np.empty(BLOCK)
     for at in range(0, n, BLOCK):
         to = min(n, at + BLOCK)
         for m in range(at, to):
             u[m - at] = alpha * t[m] + beta
         last = dual(op, left, right, number, u[: to - at], p, v, d, e, want)
         for m in range(at, to):
-            f[m] = v[last, m - at]
+            curve[0, m] = v[last, m - at]
         if want >= 1:
             for m in range(at, to):
-                fx[m] = d[last, m - at]
+                curve[1, m] = d[last, m - at]
         if want == 2:
             for m in range(at, to):
-                fp[m] = e[last, m - at]
+                curve[2, m] = e[last, m - at]
 
 
 @kernel
@@ -80,93 +86,80 @@ def varpro(
     out (variable projection; Golub and Pereyra 1973, in Kaufman's form). Steps are shortened, never
     masked, to keep lows < alpha·t + beta < highs. `stop` ends all once a residual sum is below it.
     """
-    n = t.shape[0]
-    tmin = np.inf
-    tmax = -np.inf
-    for m in range(n):
-        tmin = min(tmin, t[m])
-        tmax = max(tmax, t[m])
-    k = starts.shape[0]
-    q = 0
+    code = (op, left, right, number)
+    count = 0
     which = np.empty(3, np.int64)
     for i in range(3):
         if free[i]:
-            which[q] = i
-            q += 1
-    rss = np.full(k, np.inf)
-    v = np.empty((op.shape[0], BLOCK))
-    d = np.empty((op.shape[0], BLOCK))
-    e = np.empty((op.shape[0], BLOCK))
-    u = np.empty(BLOCK)
-    f = np.empty(n)
-    fx = np.empty(n)
-    fp = np.empty(n)
-    f2 = np.empty(n)
-    fx2 = np.empty(n)
-    fp2 = np.empty(n)
-    cols = np.empty((q, n))
-    want = 2 if free[2] else 1
-    for i in range(k):
-        low = lows[i]
-        high = highs[i]
-        alpha, beta, p = starts[i, 0], starts[i, 1], starts[i, 2]
-        _run(op, left, right, number, t, n, alpha, beta, p, v, d, e, u, f, fx, fp, want)
-        c, dd, cost, _mf = _assess(f, y, w, n)
-        rss[i] = cost
-        if not math.isfinite(cost):
-            continue
-        lam = 1e-3
-        small = 0
-        for _ in range(steps):
-            mark = _nearest(marks, period, beta)
-            A, b = _normal(f, fx, fp, t, y, w, n, alpha, beta, mark, which, q, c, dd, cols)
-            ok = True
-            for r in range(q):
-                if not math.isfinite(A[r, r]) or A[r, r] <= 0.0:
-                    ok = False
-            if not ok:
-                break
-            accepted = False
-            for _trial in range(8):
-                delta = _solve(A, b, lam, q)
-                grow, move, bend = 0.0, 0.0, 0.0
-                for r in range(q):
-                    if which[r] == 0:
-                        grow = delta[r]
-                    elif which[r] == 1:
-                        move = delta[r]
-                    else:
-                        bend = delta[r]
-                na, nb, np_ = _step(alpha, beta, p, mark, grow, move, bend, tmin, tmax, low, high)
-                _run(op, left, right, number, t, n, na, nb, np_, v, d, e, u, f2, fx2, fp2, want)
-                c2, d2, cost2, _mf2 = _assess(f2, y, w, n)
-                if cost2 < cost:
-                    accepted = True
-                    break
-                lam = lam * 6.0 if lam > 1e-10 else 1e-9
-                if lam > 1e12:
-                    break
-            if not accepted:
-                break
-            gain = (cost - cost2) / cost if cost > 0 else 0.0
-            alpha, beta, p, c, dd, cost = na, nb, np_, c2, d2, cost2
-            f, f2 = f2, f
-            fx, fx2 = fx2, fx
-            fp, fp2 = fp2, fp
-            lam = max(lam * 0.1, 1e-15)
-            if cost <= stop * 1e-4:
-                break
-            if gain < tolerance:
-                small += 1
-                if small >= 2:
-                    break
-            else:
-                small = 0
-        starts[i, 0], starts[i, 1], starts[i, 2] = alpha, beta, p
-        rss[i] = cost
-        if cost < stop:
+            which[count] = i
+            count += 1
+    which = which[:count]
+    rss = np.full(starts.shape[0], np.inf)
+    work = (np.empty((3, op.shape[0], BLOCK)), np.empty((3, t.shape[0])), np.empty((3, t.shape[0])))
+    columns = np.empty((count, t.shape[0]))
+    for i in range(starts.shape[0]):
+        limits = (t.min(), t.max(), lows[i], highs[i])
+        rules = (steps, tolerance, stop)
+        rss[i] = _descend(code, t, y, w, starts[i], which, limits, marks, period, rules, work, columns)
+        if rss[i] < stop:
             break
     return rss
+
+
+@kernel
+def _descend(code, t, y, w, start, which, limits, marks, period, rules, work, columns):
+    """Refine one start (alpha, beta, p) in place; return its residual sum, infinite where f is undefined."""
+    steps, tolerance, stop = rules
+    registers, now, then = work
+    alpha, beta, p = start[0], start[1], start[2]
+    want = 1
+    for i in which:
+        if i == 2:
+            want = 2
+    _run(code, t, alpha, beta, p, registers, now, want)
+    c, level, cost = _assess(now[0], y, w)
+    if not math.isfinite(cost):
+        return cost
+    lam = 1e-3
+    small = 0
+    for _ in range(steps):
+        mark = _nearest(marks, period, beta)
+        A, b = _normal(now, t, y, w, alpha, beta, mark, which, c, level, columns)
+        if not _positive(A, len(which)):
+            break
+        accepted = False
+        na, nb, np_, c2, level2, cost2 = alpha, beta, p, c, level, cost
+        for _trial in range(8):
+            step = _solve(A, b, lam, which)
+            na, nb, np_ = _step(alpha, beta, p, mark, step, limits)
+            _run(code, t, na, nb, np_, registers, then, want)
+            c2, level2, cost2 = _assess(then[0], y, w)
+            if cost2 < cost:
+                accepted = True
+                break
+            lam = lam * 6.0 if lam > 1e-10 else 1e-9
+            if lam > 1e12:
+                break
+        if not accepted:
+            break
+        gain = (cost - cost2) / cost if cost > 0 else 0.0
+        alpha, beta, p, c, level, cost = na, nb, np_, c2, level2, cost2
+        now, then = then, now
+        lam = max(lam * 0.1, 1e-15)
+        small = small + 1 if gain < tolerance else 0
+        if cost <= stop * 1e-4 or small >= 2:
+            break
+    start[0], start[1], start[2] = alpha, beta, p
+    return cost
+
+
+@kernel
+def _positive(A, q):
+    bad = 0
+    for r in range(q):
+        if not (math.isfinite(A[r, r]) and A[r, r] > 0.0):
+            bad += 1
+    return bad == 0
 
 
 @kernel
@@ -182,8 +175,10 @@ def _nearest(marks, period, beta):
 
 
 @kernel
-def _normal(f, fx, fp, t, y, w, n, alpha, beta, mark, which, q, c, dd, cols):
+def _normal(curve, t, y, w, alpha, beta, mark, which, c, level, cols):
     """Return the normal matrix and right side of the free parameters, with 1 and f projected out."""
+    f, fx, fp = curve[0], curve[1], curve[2]
+    n, q = t.shape[0], which.shape[0]
     sw = 0.0
     mf = 0.0
     for m in range(n):
@@ -227,14 +222,15 @@ def _normal(f, fx, fp, t, y, w, n, alpha, beta, mark, which, q, c, dd, cols):
             A[s, r] = z
         z = 0.0
         for m in range(n):
-            z += w[m] * cols[r, m] * (y[m] - c * f[m] - dd)
+            z += w[m] * cols[r, m] * (y[m] - c * f[m] - level)
         b[r] = z
     return A, b
 
 
 @kernel
-def _solve(A, b, lam, q):
-    """Solve (A + lam·diag A) x = b for q <= 3, scaled to unit diagonal, by Cholesky."""
+def _solve(A, b, lam, which):
+    """Return the step (3,) that solves (A + lam·diag A) x = b: by Cholesky, scaled to unit diagonal."""
+    q = which.shape[0]
     x = np.zeros(3)
     s = np.ones(3)
     for r in range(q):
@@ -261,19 +257,22 @@ def _solve(A, b, lam, q):
         for m in range(r + 1, q):
             z -= L[m, r] * x[m]
         x[r] = z / L[r, r]
+    step = np.zeros(3)
     for r in range(q):
-        x[r] *= s[r]
-    return x
+        step[which[r]] = x[r] * s[r]
+    return step
 
 
 @kernel
-def _step(alpha, beta, p, mark, grow, move, bend, tmin, tmax, low, high):
+def _step(alpha, beta, p, mark, step, limits):
     """Return the point a step away in (log alpha, (beta - mark)/alpha, p), shortened to keep to the domain.
 
     No slack to the domain's border may shrink below a tenth of what it was. Seen from the nearest mark
     (a bend, border or pole of f) the long valleys are straight: pieces near it keep its place in the
     curve, tails that are nearly a power or an exponential only their scale.
     """
+    grow, move, bend = step[0], step[1], step[2]
+    tmin, tmax, low, high = limits
     share = min(1.0, 1.5 / (abs(grow) + 1e-300))
     na, nb, np_ = alpha, beta, p
     for _ in range(60):

@@ -65,24 +65,15 @@ def conclude(
     rows.
     """
     trial, dataset = archive.trial, survey.dataset
-    kept = _front(archive.candidates, trial.train.floor)
-    # out of time, only the leader and what is simpler are worth the seconds, and only where they are few
-    leader = min(kept, key=lambda law: law.length)
-    most = FEW_CONSTANTS if budget.exhausted else MOST_CONSTANTS
     families = Families.load(options.get("families", "off"))
-    for law in [law for law in kept if law.length <= archive.shortest + NEAR]:
-        # a family's curve is written as people write it: of many constants other forms cost too much
-        least = FEW_CONSTANTS if law.source in families else most
-        if len(law.polished.theta) <= least and not (budget.exhausted and law.complexity > leader.complexity):
-            archive.add(normalised(law, trial))
-    kept = _front(archive.candidates, trial.train.floor)
+    kept = _in_normal_form(archive, families, budget.exhausted)
     shown = dataset.subsample(FRONT_ROWS)
-    laws = [with_all_rows(law, shown, trial) for law in kept]
+    refitted = [with_all_rows(law, shown, trial) for law in kept]
     everything = trial.rows_of(shown)
-    laws = [law for law in laws if math.isfinite(law.loss)]
-    if not laws:
+    refitted = [law for law in refitted if math.isfinite(law.loss)]
+    if not refitted:
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
-    front = _with_guesses(_front(laws, everything.floor), archive.guesses)
+    front = _with_guesses(_front(refitted, everything.floor), archive.guesses)
     scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
     chosen = pareto.choose([law.loss for law in front], scores, [law.length for law in front], selection)
     found = _verdict(survey, front[chosen], archive)
@@ -92,34 +83,26 @@ def conclude(
     if shown is not dataset:
         front[chosen] = with_all_rows(front[chosen], dataset, trial)
     leader = front[chosen]
-    sigma = math.sqrt(leader.loss) if trial.sigma2 is None else 1.0
-    if trial.sigma2 is None and survey.noise.founded:
-        sigma = survey.usual_error
     proved = exact(leader, trial)
     if proved and reason.startswith("every"):
         reason = "proved exact on held-out rows"
-    laws_out = [
+    laws = [
         _law(law, score, trial, trial.rows_of(dataset) if law is leader else everything)
         for law, score in zip(front, scores, strict=True)
     ]
     rivals = _rivals(archive, leader, shown, trial)
-    laws_out = [_answered(law, front[chosen].length) for law in laws_out]
-    laws_out += _smooth_end(archive, front, everything)
-    laws_out = [
-        in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws_out)
-    ]
+    laws = [_answered(law, leader.length) for law in laws] + _smooth_end(archive, front, everything)
+    laws = [in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws)]
     # the choice is in doubt, not the other rows of the front
-    doubts = [
-        doubt(leader, [*archive.candidates, *archive.others], trial.train) if i == chosen else 1.0
-        for i in range(len(laws_out))
-    ]
-    laws_out = [_finished(law, everything, survey.noise, d) for law, d in zip(laws_out, doubts, strict=True)]
+    doubts = [1.0] * len(laws)
+    doubts[chosen] = doubt(leader, [*archive.candidates, *archive.others], trial.train)
+    smooth = archive.smooth
     return Run(
-        front=tuple(laws_out),
+        front=tuple(_finished(w, everything, survey.noise, d) for w, d in zip(laws, doubts, strict=True)),
         chosen=chosen,
         data=_facts(survey.whole, trial),
         options=options,
-        noise=0.0 if proved else sigma,
+        noise=0.0 if proved else _usual_error(survey, leader, trial),
         noise_model=survey.noise,
         outliers=survey.outliers,
         verdict=found,
@@ -127,11 +110,31 @@ def conclude(
         seconds=budget.elapsed,
         history=tuple(archive.history),
         rivals=tuple(rivals),
-        graphs={}
-        if archive.smooth is None
-        else {f"before snapping: {archive.smooth.source}": archive.smooth.graph},
+        graphs={} if smooth is None else {f"before snapping: {smooth.source}": smooth.graph},
         trust=_trust(leader, trial, proved, found, bool(rivals)),
     )
+
+
+def _in_normal_form(archive: Archive, families: Families, late: bool) -> list[Judged]:
+    """Return the front with the likely laws in their nicest forms: where it is `late`, few of them."""
+    trial = archive.trial
+    kept = _front(archive.candidates, trial.train.floor)
+    # out of time, only the leader and what is simpler are worth the seconds, and only where they are few
+    leader = min(kept, key=lambda law: law.length)
+    most = FEW_CONSTANTS if late else MOST_CONSTANTS
+    for law in [law for law in kept if law.length <= archive.shortest + NEAR]:
+        # a family's curve is written as people write it: of many constants other forms cost too much
+        least = FEW_CONSTANTS if law.source in families else most
+        if len(law.polished.theta) <= least and not (late and law.complexity > leader.complexity):
+            archive.add(normalised(law, trial))
+    return _front(archive.candidates, trial.train.floor)
+
+
+def _usual_error(survey: Survey, law: Judged, trial: Trial) -> float:
+    """Return the usual size of an error in the target's unit: 1, where the table states every row's own."""
+    if trial.sigma2 is not None:
+        return 1.0
+    return survey.usual_error if survey.noise.founded else math.sqrt(law.loss)
 
 
 def _constant(trial: Trial) -> Judged:

@@ -27,13 +27,12 @@ from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.pareto import RULES
-from kansym.judge.refine import refine
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
 from kansym.pipeline.checkpoint import Checkpoint, Memory
 from kansym.pipeline.findings import conclude
-from kansym.pipeline.openings import openings
+from kansym.pipeline.openings import opened
 from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
@@ -338,26 +337,38 @@ def _looks(
     memory: Memory,
     share: float,
 ) -> str:
-    """Look with one producer after the other; return why it ended.
-
-    Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
-    """
-    trial, ending = archive.trial, Ending(surveyed, archive)
+    """Try what needs no search, then every producer's step in turn; return why it ended."""
+    trial = archive.trial
     with shielded():  # however short the time, there is an answer, and the same one every time
-        guesses = [law.expression for law in archive.guesses]
-        for formula, source in openings(trial.dataset, guesses, options.starts, options.template is None):
-            for law in refine(formula, trial, source):
-                archive.add(law)
+        opened(archive, options.starts, options.template is None)
     if budget.exhausted:
         return budget.reason
     tried = recalled(archive, budget, memory)
     if memory.reason:
         return memory.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
-    familiar: set[str] = set()
     steps = [s for s in _steps(rows, trial, options, asked) if s.name not in memory.finished]
-    compared = not any(step.familiar for step in steps)
     patience = Patience(surveyed, archive, budget, options.effort * share)
+    return _search(steps, tried, Ending(surveyed, archive), patience, archive, options, budget, memory)
+
+
+def _search(
+    steps: list[Step],
+    tried: set[str],
+    ending: Ending,
+    patience: Patience,
+    archive: Archive,
+    options: Options,
+    budget: Budget,
+    memory: Memory,
+) -> str:
+    """Take what every step offers into the archive, one after the other; return why it ended.
+
+    Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
+    """
+    trial = archive.trial
+    familiar: set[str] = set()
+    compared = not any(step.familiar for step in steps)
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if step.leftovers and ending.only_noise_left():
             continue

@@ -10,9 +10,19 @@ import sympy
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset
 from kansym.functions.parsing import parse_expression, symbols
+from kansym.judge.archive import Archive
+from kansym.judge.refine import refine
 
 MOST_LINEAR = 6
 """Linear laws are tried with up to this many inputs."""
+
+
+def opened(archive: Archive, starts: Iterable[str], free: bool) -> None:
+    """Judge what is tried before any search, and keep it in the archive (see `openings`)."""
+    trial, guesses = archive.trial, [law.expression for law in archive.guesses]
+    for formula, source in openings(trial.dataset, guesses, starts, free):
+        for law in refine(formula, trial, source):
+            archive.add(law)
 
 
 def openings(

@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,17 +55,14 @@ def minimise(
     asks for it. KeyboardInterrupt ends it as "interrupted" with the best so far. `acceleration` bends steps
     along the second derivative of the predictions (Transtrum & Sethna 2012, arXiv 1201.5885).
     """
-    members, tiny = problem.members, torch.finfo(theta.dtype).tiny
+    members = problem.members
     mu = torch.as_tensor(damping, dtype=theta.dtype, device=theta.device).expand(members).clone()
     grow = theta.new_full((members,), 2.0)
     stale = torch.ones(members, dtype=torch.bool, device=theta.device)
-    free = problem.free
     state = problem.state(theta)
-    trace = Trace(state)
-    memory = [state.objective]
+    trace = Trace(state, damping=damping)
+    memory, scale = [state.objective], theta
     system: tuple[Tensor, Tensor] | None = None
-    scale: Any = None
-    trace.damping = damping
     try:
         for _ in range(steps):
             if time.monotonic() > deadline:
@@ -77,25 +73,9 @@ def minimise(
                 break
             if bool(stale.any()):
                 gradient, hessian = system = problem.normal(state, stale, system)
-                diagonal = hessian.diagonal(dim1=1, dim2=2)
-                # Coefficients no row touches get a floor; letters have units of their own (c of exp may be
-                # 1e-30) and none.
-                top = torch.where(problem.letters, 0.0, diagonal).amax(1, keepdim=True)
-                floor = torch.where(problem.letters, 0.0, 1e-8 * top).clamp_min(tiny**0.5)
-                scale = torch.where(free, torch.maximum(diagonal, floor), 1.0)
-            extra = torch.where(free, mu[:, None] * scale, 1.0)
-            delta, failed = problem.solve(hessian, extra, gradient)
-            trial = problem.state(state.theta + delta)
-            expected = 0.5 * (delta * (extra * delta * free - gradient)).sum(1)
-            ratio = (state.objective - trial.objective) / expected.clamp_min(tiny)
-            poor = ~(ratio > PROMISED) & ~failed
-            if acceleration and bool(poor.any()):
-                second, broken = problem.solve(hessian, extra, problem.bend(state, delta))
-                small = (extra * second**2).sum(1) <= BENT**2 * (extra * delta**2).sum(1)
-                small &= poor & ~broken
-                bent = problem.state(state.theta + delta + torch.where(small[:, None], second / 2, 0.0))
-                trial = trial.mix(bent, small & (bent.objective < trial.objective))
-                ratio = (state.objective - trial.objective) / expected.clamp_min(tiny)
+                scale = _scale(problem, hessian)
+            extra = torch.where(problem.free, mu[:, None] * scale, 1.0)
+            trial, ratio, failed = _trial(problem, state, gradient, hessian, extra, acceleration)
             good = torch.isfinite(trial.objective) & (trial.objective < state.objective) & ~failed
             state = state.mix(trial, good)
             shrink = (1 - (2 * ratio - 1) ** 3).clamp(1 / 3, 1.0)
@@ -117,3 +97,36 @@ def minimise(
     except KeyboardInterrupt:
         trace.reason = "interrupted"
     return trace
+
+
+def _scale(problem: Problem, hessian: Tensor) -> Tensor:
+    """Return what the damping is multiplied with (E, P): the Gauss–Newton matrix's diagonal, with a floor.
+
+    Coefficients no row touches get the floor; letters have units of their own (c of exp may be 1e-30) and
+    none.
+    """
+    diagonal = hessian.diagonal(dim1=1, dim2=2)
+    top = torch.where(problem.letters, 0.0, diagonal).amax(1, keepdim=True)
+    least = torch.finfo(hessian.dtype).tiny ** 0.5
+    floor = torch.where(problem.letters, 0.0, 1e-8 * top).clamp_min(least)
+    return torch.where(problem.free, torch.maximum(diagonal, floor), 1.0)
+
+
+def _trial(
+    problem: Problem, state: State, gradient: Tensor, hessian: Tensor, extra: Tensor, acceleration: bool
+) -> tuple[State, Tensor, Tensor]:
+    """Return the state a step away, its gain as a share of the promised one (E,), and who has no step."""
+    tiny = torch.finfo(gradient.dtype).tiny
+    delta, failed = problem.solve(hessian, extra, gradient)
+    trial = problem.state(state.theta + delta)
+    expected = 0.5 * (delta * (extra * delta * problem.free - gradient)).sum(1)
+    ratio = (state.objective - trial.objective) / expected.clamp_min(tiny)
+    poor = ~(ratio > PROMISED) & ~failed
+    if acceleration and bool(poor.any()):
+        second, broken = problem.solve(hessian, extra, problem.bend(state, delta))
+        small = (extra * second**2).sum(1) <= BENT**2 * (extra * delta**2).sum(1)
+        small &= poor & ~broken
+        bent = problem.state(state.theta + delta + torch.where(small[:, None], second / 2, 0.0))
+        trial = trial.mix(bent, small & (bent.objective < trial.objective))
+        ratio = (state.objective - trial.objective) / expected.clamp_min(tiny)
+    return trial, ratio, failed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -216,65 +216,79 @@ class Models:
         """Fit sums of terms for each argument; return the best fits."""
         rows = p.fit[:FIT_ROWS]
         y, w = p.scaled(rows)
-        logs = p.one_signed()
         out = []
         for count in counts:
-            fits: list[tuple[float, Any, Any, terms.Terms]] = []
-
-            def attempt(
-                argument: Any,
-                use: np.ndarray,
-                L: np.ndarray,
-                B: np.ndarray,
-                rough: np.ndarray,
-                fits: list = fits,
-                count: int = count,
-            ) -> None:
-                # half the starts are whole exponents, half scatter about the rough power law
-                P = self.rng.choice([-1.0, 0.0, 0.0, 1.0], size=(count, len(use)))
-                if self.rng.random() < 0.4:
-                    P = rough + 0.7 * P
-                fit = terms.solve(L, B, y, w, P, 30, 1e-13, 300 * fits[0][0] if fits else 0.0)
-                fits.append((fit.share, argument, use, fit))
-                fits.sort(key=lambda f: f[0])
-
-            for argument in arguments:
-                columns, B = naming.basis(p, argument, rows, 8)
-                use = np.array([i for i in np.flatnonzero(logs) if i not in columns], int)
-                if len(use) == 0 or count * (B.shape[1] + len(use)) > len(y) // 2:
-                    continue
-                L = _logs(p.Z[rows][:, use])
-                rough = _log_slopes(L, y)
-                for _ in range(tries):
-                    attempt(argument, use, L, B, rough)
-                    if fits[0][0] < 1e-9 or self.budget.exhausted:
-                        break
-                if fits and fits[0][0] < 1e-9:
-                    break
-            # more starts for the arguments that came closest
-            nearest: dict[Any, np.ndarray] = {}
-            for _, argument, use, _ in fits:
-                nearest.setdefault(argument, use)
-            for argument, use in list(nearest.items())[:12]:
-                _, B = naming.basis(p, argument, rows, 8)
-                L = _logs(p.Z[rows][:, use])
-                for _ in range(2 * tries):
-                    if fits[0][0] < 1e-9 or self.budget.exhausted:
-                        break
-                    attempt(argument, use, L, B, _log_slopes(L, y))
-            if fits and fits[0][0] > 1e-6 and arguments != [None] and len(y) > 200:
+            fits = self.attempts(p, count, arguments, tries)
+            if fits and fits[0].share > 1e-6 and arguments != [None] and len(y) > 200:
                 finer = []
-                for _, argument, use, fit in fits[:10]:
-                    _, B = naming.basis(p, argument, rows, 24 if count == 2 else 18)
-                    fit = terms.solve(_logs(p.Z[rows][:, use]), B, y, w, fit.P, 30, 1e-13)
-                    finer.append((fit.share, argument, use, fit))
-                fits = sorted(fits + finer, key=lambda f: f[0])
-            for _, argument, use, fit in fits[:3]:
-                share = _everywhere(p, argument, use, fit) * p.unit
-                out.append(Fit(share, 3.0 * count, source, p, partial(naming.several, p, argument, use, fit)))
-            if fits and fits[0][0] < 1e-9:
+                for a in fits[:10]:
+                    _, B = naming.basis(p, a.argument, rows, 24 if count == 2 else 18)
+                    fit = terms.solve(_logs(p.Z[rows][:, a.use]), B, y, w, a.fit.P, 30, 1e-13)
+                    finer.append(replace(a, fit=fit))
+                fits = sorted(fits + finer, key=lambda a: a.share)
+            for a in fits[:3]:
+                share = _everywhere(p, a.argument, a.use, a.fit) * p.unit
+                named = partial(naming.several, p, a.argument, a.use, a.fit)
+                out.append(Fit(share, 3.0 * count, source, p, named))
+            if fits and fits[0].share < 1e-9:
                 break
         return out
+
+    def attempts(self, p: Problem, count: int, arguments: list, tries: int) -> list[_Attempt]:
+        """Return fits of `count` terms from several starts for each argument, the best first."""
+        rows = p.fit[:FIT_ROWS]
+        y, w = p.scaled(rows)
+        logs = p.one_signed()
+        fits: list[_Attempt] = []
+
+        def attempt(argument: Any, use: np.ndarray, L: np.ndarray, B: np.ndarray, rough: np.ndarray) -> None:
+            # half the starts are whole exponents, half scatter about the rough power law
+            P = self.rng.choice([-1.0, 0.0, 0.0, 1.0], size=(count, len(use)))
+            if self.rng.random() < 0.4:
+                P = rough + 0.7 * P
+            fit = terms.solve(L, B, y, w, P, 30, 1e-13, 300 * fits[0].share if fits else 0.0)
+            fits.append(_Attempt(argument, use, fit))
+            fits.sort(key=lambda a: a.share)
+
+        for argument in arguments:
+            columns, B = naming.basis(p, argument, rows, 8)
+            use = np.array([i for i in np.flatnonzero(logs) if i not in columns], int)
+            if len(use) == 0 or count * (B.shape[1] + len(use)) > len(y) // 2:
+                continue
+            L = _logs(p.Z[rows][:, use])
+            rough = _log_slopes(L, y)
+            for _ in range(tries):
+                attempt(argument, use, L, B, rough)
+                if fits[0].share < 1e-9 or self.budget.exhausted:
+                    break
+            if fits and fits[0].share < 1e-9:
+                break
+        # more starts for the arguments that came closest
+        nearest: dict[Any, np.ndarray] = {}
+        for a in fits:
+            nearest.setdefault(a.argument, a.use)
+        for argument, use in list(nearest.items())[:12]:
+            _, B = naming.basis(p, argument, rows, 8)
+            L = _logs(p.Z[rows][:, use])
+            for _ in range(2 * tries):
+                if fits[0].share < 1e-9 or self.budget.exhausted:
+                    break
+                attempt(argument, use, L, B, _log_slopes(L, y))
+        return fits
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """Hold one fit of terms for an argument, with the columns whose exponents are free."""
+
+    argument: Any
+    use: np.ndarray
+    fit: terms.Terms
+
+    @property
+    def share(self) -> float:
+        """Return the share of the target that the fit leaves on the rows it was fitted to."""
+        return self.fit.share
 
 
 def _everywhere(p: Problem, argument: Any, use: np.ndarray, fit: terms.Terms) -> float:
