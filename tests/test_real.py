@@ -53,7 +53,7 @@ def test_every_accepted_curve_accepts_itself(case):
 
 def test_there_are_as_many_tables_as_promised():
     sets = [c.suite for c in cases()]
-    assert [sets.count(s) for s in ("nist", "people", "exact")] == [24, 20, 8]
+    assert [sets.count(s) for s in ("nist", "people", "everyday", "exact")] == [24, 20, 28, 8]
 
 
 def test_another_curve_is_not_sane(decay):

@@ -62,6 +62,12 @@ def judged(run: Run) -> list[str]:
     lines = []
     if run.verdict.reason:
         lines.append(f"Verdict: {run.verdict.name}; {run.verdict.reason}.")
+    smooth = run.front[-1]
+    if run.verdict.kind == "structure" and smooth.graph is not None:
+        share = 1 - smooth.heldout_loss / run.data["target_spread"] ** 2
+        lines.append(
+            f"A smooth curve, the last row of the front, explains {share:.0%} of the variance; --out draws it."
+        )
     if run.verdict.correlation:
         lag, along = run.verdict.correlation, run.verdict.along
         lines.append(

@@ -7,6 +7,7 @@ and everything is said in the run. After a search the law's own residuals are lo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +35,7 @@ class Survey:
 
     `whole` is the dataset as given; `kept` (n,) tells which of its rows are searched; `chance` is that of
     seeing as much structure in shuffled rows; `trend_loss` the mean square that a smooth trend is off by on
-    rows left out in turn.
+    rows left out in turn, `trend` its values at rows X (n, d).
     """
 
     whole: Dataset
@@ -44,6 +45,7 @@ class Survey:
     chance: Chance
     trend_loss: float
     outliers: tuple[Outlier, ...] = ()
+    trend: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def usual_error(self) -> float:
@@ -80,7 +82,7 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
     )
     about = ready.y - np.average(ready.y, weights=ready.weights)
     shown = chance.structure(ready.X, weighted(about, ready.weights), seed)
-    return Survey(dataset, ready, kept, measured.model, shown, measured.misfit, found)
+    return Survey(dataset, ready, kept, measured.model, shown, measured.misfit, found, measured.predict)
 
 
 def again(before: Survey, values: np.ndarray, asked: str = "auto", robust: str = "auto") -> Survey | None:

@@ -18,16 +18,17 @@ from kansym.formula.polish import Rows, polish
 from kansym.formula.program import parametrise
 from kansym.functions.evaluate import evaluate, parameters
 from kansym.judge import pareto
-from kansym.judge.archive import Archive
+from kansym.judge.archive import Archive, Smooth
 from kansym.judge.band import Band
 from kansym.judge.doubt import doubt
 from kansym.judge.guess import GUESS
 from kansym.judge.noise import NoiseModel
 from kansym.judge.refine import MOST_CONSTANTS, NEAR, normalised, with_all_rows
 from kansym.judge.scorer import Judged, exact, judge, price
+from kansym.judge.smooth import as_graph
 from kansym.judge.survey import Survey
 from kansym.judge.trial import Trial
-from kansym.judge.verdict import LAW, NOISE, Fit, Verdict, verdict
+from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, verdict
 from kansym.pipeline.familiar import in_customary_constants
 from kansym.pipeline.run import ConstantReport, Law, Run
 from kansym.search.families.family import Families
@@ -91,12 +92,12 @@ def conclude(
         for law, score in zip(front, scores, strict=True)
     ]
     rivals = _rivals(archive, leader, shown, trial)
-    laws = [_answered(law, leader.length) for law in laws] + _smooth_end(archive, front, everything)
+    smooth = archive.smooth or (_trend_of(survey, trial) if found.kind == STRUCTURE else None)
+    laws = [_answered(law, leader.length) for law in laws] + _smooth_end(smooth, front, everything)
     laws = [in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws)]
     # the choice is in doubt, not the other rows of the front
     doubts = [1.0] * len(laws)
     doubts[chosen] = doubt(leader, [*archive.candidates, *archive.others], trial.train)
-    smooth = archive.smooth
     return Run(
         front=tuple(_finished(w, everything, survey.noise, d) for w, d in zip(laws, doubts, strict=True)),
         chosen=chosen,
@@ -192,9 +193,18 @@ def _with_guesses(front: list[Judged], guesses: list[Judged]) -> list[Judged]:
     return sorted((*others, *guesses), key=lambda law: (law.complexity, law.loss))
 
 
-def _smooth_end(archive: Archive, front: list[Judged], rows: Rows) -> list[Law]:
+def _trend_of(survey: Survey, trial: Trial) -> Smooth | None:
+    """Return the smooth trend that the survey saw, where it is a sum of curves of one column each."""
+    X, target = survey.dataset.X, survey.dataset.target
+    graph = None if survey.trend is None else as_graph(survey.trend, X, trial.names, target)
+    if graph is None:
+        return None
+    loss = trial.train.loss(evaluate(graph, trial.train.X)[:, 0])
+    return Smooth(graph, loss, survey.trend_loss, "smooth trend")
+
+
+def _smooth_end(smooth: Smooth | None, front: list[Judged], rows: Rows) -> list[Law]:
     """Return the smooth fit as a row of the front where it explains clearly more than every formula."""
-    smooth = archive.smooth
     if smooth is None or smooth.heldout > SMOOTH_GAIN * min(law.heldout for law in front):
         return []
     size = max(len(parameters(smooth.graph)), front[-1].complexity + 1)
