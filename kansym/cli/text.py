@@ -66,7 +66,7 @@ def judged(run: Run) -> list[str]:
     if run.verdict.kind == "structure" and smooth.graph is not None:
         share = 1 - smooth.heldout_loss / run.data["target_spread"] ** 2
         lines.append(
-            f"A smooth curve, the last row of the front, explains {share:.0%} of the variance; --out draws it."
+            f"A smooth curve, last row of the front, explains {share:.0%} of the variance (--out draws it)."
         )
     if run.verdict.correlation:
         lag, along = run.verdict.correlation, run.verdict.along
