@@ -28,7 +28,7 @@ def survey(founded):
 def test_patience_grows_with_the_rows_and_where_no_noise_is_known(founded):
     budget = Budget()
     patience = Patience(survey(founded), archive(20), budget)
-    usual = ending.PATIENCE + 20 * ending.PATIENCE_A_VALUE
+    usual = ending.PATIENCE + 20**2 * ending.PATIENCE_A_PAIR
     budget.spend(usual * (1 if founded else ending.UNFOUNDED))
     assert not patience.spent
     budget.spend(1)

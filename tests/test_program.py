@@ -107,3 +107,13 @@ def test_every_function_of_the_library_can_be_polished(name):
         for i, one in enumerate(step * np.eye(len(program.start))):
             low, high = (program.value(rows, program.start + side * one) for side in (-1, 1))
             assert slopes[:, i] == pytest.approx((high - low) / (2 * step), rel=1e-4, abs=1e-6)
+
+
+def test_a_constant_with_both_signs_is_one():
+    x = sympy.Symbol("x", real=True)
+    law = sympy.Float(2.5) * (1 - sympy.exp(sympy.Float(-0.7) * x))
+    template, parameters, values = parametrise(law)
+    assert sorted(values) == [-0.7, 2.5] and len(parameters) == 2
+    assert template.xreplace(dict(zip(parameters, map(sympy.Float, values), strict=True))) == law
+    # what is started at one is no such pair
+    assert len(parametrise(sympy.Float(1.0) * x - 1.0)[1]) == 2

@@ -308,12 +308,18 @@ def parametrise(expression: sympy.Expr) -> tuple[sympy.Expr, tuple[sympy.Symbol,
     """Return the expression with each Float replaced by a symbol, those symbols, and their values.
 
     A constant that occurs twice with the same value is one parameter: shared subexpressions stay
-    shared. Floats are numbered in SymPy's own canonical order of the tree, so the result is stable.
+    shared. So is one that occurs with both signs, since SymPy writes A*(1 - exp(-k*x)) as two terms; ones are
+    left out, as they are what constants are started at. Floats are numbered in SymPy's own canonical order of
+    the tree, so the result is stable.
     """
-    floats: dict[sympy.Float, sympy.Symbol] = {}
+    floats: dict[sympy.Float, sympy.Expr] = {}
+    own: dict[sympy.Float, sympy.Symbol] = {}
     for node in sympy.preorder_traversal(expression):
         if node.is_Float and node not in floats:
+            if -node in own and abs(float(node)) != 1:
+                floats[node] = -own[-node]
+                continue
             # no column's name can hold a NUL, so a column called theta_0 stays another symbol
-            floats[node] = sympy.Symbol(f"\0theta_{len(floats)}", real=True)
-    values = np.array([float(f) for f in floats])
-    return expression.xreplace(floats), tuple(floats.values()), values
+            floats[node] = own[node] = sympy.Symbol(f"\0theta_{len(own)}", real=True)
+    values = np.array([float(f) for f in own])
+    return expression.xreplace(floats), tuple(own.values()), values

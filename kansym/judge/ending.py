@@ -41,10 +41,10 @@ A longer one may be an approximation that a shorter law replaces: three peaks fo
 GAIN = 1.0
 """Nats by which a formula must be shorter than the best so far to be worth going on for."""
 
-PATIENCE, PATIENCE_A_VALUE = 100.0, 2.0
-"""Units of work (see `base.budget`), and units for each value in the table, after which a search that found
-nothing better ends. Rows of noise tell only so many formulas apart: of small tables with a known curve, none
-was found later, while thousand rows of four columns are searched to the end."""
+PATIENCE, PATIENCE_A_PAIR = 50.0, 1e-3
+"""Units of work (see `base.budget`), and units for each pair of values in the table, after which a search
+that found nothing better ends. Few rows of noise tell only few formulas apart: of small tables with a known
+curve, none was found later, while a thousand rows of two columns are searched to the end."""
 
 UNFOUNDED = 4.0
 """How many times as patient a search is where the table does not show its noise: there may be none."""
@@ -61,7 +61,7 @@ class Patience:
         self._archive, self._budget = archive, budget
         founded = 1.0 if survey.noise.founded else UNFOUNDED
         values = archive.trial.rows * len(archive.trial.names)
-        self._most = share * founded * (PATIENCE + PATIENCE_A_VALUE * values)
+        self._most = share * founded * (PATIENCE + PATIENCE_A_PAIR * values**2)
         self._best, self._fitted, self._since = archive.shortest, 0, budget.used
 
     def fitted(self) -> None:

@@ -7,7 +7,7 @@ and everything is said in the run. After a search the law's own residuals are lo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,9 +85,16 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
     return Survey(dataset, ready, kept, measured.model, shown, measured.misfit, found, measured.predict)
 
 
-def again(before: Survey, values: np.ndarray, asked: str = "auto", robust: str = "auto") -> Survey | None:
+def again(
+    before: Survey,
+    values: np.ndarray,
+    asked: str = "auto",
+    robust: str = "auto",
+    fits: Mapping[str, np.ndarray] | None = None,
+) -> Survey | None:
     """Return the survey that a law's values (n,) on all rows suggest; None where it changes nothing.
 
+    `fits` are its values where it is fitted with the weights of each kind of noise (by default the same).
     Rows off by far more than the rest of what the law leaves are left out, whatever they did to the law
     itself; rows that the law explains come back. Where no trend could tell the kind of noise, the law may.
     """
@@ -98,8 +105,9 @@ def again(before: Survey, values: np.ndarray, asked: str = "auto", robust: str =
     if dataset.weights is None and asked == "auto" and not model.source.startswith(noise.REPEATED):
         at = np.flatnonzero(before.kept)
         at = at[:: max(1, len(at) // noise.MOST_ROWS)]
-        told = noise.about(dataset.X[at], dataset.y[at], values[at], model)
-        model = told or model
+        fits = dict.fromkeys(noise.KINDS, values) if fits is None else fits
+        told = noise.about(dataset.X[at], dataset.y[at], {k: v[at] for k, v in fits.items()}, model)
+        model, values = (model, values) if told is None else (told, fits[told.kind])
     residual = weighted((dataset.y - values) / np.sqrt(model.variance(values)), dataset.weights)
     kept = before.kept
     if robust != "off":

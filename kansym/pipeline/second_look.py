@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from kansym.base.interrupts import shielded
 from kansym.base.losses import Loss
 from kansym.formula.limits import limits
-from kansym.formula.polish import polish
+from kansym.formula.polish import Polished, polish
 from kansym.judge.archive import Archive
+from kansym.judge.noise import KINDS, NoiseModel
 from kansym.judge.refine import NEAR, refine
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey, again
@@ -27,7 +30,22 @@ def looked_again(surveyed: Survey, archive: Archive, noise: str, robust: str) ->
     # rows that are off draw a least-squares fit to themselves: the absolute loss leaves them where they are
     sample = archive.trial.rows_of(surveyed.whole.subsample(MOST_ROWS))
     fitted = polish(law.unrounded.expression, replace(sample, penalty=ABSOLUTE)) or law.polished
-    return again(surveyed, fitted.program.value(surveyed.whole.X, fitted.theta), noise, robust)
+    values = fitted.program.value(surveyed.whole.X, fitted.theta)
+    return again(surveyed, values, noise, robust, _by_kind(fitted, values, surveyed, archive))
+
+
+def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archive) -> dict[str, np.ndarray]:
+    """Return the law's values on all rows, fitted with the weights that each kind of noise would give."""
+    if surveyed.whole.weights is not None or not np.all(np.isfinite(values)):
+        return dict.fromkeys(KINDS, values)
+    kept, out = np.flatnonzero(surveyed.kept), {}
+    for kind in KINDS:
+        variance = NoiseModel(kind, 1.0, middle=float(np.median(np.abs(values))) or 1.0).variance(values)
+        weighed = replace(surveyed.whole, weights=1 / variance).take(kept).subsample(MOST_ROWS)
+        fitted = polish(law.expression, archive.trial.rows_of(weighed)) or law
+        found = fitted.program.value(surveyed.whole.X, fitted.theta)
+        out[kind] = found if np.all(np.isfinite(found)) else values
+    return out
 
 
 def rejudge(earlier: Archive, archive: Archive) -> None:
