@@ -26,6 +26,9 @@ VISIBLE, VISIBLE_IN_MANY, EXPLAINED = 1e-5, 1e-12, 0.5
 smooth exact law leaves less, which the tests see from LEAST_ROWS rows on; and what explains little should not
 end a search."""
 
+AS_SHORT = 16.0
+"""Nats of a formula that is no longer than the shortest familiar curves: a straight line, a power."""
+
 ROWS_A_CONSTANT = 3
 """Rows for each measured constant of a familiar curve that ends the search."""
 
@@ -98,7 +101,8 @@ class Ending:
         return self._seen[1]
 
     def familiar_enough(self, sources: set[str]) -> bool:
-        """Tell whether a formula of these sources is the best, has few constants, and leaves visible noise.
+        """Tell whether a formula of these sources, or as short a one, is the best, with few constants, and
+        leaves visible noise.
 
         Any number of rows will do: what a person would try first, and would then be content with.
         """
@@ -106,7 +110,7 @@ class Ending:
         rows = trial.small
         if (
             law is None
-            or law.source not in sources
+            or (law.source not in sources and price(law.polished, trial) > AS_SHORT)
             or len(rows.y) < ROWS_A_CONSTANT * len(law.polished.theta)
         ):
             return False
