@@ -118,6 +118,34 @@ def test_a_law_shows_a_kind_of_noise_that_a_trend_could_not() -> None:
     assert again(before, law, asked="additive") is None
 
 
+def test_few_rows_tell_how_their_noise_grows_about_a_law_fitted_for_each_kind() -> None:
+    few = np.linspace(0.5, 16, 10)
+    law = 12 * np.exp(-0.2 * few)
+    before = survey(from_arrays(few, law * (1 + 0.07 * np.random.default_rng(3).normal(size=10))))
+    assert before.noise.kind != "relative"
+    # least squares follow the large values, and leave the small ones more than their share
+    plain = law + 0.5 * np.sin(few)
+    after = again(before, plain, fits={"additive": plain, "relative": law, "poisson": plain})
+    assert after is not None and after.noise.kind == "relative"
+    assert after.dataset.weights == pytest.approx(1 / after.noise.variance(law))
+
+
+def test_rows_far_off_weigh_less_where_noise_has_heavy_tails() -> None:
+    y = 3 * x + np.random.default_rng(0).standard_t(2, size=100)
+    found = survey(from_arrays(x, y))
+    assert found.noise.heavy and "heavy tails" in found.noise.words
+    weights, off = found.dataset.weights, np.abs(found.dataset.y - 3 * found.dataset.X[:, 0])
+    assert weights is not None and weights[np.argmax(off)] < 0.2 * weights[np.argmin(off)]
+    assert survey(from_arrays(x, y), robust="off").dataset.weights is None
+    assert survey(from_arrays(x, 3 * x + quiet)).dataset.weights is None
+
+
+def test_normal_noise_has_no_heavy_tails() -> None:
+    draws = [np.random.default_rng(seed).normal(size=40) for seed in range(50)]
+    assert all(outliers.tail_weights(r) is None for r in draws)
+    assert outliers.tail_weights(np.zeros(40)) is None
+
+
 def test_a_search_of_noise_may_end_and_one_of_a_law_may_not() -> None:
     columns = rng.uniform(-1, 1, (100, 2))
     for y, there in (

@@ -49,7 +49,7 @@ PATIENCE, PATIENCE_A_PAIR = 50.0, 1e-3
 that found nothing better ends. Few rows of noise tell only few formulas apart: of small tables with a known
 curve, none was found later, while a thousand rows of two columns are searched to the end."""
 
-UNFOUNDED = 4.0
+UNFOUNDED = 2.0
 """How many times as patient a search is where the table does not show its noise: there may be none."""
 
 

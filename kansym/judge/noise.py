@@ -87,7 +87,8 @@ class NoiseModel:
     share of the value, for "poisson" as the factor on the square root of the value, for "stated" in units
     of the stated errors. `evidence` are the nats by which the kind is likelier than additive noise;
     `source` says what the size was measured from; `step` is the last digit of rounded values (0 where none
-    is seen); `founded` tells whether the figure may be relied on; `middle` is the size of the middle value.
+    is seen); `founded` tells whether the figure may be relied on; `middle` is the size of the middle value;
+    `heavy` whether its tails are, so that rows far off weigh less.
     """
 
     kind: str
@@ -97,6 +98,7 @@ class NoiseModel:
     step: float = 0.0
     founded: bool = False
     middle: float = 1.0
+    heavy: bool = False
 
     def variance(self, values: np.ndarray) -> np.ndarray:
         """Return the noise's variance (n,) where the target is `values`, up to sigma²; at the middle value
@@ -121,9 +123,8 @@ class NoiseModel:
             "rounding": f"{about}, from rounding to {self.step:.4g}",
             "stated": f"{about} times the stated errors" if self.founded else "as stated",
         }
-        return forms.get(
-            self.kind, f"{about}, the same everywhere" if self.kind == "additive" else f"at most {about}"
-        )
+        plain = f"{about}, the same everywhere" if self.kind == "additive" else f"at most {about}"
+        return forms.get(self.kind, plain) + (", with heavy tails" if self.heavy else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for the report."""
@@ -140,6 +141,7 @@ class NoiseModel:
             float(data["step"]),
             bool(data["founded"]),
             float(data["middle"]),
+            bool(data.get("heavy", False)),
         )
 
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 from scipy.spatial import cKDTree
+
+from kansym.judge.trend import TAILS, scale_of
 
 FAR = 6.0
 """Standard deviations beyond which a row is no part of the noise. Normal noise reaches them once in 5·10^8
@@ -41,6 +43,10 @@ AS_FAR = 3.0
 
 MATTERS = 1.5
 """The mean square must fall by this factor without the rows that are flagged, or they do no harm."""
+
+HEAVY, LEAST_ROWS_OF_TAILS = 4.0, 20
+"""Nats by which Student's t (of TAILS degrees of freedom) must be likelier than a normal law before rows
+weigh by it, and rows that can tell: normal noise reached it in none of 1000 tables of 20 to 200 rows."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,24 @@ def flagged(X: np.ndarray, deviations: np.ndarray, far: float = FAR) -> np.ndarr
     alone[np.flatnonzero(off)[same.mean(1) < 0.5]] = True
     rest = float(np.mean(deviations[~alone] ** 2))
     return alone if float(np.mean(deviations**2)) > MATTERS * rest else none
+
+
+def tail_weights(deviations: np.ndarray) -> np.ndarray | None:
+    """Return what rows weigh (n,), 1 on average, under noise of heavy tails; None where a normal law will do.
+
+    (v + 1)/(v + (r/s)²), v = TAILS, s the likeliest scale: one step of the EM algorithm for Student-t noise
+    (Lange, Little and Taylor, JASA 84, 1989).
+    """
+    n = len(deviations)
+    if n < LEAST_ROWS_OF_TAILS or not np.all(np.isfinite(deviations)) or not np.any(deviations):
+        return None
+    share = deviations / scale_of(deviations)
+    student = float(np.sum(stats.t.logpdf(share, TAILS))) - n * math.log(scale_of(deviations))
+    normal = float(np.sum(stats.norm.logpdf(deviations, scale=np.sqrt(np.mean(deviations**2)))))
+    if student - normal < HEAVY:
+        return None
+    weights = (TAILS + 1) / (TAILS + share**2)
+    return weights / weights.mean()
 
 
 def _apart_from_all(size: np.ndarray) -> np.ndarray:

@@ -77,12 +77,12 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
             kept |= np.abs(dataset.y - expected) < far * measured.model.deviation(expected, dataset.weights)
     sd = measured.model.deviation(expected, dataset.weights)
     found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, expected, sd)
-    ready = _weighted(
-        dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset, measured, expected[kept]
-    )
+    ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
+    auto = asked == "auto" and robust != "off"
+    model, ready = _weighted(ready, measured.model, expected[kept], auto)
     about = ready.y - np.average(ready.y, weights=ready.weights)
     shown = chance.structure(ready.X, weighted(about, ready.weights), seed)
-    return Survey(dataset, ready, kept, measured.model, shown, measured.misfit, found, measured.predict)
+    return Survey(dataset, ready, kept, model, shown, measured.misfit, found, measured.predict)
 
 
 def again(
@@ -117,8 +117,7 @@ def again(
     sd = float(np.sqrt(np.mean(residual[kept] ** 2))) * np.sqrt(model.variance(values))
     found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, values, sd)
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
-    if dataset.weights is None and model.kind in noise.GROWING:
-        ready = replace(ready, weights=1 / model.variance(values)[kept])
+    model, ready = _weighted(ready, model, values[kept], asked == "auto" and robust != "off")
     return replace(before, dataset=ready, kept=kept, noise=model, outliers=found)
 
 
@@ -131,11 +130,22 @@ def _deviations(dataset: Dataset, measured: Measured, expected: np.ndarray) -> n
     return weighted((dataset.y - expected) / np.sqrt(measured.model.variance(expected)), dataset.weights)
 
 
-def _weighted(dataset: Dataset, measured: Measured, expected: np.ndarray) -> Dataset:
-    """Return the dataset with the weights of its kind of noise, where that is not the same everywhere."""
-    if dataset.weights is not None or measured.model.kind not in noise.GROWING:
-        return dataset
-    return replace(dataset, weights=1 / measured.model.variance(expected))
+def _weighted(
+    dataset: Dataset, model: NoiseModel, expected: np.ndarray, auto: bool
+) -> tuple[NoiseModel, Dataset]:
+    """Return the noise and the dataset with the weights that it gives.
+
+    By the values where the noise grows with them, and by heavy tails where nobody chose otherwise (`auto`).
+    """
+    if dataset.weights is not None:
+        return model, dataset
+    weights = 1 / model.variance(expected)
+    scaled = (dataset.y - expected) * np.sqrt(weights)
+    tails = outliers.tail_weights(scaled) if auto and model.founded else None
+    model = replace(model, heavy=tails is not None)
+    if tails is not None:
+        return model, replace(dataset, weights=weights * tails)
+    return model, dataset if model.kind not in noise.GROWING else replace(dataset, weights=weights)
 
 
 def weighted(r: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
