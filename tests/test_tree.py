@@ -12,7 +12,7 @@ from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.formula.program import Program
 from kansym.search.structure.problem import problem
-from kansym.search.tree import evidence, moves, parts, ratios
+from kansym.search.tree import evidence, moves, parts, ratios, suggestions
 from kansym.search.tree import search as tree
 
 PROVED = 1e-20
@@ -63,7 +63,7 @@ def test_every_reduction_has_a_way_back(name, seed):
     law, names, ranges = LAWS[name]
     root = problem(table(law, names, ranges, rows=80, seed=seed % 3))
     symbol = sympy.Symbol("target", real=True)
-    for _, reduced in moves.reductions(root)[:3]:
+    for _, reduced in suggestions.reductions(root)[:3]:
         back = Program.compile(reduced.finish(symbol), [*root.formulas, symbol])
         values = back.value(np.column_stack([root.Z, reduced.y]))
         assert np.allclose(values, root.y, rtol=1e-9, atol=1e-9 * np.abs(root.y).max())

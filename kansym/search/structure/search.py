@@ -185,11 +185,17 @@ class Search:
         for p in (root, *squares, *merged[:2]):
             yield self.models.sums(p)
 
-    def name(self, fit: Fit) -> Iterator[Candidate]:
-        """Yield the formulas that a fit becomes, best first."""
+    def name(self, fit: Fit, match: bool = True) -> Iterator[Candidate]:
+        """Yield the formulas that a fit becomes, best first; with `match`, of any function of the library."""
         self.budget.tell("structure")
         yield from self.show(fit, fit.name())
-        if fit.match is not None and fit.share < SHARP and self.best > NAMED and self.matched < MOST_MATCHED:
+        if (
+            match
+            and fit.match is not None
+            and fit.share < SHARP
+            and self.best > NAMED
+            and self.matched < MOST_MATCHED
+        ):
             self.matched += 1
             yield from self.show(fit, fit.match())
 

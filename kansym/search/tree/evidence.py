@@ -70,7 +70,7 @@ def _fit(problem: Problem, slopes: bool) -> Smooth:
     targets = [(y, w, False)]
     if (y > 0).all() or (y < 0).all():
         targets.append((np.log(np.abs(y)), w * np.abs(y), True))
-    for U, stretch in _scaled(Z):
+    for U, stretch in scaled(Z):
         T, D = zip(*(chebyshev(u, top) for u in U.T), strict=True)
         A = np.prod([t[:, e] for t, e in zip(T, E.T, strict=True)], axis=0)
         for t, v, log in targets:
@@ -113,7 +113,7 @@ def _read(
     return value, out * value[:, None] if log else out
 
 
-def _scaled(Z: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def scaled(Z: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the columns within [-1, 1] with their derivatives: wide ones in logarithms, then as they are."""
     size = np.abs(Z)
     wide = ((Z > 0).all(0) | (Z < 0).all(0)) & (size.max(0) > WIDE * size.min(0))

@@ -6,51 +6,19 @@ measured in units of another, or from it. Slopes of a smooth fit (`evidence`) sa
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import sympy
-from scipy.optimize import minimize_scalar
 
 from kansym.search.structure.problem import Operation, Problem
-from kansym.search.tree import evidence
-
-POWERS = (1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1.5, -1.5)
-"""Powers of a column that are divided out of the target."""
-
-VIOLATION, BLUR, MOST_VIOLATION = 0.1, 5.0, 1.2
-"""Relative violation by the slopes above which a move is not tried: the first, and the second times the root
-of what the smooth fit leaves, up to the third."""
-
-TRIED, MORE = 10, 24
-"""Moves of one problem that are judged on rows left out, those that the slopes violate least; MORE where the
-smooth fit leaves more than POOR."""
-
-POOR = 1e-3
-
-LOSES = 1.3
-"""A move may leave so many times what its problem left: two judgements differ by chance."""
-
-CONSTANT = 30.0
-"""A move whose constant was fitted has to leave so many times less than one without."""
 
 LEAST = 1e-3
 """Root weights below this share of the largest count as it: rows of no weight would tell nothing."""
 
 LONG = 40
 """Operations above which an exponent is not multiplied out."""
-
-FLOOR = 1e-13
-"""Shares below this are round-off."""
-
-MOST_SHIFTS = 3
-"""Moves with a constant that are judged: its search costs some fifteen judgements."""
-
-NEARBY, STEPS = 0.1, 14
-"""Share of a column's span within which the constant taken off it is looked for, and the steps of that."""
 
 FAR, NEAR = 3.0, 0.02
 """A constant taken off a column is at most so many spans of it, and rounded by at most this share."""
@@ -65,16 +33,26 @@ JOINS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Move:
-    """Hold a move to try: how much the slopes violate it, and how to make the simpler problem.
+@dataclass(frozen=True)
+class Peel:
+    """Hold a plain function of one column, its slope, and how it is written."""
 
-    One with a `constant` from the slopes has to leave less than one without to come before it.
-    """
+    value: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+    formula: Callable[[sympy.Expr], sympy.Expr]
 
-    violation: float
-    make: Callable[[], Problem | None]
-    constant: bool = False
+
+PEELS = (
+    Peel(lambda x: x**2, lambda x: 2 * x, lambda e: e**2),
+    Peel(lambda x: x**3, lambda x: 3 * x**2, lambda e: e**3),
+    Peel(lambda x: 1 / x, lambda x: -1 / x**2, lambda e: 1 / e),
+    Peel(np.sqrt, lambda x: 0.5 / np.sqrt(x), sympy.sqrt),
+    Peel(np.log, lambda x: 1 / x, sympy.log),
+    Peel(np.exp, np.exp, sympy.exp),
+    Peel(np.sin, np.cos, sympy.sin),
+    Peel(np.cos, lambda x: -np.sin(x), sympy.cos),
+)
+"""Functions of a column that are taken off a target of their sum, the column itself aside."""
 
 
 def retargeted(
@@ -155,6 +133,16 @@ def logarithm(problem: Problem) -> Problem | None:
     return retargeted(problem, np.log(np.abs(y)), problem.w * np.abs(y), lambda e: sign * exponential(e))
 
 
+@np.errstate(all="ignore")
+def raised(problem: Problem, power: float) -> Problem | None:
+    """Return the problem for |y|^power, in units of the median of |y|, y of one sign."""
+    sign, size = float(np.sign(problem.y[0])), float(np.median(np.abs(problem.y)))
+    y = np.abs(problem.y / size) ** power
+    w = problem.w * np.abs(problem.y / (power * y))
+    back = sympy.Float(1 / power)
+    return retargeted(problem, y, w, lambda e: sympy.Float(sign * size) * e**back)
+
+
 def exponential(e: sympy.Expr) -> sympy.Expr:
     """Return exp(e) with a factor u^a for every term a·log(u)."""
     factors, rest = [], []
@@ -198,157 +186,11 @@ def reciprocal(problem: Problem, level: int) -> Problem | None:
     return retargeted(problem, 1 / problem.y - level, w, lambda e: 1 / (level + e))
 
 
-@np.errstate(all="ignore")
-def suggested(problem: Problem) -> list[Move]:
-    """Return the moves that the slopes of a smooth fit allow, least violated first."""
-    fit = evidence.smooth(problem)
-    if not np.isfinite(fit.loss):
-        return []
-    v = problem.w[fit.rows]
-    X, G, y = problem.Z[fit.rows], fit.slopes, fit.values
-    found = [Move(_misses(v, *test), make) for test, make in _tests(problem, X, G, y)]
-    shifts = [
-        Move(_misses(v, *test), make, constant=True)
-        for i in range(problem.width)
-        for test, make in _shifts(problem, i, X, G, y)
-    ]
-    most = min(VIOLATION + BLUR * float(np.sqrt(fit.loss)), MOST_VIOLATION)
-    found = sorted((m for m in found if m.violation < most), key=lambda m: m.violation)
-    shifts = sorted((m for m in shifts if m.violation < most), key=lambda m: m.violation)
-    return found[: TRIED if fit.loss < POOR else MORE] + shifts[:MOST_SHIFTS]
-
-
-def _misses(v: np.ndarray, slope: np.ndarray, other: np.ndarray) -> float:
-    """Return how far two slopes that should be equal are apart, as a share of their sizes."""
-    size = np.sqrt(np.sum((v * slope) ** 2)) + np.sqrt(np.sum((v * other) ** 2))
-    gap = float(np.sqrt(np.sum((v * (slope - other)) ** 2)))
-    return 2 * gap / size if size > 0 and np.isfinite(size) else np.inf
-
-
-Test = tuple[tuple[np.ndarray, np.ndarray], Callable[[], Problem | None]]
-
-
-def _tests(problem: Problem, X: np.ndarray, G: np.ndarray, y: np.ndarray) -> Iterator[Test]:
-    """Yield for each move two slopes that are equal where it is right, and the move."""
-    signed = problem.one_signed()
-    S = X * G
-    for i in range(problem.width):
-        for k in POWERS if signed[i] else ():
-            yield (S[:, i], k * y), partial(divided, problem, i, k)
-        for sign in (1, -1):
-            yield (G[:, i], np.full(len(y), float(sign))), partial(subtracted, problem, i, sign)
-        for j in range(problem.width):
-            if i == j:
-                continue
-            if signed[i]:
-                # y = x_i·f(x_j/x_i, ...), and the like with other powers
-                for k in (1.0, -1.0, 2.0, -2.0):
-                    both = partial(_in_units, problem, i, j, k, operator.truediv)
-                    yield (S[:, i] + S[:, j], k * y), both
-                    both = partial(_in_units, problem, i, j, k, operator.mul)
-                    yield (S[:, i] - S[:, j], k * y), both
-            shifted = partial(_from, problem, i, j)
-            yield (G[:, i] + G[:, j], np.ones(len(y))), shifted
-        if problem.width > 2 and signed[i]:
-            yield from _scalings(problem, i, S, y)
-    for i, j in evidence.pairs(problem.width):
-        a, b = X[:, i], X[:, j]
-        slopes = (
-            (S[:, i], S[:, j]),
-            (S[:, i], -S[:, j]),
-            (G[:, i], -G[:, j]),
-            (G[:, i], G[:, j]),
-            (G[:, i] * b, G[:, j] * a),
-            (G[:, i] * b, -G[:, j] * a),
-        )
-        for operation, test in zip(JOINS, slopes, strict=True):
-            if operation.name == "a/b" and not signed[j]:
-                if not signed[i]:
-                    continue
-                yield test, partial(problem.merge, j, i, operation)
-            else:
-                yield test, partial(problem.merge, i, j, operation)
-
-
-def _scalings(problem: Problem, i: int, S: np.ndarray, y: np.ndarray) -> Iterator[Test]:
-    """Yield the move that makes x_i the unit of all others: x_j·x_i^c_j and y/x_i^c, the c by least squares.
-
-    Where y is unchanged when x_i grows and the others make up for it, its slope is a combination of theirs.
-    """
-    rest = [j for j in range(problem.width) if j != i]
-    A = np.column_stack([S[:, rest], y])
-    c = np.round(2 * np.linalg.lstsq(A, S[:, i], rcond=1e-6)[0]) / 2
-    if np.count_nonzero(c) < 3 or np.abs(c).max() > 4:
-        return  # pairs are tried one by one
-
-    def make() -> Problem | None:
-        moved = divided(problem, i, float(c[-1]), drop=False) if c[-1] else problem
-        if moved is None:
-            return None
-        Z, formulas = moved.Z.copy(), list(moved.formulas)
-        size = np.abs(moved.Z[:, i])
-        x = moved.formulas[i] if np.median(moved.Z[:, i]) > 0 else -moved.formulas[i]
-        for j, k in zip(rest, c[:-1], strict=True):
-            if k:
-                Z[:, j] = Z[:, j] * size**k
-                formulas[j] = formulas[j] * x ** sympy.Rational(float(k))
-        return moved.columns(Z[:, rest], tuple(formulas[j] for j in rest))
-
-    yield (S[:, i], A @ c), make
-
-
-def _shifts(problem: Problem, i: int, X: np.ndarray, G: np.ndarray, y: np.ndarray) -> Iterator[Test]:
-    """Yield moves of x_i - c, c from the slopes: it is divided out, or merged with another column.
-
-    Where (x_i - c)·dy/dx_i equals another slope, c is the least-squares solution, to a few digits of which
-    the simplest is taken; the formula's own fit finds the rest.
-    """
-    power = float(G[:, i] @ G[:, i])
-    if not (power > 0 and np.isfinite(power)):
-        return
-    S = X * G
-    x = problem.Z[:, i]
-    for k, j, sign in _roles(i, problem.width):
-        other = k * y if j is None else sign * S[:, j] + k * y
-        c = float(G[:, i] @ (S[:, i] - other)) / power
-        span = float(np.ptp(x))
-        if not NEAR * span < abs(c) < FAR * span or (k and np.ptp(np.sign(x - c))):
-            continue
-        test = ((X[:, i] - c) * G[:, i], other)
-        if j is None:
-            made = partial(_divided_shifted, problem, i, k)
-        elif k:
-            rule = operator.mul if sign > 0 else operator.truediv
-            made = partial(_units_shifted, problem, i, j, k, rule)
-        else:
-            made = partial(_merged_shifted, problem, i, j, JOINS[0 if sign > 0 else 1])
-        yield test, partial(_best_shift, made, c, NEARBY * span)
-
-
-def _best_shift(made: Callable[[float], Problem | None], c: float, room: float) -> Problem | None:
-    """Return the problem for the constant near c that loses least, the plainest among equals."""
-
-    def left(constant: float) -> float:
-        problem = made(constant)
-        return np.inf if problem is None else evidence.loss(problem)
-
-    def cost(constant: float) -> float:
-        return float(np.log10(min(left(constant), 1.0) + FLOOR**2))
-
-    best = minimize_scalar(cost, bounds=(c - room, c + room), method="bounded", options={"maxiter": STEPS})
-    found = min((float(best.x), c), key=left)
-    near = plain(found)
-    return made(near if left(near) <= LOSES * left(found) else found)
-
-
-def _roles(i: int, width: int) -> Iterator[tuple[float, int | None, float]]:
-    """Yield the roles of x_i - c: its power in y, a column it goes with, whether as product or ratio."""
-    for k in POWERS[:6]:
-        yield k, None, 1.0
-    for j in range(width):
-        for sign in (1.0, -1.0) if j != i else ():
-            for k in (0.0, 1.0, -1.0):
-                yield k, j, sign
+def peeled(problem: Problem, i: int, c: float, function: Peel) -> Problem | None:
+    """Return the problem for y - c·f(x_i), without x_i."""
+    term = sympy.Float(c) * function.formula(problem.formulas[i])
+    moved = problem.y - c * function.value(problem.Z[:, i])
+    return retargeted(problem, moved, problem.w, lambda e: e + term, i)
 
 
 def plain(c: float) -> float:
@@ -368,66 +210,6 @@ def shifted(problem: Problem, i: int, c: float) -> Problem:
     Z[:, i] -= c
     formulas[i] = formulas[i] - (sympy.Integer(int(c)) if float(c).is_integer() else sympy.Float(c))
     return problem.columns(Z, tuple(formulas))
-
-
-def _divided_shifted(problem: Problem, i: int, power: float, c: float) -> Problem | None:
-    return divided(shifted(problem, i, c), i, power)
-
-
-def _units_shifted(
-    problem: Problem, i: int, j: int, power: float, rule: Callable, c: float
-) -> Problem | None:
-    """Return the problem for y/(x_i - c)^power with x_j·(x_i - c) or x_j/(x_i - c)."""
-    return _in_units(shifted(problem, i, c), i, j, power, rule)
-
-
-def _merged_shifted(problem: Problem, i: int, j: int, operation: Operation, c: float) -> Problem | None:
-    moved = shifted(problem, i, c)
-    if operation.name == "a/b" and not moved.one_signed()[j]:
-        return moved.merge(j, i, operation) if moved.one_signed()[i] else None
-    return moved.merge(i, j, operation)
-
-
-def _in_units(problem: Problem, i: int, j: int, power: float, rule: Callable) -> Problem | None:
-    """Return the problem for y/x_i^power with x_j/x_i or x_j·x_i in the place of x_i and x_j."""
-    return relative(divided(problem, i, power, drop=False), i, j, rule)
-
-
-def _from(problem: Problem, i: int, j: int) -> Problem | None:
-    """Return the problem for y - x_i with x_j - x_i in the place of x_i and x_j."""
-    return relative(subtracted(problem, i, 1, drop=False), i, j, operator.sub)
-
-
-def reductions(root: Problem, beam: int = 3, known: float | None = None) -> list[tuple[float, Problem]]:
-    """Return problems of fewer columns that lose nothing, with what a smooth fit leaves; fewest first.
-
-    Level by level the best few are kept; a level that cannot keep what its parent told ends the way down.
-    """
-    level = [(evidence.loss(root) if known is None else known, root)]
-    found: list[tuple[float, Problem]] = []
-    while level:
-        grown: dict[tuple, tuple[float, float, Problem]] = {}
-        for before, problem in level:
-            if problem.width < 2:
-                continue
-            better = False
-            for move in suggested(problem):
-                if move.constant and better:
-                    break  # the constant's search costs fifteen judgements: only where nothing else helps
-                child = move.make()
-                if child is None or np.any(np.ptp(child.Z[child.fit], axis=0) == 0):
-                    continue
-                key = same(child)
-                if key in grown:
-                    continue
-                left = evidence.loss(child)
-                if left <= max(LOSES * before, FLOOR):
-                    better |= left < before
-                    grown[key] = (left * (CONSTANT if move.constant else 1.0), left, child)
-        best = sorted(grown.values(), key=lambda g: g[0])[:beam]
-        level = [(left, child) for _, left, child in best]
-        found = level + found
-    return found
 
 
 def same(problem: Problem) -> tuple:

@@ -28,8 +28,13 @@ ONE = 1e-12
 MOST_OF_ONE = 10
 """Coefficients of a ratio in one column; more come near to any smooth curve."""
 
-EXACT = 1e-11
-"""Relative RMS error on all rows above which a ratio only comes near: it approximates some other function."""
+EXACT, EXACT_IN_FUNCTIONS = 1e-11, 1e-13
+"""Relative RMS error on all rows above which a ratio only comes near: it approximates some other function.
+
+Polynomials in logarithms, roots and exponentials come nearer: w^0.425 to 1e-11 in the logarithm of w."""
+
+FEW_TERMS = 10
+"""Coefficients above which a ratio is as strictly judged as one in functions."""
 
 HIGHEST = {1: 6, 2: 5, 3: 5}
 """Highest degrees of numerator and denominator for so many columns; 4 for more."""
@@ -46,30 +51,40 @@ def degrees(columns: int, rows: int) -> list[tuple[int, int]]:
 
 
 @np.errstate(all="ignore")
-def exact(problem: Problem) -> list[Fit]:
-    """Return the ratio that a problem's target is exactly, if it is one."""
+def exact(problem: Problem, asked: list[tuple[int, int]] | None = None, within: float = EXACT) -> list[Fit]:
+    """Return the ratio that a problem's target is exactly (`within` its RMS), if it is one.
+
+    Of the degrees `asked` the first one that holds.
+    """
     rows = np.sort(np.concatenate([problem.fit, problem.test]))
     X, y = problem.Z[rows], problem.y[rows]
-    tried = degrees(problem.width, len(rows)) if problem.width <= MOST_COLUMNS else []
+    tried = asked or (degrees(problem.width, len(rows)) if problem.width <= MOST_COLUMNS else [])
     if not tried or np.ptp(y) == 0 or not (np.all(np.isfinite(X)) and np.all(np.isfinite(y))):
         return []
     with threadpool_limits(1, "blas"):
         chooser = Chooser.of(X, y, None, max(max(d) for d in tried), None, 0)
-        found = _least(chooser, tried) if problem.width <= FEW_COLUMNS else chooser.exact_of(tried)
-    if found is None or not _holds(chooser, found):
+        found = (
+            _least(chooser, tried, within)
+            if asked or problem.width <= FEW_COLUMNS
+            else chooser.exact_of(tried)
+        )
+    if found is None or not _holds(chooser, found, within):
         return []
     write = partial(_write, chooser, found, problem)
     price = 3.0 * found.terms
     return [Fit(1e-24, price, "ratio", problem, lambda: [Proposal(1e-24, price, write)])]
 
 
-def _least(chooser: Chooser, tried: list[tuple[int, int]]) -> Ratio | None:
+def _least(chooser: Chooser, tried: list[tuple[int, int]], within: float) -> Ratio | None:
     """Return the exact ratio of fewest terms, looking at every pair of degrees."""
-    return next((r for d in tried if (r := chooser.exact(chooser.full(d))) and _holds(chooser, r)), None)
+    found = (chooser.exact(chooser.full(d)) for d in tried)
+    return next((r for r in found if r is not None and _holds(chooser, r, within)), None)
 
 
-def _holds(chooser: Chooser, found: Ratio) -> bool:
-    return measured(chooser.sheet, found.support, found.p, found.q).loss <= EXACT**2
+def _holds(chooser: Chooser, found: Ratio, within: float) -> bool:
+    if found.terms > FEW_TERMS and within <= EXACT:
+        within = min(within, EXACT_IN_FUNCTIONS)
+    return measured(chooser.sheet, found.support, found.p, found.q).loss <= within**2
 
 
 def _write(chooser: Chooser, found: Ratio, problem: Problem) -> sympy.Expr:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,28 @@ from kansym.search.candidate import Candidate
 from kansym.search.structure import outers
 from kansym.search.structure.models import SHARP, Fit, Models
 from kansym.search.structure.problem import Problem
-from kansym.search.structure.search import Search
-from kansym.search.tree import evidence, moves, parts, ratios
+from kansym.search.structure.search import MOST_MATCHED, NAMED, Search
+from kansym.search.tree import evidence, extensions, learned, moves, parts, ratios, suggestions
 
 DEAREST = 6.5
 """Items dearer than this are left to the thorough looks that come after the tree."""
+
+WIDEST_FOR_TWO = 3
+"""Problems with more columns are not asked for two functions: thousands of pairs would be looked at."""
 
 WIDEST = 8
 """Problems with more columns are not reduced: a polynomial of so many columns tells too little."""
 
 CHILDREN = 4
 """Reduced problems of one problem that are asked about, those of the fewest columns first."""
+
+POOR, MORE = 1e-4, 0.1
+"""Share that a polynomial must leave before networks are trained, and of it, what they may leave."""
+
+CLEAR, ALIKE, SURE = 0.12, 5.0, 0.01
+"""Violations by a network's slopes below which moves are made, at most ALIKE times the least one (or SURE).
+
+Right moves are violated by 0.003 to 0.1, wrong ones by 0.2 and more."""
 
 FEWEST_ROWS = 30
 """Rows below which a smooth fit tells nothing."""
@@ -54,7 +65,7 @@ LOG = 0.6
 OFFSET = 0.7
 
 
-QUICK, DEEP = 3.0, 50.0
+QUICK, DEEP = 6.0, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
 
 UNITS = {
@@ -65,11 +76,20 @@ UNITS = {
     "sums": 4.0,
     "handbook": 3.0,
     "modes": 0.3,
+    "match": 3.0,
+    "learn": 1.2,
+    "one_function": 0.2,
+    "any_power": 0.2,
+    "any_rate": 0.8,
+    "two_functions": 0.8,
 }
 """Work of one item; 0.04 for those not named here, which take some 20 ms."""
 
 SLOW = ("ridge", "powers", "sums")
 """Solvers that a quick look asks about one column only: with more they take far longer than all others."""
+
+MATCH = 2.5
+"""Cost of a look at all functions of the library: seconds where the curve is none of them."""
 
 NOISY = 4
 """Fits that are named where none was sharp."""
@@ -89,14 +109,17 @@ def propose(
     """
     search = Search(dataset, budget or Budget(), seed, library)
     waiting: list[Fit] = []
-    for step in Tree(search.models, search.root, deep).run():
+    tree = Tree(search.models, search.root, deep)
+    for step in tree.run():
         for fit in sorted(step, key=lambda f: f.rank):
             if fit.share >= SHARP:
                 waiting.append(fit)
                 continue
-            yield from search.name(fit)
+            yield from search.name(fit, match=False)
             if search.done:
                 return
+            if fit.match is not None and search.best > NAMED:
+                tree.push_match(fit)
     for fit in sorted(waiting, key=lambda f: f.rank)[: NOISY if deep and search.best > SHARP else 0]:
         yield from search.name(fit)
         if search.done:
@@ -105,12 +128,16 @@ def propose(
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """Hold a problem, its price in symbols less what a smooth fit says for it, and its transforms."""
+    """Hold a problem, its price in symbols less what a smooth fit says for it, and its transforms.
+
+    `left` is the share of the table's variance that its polynomial leaves.
+    """
 
     problem: Problem
     price: float
     transforms: int = 0
     last: str = ""
+    left: float = 0.0
 
 
 @dataclass(order=True)
@@ -130,7 +157,8 @@ class Tree:
         self.models, self.deep = models, deep
         self.queue: list[Item] = []
         self.seen: set[tuple] = set()
-        self.count = 0
+        self.count = self.matches = 0
+        self.node: Node | None = None
         self.add(root, 0.0)
 
     def run(self) -> Iterator[list[Fit]]:
@@ -141,12 +169,35 @@ class Tree:
             units = UNITS.get(item.ask.__name__, 0.04)
             self.models.budget.spend(units)
             left -= units
+            self.node = item.node
             yield item.ask(item.node)
 
+    def push_match(self, fit: Fit) -> None:
+        """Queue the look for a sharp curve's name among all functions of the library."""
+        if self.node is None or self.matches >= MOST_MATCHED or fit.match is None:
+            return
+        self.matches += 1
+        named = replace(fit, name=fit.match, match=None)
+
+        def match(_: Node) -> list[Fit]:
+            """Answer with a function of the library."""
+            return [named]
+
+        self.push(MATCH, match, self.node)
+
     def add(
-        self, problem: Problem, price: float, transforms: int = 0, last: str = "", left: float | None = None
+        self,
+        problem: Problem,
+        price: float,
+        transforms: int = 0,
+        last: str = "",
+        left: float | None = None,
+        told: float | None = None,
     ) -> None:
-        """Queue every solver of a problem, unless an equal one was queued before."""
+        """Queue every solver of a problem, unless an equal one was queued before.
+
+        A smooth fit leaves `left` of it; a network that has `told` of a move to it knows better.
+        """
         key = moves.same(problem)
         if key in self.seen:
             return
@@ -154,9 +205,10 @@ class Tree:
         smooth = len(problem.fit) >= FEWEST_ROWS and problem.width <= WIDEST
         if left is None and smooth:
             left = evidence.loss(problem)
-        if left is not None:
-            price += float(np.clip(np.log10((left + 1e-30) / EXPECTED) / DECADES, -3.0, 0.5))
-        node = Node(problem, price, transforms, last)
+        known = min(x for x in (left, told, np.inf) if x is not None)
+        if np.isfinite(known):
+            price += float(np.clip(np.log10((known + 1e-30) / EXPECTED) / DECADES, -3.0, 0.5))
+        node = Node(problem, price, transforms, last, left or 0.0)
         if last != "1/t":  # a ratio's reciprocal is one, too
             self.push(0.2, self.ratio, node)
         if problem.width == 1:
@@ -167,12 +219,20 @@ class Tree:
         else:
             if smooth:
                 self.push(0.3, self.reduce, node)
+                if node.left > POOR:
+                    self.push(1.05, self.learn, node)
             self.push(0.9, self.sum_of_curves, node)
             self.push(1.1, self.product_of_curves, node)
             self.push(2.5, self.ridge, node)
             self.push(3.5, self.powers, node)
             self.push(4.0, self.sums, node)
         self.push(0.4, self.logarithms, node)
+        if problem.width <= extensions.MOST_COLUMNS:
+            self.push(0.45, self.one_function, node)
+            self.push(0.9, self.any_power, node)
+            self.push(1.0, self.any_rate, node)
+            if problem.width <= WIDEST_FOR_TWO:
+                self.push(1.4, self.two_functions, node)
         if transforms < MOST_TRANSFORMS:
             self.push(0.5, self.transform, node)
 
@@ -196,8 +256,24 @@ class Tree:
         """Answer with a ratio of polynomials of logarithms, and of square roots."""
         found = []
         for seen in (moves.in_logarithms(node.problem), moves.in_roots(node.problem)):
-            found += [] if seen is None else ratios.exact(seen)
+            found += [] if seen is None else ratios.exact(seen, within=ratios.EXACT_IN_FUNCTIONS)
         return found
+
+    def one_function(self, node: Node) -> list[Fit]:
+        """Answer with a ratio of polynomials in the columns and one function of some."""
+        return extensions.with_one(node.problem)
+
+    def two_functions(self, node: Node) -> list[Fit]:
+        """Answer with a ratio of polynomials in the columns and two functions of some."""
+        return extensions.with_two(node.problem)
+
+    def any_rate(self, node: Node) -> list[Fit]:
+        """Answer with a ratio of polynomials in the columns and an exponential or a power of any rate."""
+        return extensions.with_rate(node.problem)
+
+    def any_power(self, node: Node) -> list[Fit]:
+        """Answer with any power of a ratio of polynomials."""
+        return extensions.with_power(node.problem)
 
     def sum_of_curves(self, node: Node) -> list[Fit]:
         """Answer with a sum of one curve for each column."""
@@ -225,9 +301,21 @@ class Tree:
 
     def reduce(self, node: Node) -> list[Fit]:
         """Queue problems of fewer columns that lose nothing."""
-        for k, (left, child) in enumerate(moves.reductions(node.problem)[:CHILDREN]):
+        for k, (left, child) in enumerate(suggestions.reductions(node.problem)[:CHILDREN]):
             # what merged away is no longer in a formula's way: a reduced problem comes before its parent
             self.add(child, max(node.price, 0.0) + 0.3 * k, node.transforms, node.last, left)
+        return []
+
+    def learn(self, node: Node) -> list[Fit]:
+        """Queue what a network's slopes allow, where it knows much more than a polynomial."""
+        fit = learned.smooth(node.problem)
+        if fit is None or fit.loss > MORE * node.left:
+            return []
+        found = suggestions.suggested(node.problem, fit)
+        least = max(min((m.violation for m in found), default=np.inf), SURE)
+        clear = [m for m in found if m.violation <= min(ALIKE * least, CLEAR)]
+        for k, child in enumerate([c for m in clear[:CHILDREN] if (c := m.make()) is not None]):
+            self.add(child, max(node.price, 0.0) + 0.2 * k, node.transforms, node.last, told=fit.loss)
         return []
 
     def transform(self, node: Node) -> list[Fit]:

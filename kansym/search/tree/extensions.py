@@ -1,0 +1,317 @@
+"""Laws that are ratios of polynomials in the columns and in a function or two of them.
+
+exp(-k·t) beside k and t, (K·p)^n beside K, cos(a) beside a: each is given a column of its own, its argument
+a product, a quotient, a sum or a difference of columns. Whether y·Q = P for polynomials P and Q in all of
+them is told by the angle between two linear spaces, within a millisecond: many arguments can be asked, and
+even a rate that no column holds is found, as the one where that angle vanishes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import sympy
+from scipy.optimize import minimize_scalar
+
+from kansym.search.rational import monomials
+from kansym.search.structure.models import Fit
+from kansym.search.structure.problem import Problem
+from kansym.search.tree import moves, ratios
+
+MOST_COLUMNS = 5
+
+MOST_UNKNOWNS, MOST_WITH_RATE = 84, 64
+"""Coefficients of P and Q together; fewer where a rate is looked for, which takes a hundred looks."""
+
+SPARE = 30
+"""Rows beyond the number of coefficients."""
+
+NULL, GAP = 1e-11, 1e-2
+"""Sine of the angle that counts as zero, and as a share of the next one: approximations fall off gently."""
+
+WIDEST, NARROWEST = 30.0, 0.02
+"""Spans of an exponent: beyond the first one row outweighs all others, below the second it is a line."""
+
+SLOWEST, FASTEST, RATES = 0.25, 30.0, 40
+"""Spans of an exponent with a rate from no column, and how many rates are tried; the best are refined."""
+
+LEAST = ((2, 1), (3, 1))
+"""Degrees that are looked at beside the largest ones: those come so near that nothing shows any more."""
+
+FIRST_STEPS, PROMISING = 14, 30.0
+"""Steps that must lower the sine by this factor, which falls to zero in a straight line, or it is left."""
+
+CLOSING = (1e-4, 1e-6, 1e-8, 1e-10)
+"""Distances in log k from which two straight lines are followed to where they meet, at zero."""
+
+DIGITS, ROUND = 7, 1e-3
+"""Digits of a rate that are tried, and how far it may be moved for fewer of them."""
+
+NEARLY = 1e-8
+"""Relative RMS error of a ratio whose rate was found to ten digits: the formula's own fit does the rest."""
+
+MOST_IN_ONE = 8
+"""Coefficients of a ratio in one column and its extensions: more come near to any smooth curve."""
+
+DEGREES = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 1), (3, 2), (2, 3), (4, 1), (3, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Extension:
+    """Hold a column that a function of the columns gives, with its formula."""
+
+    values: np.ndarray
+    formula: sympy.Expr
+
+
+def with_one(problem: Problem) -> list[Fit]:
+    """Return the ratio of polynomials that needs one function of the columns, if there is one."""
+    return _first(problem, ((e,) for e in _extensions(problem)))
+
+
+def with_two(problem: Problem) -> list[Fit]:
+    """Return the ratio of polynomials that needs two functions of the columns, if there is one."""
+    return _first(problem, itertools.combinations(_extensions(problem), 2))
+
+
+def with_rate(problem: Problem) -> list[Fit]:
+    """Return the ratio of polynomials in the columns and exp(k·u) or u^k, k any number, if there is one."""
+    rows = _rows(problem)
+    if rows is None:
+        return []
+    for argument in _scaled(problem):
+        for rate in _rates(problem, rows, argument):
+            made = _exponential(argument, rate)
+            if made is not None and (found := _confirmed(problem, rows, (made,), NEARLY)):
+                return found
+    return []
+
+
+def with_power(problem: Problem) -> list[Fit]:
+    """Return the power, any, of a ratio of polynomials in the columns that a target of one sign is, if so."""
+    rows = _rows(problem)
+    if rows is None or np.ptp(np.sign(problem.y)) or not np.all(problem.y):
+        return []
+    for k in _exponents_of_target(problem, rows):
+        raised = moves.raised(problem, k)
+        if raised is not None and (found := _confirmed(raised, rows, (), NEARLY)):
+            return found
+    return []
+
+
+def _first(problem: Problem, choices: Iterable[tuple[Extension, ...]]) -> list[Fit]:
+    rows = _rows(problem)
+    if rows is None:
+        return []
+    return next((found for chosen in choices if (found := _confirmed(problem, rows, chosen))), [])
+
+
+def _rows(problem: Problem) -> np.ndarray | None:
+    """Return the rows that tell, None where they cannot."""
+    rows = problem.fit[: MOST_UNKNOWNS + SPARE]
+    Z, y = problem.Z[rows], problem.y[rows]
+    good = np.all(np.isfinite(y)) and np.all(np.isfinite(Z)) and np.ptp(y) > 0
+    return rows if good and problem.width <= MOST_COLUMNS else None
+
+
+def _confirmed(
+    problem: Problem,
+    rows: np.ndarray,
+    chosen: tuple[Extension, ...],
+    within: float = ratios.EXACT_IN_FUNCTIONS,
+) -> list[Fit]:
+    """Return the ratio in the columns and the chosen extensions, where some rows and then all show one."""
+    Z = np.column_stack([problem.Z[rows], *(e.values[rows] for e in chosen)])
+    sizes = [d for d in DEGREES if _size(Z.shape[1], d) <= min(MOST_UNKNOWNS, len(rows) - SPARE)]
+    largest = [d for d in sizes if not any(e != d and e[0] >= d[0] and e[1] >= d[1] for e in sizes)]
+    tops = [d for d in largest if _vanishes(_sines(Z, problem.y[rows], d))]
+    if not tops:
+        return []
+    small = [d for d in sizes if any(d[0] <= t[0] and d[1] <= t[1] for t in tops)]
+    every = np.column_stack([problem.Z, *(e.values for e in chosen)])
+    view = problem.columns(every, (*problem.formulas, *(e.formula for e in chosen)))
+    found = ratios.exact(view, sorted(small, key=lambda d: _size(Z.shape[1], d)), ratios.EXACT_IN_FUNCTIONS)
+    return [f for f in found if problem.width > 1 or f.price <= 3.0 * MOST_IN_ONE]
+
+
+def _size(columns: int, degree: tuple[int, int]) -> int:
+    return sum(len(_exponents(columns, d)) for d in degree)
+
+
+@cache
+def _exponents(columns: int, degree: int) -> np.ndarray:
+    return monomials.exponents(columns, degree)
+
+
+def _sines(Z: np.ndarray, y: np.ndarray, degree: tuple[int, int], w: np.ndarray | None = None) -> np.ndarray:
+    """Return the sines of the angles between y·(polynomials Q) and polynomials P, largest first.
+
+    Both spaces have orthonormal bases, so that relations of the columns among themselves do not count. `w`
+    are root weights of the rows.
+    """
+    E = _exponents(Z.shape[1], max(degree))
+    M = monomials.columns(Z / np.maximum(np.abs(Z).max(0), 1e-300), E)
+    M = M if w is None else M * w[:, None]
+    above, below = (np.linalg.qr(M[:, E.sum(axis=1) <= d])[0] for d in degree)
+    turned = np.linalg.qr(y[:, None] * below)[0]
+    return np.linalg.svd(turned - above @ (above.T @ turned), compute_uv=False)
+
+
+def _vanishes(sines: np.ndarray) -> bool:
+    """Tell whether some sines are zero to rounding and clearly smaller than the others."""
+    if not np.all(np.isfinite(sines)):
+        return False
+    zeros = int(np.sum(sines < NULL))
+    return zeros > 0 and (zeros == len(sines) or bool(sines[-zeros] < GAP * sines[-zeros - 1]))
+
+
+def _rates(problem: Problem, rows: np.ndarray, argument: Extension) -> Iterator[float]:
+    """Yield rates k for which exp(k·argument) makes the target a ratio."""
+    u, Z, y = argument.values[rows], problem.Z[rows], problem.y[rows]
+    middle = float(np.median(u))
+
+    def seen(rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        e = np.exp(rate * (u - middle))
+        return np.column_stack([Z, e]), y, e
+
+    yield from _vanishing(seen, problem.width + 1, float(np.ptp(argument.values)), len(rows))
+
+
+def _exponents_of_target(problem: Problem, rows: np.ndarray) -> Iterator[float]:
+    """Yield exponents k for which the k-th power of a target of one sign is a ratio."""
+    y = np.abs(problem.y[rows])
+    u = np.log(y / np.median(y))
+    for sign in (1, -1):
+
+        def seen(rate: float, sign: int = sign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            power = np.exp(sign * rate * u)
+            return problem.Z[rows], power, power
+
+        for k in _vanishing(seen, problem.width, float(np.ptp(u)), len(rows)):
+            yield sign * k
+
+
+def _vanishing(seen: Callable, columns: int, span: float, rows: int) -> Iterator[float]:
+    """Yield where the sine vanishes of what is `seen` at a rate: columns, target, and what grows with it."""
+    sizes = [d for d in DEGREES if _size(columns, d) <= min(MOST_WITH_RATE, rows - SPARE)]
+    if not (span > 0 and np.isfinite(span)):
+        return
+    largest = [d for d in sizes if not any(e != d and e[0] >= d[0] and e[1] >= d[1] for e in sizes)]
+    grid = np.log(np.geomspace(SLOWEST, FASTEST, RATES) / span)
+    for degree in dict.fromkeys((*(d for d in sizes if d in LEAST), *largest)):
+        some = slice(_size(columns, degree) + SPARE)
+
+        def sine(log_rate: float, degree: tuple = degree, some: slice = some) -> float:
+            Z, y, grown = (part[some] for part in seen(np.exp(log_rate)))
+            # where it is large its highest power alone would count, elsewhere its lowest
+            value = float(_sines(Z, y, degree, (1 + grown) ** -max(degree))[-1])
+            return value if np.isfinite(value) else 1.0
+
+        values = np.array([sine(k) for k in grid])
+        lows = [i for i in range(1, RATES - 1) if values[i] <= min(values[i - 1], values[i + 1])]
+        for i in sorted(lows, key=lambda i: values[i] / min(values[i - 1], values[i + 1]))[:2]:
+            ends = (float(grid[i - 1]), float(grid[i + 1]))
+            best = minimize_scalar(sine, bounds=ends, method="bounded", options={"maxiter": FIRST_STEPS})
+            if not best.fun < values[i] / PROMISING:
+                continue
+            at = float(best.x)
+            for step in CLOSING:
+                left, right = sine(at - step), sine(at + step)
+                at += step * (left - right) / max(left + right, 1e-300)
+            if sine(at) < NULL:
+                yield _shortest(float(np.exp(at)), sine)
+
+
+def _shortest(rate: float, sine: Callable[[float], float]) -> float:
+    """Return the number of fewest digits near a rate that does as well: where degrees are high, many do."""
+    short = (float(f"{rate:.{digits}g}") for digits in range(1, DIGITS))
+    return next((r for r in short if abs(r - rate) < ROUND * rate and sine(float(np.log(r))) < NULL), rate)
+
+
+def _exponential(argument: Extension, rate: float = 1.0) -> Extension | None:
+    """Return exp(rate·argument); None where it spans too much or too little."""
+    u, formula = rate * argument.values, argument.formula
+    if not np.all(np.isfinite(u)) or not NARROWEST < np.ptp(u) < WIDEST:
+        return None
+    top = float(u.max())
+    power = sympy.Integer(1) if rate == 1 else sympy.Float(rate)
+    logs = [f for f in sympy.Mul.make_args(formula) if isinstance(f, sympy.log)]
+    written = sympy.exp(power * formula)
+    if logs:
+        written = logs[0].args[0] ** (power * formula / logs[0])
+    if abs(top) < WIDEST:
+        return Extension(np.exp(u), written)
+    return Extension(np.exp(u - top), written * sympy.exp(-sympy.Float(top)))
+
+
+def _extensions(problem: Problem) -> list[Extension]:
+    """Return exponentials, logarithms, sines and cosines of columns and of what two or three of them make."""
+    if problem.width > MOST_COLUMNS:
+        return []
+    plain = _arguments(problem)
+    made = [_exponential(a) for a in (*plain, *_powers(problem))]
+    d = problem.width
+    with np.errstate(all="ignore"):
+        for a in plain[: d * (d + 1) // 2 + d * (d - 1)]:  # the sums are left out
+            if np.all(a.values > 0):
+                made.append(Extension(np.log(a.values), sympy.log(a.formula)))
+            if NARROWEST < np.ptp(a.values) < WIDEST:
+                made += [Extension(f(a.values), g(a.formula)) for f, g in _TURNS]
+    return [e for e in made if e is not None]
+
+
+_TURNS = ((np.cos, sympy.cos), (np.sin, sympy.sin))
+
+
+@np.errstate(all="ignore")
+def _arguments(problem: Problem) -> list[Extension]:
+    """Return the columns, their products, quotients and differences, and sums of two times a third."""
+    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
+    found = list(columns)
+    found += [(a * b, f * g) for (a, f), (b, g) in itertools.combinations(columns, 2)]
+    found += [(a / b, f / g) for (a, f), (b, g) in itertools.permutations(columns, 2)]
+    found += [(a - b, f - g) for (a, f), (b, g) in itertools.combinations(columns, 2)]
+    for (a, f), (b, g), (c, h) in _threes(columns):
+        found += [(c * (a + b), h * (f + g)), (c * (a - b), h * (f - g))]
+    return [Extension(v, f) for v, f in found if np.all(np.isfinite(v))]
+
+
+@np.errstate(all="ignore")
+def _powers(problem: Problem) -> list[Extension]:
+    """Return x·log(u), u a column, one and a column, a quotient or a product: their exponentials are u^x."""
+    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
+    found = []
+    for (a, f), (b, g) in itertools.permutations(columns, 2):
+        found += [(b, g, a, f), (b, g, 1 + a, 1 + f), (b, g, 1 - a, 1 - f)]
+    for (a, f), (b, g), (c, h) in _threes(columns):
+        found += [(c, h, a / b, f / g), (c, h, a * b, f * g)]
+    return [
+        Extension(x * np.log(u), f * sympy.log(g))
+        for x, f, u, g in found
+        if np.all(u > 0) and np.all(np.isfinite(np.log(u)))
+    ]
+
+
+@np.errstate(all="ignore")
+def _scaled(problem: Problem) -> list[Extension]:
+    """Return arguments whose rate is unknown: columns, products, quotients, their squares and logarithms."""
+    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
+    pairs = list(itertools.combinations(columns, 2))
+    products = [(a * b, f * g) for (a, f), (b, g) in pairs]
+    quotients = [(a / b, f / g) for (a, f), (b, g) in pairs]
+    logs = [(np.log(v), sympy.log(f)) for v, f in (*columns, *quotients, *products) if np.all(v > 0)]
+    inverse = [(1 / v, 1 / f) for v, f in columns]
+    squares = [(v * v, f * f) for v, f in columns]
+    every = (*columns, *logs, *quotients, *products, *inverse, *squares)
+    return [Extension(v, f) for v, f in every if np.all(np.isfinite(v))]
+
+
+def _threes(columns: list) -> Iterator[tuple]:
+    """Yield every pair of columns with every third one."""
+    for k, third in enumerate(columns):
+        for first, second in itertools.combinations([c for i, c in enumerate(columns) if i != k], 2):
+            yield first, second, third

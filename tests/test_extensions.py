@@ -1,0 +1,81 @@
+"""Ratios of polynomials in columns and functions of them: rates in columns and in none, any power."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kansym.data.dataset import from_arrays
+from kansym.formula.program import Program
+from kansym.search.structure.problem import problem
+from kansym.search.tree import extensions, learned, suggestions
+
+
+def posed(law, names, ranges, rows=500, noise=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    low, high = np.array(ranges, float).T
+    X = rng.uniform(low, high, (rows, len(names)))
+    y = law(*X.T)
+    return problem(from_arrays(X, y + noise * np.std(y) * rng.normal(size=rows), list(names)))
+
+
+ONE, TWO, RATE = extensions.with_one, extensions.with_two, extensions.with_rate
+LAWS = {
+    "a rate in a column": (ONE, lambda c, k, t: c * (1 - np.exp(-k * t)) / k, "ckt", [(1, 3)] * 3),
+    "a column's power": (ONE, lambda r, n: r / (1 - (1 + r) ** -n), "rn", [(0.01, 0.2), (1, 20)]),
+    "a logarithm": (ONE, lambda a, b: (a - b) / np.log(a / b), "ab", [(5, 9), (1, 4)]),
+    "two rates": (TWO, lambda a, b, t: (np.exp(-a * t) - np.exp(-b * t)) / (b - a), "abt",
+                  [(0.2, 1), (1.5, 3), (0, 4)]),
+    "a rate in no column": (RATE, lambda a, b, t: (a + b * t) / (1 + np.exp(-1.37 * t)), "abt",
+                            [(1, 3), (1, 3), (-3, 3)]),
+    "a power in no column": (RATE, lambda a, x: a + x**0.43, "ax", [(1, 3), (0.1, 9)]),
+}  # fmt: skip
+
+
+def test_any_power_of_a_ratio():
+    asked = posed(lambda a, x: (a + x) ** -1.7, "ax", [(1, 3), (0.1, 9)])
+    fit = extensions.with_power(asked)[0]
+    formula = fit.problem.finish(fit.name()[0].write())
+    values = Program.compile(formula, asked.formulas).value(asked.Z)
+    assert np.max(np.abs(values - asked.y)) < 1e-7
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_law_is_found_and_holds_elsewhere(name):
+    solver, law, names, ranges = LAWS[name]
+    asked = posed(law, names, ranges)
+    fit = solver(asked)[0]
+    formula = asked.finish(fit.name()[0].write())
+    fresh = posed(law, names, ranges, rows=50, seed=3)
+    values = Program.compile(formula, asked.formulas).value(fresh.Z)
+    assert np.max(np.abs(values - fresh.y)) < 1e-7 * np.max(np.abs(fresh.y))
+
+
+@pytest.mark.parametrize("solver", [extensions.with_one, extensions.with_rate, extensions.with_power])
+def test_noise_and_other_curves_are_no_ratio(solver):
+    assert not solver(posed(lambda c, k: np.exp(-c * k), "ck", [(1, 3)] * 2, noise=1e-3))
+    assert not solver(posed(lambda c, k: np.arctan(np.sin(c) + 2 * k) + c**3.3, "ck", [(1, 3)] * 2))
+
+
+def test_too_many_columns_are_left_alone():
+    wide = posed(lambda *x: np.sum(x, axis=0), "abcdef", [(1, 3)] * 6)
+    assert not extensions.with_one(wide) and not extensions.with_rate(wide)
+
+
+def test_a_relation_of_the_columns_says_nothing_of_the_target():
+    """exp(log u) is u: the rate one must not pass for a law of noise."""
+    rough = posed(lambda a, b: np.sign(np.sin(40 * a * b)), "ab", [(1, 3)] * 2)
+    assert not extensions.with_rate(rough)
+
+
+def test_slopes_of_networks_show_the_right_move():
+    """A wave that no polynomial of a hundred terms follows."""
+    asked = posed(lambda x, y, z: np.exp(-((x - y) ** 2)) * np.cos(3 * z), "xyz", [(-2, 2)] * 3, rows=1000)
+    fit = learned.smooth(asked)
+    first, *others = suggestions.suggested(asked, fit)
+    assert fit.loss < 0.01 and first.violation < 0.1 and all(m.violation > 0.1 for m in others)
+    assert str(first.make().formulas[-1]) == "x - y"
+
+
+def test_few_rows_train_no_network():
+    assert learned.smooth(posed(lambda a, b: a * b, "ab", [(1, 3)] * 2, rows=100)) is None
