@@ -18,7 +18,7 @@ from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
-from kansym.search.families import modes
+from kansym.search.families import kinks, modes
 from kansym.search.families.described import Fit, length
 from kansym.search.families.family import INPUTS, MOST_INPUTS, Families, Family, Start
 from kansym.search.families.projection import (
@@ -86,9 +86,9 @@ def propose(
     inputs = symbols(dataset.names)
     unit = float(np.sum((rows.w * (rows.y - np.average(rows.y, weights=rows.w**2))) ** 2))
     for found in best(rows, list(chosen.values()), budget):
-        yield Candidate(
-            found.fitted.cost / max(unit, 1e-300), found.fitted.form.family, found.expression(inputs)
-        )
+        formula = found.expression(inputs)
+        if library is None or kinks.allowed(formula, library):
+            yield Candidate(found.fitted.cost / max(unit, 1e-300), found.fitted.form.family, formula)
 
 
 def best(rows: Rows, families: Sequence[Family], budget: Budget) -> list[Fit]:
@@ -100,7 +100,7 @@ def best(rows: Rows, families: Sequence[Family], budget: Budget) -> list[Fit]:
         looks: list[Assigned] = [(f, (0,)) for f in others]
         if sums and not budget.exhausted:
             budget.spend(WORK * len(sums))
-            found += modes.modes(rows)
+            found += modes.modes(rows) + kinks.kinks(rows)
     else:
         looks = _glanced(families, rows, budget)
     for family, columns in looks:

@@ -22,7 +22,7 @@ from kansym.functions.library import Function, Library
 from kansym.functions.library import X as ARGUMENT
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
-from kansym.search.families import modes
+from kansym.search.families import kinks, modes
 from kansym.search.families.classics import finished, rough
 from kansym.search.families.described import Fit, length
 from kansym.search.families.family import INPUTS, Families, Family, Form, Start
@@ -135,7 +135,7 @@ def named(
     if plain or not chosen:
         sums, others = modes.parted(single)
         if sums or (not chosen and library.spans(sympy.exp(H) * sympy.sin(H))):
-            looks.append(partial(modes.modes, rows, thorough))
+            looks += [partial(modes.modes, rows, thorough), partial(kinks.kinks, rows)]
         looks += [partial(rough, family, (0,), rows) for family in others]
     if thorough:
         short = [f for f in single if len(f.form(1).constants) <= MOST_CONSTANTS and not f.inside]
@@ -148,7 +148,7 @@ def named(
             break
         budget.spend(WORK)
         found += look()
-    return finished(found, rows)
+    return finished([f for f in found if kinks.allowed(f.fitted.form.formula, library)], rows)
 
 
 def _changed(families: list[Family], rows: Rows, library: Library) -> Iterator[tuple[Form, Rows, Form]]:

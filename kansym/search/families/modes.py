@@ -114,11 +114,12 @@ def _turns(rows: Rows) -> float:
 
 
 @np.errstate(all="ignore")
-def modes(rows: Rows, thorough: bool = True) -> list[Fit]:
+def modes(rows: Rows, thorough: bool = True, most: int = MOST_MODES) -> list[Fit]:
     """Return the sums of decays and waves that describe rows of one input best, the shortest first.
 
-    A look that is not `thorough` takes a spectrum only where the equation's modes leave so much that there
-    may be many waves, and simplifies what is exact only: what it is for are rows without noise.
+    There are at `most` so many modes. A look that is not `thorough` is for rows without noise: it takes
+    a spectrum only where the equation's modes leave so much that there may be many waves, and simplifies what
+    is exact only.
     """
     x = rows.X[:, 0]
     if len(np.unique(x)) < FEWEST_ROWS or np.ptp(rows.y) == 0:
@@ -126,7 +127,7 @@ def modes(rows: Rows, thorough: bool = True) -> list[Fit]:
     table = _Table.of(rows)
     found: list[Found] = []
     for look in (_by_equation, _by_spectrum):
-        found += look(table)
+        found += look(table, most)
         least = min((fit.fitted.cost for _, fit in found), default=math.inf)
         if thorough or least < NEARLY * table.power:
             seen: set[tuple] = set()
@@ -198,7 +199,7 @@ def _projected(start: Sum, others: np.ndarray, table: _Table) -> tuple[np.ndarra
     return Q @ (Q.T @ y) - y, slopes - Q @ (Q.T @ slopes), linear
 
 
-def _by_equation(table: _Table) -> list[Found]:
+def _by_equation(table: _Table, most: int) -> list[Found]:
     """Return sums whose rates are roots of the differential equation that the rows obey, one for each order.
 
     y = a1·∫y + a2·∫∫y + ... + a polynomial, so that the rates are the roots of z^K - a1·z^(K-1) - ...; of the
@@ -209,7 +210,7 @@ def _by_equation(table: _Table) -> list[Found]:
     y = np.bincount(at, weights=table.w**2 * table.y) / count
     w = np.sqrt(count / count.max())
     integrals, now, found = [], y, []
-    for order in range(1, MOST_MODES + 1):
+    for order in range(1, most + 1):
         now = PchipInterpolator(u, now).antiderivative()(u)
         integrals.append(now)
         starts = []
@@ -242,12 +243,12 @@ def _modes_of(roots: np.ndarray) -> Iterator[Mode]:
             yield Mode(float(np.clip(-root.real, -20.0, 1e4)))
 
 
-def _by_spectrum(table: _Table) -> list[Found]:
+def _by_spectrum(table: _Table, most: int) -> list[Found]:
     """Return sums that grow by the mode that explains most of what is left, above a constant and a bend."""
     found: list[Found] = []
     for base in BASES:
         now, best = Sum((), base), math.inf
-        for _ in range(MOST_MODES):
+        for _ in range(most):
             start = _grown(now, table)
             if start is None or (done := _fitted(start, table, STEPS)) is None:
                 break

@@ -15,7 +15,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
-from kansym.search.families import classics, described, modes
+from kansym.search.families import classics, described, kinks, modes
 from kansym.search.families.family import Families
 from kansym.search.families.projection import Rows
 from kansym.search.structure import curve, inners
@@ -163,6 +163,11 @@ def _by_modes(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, 
     return _described(modes.modes(rows, thorough=False), rows)
 
 
+def _by_sides(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+    rows = Rows(h[:, None], t, w / w.max()).thinned(CURVE_ROWS)
+    return _described(kinks.kinks(rows), rows)
+
+
 def _described(fits: list[described.Fit], rows: Rows) -> list[tuple[float, float, Formula]]:
     """Return the share of a curve's variance that each fit leaves, its price, and its formula."""
     total = float(np.sum((rows.w * (rows.y - np.average(rows.y, weights=rows.w**2))) ** 2))
@@ -186,6 +191,11 @@ def handbook(problem: Problem) -> list[Fit]:
 def modes_of(problem: Problem) -> list[Fit]:
     """Return the sums of decays and waves that a problem of one column is near to, as fits to be proposed."""
     return _alone(problem, "decays and waves", _by_modes)
+
+
+def sides_of(problem: Problem) -> list[Fit]:
+    """Return the curves that bend or jump at a place and are near to a problem of one column."""
+    return _alone(problem, "two sides", _by_sides)
 
 
 Namer = Callable[[np.ndarray, np.ndarray, np.ndarray], list[tuple[float, float, Formula]]]

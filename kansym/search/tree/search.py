@@ -213,6 +213,8 @@ class Tree:
             self.push(0.2, self.ratio, node)
         if problem.width == 1:
             self.push(0.5, self.modes, node)
+            if not transforms:
+                self.push(0.9, self.sides, node)
             self.push(1.0, self.ridge, node)
             self.push(1.6, self.powers, node)
             self.push(2.0, self.handbook, node)
@@ -290,6 +292,10 @@ class Tree:
     def modes(self, node: Node) -> list[Fit]:
         """Answer with a sum of decays and waves."""
         return parts.modes_of(node.problem)
+
+    def sides(self, node: Node) -> list[Fit]:
+        """Answer with a curve that bends or jumps at a place."""
+        return parts.sides_of(node.problem)
 
     def powers(self, node: Node) -> list[Fit]:
         """Answer with a sum of power laws."""
