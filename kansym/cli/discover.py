@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ from kansym.cli.result import document, show, write
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
+    from kansym.data.scan import Scan
+    from kansym.data.table import Table
     from kansym.pipeline.checkpoint import Checkpoint
     from kansym.pipeline.flow import Options
     from kansym.pipeline.run import Run
@@ -143,7 +146,8 @@ def discover(
         writable(out or Path("."))
     if many.asked(options):
         return many.search(data, options, settings, out, report, as_json, quiet)
-    datasets = read_each(data, options)
+    large = _large(data, options, settings.seed, quiet)
+    datasets = read_each(data if large is None else large[1], options)
     if time_limit is not None:
         settings = replace(settings, time_limit=time_limit / len(datasets))
     kept = [_kept(d, settings, out, len(datasets), report) for d in datasets]  # so that all can be resumed
@@ -159,6 +163,8 @@ def discover(
             from kansym.pipeline import flow as pipeline
 
             run = pipeline.discover(dataset, options=settings, progress=watcher, checkpoint=checkpoint)
+            if large is not None and run.stop_reason != "interrupted":
+                run = _on_all_rows(run, dataset, large[0], options, watcher)
         if not quiet:
             say(n for n in run.data["notes"] if n not in dataset.notes)
         said |= dict.fromkeys((*dataset.notes, *run.data["notes"]))
@@ -193,6 +199,36 @@ def _classify(
     if not quiet:
         say(notes)
     return 0
+
+
+def _large(data: str, options: dict[str, Any], seed: int, quiet: bool) -> tuple[Scan, Table] | None:
+    """Return the scan of a table that is too large for memory, and the sample to search; None for others."""
+    from kansym.base.budget import Progress
+    from kansym.data.scan import Scan
+
+    found = Scan.of(data, options["decimal"], options["thousands"])
+    if found is None:
+        return None
+    begun = time.monotonic()
+    with progress.Watcher(quiet) as watcher:
+
+        def told(rows: int) -> None:
+            seconds = time.monotonic() - begun
+            watcher(Progress(f"drawing a sample of {found.rows} rows", None, f"{rows} rows", 0.0, seconds))
+
+        return found, found.sample(seed, told=told)
+
+
+def _on_all_rows(
+    run: Run, dataset: Dataset, scan: Scan, options: dict[str, Any], watcher: progress.Watcher
+) -> Run:
+    """Return the run with its front fitted to every row of a table that was scanned."""
+    from kansym.data.scan import Reading
+    from kansym.pipeline.beyond import on_all_rows
+
+    units = dict(dataset.unit_texts or {})
+    some = (options["sigma"], options["relative_error"], units)
+    return on_all_rows(run, dataset, Reading(scan, dataset.target, dataset.made, *some), watcher)
 
 
 def _kept(

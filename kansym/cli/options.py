@@ -157,7 +157,7 @@ def read(data: str, options: dict[str, Any]) -> Dataset:
     return found[0]
 
 
-def read_each(data: str, options: dict[str, Any]) -> list[Dataset]:
+def read_each(data: str | Table, options: dict[str, Any]) -> list[Dataset]:
     """Return the datasets that the table options describe, one a target; no target is another's input."""
     from kansym.data.table import read_table
 

@@ -7,6 +7,7 @@ the exact value beside it: one Gauss–Newton step from the finished formula, al
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +26,41 @@ CONTRADICTED = 2.5
 
 
 @dataclass
-class _Freed:
-    """Collect the numbers of a formula by position, each as a symbol of its own."""
+class Freed:
+    """Hold a formula's `template` with a symbol for each of its numbers, by position: value and role."""
 
     symbols: list[sympy.Symbol]
     exact: list[sympy.Expr]
     roles: list[str]
+    template: sympy.Expr = sympy.S.Zero
+
+    @staticmethod
+    def of(expression: sympy.Expr) -> Freed:
+        """Return a formula with its numbers freed."""
+        freed = Freed([], [], [])
+        freed.template = freed.visit(expression)
+        return freed
+
+    @property
+    def measured(self) -> list[int]:
+        """Return the positions of the numbers that are no exact ones."""
+        return [i for i, v in enumerate(self.exact) if v.has(sympy.Float)]
+
+    @property
+    def start(self) -> np.ndarray:
+        """Return the numbers' values (p,)."""
+        return np.array([float(v) for v in self.exact])
+
+    def program(self, columns: Sequence[sympy.Symbol]) -> Program:
+        """Return the compiled template, all its numbers free."""
+        return Program.compile(self.template, columns, self.symbols, self.start)
+
+    def moved(self, steps: Mapping[int, float]) -> sympy.Expr:
+        """Return the formula with some of its numbers moved by these steps."""
+        values: list[sympy.Expr] = list(self.exact)
+        for i, step in steps.items():
+            values[i] = sympy.Float(float(values[i]) + float(step), 17)
+        return self.template.xreplace(dict(zip(self.symbols, values, strict=True)))
 
     def new(self, value: sympy.Expr, role: str) -> sympy.Symbol:
         symbol = sympy.Symbol(f"c{len(self.symbols)}", real=True)
@@ -72,20 +102,26 @@ def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:
     number shows theta + (J'J)^-1 J'(y - f), J the derivatives for all numbers at once; where the rows do
     not determine them all, exact ones are held until they do. Floats come first.
     """
-    freed = _Freed([], [], [])
-    template = freed.visit(expression)
+    freed = Freed.of(expression)
     if not freed.symbols:
         return ()
-    start = np.array([float(v) for v in freed.exact])
-    program = Program.compile(template, rows.symbols, freed.symbols, start)
-    values, J = program.jacobian(rows.X)
+    values, J = freed.program(rows.symbols).jacobian(rows.X)
     r = rows.y - values
     if rows.weights is not None:
         root = np.sqrt(rows.weights)
         r, J = r * root, J * root[:, None]
     ok = np.isfinite(r) & np.all(np.isfinite(J), axis=1)
-    r, J = r[ok], J[ok]
-    floats = [i for i, v in enumerate(freed.exact) if v.has(sympy.Float)]
+    return told(freed, J[ok], r[ok], int(ok.sum()), rows.variance)
+
+
+def told(
+    freed: Freed, J: np.ndarray, r: np.ndarray, count: int, variance: Callable[[float, int], float]
+) -> tuple[Constant, ...]:
+    """Return what :func:`numbers` does from slopes J (m, p) and residuals r (m,) that stand for `count` rows.
+
+    `variance` is the noise's, from a mean squared residual and a number of constants.
+    """
+    start, floats = freed.start, freed.measured
     exact = [i for i in range(len(start)) if i not in floats]
     held: list[int] = []
     for i in reversed(exact):
@@ -95,8 +131,8 @@ def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:
     kept = [j for j in floats + exact if j not in held]
     if not kept or not _determined(J[:, kept]):
         kept = floats
-    fitted = _estimate(start, J, r, floats, rows)
-    freed_fit = _estimate(start, J, r, kept, rows)
+    fitted = _estimate(start, J, r, floats, count, variance)
+    freed_fit = _estimate(start, J, r, kept, count, variance)
     return tuple(
         Constant(freed.roles[j], start[j], fitted[j][1])
         if j in floats
@@ -111,8 +147,7 @@ def loosened(expression: sympy.Expr, rows: Rows) -> sympy.Expr | None:
 
     An exponent is contradicted where a free fit differs from it by more than CONTRADICTED standard errors.
     """
-    freed = _Freed([], [], [])
-    template = freed.visit(expression)
+    freed = Freed.of(expression)
     found = numbers(expression, rows)
     if not any(c.exact is not None and _off(c) > CONTRADICTED for c in found):
         return None
@@ -122,7 +157,7 @@ def loosened(expression: sympy.Expr, rows: Rows) -> sympy.Expr | None:
         constant = roles.get(role)
         free = constant is not None and not value.has(sympy.Float) and _off(constant) > CONTRADICTED
         swap[symbol] = sympy.Float(constant.value, 17) if free and constant is not None else value
-    changed = template.xreplace(swap)
+    changed = freed.template.xreplace(swap)
     return None if changed == expression else changed
 
 
@@ -138,27 +173,30 @@ def slopes(expression: sympy.Expr, rows: Rows) -> np.ndarray:
 
     Where the rows do not determine all of them, exact ones are held until they do.
     """
-    freed = _Freed([], [], [])
-    template = freed.visit(expression)
+    freed = Freed.of(expression)
     if not freed.symbols:
         return np.zeros((len(rows.y), 0))
-    start = np.array([float(v) for v in freed.exact])
-    _, J = Program.compile(template, rows.symbols, freed.symbols, start).jacobian(rows.X)
+    _, J = freed.program(rows.symbols).jacobian(rows.X)
     if rows.weights is not None:
         J = J * np.sqrt(rows.weights)[:, None]
     J = np.where(np.isfinite(J).all(axis=1)[:, None], J, 0.0)
-    kept = [i for i, v in enumerate(freed.exact) if v.has(sympy.Float)]
-    for i in range(len(start)):
+    kept = freed.measured
+    for i in range(len(freed.symbols)):
         if i not in kept and _determined(J[:, [*kept, i]]):
             kept.append(i)
     return J[:, kept]
 
 
 def _estimate(
-    start: np.ndarray, J: np.ndarray, r: np.ndarray, kept: list[int], rows: Rows
+    start: np.ndarray,
+    J: np.ndarray,
+    r: np.ndarray,
+    kept: list[int],
+    count: int,
+    variance: Callable[[float, int], float],
 ) -> dict[int, tuple[float, float]]:
     """Return free-fit value and standard error of the kept numbers, all others held."""
-    if not kept or len(r) <= len(kept):
+    if not kept or count <= len(kept):
         return {}
     scale = np.linalg.norm(J[:, kept], axis=0)
     scale[scale == 0] = 1.0
@@ -166,8 +204,8 @@ def _estimate(
     s = np.maximum(s, 1e-14 * s[0])
     step = (Vt.T / s) @ (U.T @ r) / scale
     remaining = r - J[:, kept] @ step
-    variance = rows.variance(float(remaining @ remaining) / len(r), len(kept))
-    errors = np.sqrt(variance * np.sum((Vt.T / s) ** 2, axis=1)) / scale
+    shown = variance(float(remaining @ remaining) / count, len(kept))
+    errors = np.sqrt(shown * np.sum((Vt.T / s) ** 2, axis=1)) / scale
     return {
         j: (float(start[j] + change), float(error))
         for j, change, error in zip(kept, step, errors, strict=True)

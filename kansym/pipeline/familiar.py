@@ -14,11 +14,14 @@ from kansym.search.families.customary import customary
 from kansym.search.families.family import Families
 
 
-def in_customary_constants(law: Law, rows: Rows, families: Families, chosen: bool) -> Law:
+def in_customary_constants(
+    law: Law, rows: Rows, families: Families, chosen: bool, variance: float | None = None
+) -> Law:
     """Return a law with its family's name, form and constants; the law itself where it belongs to none.
 
     The chosen law is compared with every family, those of fewest constants first; others with the one that
-    proposed them. A law of exact numbers that is written as its family writes it keeps its own report.
+    proposed them; `variance` is the noise's where the rows do not tell it. A law of exact numbers that is
+    written as its family writes it keeps its own report.
     """
     if not chosen:
         families = families.only([law.source]) if law.source in families else Families(())
@@ -26,7 +29,8 @@ def in_customary_constants(law: Law, rows: Rows, families: Families, chosen: boo
         return law
     root = np.ones(len(rows.y)) if rows.weights is None else np.sqrt(rows.weights)
     seen = projection.Rows(rows.X, rows.y, root)
-    variance = rows.variance(law.loss, len(law.constants))
+    if variance is None:
+        variance = rows.variance(law.loss, len(law.constants))
     found = customary(law.expression, rows.symbols, seen, variance, families)
     if found is None:
         return law

@@ -283,11 +283,19 @@ def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
         "units": dict(dataset.unit_texts or {}),
         "made": {n: asdict(how) for n, how in dataset.made.items()},
         "weighted": dataset.weights is not None,
+        "usual_error": _stated_error(dataset),
         "ranges": {n: [float(x.min()), float(x.max())] for n, x in zip(dataset.names, dataset.X.T)},  # noqa: B905
         "target_range": [float(dataset.y.min()), float(dataset.y.max())],
         "target_spread": math.sqrt(trial.power),
         "notes": list(dataset.notes),
     }
+
+
+def _stated_error(dataset: Dataset) -> float | None:
+    """Return the root mean square of the measurement errors, in the target's unit; None without any."""
+    if not dataset.absolute or dataset.weights is None:
+        return None
+    return math.sqrt(float(np.mean(1 / np.maximum(dataset.weights, 1e-300))))
 
 
 def _trust(law: Judged, trial: Trial, proved: bool, found: Verdict, rivalled: bool) -> str:

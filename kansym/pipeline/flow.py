@@ -6,33 +6,33 @@ This is the only file that knows the order of the stages. Each stage is in its o
 from __future__ import annotations
 
 import importlib
-import math
-import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kansym.base.budget import Budget, Progress, watchdog
-from kansym.base.errors import InputError, UnknownNameError
+from kansym.base.errors import InputError
 from kansym.base.interrupts import shielded
 from kansym.base.losses import Loss
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
+from kansym.data.scan import Reading, Scan
 from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending, Patience
 from kansym.judge.guess import Guess
-from kansym.judge.pareto import RULES
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
+from kansym.pipeline.beyond import on_all_rows
 from kansym.pipeline.checkpoint import Checkpoint, Memory
 from kansym.pipeline.findings import conclude
 from kansym.pipeline.openings import opened
+from kansym.pipeline.options import LEVEL_NODES, Options
 from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
@@ -46,9 +46,6 @@ from kansym.search.schedule import Step
 WORK = 5000.0
 """Units of work (see `budget`) of a search at effort 1; most end by themselves before."""
 
-LEVEL_NODES = 8
-"""Nodes that a formula may have more for each level of a category: those of two constants of its own."""
-
 MOST_LOOKS = 2
 """Searches after the first, with rows left out or weighed as the best formula suggests."""
 
@@ -58,106 +55,6 @@ SECOND = 0.5
 """Share of the patience (see `judge.ending`) for looks at other rows or weights: the best is mostly known."""
 
 WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
-
-
-@dataclass(frozen=True)
-class Options:
-    """Set what a run looks for and how long; the defaults suit someone who sets nothing.
-
-    `effort` scales the work limit of WORK units: below 1 it is a quicker look, above 1 it helps where the
-    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are a person's own formulas
-    (see `judge.guess`), `starts` others to start from. `library` is a preset's name, a TOML file or a
-    Library; `only` and `exclude` narrow it, and so do PySR's lists of operators, `binary` and `unary`, by
-    its names; what is shown is written with these alone. `template` is a formula with unknown functions and
-    constants, "y = f(x1)*g(x2) + h", whose form every law must have (see `search.assumptions.template`);
-    `hypotheses` say less, "x1 - x2", "linear: x3", "last: exp", "only: sin" (see
-    `search.assumptions.hypothesis`). `categories` are one-hot columns: the law has constants of its own for
-    each (see `search.assumptions.shared`), which do not count in `maxsize`, the largest complexity that is
-    shown. Where some product of inputs has the target's unit, every formula offered respects the units;
-    `unit_constants` lets numbers have units of their own. Without `rounding` constants stay as measured.
-    `selection` is a rule of `pareto`. `noise` is the kind of noise, "auto" or one of `judge.noise.KINDS`;
-    `robust` says whether rows that are far off are left out: "auto" (where the noise is known), "on" (nearer
-    ones, too) or "off". `loss` is what constants are fitted by: "squared", "absolute", "huber", "huber:0.5"
-    (bent there, in the target's unit), "quantile:0.9", or a function of prediction and target (n,) that
-    returns what each row costs. `families` are the curves of one or two inputs that are tried first:
-    "default", "off" or a TOML file (see `search.families.family`).
-    """
-
-    library: str | Library = "default"
-    only: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    binary: tuple[str, ...] | None = None
-    unary: tuple[str, ...] | None = None
-    time_limit: float | None = None
-    effort: float = 1.0
-    seed: int = 0
-    jobs: int = 1
-    device: str = "cpu"
-    maxsize: int = 60
-    selection: str = "description"
-    guesses: tuple[str, ...] = ()
-    starts: tuple[str, ...] = ()
-    template: str | None = None
-    hypotheses: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    unit_constants: bool = False
-    rounding: bool = True
-    noise: str = "auto"
-    robust: str = "auto"
-    loss: str | Callable[[np.ndarray, np.ndarray], np.ndarray] = "squared"
-    kan: bool = True
-    families: str = "default"
-
-    @property
-    def limit(self) -> int:
-        """Return the largest complexity that is kept: two constants for every category are free."""
-        return self.maxsize + LEVEL_NODES * len(self.categories)
-
-    def __post_init__(self) -> None:
-        """Refuse what no run can take; raises InputError."""
-        for name in ("time_limit", "effort"):
-            value = getattr(self, name)
-            if value is not None and not (value >= 0 and (math.isfinite(value) or name == "time_limit")):
-                raise InputError(f"{name} is {value}; it must be a number from 0 up.")
-        if self.maxsize < 1 or self.jobs == 0:
-            which = "maxsize" if self.maxsize < 1 else "jobs"
-            raise InputError(f"{which} is {getattr(self, which)}; it must be at least 1.")
-        if self.selection not in RULES:
-            raise UnknownNameError("selection rule", self.selection, RULES)
-        Loss.of(self.loss)
-        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
-            raise InputError(f"Device {self.device!r} is not known; choose cpu, cuda or cuda:N.")
-
-    def functions(self) -> Library:
-        """Return the library that these options describe; raises for unknown names."""
-        library = self.library if isinstance(self.library, Library) else Library.load(self.library)
-        if self.only:
-            library = Library.load("all").only(("x", *(n for n in self.only if n != "x")))
-        return library.exclude(self.exclude) if self.exclude else library
-
-    def language(self, template: Template | None = None) -> Language:
-        """Return what formulas may be written with; a template's own functions are permitted."""
-        library = self.library if isinstance(self.library, Library) else Library.load(self.library)
-        spoken = Language.of(
-            Library.load("all").only(("x", *self.only)) if self.only else None,
-            library.only(self.exclude) if self.exclude else None,
-            None if template is None else template.expression,
-        )
-        binary = None if self.binary is None else frozenset(self.binary)
-        return replace(spoken, binary=binary, unary=None if self.unary is None else frozenset(self.unary))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for the report."""
-        data = {k: (list(v) if isinstance(v, tuple) else v) for k, v in asdict_shallow(self).items()}
-        if isinstance(self.library, Library):
-            data["library"] = self.library.to_dict()
-        data["loss"] = Loss.of(self.loss).to_plain()
-        return data
-
-
-def asdict_shallow(options: Any) -> dict[str, Any]:
-    """Return a dataclass's fields without copying what they hold."""
-    return {name: getattr(options, name) for name in options.__dataclass_fields__}
 
 
 def discover(
@@ -181,18 +78,24 @@ def discover(
     it. Ctrl-C ends the search and returns the best so far. Raises InputError for data or options that cannot
     be used.
     """
-    if isinstance(data, Dataset):
-        dataset = data
-    elif y is not None:
-        dataset = from_arrays(data, y, names, weights, target=target)
-    else:
-        dataset = from_table(data, target=target, category=category)
     if settings:
         unknown = set(settings) - set(Options.__dataclass_fields__)
         if unknown:
             raise InputError(f"Option {min(unknown)!r} is not known; see kansym.pipeline.flow.Options.")
         options = replace(options or Options(), **settings)
-    return search(dataset, options or Options(), progress, checkpoint)
+    options, large = options or Options(), None
+    if isinstance(data, Dataset):
+        dataset = data
+    elif y is not None:
+        dataset = from_arrays(data, y, names, weights, target=target)
+    else:
+        large = Scan.of(data)
+        table = data if large is None else large.sample(options.seed)
+        dataset = from_table(table, target=target, category=category)
+    run = search(dataset, options, progress, checkpoint)
+    if large is None:
+        return run
+    return on_all_rows(run, dataset, Reading(large, dataset.target, dataset.made), progress)
 
 
 def search(

@@ -16,7 +16,8 @@ class Facts:
     """Hold what the docstring of exported code says.
 
     `ranges` are the fitted range of each column, `rms` the root-mean-square error on held-out rows (on
-    all rows where none were held out), `constants` pairs of value and standard error.
+    all rows where none were held out), in the target's unit or, where `relative`, in units of the measurement
+    error; `constants` pairs of value and standard error.
     """
 
     target: str = "y"
@@ -26,6 +27,7 @@ class Facts:
     rms: float | None = None
     constants: Sequence[tuple[float, float]] = ()
     note: str = ""
+    relative: bool = False
 
     @staticmethod
     def of(run: Run, index: int | None = None) -> Facts:
@@ -33,14 +35,16 @@ class Facts:
         law = run.best if index is None else run.front[index]
         data: Mapping[str, Any] = run.data
         loss = law.heldout_loss if math.isfinite(law.heldout_loss) else law.loss
+        usual = data.get("usual_error") or 1.0
         return Facts(
             target=str(data.get("target", "y")),
             units=dict(data.get("units") or {}),
             ranges={n: (float(a), float(b)) for n, (a, b) in (data.get("ranges") or {}).items()},
             rows=data.get("rows"),
-            rms=math.sqrt(max(loss, 0.0)) if math.isfinite(loss) else None,
+            rms=usual * math.sqrt(max(loss, 0.0)) if math.isfinite(loss) else None,
             constants=tuple((c.value, c.stderr) for c in law.constants),
             note=law.note,
+            relative=bool(data.get("weighted")) and not data.get("usual_error"),
         )
 
     def lines(self, formula: str, names: Sequence[str], identifiers: Sequence[str]) -> list[str]:
@@ -49,8 +53,8 @@ class Facts:
         lines = [f"Return {self.target}{f' [{unit}]' if unit else ''} = {formula}.", ""]
         for name, word in zip(names, identifiers, strict=True):
             line = f"{word}: column {name!r}" if name != word else f"{word}:"
-            if unit := self.units.get(name):
-                line += f" [{unit}]"
+            if own := self.units.get(name):
+                line += f" [{own}]"
             if name in self.ranges:
                 low, high = self.ranges[name]
                 line += f" fitted from {low:.6g} to {high:.6g}"
@@ -59,7 +63,8 @@ class Facts:
         if self.rows is not None:
             figures.append(f"Fitted on {self.rows} rows.")
         if self.rms is not None:
-            figures.append(f"Root-mean-square error on rows held out: {self.rms:.3g}.")
+            unit = " times the measurement error" if self.relative else f" {unit}" if unit else ""
+            figures.append(f"Root-mean-square error on rows held out: {self.rms:.3g}{unit}.")
         known = [f"{v:.6g} ± {s:.2g}" for v, s in self.constants if math.isfinite(s)]
         if known:
             figures.append(f"Constants: {', '.join(known)}.")
