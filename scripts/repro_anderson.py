@@ -1,6 +1,6 @@
 """4.4, Anderson localisation: mobility edges as formulas g = 0 from labelled eigenstates alone.
 
-Data by `anderson.states`; train and test are different Hamiltonians. `search.boundaries.boundary` is run on
+Data by `anderson.states`; train and test are different Hamiltonians. `pipeline.boundaries` is run on
 the training states and its first row (shortest description) is taken as it stands.
 """
 
@@ -14,7 +14,8 @@ import sympy
 
 from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.search.boundaries.boundary import Boundary, boundaries
+from kansym.judge.sides import Boundary
+from kansym.pipeline.boundaries import boundaries
 
 TITLE = "Anderson localisation: mobility edges (4.4)"
 LAWS = {

@@ -8,10 +8,10 @@ import sympy
 
 from kansym.base.errors import InputError
 from kansym.functions.parsing import symbols
+from kansym.pipeline.boundaries import boundaries
 from kansym.search.assumptions.hypothesis import Hypotheses
-from kansym.search.boundaries import boundary
+from kansym.search.boundaries import terms
 from kansym.search.boundaries.border import border
-from kansym.search.boundaries.boundary import boundaries
 
 rng = np.random.default_rng(4)
 X = rng.uniform([-2, 0.3], [2, 3], (2500, 2))
@@ -27,7 +27,7 @@ def test_border_points_lie_on_the_border():
 
 
 def test_gradients_agree_with_differences():
-    for term in boundary._pool(X, ["x", "y"], Hypotheses(("x", "y"))):
+    for term in terms.pool(X, ["x", "y"], Hypotheses(("x", "y"))):
         step = 1e-6
         for i in range(2):
             e = np.eye(2)[i] * step

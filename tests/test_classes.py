@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import sympy
 from click.testing import CliRunner
 
 from kansym.base.errors import InputError
@@ -54,12 +55,15 @@ def test_labels_may_be_truth_values_or_numbers_and_gaps_are_said():
     assert any("'word' holds text" in n for n in given.notes)
 
 
-def test_options_that_a_boundary_does_not_use_are_named():
-    x = np.random.default_rng(0).uniform(-2, 2, (80, 2))
-    table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "kind": np.where(x.sum(1) > 0, "u", "v")})
-    assert not any("does not use" in n for n in classes.classify(table, "kind").notes)
-    asked = classes.classify(table, "kind", maxsize=9, time_limit=5.0)
-    assert any(n.endswith("does not use maxsize, time_limit") for n in asked.notes)
+def test_a_boundary_keeps_to_library_size_and_work():
+    x = np.random.default_rng(0).uniform(-2, 2, (400, 2))
+    kinds = np.where(np.abs(x[:, 0]) > x[:, 1], "u", "v")
+    table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "kind": kinds})
+    free, held = (classes.classify(table, "kind", library=lib) for lib in ("default", "polynomial"))
+    assert free.formulas[0].g.has(sympy.Abs) and not any(f.g.has(sympy.Abs) for f in held.formulas)
+    assert max(f.complexity for f in classes.classify(table, "kind", maxsize=7).formulas) <= 7
+    quick = classes.classify(table, "kind", effort=1e-3)  # single terms only
+    assert all(len(sympy.Add.make_args(f.g)) == 1 for f in quick.formulas)
 
 
 def test_whole_groups_are_held_out():

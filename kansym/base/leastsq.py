@@ -16,7 +16,7 @@ Loops that stand apart, and why; `tests/test_leastsq.py` compares each with this
 * `pipeline.collocation`: thousands of coefficients, where J'J fits in memory and J's factors do not; its
   grids move between steps.
 * `network.training.levenberg`: all members of an ensemble at once, on tensors, with losses of other kinds.
-* `search.boundaries.logistic`: Fisher scoring of a likelihood, not of squares.
+* `base.logistic`: Fisher scoring of a likelihood, not of squares.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
 """Classes in a table: where one ends and the next begins, as formulas, judged on rows held out.
 
-Two classes are separated by a boundary g = 0 (`search.boundaries.boundary`), more by one formula each, the
+Two classes are separated by a boundary g = 0 (`pipeline.boundaries`), more by one formula each, the
 largest of which names the class (`classifier`). This room reads the labels and judges; it searches nothing
 itself.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from kansym.base.budget import Budget
 from kansym.base.errors import InputError, UnknownNameError, counted
 from kansym.data.inputs import label
 from kansym.data.repair import squarable
@@ -22,8 +22,9 @@ from kansym.data.table import Table, numbers, read_table
 from kansym.estimators.classifier import KansymClassifier
 from kansym.formula import expression as expressions
 from kansym.formula.program import Program
+from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
-from kansym.search.boundaries.boundary import boundaries
+from kansym.pipeline.boundaries import WORK, boundaries
 
 MOST_CLASSES = 20
 FEWEST_ROWS = 30
@@ -183,9 +184,10 @@ def classify(
 ) -> Classes:
     """Find formulas that separate the classes in a table's target column.
 
-    A fifth of the rows (whole groups, with `group`) is held out. `library`, `maxsize`, `effort` and
-    `time_limit` (seconds) are for three classes or more, whose formulas a search finds; the boundary of two
-    is a sum of up to four products of plain functions. Raises as :func:`labelled` does.
+    A fifth of the rows (whole groups, with `group`) is held out. The boundary of two classes is a sum of up
+    to four products of plain functions; of three or more, every class has a formula of its own. `library`
+    says which functions there are, `maxsize` how complex a formula may be; `effort` scales the work limit,
+    and `time_limit` (seconds) only cuts. Raises as :func:`labelled` does.
     """
     given = data if isinstance(data, Labelled) else labelled(data, target, inputs, group)
     held = held_out(given, seed)
@@ -193,7 +195,8 @@ def classify(
     X, labels = given.X[~held], given.labels[~held]
     if len(np.unique(labels)) < len(kinds):
         raise InputError("Holding out a fifth of the rows leaves a class without any; give more of its rows.")
-    find = _two if len(kinds) == 2 else _several(library, maxsize, effort, time_limit, seed)
+    make = _two if len(kinds) == 2 else _several
+    find = make(library, maxsize, effort, time_limit, seed)
     formulas, predict = find(X, labels, given, held)
     truth = given.labels == predict(given.X)
     return Classes(
@@ -206,48 +209,44 @@ def classify(
         float(np.unique(given.labels, return_counts=True)[1].max() / len(given.labels)),
         float(truth[~held].mean()),
         float(truth[held].mean()),
-        (
-            *given.notes,
-            *_without_effect(kinds, library=library, maxsize=maxsize, effort=effort, time_limit=time_limit),
-        ),
+        given.notes,
     )
 
 
-def _without_effect(kinds: np.ndarray, **asked: Any) -> list[str]:
-    """Return a note on the options asked for that a boundary between two classes does not use."""
-    defaults = inspect.signature(classify).parameters
-    changed = [name for name, value in asked.items() if value != defaults[name].default]
-    if len(kinds) > 2 or not changed:
-        return []
-    return [f"two classes are separated by one boundary, which does not use {', '.join(changed)}"]
-
-
 Found = tuple[list[Formula], Callable[[np.ndarray], np.ndarray]]
+Find = Callable[[np.ndarray, np.ndarray, Labelled, np.ndarray], Found]
 
 
-def _two(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -> Found:
-    """Return the boundary chosen and those that are simpler or classify these rows better."""
-    kinds = np.unique(labels)
-    found = boundaries(X, labels, given.names)
-    front = [found[0]]
-    best = -1.0
-    for b in sorted(found, key=lambda b: (b.complexity, -b.accuracy)):
-        if b.accuracy > best:
-            best = b.accuracy
-            front += [b] if b is not found[0] else []
-    formulas, columns = [], symbols(given.names)
-    for b in front:
-        right = (Program.compile(b.g, columns).value(given.X[held]) > 0) == (given.labels[held] == kinds[1])
-        formulas.append(
-            Formula(f"{kinds[1]} where g > 0", b.g, b.complexity, b.accuracy, float(right.mean()))
-        )
-    program = Program.compile(found[0].g, columns)
-    return formulas, lambda rows: np.where(program.value(rows) > 0, kinds[1], kinds[0])
+def _two(library: Any, maxsize: int, effort: float, time_limit: float | None, seed: int) -> Find:
+    """Return what finds the boundary chosen and those that are simpler or classify the rows better."""
+    known = library if isinstance(library, Library) else Library.load(library)
+
+    def find(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -> Found:
+        kinds = np.unique(labels)
+        budget = Budget(work=effort * WORK, seconds=time_limit)
+        found = boundaries(X, labels, given.names, library=known, maxsize=maxsize, budget=budget)
+        front = [found[0]]
+        best = -1.0
+        for b in sorted(found, key=lambda b: (b.complexity, -b.accuracy)):
+            if b.accuracy > best:
+                best = b.accuracy
+                front += [b] if b is not found[0] else []
+        formulas, columns = [], symbols(given.names)
+        second = given.labels[held] == kinds[1]
+        for b in front:
+            right = (Program.compile(b.g, columns).value(given.X[held]) > 0) == second
+            formulas.append(
+                Formula(f"{kinds[1]} where g > 0", b.g, b.complexity, b.accuracy, float(right.mean()))
+            )
+        program = Program.compile(found[0].g, columns)
+        return formulas, lambda rows: np.where(program.value(rows) > 0, kinds[1], kinds[0])
+
+    return find
 
 
-def _several(
-    library: Any, maxsize: int, effort: float, time_limit: float | None, seed: int
-) -> Callable[[np.ndarray, np.ndarray, Labelled, np.ndarray], Found]:
+def _several(library: Any, maxsize: int, effort: float, time_limit: float | None, seed: int) -> Find:
+    """Return what finds a formula for each class, the largest of which names a row's class."""
+
     def find(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -> Found:
         model = KansymClassifier(
             library=library, maxsize=maxsize, effort=effort, time_limit=time_limit, random_state=seed

@@ -1,13 +1,15 @@
 """From what producers propose to laws: the loop that every kind of search goes through.
 
-`flow` runs it towards a front and decides when to stop; relations among columns and closed forms of solved
-equations take the laws as they come. Not here: which producers are asked, and what is chosen.
+`flow` runs it towards a front and decides when to stop; relations among columns, closed forms of solved
+equations and boundaries between classes take what comes. Not here: which producers are asked, and what is
+chosen.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import sympy
 
@@ -27,6 +29,8 @@ from kansym.search.candidate import Candidate
 from kansym.search.producer import Producer
 from kansym.search.schedule import Step
 
+Result = TypeVar("Result")
+
 SEARCH_ROWS = 2000
 """Producers look at no more rows than this; constants of the front see all of them."""
 
@@ -45,7 +49,12 @@ def formulas(candidate: Candidate, trial: Trial, tried: set[str]) -> Iterator[sy
 
     A graph becomes formulas by snapping its curves, where it has few and fits well.
     """
-    for formula in _formulas(candidate, trial):
+    yield from unique(_formulas(candidate, trial), tried)
+
+
+def unique(found: Iterable[sympy.Expr], tried: set[str]) -> Iterator[sympy.Expr]:
+    """Yield the formulas that are not among those `tried`, to three digits, and add them there."""
+    for formula in found:
         if (text := expressions.text(formula, 3)) not in tried:
             tried.add(text)
             yield formula
@@ -100,13 +109,28 @@ def laws(trial: Trial, producers: Sequence[Producer], budget: Budget, seed: int 
     """Yield every law that producers find for a trial's rows, in their order, while the budget lasts."""
     rows = trial.dataset.subsample(SEARCH_ROWS, seed)
     looks = schedule.looks([Step(p.name, p, rows) for p in producers], budget, trial.library, seed)
-    tried: set[str] = set()
     shortest = math.inf
+
+    def refine_more(formula: sympy.Expr, source: str) -> Iterator[Judged]:
+        nonlocal shortest
+        for law in refined(formula, source, trial, shortest):
+            shortest = min(shortest, law.length)
+            yield law
+
+    yield from taken(looks, lambda c, tried: formulas(c, trial, tried), refine_more, budget)
+
+
+def taken(
+    looks: Iterable[tuple[Step, Iterable[Candidate]]],
+    formulas: Callable[[Candidate, set[str]], Iterable[sympy.Expr]],
+    refine: Callable[[sympy.Expr, str], Iterable[Result]],
+    budget: Budget,
+) -> Iterator[Result]:
+    """Yield what is refined from every candidate's formulas, look after look, while the budget lasts."""
+    tried: set[str] = set()
     for candidate in (c for _, candidates in looks for c in candidates):
-        for formula in formulas(candidate, trial, tried):
-            for law in refined(formula, candidate.source, trial, shortest):
-                shortest = min(shortest, law.length)
-                yield law
+        for formula in formulas(candidate, tried):
+            yield from refine(formula, candidate.source)
         if budget.exhausted:
             return
 

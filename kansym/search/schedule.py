@@ -86,7 +86,7 @@ def _ordinary(rows: Dataset, *before: Rewritten) -> tuple[Dataset, tuple[Rewritt
 
 
 def looks(
-    steps: Sequence[Step], budget: Budget, library: Library, seed: int, jobs: int = 1
+    steps: Sequence[Step], budget: Budget, library: Library | None, seed: int = 0, jobs: int = 1
 ) -> Iterator[tuple[Step, Iterator[Candidate]]]:
     """Yield every step with its candidates; with several jobs the later ones search ahead meanwhile.
 
@@ -119,7 +119,7 @@ def _charged(
 
 
 def _collect(
-    step: Step, library: Library, seed: int, work: float, seconds: float | None
+    step: Step, library: Library | None, seed: int, work: float, seconds: float | None
 ) -> tuple[list[Candidate], list[float]]:
     """Return a step's candidates, and the work done before each of them and after the last."""
     budget = Budget(work=work, seconds=seconds)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.spatial import cKDTree
 
-from kansym.search.boundaries.logistic import logistic
+from kansym.base.logistic import logistic
 
 NEIGHBOURS = (8, 16, 32)
 """So many nearest rows are looked at: more where fewer than ENOUGH rows are near the border."""

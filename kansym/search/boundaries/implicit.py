@@ -8,6 +8,7 @@ add one term to another set; the best are then ranked by their distances themsel
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +36,8 @@ class Fit:
     distance: float
 
 
-def implicit(T: np.ndarray, G: np.ndarray, prices: np.ndarray, most: int, count: int) -> list[Fit]:
-    """Return for each size from 2 to `most` the `count` best sets of terms, the best ones first.
+def implicit(T: np.ndarray, G: np.ndarray, prices: np.ndarray, most: int, count: int) -> Iterator[list[Fit]]:
+    """Yield for each size from 2 to `most` the `count` best sets of terms, the best ones first.
 
     T (n, k) are the terms' values on the points, G (n, k, d) their gradients, and `prices` (k,) their
     complexities: one symbol must earn `criterion.NODE_PRICE` nats of n·log(distance).
@@ -47,13 +48,11 @@ def implicit(T: np.ndarray, G: np.ndarray, prices: np.ndarray, most: int, count:
     B = np.einsum("nkd,nld->kl", G, G, optimize=True) / n
     cost = criterion.NODE_PRICE * (prices + 2.0)
     sets = np.arange(k)[:, None]
-    found: list[Fit] = []
     for size in range(2, min(most, k) + 1):
         sets = _grown(sets, A, B, cost, n, WIDTH if size == 2 else NARROW)
         close = [(_distance(T, G, A, B, s), s) for s in sets[:NARROW]] if len(sets) else []
         close.sort(key=lambda f: n * np.log(f[0]) + cost[f[1]].sum())
-        found += [Fit(tuple(int(i) for i in s), float(d)) for d, s in close[:count]]
-    return found
+        yield [Fit(tuple(int(i) for i in s), float(d)) for d, s in close[:count]]
 
 
 def _levelled(T: np.ndarray, G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
