@@ -36,6 +36,9 @@ DUST = 1e-12
 TRIALS = 6
 """Nice values tried for one constant: the likeliest by the linearised fit; more never paid."""
 
+ROOM = 2.0
+"""Nats by which an exact number may seem dearer than a measured one and is tried: errors are estimates."""
+
 MOST_ERRORS = 2.0
 """Standard errors by which a constant may differ from the exact number it is written as."""
 
@@ -318,7 +321,10 @@ def _candidates(value: float, error: float) -> list[constants.Nice]:
     found = constants.near(value, error, longest, TRIALS)
     found += [n for n in units if abs(n.value - value) <= max(constants.REACH * error, DUST)]
     cost = {n.exact: n.price + 0.5 * ((n.value - value) / error) ** 2 for n in reversed(found)}
-    return sorted({n.exact: n for n in found}.values(), key=lambda nice: cost[nice.exact])
+    # only nought and ones make symbols vanish: any other number must be worth it by itself
+    most = criterion.number_length(value, error) + ROOM
+    worth = {n.exact: n for n in found if cost[n.exact] < most or n.value in (0.0, 1.0, -1.0)}
+    return sorted(worth.values(), key=lambda nice: cost[nice.exact])
 
 
 def worsening(old: Polished, new: Polished, rows: Rows) -> float:

@@ -19,19 +19,20 @@ def in_customary_constants(
 ) -> Law:
     """Return a law with its family's name, form and constants; the law itself where it belongs to none.
 
-    The chosen law is compared with every family, those of fewest constants first; others with the one that
-    proposed them; `variance` is the noise's where the rows do not tell it. A law of exact numbers that is
+    A law is compared with the family that proposed it; the chosen one with all others, too, those of fewest
+    constants first. `variance` is the noise's where the rows do not tell it. A law of exact numbers that is
     written as its family writes it keeps its own report.
     """
-    if not chosen:
-        families = families.only([law.source]) if law.source in families else Families(())
+    own = families.only([law.source]) if law.source in families else Families(())
     if law.expression is None or not law.expression.free_symbols:
         return law
     root = np.ones(len(rows.y)) if rows.weights is None else np.sqrt(rows.weights)
     seen = projection.Rows(rows.X, rows.y, root)
     if variance is None:
         variance = rows.variance(law.loss, len(law.constants))
-    found = customary(law.expression, rows.symbols, seen, variance, families)
+    found = customary(law.expression, rows.symbols, seen, variance, own)
+    if found is None and chosen:
+        found = customary(law.expression, rows.symbols, seen, variance, families)
     if found is None:
         return law
     measured = any(exact is None for *_, exact in found.constants)
