@@ -113,28 +113,37 @@ def leave_one_out(polished: Polished, rows: Rows) -> tuple[float, float]:
     chosen with the row in view. A formula that meets every row to round-off keeps its loss. The second value
     is how many times the loss that is for k numbers alike, (n / (n - k))².
     """
-    r = polished.program.value(rows.X, polished.theta) - rows.y
-    if rows.weights is not None:
-        r = r * np.sqrt(rows.weights)
+    r = residuals(polished, rows)
     n, loss = len(r), float(np.mean(r * r))
     if not math.isfinite(loss):
         return math.inf, 1.0
     if loss <= max(rows.floor, criterion.EXACT_SHARE * float(np.var(rows.y))):
         return loss, 1.0
-    J = uncertainty.slopes(polished.expression, rows)
-    if not J.shape[1]:
-        return loss, 1.0
-    scale = np.linalg.norm(J, axis=0)
-    U, s, _ = np.linalg.svd(J / np.where(scale > 0, scale, 1.0), full_matrices=False)
-    U = U[:, s > 1e-10 * max(s[0], 1e-300)]
-    leverage = np.clip(np.sum(U * U, axis=1), 0, 1 - 1e-9)
+    leverage, numbers = leverages(polished, rows)
     alone = r / (1 - leverage)
     if rows.penalty.squared:
         out = float(np.mean(alone**2))
     else:
         root = 1.0 if rows.weights is None else np.sqrt(np.maximum(rows.weights, np.finfo(float).tiny))
         out = rows.loss(rows.y + alone / root)
-    return (out if math.isfinite(out) else math.inf), (n / max(n - U.shape[1], 0.5)) ** 2
+    return (out if math.isfinite(out) else math.inf), (n / max(n - numbers, 0.5)) ** 2
+
+
+def residuals(polished: Polished, rows: Rows) -> np.ndarray:
+    """Return what a formula is off by (n,), times the roots of the rows' weights."""
+    r = polished.program.value(rows.X, polished.theta) - rows.y
+    return r if rows.weights is None else r * np.sqrt(rows.weights)
+
+
+def leverages(polished: Polished, rows: Rows) -> tuple[np.ndarray, int]:
+    """Return the diagonal (n,) of the hat matrix of all numbers of a formula, and how many are determined."""
+    J = uncertainty.slopes(polished.expression, rows)
+    if not J.shape[1]:
+        return np.zeros(len(rows.y)), 0
+    scale = np.linalg.norm(J, axis=0)
+    U, s, _ = np.linalg.svd(J / np.where(scale > 0, scale, 1.0), full_matrices=False)
+    U = U[:, s > 1e-10 * max(s[0], 1e-300)]
+    return np.clip(np.sum(U * U, axis=1), 0, 1 - 1e-9), U.shape[1]
 
 
 def proves(heldout: float, trial: Trial) -> bool:

@@ -17,7 +17,7 @@ from kansym.formula import uncertainty
 from kansym.formula.polish import Rows, polish
 from kansym.formula.program import parametrise
 from kansym.functions.evaluate import evaluate, parameters
-from kansym.judge import pareto
+from kansym.judge import choice, pareto
 from kansym.judge.archive import Archive, Smooth
 from kansym.judge.band import Band
 from kansym.judge.doubt import doubt
@@ -83,7 +83,7 @@ def conclude(
         scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
     if shown is not dataset:
         front[chosen] = with_all_rows(front[chosen], dataset, trial)
-    leader = front[chosen]
+    leader = front[chosen] = _chosen_again(front[chosen], archive)
     proved = exact(leader, trial)
     if proved and reason.startswith("every"):
         reason = "proved exact on held-out rows"
@@ -129,6 +129,20 @@ def _in_normal_form(archive: Archive, families: Families, late: bool) -> list[Ju
         if len(law.polished.theta) <= least and not (late and law.complexity > leader.complexity):
             archive.add(normalised(law, trial))
     return _front(archive.candidates, trial.train.floor)
+
+
+def _chosen_again(law: Judged, archive: Archive) -> Judged:
+    """Return the chosen law; of a tiny table, what it is off by on rows left out counts the choice, too."""
+    trial = archive.trial
+    if (
+        not trial.tiny
+        or not trial.train.penalty.squared
+        or exact(law, trial)
+        or not law.expression.free_symbols
+    ):
+        return law
+    found = choice.heldout(law, [*archive.candidates, *archive.others], trial)
+    return replace(law, heldout=max(law.heldout, found))
 
 
 def _usual_error(survey: Survey, law: Judged, trial: Trial) -> float:

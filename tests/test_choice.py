@@ -1,0 +1,47 @@
+"""Rows left out are predicted by what would be chosen without them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kansym.data.dataset import from_arrays
+from kansym.formula.polish import polish
+from kansym.functions.library import Library
+from kansym.functions.parsing import parse_expression
+from kansym.judge import choice
+from kansym.judge.scorer import judge
+from kansym.judge.trial import Trial
+
+X = np.linspace(1, 4, 8)[:, None]
+Y = 2 * X[:, 0] ** 1.4 + 0.3 * np.random.default_rng(2).normal(size=8)
+TRIAL = Trial.of(from_arrays(X, Y, ["x"]), Library.load("default"), 0)
+
+
+def judged(text):
+    fitted = polish(parse_expression(text, ["x"]), TRIAL.train)
+    return judge(fitted, fitted, TRIAL, "test")
+
+
+def test_alone_it_is_the_mean_square_of_rows_left_out():
+    law = judged("2.0*x**1.5")
+    assert choice.heldout(law, [law], TRIAL) == pytest.approx(law.heldout)
+
+
+def test_another_choice_without_a_row_counts():
+    law, line = judged("2.0*x**1.5"), judged("4.0*x - 2.5")
+    near = replace(line, length=law.length + 1e-6)
+    both = choice.heldout(law, [near], TRIAL)
+    # by hand: without each row the two fitted anew
+    off = []
+    for i in range(8):
+        rows = TRIAL.rows_of(TRIAL.dataset.take(np.delete(np.arange(8), i)))
+        fits = [polish(m.expression, rows) for m in (law, near)]
+        gain = [
+            m.length - 4 * np.log(m.loss) + 3.5 * np.log(f.loss)
+            for m, f in zip((law, near), fits, strict=True)
+        ]
+        best = fits[int(np.argmin(gain))]
+        off.append(best.program.value(X[i : i + 1], best.theta)[0] - Y[i])
+    assert both == pytest.approx(np.mean(np.square(off)), rel=0.3)
+    assert both != pytest.approx(law.heldout, rel=1e-3)
