@@ -10,10 +10,10 @@ from kansym.data.dataset import from_arrays
 from kansym.formula.polish import polish, settle
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression
-from kansym.judge import pareto
+from kansym.judge import pareto, scorer
 from kansym.judge.archive import Archive
 from kansym.judge.refine import refine
-from kansym.judge.scorer import exact, judge
+from kansym.judge.scorer import exact, judge, price
 from kansym.judge.trial import Trial
 from kansym.pipeline.findings import _front
 
@@ -86,3 +86,18 @@ def test_exponents_that_rows_contradict_are_measured():
     t = trial("1.7*x**3", n=25, noise=0.05, high=2.0)
     laws = list(refine(parse_expression("1.5*x**3", ["x"]), t, "test"))
     assert laws[-1].expression.has(sympy.Symbol("x", real=True) ** 3)
+
+
+def test_a_law_of_categories_is_priced_as_one_law_with_other_numbers():
+    rng = np.random.default_rng(0)
+    mass, kind = rng.uniform(1, 9, 30), np.repeat([0, 1, 2], 10)
+    X = np.column_stack([kind == 0, kind == 1, kind == 2, mass]).astype(float)
+    names = ["k=a", "k=b", "k=c", "m"]
+    data = from_arrays(X, np.array([2.0, 3.0, 5.0])[kind] * mass**0.7, names)
+    t = Trial.of(replace(data, categories={"k": tuple(names[:3])}), Library.load("default"), 0)
+    one = polish(parse_expression("2.9*m**0.7", names), t.train)
+    apart = polish(parse_expression("(2.1*`k=a` + 3.1*`k=b` + 5.1*`k=c`)*m**0.7", names), t.train)
+    digits = [price(law, t) - scorer._signs(law.expression, t) for law in (one, apart)]
+    assert digits[1] > digits[0]
+    signs = scorer._signs(one.expression, t), scorer._signs(apart.expression, t)
+    assert signs[1] == pytest.approx(signs[0] + 2 * scorer.LEVEL, abs=1.5)

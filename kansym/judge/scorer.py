@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -20,6 +21,12 @@ FAULT = 20.0
 
 SMALL_NUMBER = 4.0
 """Nats of an exact number that the price of its symbol covers: up to 3, or 1/2."""
+
+LEVEL = 2.5
+"""Nats for saying which number is another one in which level of a category: one of a dozen."""
+
+MOST_LEVELS = 12
+"""Levels (of several categories: crossed ones) in which a law is looked at by itself."""
 
 
 def length(polished: Polished, loss: float, trial: Trial) -> float:
@@ -43,7 +50,36 @@ def price(polished: Polished, trial: Trial) -> float:
     # a symbol's price covers a small whole number; a large exact one is no cheaper than a measured one
     exact_ones = polished.program.template.atoms(sympy.Rational) - {sympy.Integer(1), sympy.Integer(-1)}
     numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones)
-    return numbers + prior.price(polished.expression, len(trial.names))
+    return numbers + _signs(polished.expression, trial)
+
+
+def _signs(formula: sympy.Expr, trial: Trial) -> float:
+    """Return the nats of a formula's signs; numbers that a level of a category changes are priced apart.
+
+    Such a law is one law, that of the level where it is longest, and numbers that are others elsewhere.
+    """
+    names = {str(s) for s in formula.free_symbols}
+    used = [levels for levels in trial.dataset.categories.values() if names & set(levels)]
+    if not used:
+        return prior.price(formula, len(trial.names))
+    columns = len(trial.names) - sum(len(levels) for levels in trial.dataset.categories.values())
+    own = dict(zip(trial.names, trial.train.symbols, strict=True))
+    most, written = -math.inf, 0
+    for chosen in itertools.islice(itertools.product(*used), MOST_LEVELS):
+        swap = {own[n]: sympy.Integer(n in chosen) for levels in used for n in levels if n in own}
+        alone = formula.xreplace(swap)
+        if alone.has(sympy.zoo, sympy.nan, sympy.oo):
+            continue
+        nats = prior.price(alone, max(columns, 1))
+        if nats > most:
+            most, written = nats, _numbers(alone)
+    if not math.isfinite(most):
+        return prior.price(formula, len(trial.names))
+    return most + LEVEL * max(_numbers(formula) - written, 1)
+
+
+def _numbers(formula: sympy.Expr) -> int:
+    return sum(n not in (1, -1) for n in formula.atoms(sympy.Number))
 
 
 def _shared_precision(covariance: np.ndarray) -> float:

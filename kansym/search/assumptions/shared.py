@@ -29,6 +29,7 @@ from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search import registry
 from kansym.search.candidate import Candidate
+from kansym.search.families.family import Families
 from kansym.search.producer import Level, Producer
 
 COST = 5000.0
@@ -53,6 +54,9 @@ MOST_FREE = 4
 """Constants that are freed one after the other; a law with more is rarely one law."""
 
 OFFERED = 8
+
+ROWS_A_CONSTANT = 3
+"""Rows for each constant where all of a form's are free in every level."""
 
 STEPS = 30
 """Steps of a fit; the judge fits what is offered to the end."""
@@ -206,7 +210,37 @@ class _Search:
             free[name] = choice
             if len(kept) > 2 and whole.length > kept[-3].length:
                 break  # two steps in a row without gain
+        for k in range(len(self.divisions)):
+            kept += self._apart(shape, shared, own, names, k)
         return kept
+
+    def _apart(
+        self,
+        shape: sympy.Expr,
+        shared: Mapping[sympy.Symbol, float],
+        own: Sequence[Sequence[Mapping[sympy.Symbol, float]]],
+        names: Sequence[sympy.Symbol],
+        division: int,
+    ) -> Iterator[Whole]:
+        """Yield the form with all its constants free in every level, and with those shared that may be.
+
+        What freeing one constant after the other does not reach: levels that differ in several at once.
+        """
+        levels = len(self.divisions[division].marks)
+        if not names or self.budget.exhausted or levels * len(names) * ROWS_A_CONSTANT > self.dataset.rows:
+            return
+        free = {name: Choice(division, tuple(range(levels))) for name in names}
+        whole = self._whole(shape, shared, own, free)
+        if whole is None:
+            return
+        yield whole
+        for name in names:
+            looser = [{**free, name: g} for g in self._groupings(whole, name, free[name])]
+            for fewer in ({n: c for n, c in free.items() if n != name}, *looser):
+                other = self._whole(shape, shared, own, fewer) if fewer else None
+                if other is not None and other.length < whole.length:
+                    whole, free = other, fewer
+                    yield whole
 
     def _groupings(self, whole: Whole, name: sympy.Symbol, choice: Choice) -> Iterator[Choice]:
         """Yield choices in which levels of nearly the same value share one: parted at the widest gaps."""
@@ -320,7 +354,7 @@ def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int
         w = None if part.weights is None else part.weights / part.weights.mean()
         rows = Rows(part.X, part.y, w, symbols(part.names))
         power = rows.loss(np.full(part.rows, part.y.mean()))
-        for producer in registry.NAMING:
+        for producer in (registry.classics(Families.load()), *registry.NAMING):
             proposals = producer.propose(part, budget.share(0.2), library, seed)
             for candidate in itertools.islice(proposals, 2 * FORMS):
                 if candidate.expression is None:
