@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from kansym.base.errors import KansymError
+from kansym.base.interrupts import shielded
 from kansym.search.structure.problem import Problem
 from kansym.search.tree.evidence import Smooth, scaled
 
@@ -36,7 +37,8 @@ STEP = 1e-5
 @np.errstate(all="ignore")
 def smooth(problem: Problem, seed: int = 0) -> Smooth | None:
     """Return what the best network says on the rows it was fitted to; None where none could be trained."""
-    from kansym.network.ensemble import Ensemble
+    with shielded():
+        from kansym.network.ensemble import Ensemble
 
     fit, test = problem.fit, problem.test
     if len(fit) < FEWEST_ROWS:

@@ -193,6 +193,19 @@ def peeled(problem: Problem, i: int, c: float, function: Peel) -> Problem | None
     return retargeted(problem, moved, problem.w, lambda e: e + term, i)
 
 
+def without_product(problem: Problem, i: int, c: float, powers: np.ndarray) -> Problem | None:
+    """Return the problem for y - c·(product of |x_j|^p_j), without x_i."""
+    with np.errstate(all="ignore"):
+        moved = problem.y - c * np.prod(np.abs(problem.Z) ** powers, axis=1)
+    signs = np.sign(problem.Z[0])
+    parts = [
+        (f if sign > 0 else -f) ** sympy.Rational(float(p))
+        for f, sign, p in zip(problem.formulas, signs, powers, strict=True)
+    ]
+    term = sympy.Mul(sympy.Float(c), *parts)
+    return retargeted(problem, moved, problem.w, lambda e: e + term, i)
+
+
 def plain(c: float) -> float:
     """Return the number of fewest digits within 2 percent of c, 0 for one that is not finite.
 

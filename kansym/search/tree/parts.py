@@ -15,10 +15,11 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.functions.library import Library
 from kansym.search.families import classics, described, kinks, modes
 from kansym.search.families.family import Families
 from kansym.search.families.projection import Rows
-from kansym.search.structure import curve, inners
+from kansym.search.structure import curve, inners, naming
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
@@ -40,6 +41,12 @@ NAMES, TRIED = 5, 12
 
 CURVE_ROWS = 300
 """Rows on which a curve of one column is named by a handbook's families."""
+
+EXPONENTS = np.array(sorted({k / m for m, top in ((1, 12), (2, 6), (3, 9)) for k in range(-top, top + 1)}))
+"""Powers that sums of two or three are looked for among: whole, halves, thirds."""
+
+FEW_ROWS, FEW_SHARP = 90, 1e-13
+"""Rows on which those are chosen, and what share of a curve the right ones leave at most."""
 
 Formula = Callable[[sympy.Expr], sympy.Expr]
 
@@ -64,6 +71,47 @@ def separated(problem: Problem, product: bool) -> list[Fit]:
         return []
     name = partial(_named, problem, rows, curves, product)
     return [Fit(share, 2.0 * d, "product of curves" if product else "sum of curves", problem, name)]
+
+
+@np.errstate(all="ignore")
+def linear(problem: Problem) -> list[Fit]:
+    """Return fits y = A(x) + u·B(x) of two columns u and x, each of which may be either."""
+    rows = np.concatenate([problem.fit, problem.test])
+    n = len(problem.fit)
+    degree = min(HIGHEST, n // 8)
+    if problem.width != 2 or degree < 4:
+        return []
+    y, w = problem.y[rows], problem.w[rows]
+    total = float(np.sum((w * y)[:n] ** 2)) / n
+    found = []
+    for i, j in ((0, 1), (1, 0)):
+        u = problem.Z[rows, i]
+        basis = chebyshev(_stretched(problem.Z[rows, j]), degree)[0]
+        A = np.hstack([basis, u[:, None] * basis])
+        c = np.linalg.lstsq(A[:n] * w[:n, None], (y * w)[:n], rcond=1e-13)[0]
+        share = float(np.mean(((A @ c - y) * w)[n:] ** 2)) / total * problem.unit
+        if share < PARTS:
+            curves = [basis @ c[: degree + 1], basis @ c[degree + 1 :]]
+            name = partial(_named_linear, problem, rows, curves, i, j)
+            found.append(Fit(share, 4.0, "linear in a column", problem, name))
+    return found
+
+
+def _named_linear(
+    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], i: int, j: int
+) -> list[Proposal]:
+    w, h, u = problem.w[rows], problem.Z[rows, j], problem.Z[rows, i]
+    alone, times = names(h, curves[0], w), names(h, curves[1], w * np.abs(u))
+    x, factor = problem.formulas[j], problem.formulas[i]
+    out = [
+        Proposal(a[0] + b[0], a[1] + b[1], partial(_line, a[2], b[2], x, factor))
+        for a, b in itertools.product(alone, times)
+    ]
+    return sorted(out, key=lambda p: float(criterion.rank(p.share, p.price, len(rows))))[:TRIED]
+
+
+def _line(alone: Formula, times: Formula, x: sympy.Expr, factor: sympy.Expr) -> sympy.Expr:
+    return alone(x) + factor * times(x)
 
 
 def _stretched(z: np.ndarray) -> np.ndarray:
@@ -129,7 +177,13 @@ def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, floa
         return [(0.0, 1.0, lambda e: sympy.Float(level))]
     if (power := _power(h, t, w, total)) is not None:
         return [power]
+    if (few := _few_powers(h, t, w, total)) is not None:
+        return [few]
     found = [(law.share, law.price, law.formula) for law in curve.laws(h, t, w, keep=NAMES)]
+    if min((f[0] for f in found), default=1.0) > criterion.SHARP**2:
+        found += [
+            (law.share, law.price, law.formula) for law in naming.by_library(Library.load("all"), h, t, w)
+        ]
     if min((f[0] for f in found), default=1.0) > criterion.SHARP**2:
         found += by_handbook(h, t, w)
     return sorted(found, key=lambda f: float(criterion.rank(f[0], f[1], len(h))))[:NAMES]
@@ -149,6 +203,49 @@ def _power(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> tuple[f
     k = nice if abs(k - nice) < 1e-6 else float(k)
     side = 1 if h[0] > 0 else -1
     return left, 2.0, lambda e: sympy.Float(sign) * inners.power(side * e, k)
+
+
+def _few_powers(
+    h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float
+) -> tuple[float, float, Formula] | None:
+    """Return the sum of two or three powers of h, whole numbers, halves and thirds, that is sharp."""
+    if np.min(h) <= 0 or len(h) < 4 * FEW_ROWS // 3:
+        return None
+    order = np.argsort(h)[np.linspace(0, len(h) - 1, FEW_ROWS).astype(int)]
+    A = h[order, None] ** EXPONENTS * w[order, None]
+    A = A / np.linalg.norm(A, axis=0)
+    y = w[order] * t[order]
+    best: tuple[float, tuple[int, ...]] = (np.inf, ())
+    for i in range(len(EXPONENTS)):
+        # what is left of y and of the later columns without column i; then without each of those in turn
+        B = A[:, i + 1 :] - np.outer(A[:, i], A[:, i] @ A[:, i + 1 :])
+        r = y - A[:, i] * (A[:, i] @ y)
+        size = np.linalg.norm(B, axis=0)
+        B = B / np.where(size > 1e-7, size, np.inf)
+        along = B.T @ r
+        left = r @ r - along**2
+        if B.shape[1] and left.min() < best[0]:
+            best = float(left.min()), (i, i + 1 + int(np.argmin(left)))
+        cosines = B.T @ B
+        apart = 1 - cosines**2
+        third = (along[None] - cosines * along[:, None]) ** 2 / np.where(apart > 1e-9, apart, np.inf)
+        lefts = left[:, None] - np.triu(third, 1)
+        if lefts.size and lefts.min() < 1e-3 * best[0]:
+            j, k = np.unravel_index(int(np.argmin(lefts)), lefts.shape)
+            best = float(lefts.min()), (i, i + 1 + int(j), i + 1 + int(k))
+    chosen = list(best[1])
+    full = h[:, None] ** EXPONENTS[chosen] * w[:, None]
+    scale = np.linalg.norm(full, axis=0)
+    c = np.linalg.lstsq(full / scale, w * t, rcond=None)[0] / scale
+    share = float(np.sum((full @ c - w * t) ** 2)) / total
+    if not share < FEW_SHARP:
+        return None
+    terms = list(zip(c, EXPONENTS[chosen], strict=True))
+    return (
+        share,
+        3.0 * len(chosen),
+        lambda e: sympy.Add(*(sympy.Float(a) * curve.power(e, k) for a, k in terms)),
+    )
 
 
 def by_handbook(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:

@@ -224,6 +224,7 @@ class Tree:
                 if node.left > POOR:
                     self.push(1.05, self.learn, node)
             self.push(0.9, self.sum_of_curves, node)
+            self.push(1.0, self.linear, node)
             self.push(1.1, self.product_of_curves, node)
             self.push(2.5, self.ridge, node)
             self.push(3.5, self.powers, node)
@@ -280,6 +281,10 @@ class Tree:
     def sum_of_curves(self, node: Node) -> list[Fit]:
         """Answer with a sum of one curve for each column."""
         return parts.separated(node.problem, product=False)
+
+    def linear(self, node: Node) -> list[Fit]:
+        """Answer with one curve and another times a column."""
+        return parts.linear(node.problem)
 
     def product_of_curves(self, node: Node) -> list[Fit]:
         """Answer with a product of one curve for each column."""

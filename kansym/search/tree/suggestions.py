@@ -34,6 +34,9 @@ smooth fit leaves more than POOR."""
 
 POOR = 1e-3
 
+MOST_TERM_POWER = 12.0
+"""Powers of a column in a term that is taken off: forces between atoms fall with the twelfth."""
+
 LOSES = 1.3
 """A move may leave so many times what its problem left: two judgements differ by chance."""
 
@@ -187,17 +190,40 @@ def _scalings(problem: Problem, i: int, S: np.ndarray, y: np.ndarray) -> Iterato
 
 
 def _peeled(problem: Problem, X: np.ndarray, G: np.ndarray) -> Iterator[Test]:
-    """Yield moves that take c·f(x_i) off the target, f a plain function: its slope by x_i is c·f'(x_i)."""
+    """Yield moves that take a term off the target, c·f(x_i) or a product of powers, and x_i with it."""
     for i in range(problem.width):
-        x, g = X[:, i], G[:, i]
         for function in moves.PEELS:
-            slope = function.slope(x)
-            size = float(slope @ slope)
-            c = float(slope @ g) / size if np.all(np.isfinite(slope)) and size > 0 else 0.0
+            slope = function.slope(X[:, i])
+            c = _factor(slope, G[:, i])
             if c:
-                near = moves.plain(c)
-                c = near if abs(near - c) < moves.NEAR * abs(c) else c
-                yield (g, c * slope), partial(moves.peeled, problem, i, c, function)
+                yield (G[:, i], c * slope), partial(moves.peeled, problem, i, c, function)
+    signed = problem.one_signed()
+    use = np.flatnonzero(signed)
+    for i in use if len(use) > 1 else ():
+        if np.ptp(np.sign(G[:, i])) or not np.all(G[:, i]):
+            continue
+        # G_i = c·(product of powers): in logarithms, where large slopes tell more
+        v = np.abs(G[:, i])
+        A = np.column_stack([np.log(np.abs(X[:, use])), np.ones(len(X))])
+        fitted = np.linalg.lstsq(A * v[:, None], np.log(v) * v, rcond=None)[0][:-1]
+        powers = np.zeros(problem.width)
+        powers[use] = np.round(2 * fitted) / 2
+        if powers[i] == -1 or np.abs(powers).max() > MOST_TERM_POWER or not np.any(np.delete(powers, i)):
+            continue
+        slope = np.prod(np.abs(X) ** powers, axis=1)
+        c = _factor(slope, G[:, i])
+        if c:
+            powers = powers + np.eye(problem.width)[i]
+            share = c / powers[i] * float(np.sign(X[0, i]))
+            yield (G[:, i], c * slope), partial(moves.without_product, problem, i, share, powers)
+
+
+def _factor(slope: np.ndarray, other: np.ndarray) -> float:
+    """Return c in other = c·slope by least squares, of few digits where those are near; 0 for none."""
+    size = float(slope @ slope)
+    c = float(slope @ other) / size if np.all(np.isfinite(slope)) and size > 0 else 0.0
+    near = moves.plain(c)
+    return near if abs(near - c) < moves.NEAR * abs(c) else c
 
 
 def _shifts(problem: Problem, i: int, X: np.ndarray, G: np.ndarray, y: np.ndarray) -> Iterator[Test]:
