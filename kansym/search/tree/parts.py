@@ -181,9 +181,7 @@ def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, floa
         return [few]
     found = [(law.share, law.price, law.formula) for law in curve.laws(h, t, w, keep=NAMES)]
     if min((f[0] for f in found), default=1.0) > criterion.SHARP**2:
-        found += [
-            (law.share, law.price, law.formula) for law in naming.by_library(Library.load("all"), h, t, w)
-        ]
+        found += [(law.share, law.price, law.formula) for law in naming.by_library(Library.load(), h, t, w)]
     if min((f[0] for f in found), default=1.0) > criterion.SHARP**2:
         found += by_handbook(h, t, w)
     return sorted(found, key=lambda f: float(criterion.rank(f[0], f[1], len(h))))[:NAMES]
