@@ -8,9 +8,11 @@ for (Westfall and Young, Resampling-Based Multiple Testing, 1993).
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import sparse, special, stats
@@ -73,19 +75,33 @@ def structure(X: np.ndarray, y: np.ndarray, seed: int = 0, shuffles: int = SHUFF
     along each column (Lomb and Scargle), nearest neighbours in all columns, random trees, and two Gaussian
     kernels (HSIC). Under 4 rows, or where y does not vary, the chance is 1.
     """
-    rng = np.random.default_rng(seed)
-    if len(y) > MOST_ROWS:
-        kept = np.sort(rng.choice(len(y), MOST_ROWS, replace=False))
+    rows = len(y)
+    if rows > MOST_ROWS:
+        kept = _drawn(np.random.default_rng(seed), rows)
         X, y = X[kept], y[kept]
     X = X[:, np.ptp(X, axis=0) > 0]
     if len(y) < 4 or np.ptp(y) == 0 or X.shape[1] == 0:
         return Chance(1.0, "none", 0.0)
     scores = _normal_scores(y)
-    looks = _Looks.at(X, rng)
+    looks, after = _looks(np.ascontiguousarray(X, float).tobytes(), X.shape, seed, rows)
+    rng = copy.deepcopy(after)
     with threadpool_limits(1, "blas"):
         found = _compared(looks, scores, min(FIRST_SHUFFLES, shuffles), rng)
         unclear = found.deviations < CLEAR and found.pvalue < 0.1
         return _compared(looks, scores, shuffles, rng) if unclear and shuffles > FIRST_SHUFFLES else found
+
+
+def _drawn(rng: np.random.Generator, rows: int) -> np.ndarray:
+    return np.sort(rng.choice(rows, MOST_ROWS, replace=False))
+
+
+@lru_cache(maxsize=2)
+def _looks(data: bytes, shape: tuple[int, int], seed: int, rows: int) -> tuple[_Looks, np.random.Generator]:
+    """Return what the tests need of X, and the generator after it: a survey asks thrice about some rows."""
+    rng = np.random.default_rng(seed)
+    if rows > MOST_ROWS:
+        _drawn(rng, rows)
+    return _Looks.at(np.frombuffer(data).reshape(shape), rng), rng
 
 
 def _compared(looks: _Looks, scores: np.ndarray, shuffles: int, rng: np.random.Generator) -> Chance:

@@ -243,7 +243,7 @@ def _looks(
     """Try what needs no search, then every producer's step in turn; return why it ended."""
     trial = archive.trial
     with shielded():  # however short the time, there is an answer, and the same one every time
-        opened(archive, options.starts, options.template is None)
+        opened(archive, options.starts, options.template is None, thorough=False)
     if budget.exhausted:
         return budget.reason
     tried = recalled(archive, budget, memory)
@@ -296,6 +296,8 @@ def _search(
                 return budget.reason
             if compared and patience.spent:
                 return NOTHING_BETTER
+        if step is steps[0]:  # what is exact needs no nice constants of lines
+            opened(archive, options.starts, options.template is None)
         if step.familiar and ending.within_errors():
             return WITHIN_ERRORS
         if step.familiar and ending.familiar_enough(familiar):

@@ -17,12 +17,24 @@ MOST_LINEAR = 6
 """Linear laws are tried with up to this many inputs."""
 
 
-def opened(archive: Archive, starts: Iterable[str], free: bool) -> None:
-    """Judge what is tried before any search, and keep it in the archive (see `openings`)."""
+def opened(archive: Archive, starts: Iterable[str], free: bool, thorough: bool = True) -> None:
+    """Judge what is tried before any search, and keep it in the archive (see `openings`).
+
+    Nice constants of a line that explains little take longer than the search of most exact laws: unless
+    `thorough`, they wait.
+    """
     trial, guesses = archive.trial, [law.expression for law in archive.guesses]
     for formula, source in openings(trial.dataset, guesses, starts, free):
         for law in refine(formula, trial, source):
             archive.add(law)
+            if source in LINES and not thorough and law.loss > POOR * trial.power:
+                break
+
+
+LINES = ("constant", "linear")
+
+POOR = 0.02
+"""Share of the target's variance that a line leaves where its constants can wait."""
 
 
 def openings(

@@ -199,7 +199,7 @@ def _peeled(problem: Problem, X: np.ndarray, G: np.ndarray) -> Iterator[Test]:
                 yield (G[:, i], c * slope), partial(moves.peeled, problem, i, c, function)
     signed = problem.one_signed()
     use = np.flatnonzero(signed)
-    for i in use if len(use) > 1 else ():
+    for i in use.tolist() if len(use) > 1 else ():
         if np.ptp(np.sign(G[:, i])) or not np.all(G[:, i]):
             continue
         # G_i = c·(product of powers): in logarithms, where large slopes tell more
