@@ -214,7 +214,7 @@ class Tree:
         if problem.width == 1:
             self.push(0.5, self.modes, node)
             if not transforms:
-                self.push(0.9, self.sides, node)
+                self.push(1.4, self.sides, node)
             self.push(1.0, self.ridge, node)
             self.push(1.6, self.powers, node)
             self.push(2.0, self.handbook, node)
