@@ -8,7 +8,8 @@ more, a family of one input with the others added linearly or multiplied as powe
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import sympy
@@ -19,7 +20,7 @@ from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
 from kansym.search.families import kinks, modes
-from kansym.search.families.described import Fit, length
+from kansym.search.families.described import WORK, Fit, length, proved, until_proved
 from kansym.search.families.family import INPUTS, MOST_INPUTS, Families, Family, Start
 from kansym.search.families.projection import (
     FULL_STEPS,
@@ -61,10 +62,6 @@ BETWEEN = 4
 ALIAS = 2.0
 """How many times the variation on the rows a curve may vary between them."""
 
-WORK = 0.1
-"""Units of work that one family costs (see `base.budget`)."""
-
-
 Assigned = tuple[Family, tuple[int, ...]]
 """A family, and the columns that its inputs are."""
 
@@ -94,20 +91,14 @@ def propose(
 def best(rows: Rows, families: Sequence[Family], budget: Budget) -> list[Fit]:
     """Return the fits of the likeliest families, finished, the shortest description first."""
     width = rows.X.shape[1]
-    found: list[Fit] = []
+    looks: list[Callable[[], list[Fit]]] = []
     if width == 1:
         sums, others = modes.parted([f for f in families if f.columns == 1])
-        looks: list[Assigned] = [(f, (0,)) for f in others]
-        if sums and not budget.exhausted:
-            budget.spend(WORK * len(sums))
-            found += modes.modes(rows) + kinks.kinks(rows)
+        looks += [partial(modes.modes, rows), partial(kinks.kinks, rows)] if sums else []
+        looks += [partial(rough, f, (0,), rows) for f in others]
     else:
-        looks = _glanced(families, rows, budget)
-    for family, columns in looks:
-        if budget.exhausted:
-            break
-        budget.spend(WORK)
-        found += rough(family, columns, rows)
+        looks += [partial(rough, *assigned, rows) for assigned in _glanced(families, rows, budget)]
+    found = until_proved(looks, rows, budget)
     if width > 1 and not budget.exhausted and families:
         found += product_of_powers(rows)
     return finished(found, rows)
@@ -130,6 +121,9 @@ def finished(found: list[Fit], rows: Rows) -> list[Fit]:
     What has a pole between the rows, or varies there as the rows do not show, is left out.
     """
     ranked = sorted(found, key=lambda f: f.length)
+    exact = [f for f in ranked if proved(f, rows) and tame(f, rows)]
+    if exact:
+        return exact[:1]
     likely = ranked[:MOST_FINISHED]
     likely += [f for f in _simplest([f for f in ranked if tame(f, rows)]) if f not in likely]
     done = sorted((f for f in (_finished(f, rows) for f in likely) if tame(f, rows)), key=lambda f: f.length)

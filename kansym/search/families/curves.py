@@ -24,7 +24,7 @@ from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
 from kansym.search.families import kinks, modes
 from kansym.search.families.classics import finished, rough
-from kansym.search.families.described import Fit, length
+from kansym.search.families.described import Fit, length, until_proved
 from kansym.search.families.family import INPUTS, Families, Family, Form, Start
 from kansym.search.families.projection import Rows, fit, glance, program_of
 
@@ -35,15 +35,13 @@ Part = tuple[sympy.Expr, tuple[tuple[str, Start], ...]]
 PAIRED = ("exp", "log", "sin", "sqrt", "1/x", "tanh", "gaussian", "atan")
 """Library functions whose sums and products are tried where a library has more than MOST_PAIRED."""
 
+POWER = "power"
 MOST_PAIRED = 10
 MOST_CONSTANTS = 4
 """Families with more constants are not tried on changed inputs and targets."""
 
 MOST_CHANGED = 80
 """Families of changed inputs and targets that are fitted: those whose starts come nearest."""
-
-WORK = 0.1
-"""Units of work of one family (see `base.budget`)."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +139,8 @@ def named(
         short = [f for f in single if len(f.form(1).constants) <= MOST_CONSTANTS and not f.inside]
         changed = sorted(_changed(short, rows, library), key=lambda c: glance(c[0], c[1]))
         looks += [partial(_composed, *c, rows) for c in changed[:MOST_CHANGED]]
-        looks += [partial(rough, family, (0,), rows) for family in pairs(library)]
-    found: list[Fit] = []
-    for look in looks:
-        if budget.exhausted:
-            break
-        budget.spend(WORK)
-        found += look()
+        looks += [partial(rough, family, (0,), rows) for family in pairs(library, bool(np.all(h > 0)))]
+    found = until_proved(looks, rows, budget)
     return finished([f for f in found if kinks.allowed(f.fitted.form.formula, library)], rows)
 
 
@@ -187,17 +180,25 @@ def _composed(form: Form, part: Rows, whole: Form, rows: Rows) -> list[Fit]:
     return [Fit(back, (0,), length(back, rows))]
 
 
-def pairs(library: Library) -> Iterator[Family]:
-    """Yield c + A·f + B·g and c + A·f·g for pairs of library functions, each of its own a·x + b."""
+def pairs(library: Library, positive: bool = True) -> Iterator[Family]:
+    """Yield c + A·f + B·g and c + A·f·g for pairs of library functions, each of its own a·x + b.
+
+    Where x is `positive` a power with a free exponent is one of them.
+    """
     names = [n for n in (library if len(library) <= MOST_PAIRED else PAIRED) if n in library]
     parts = {name: part for name in names if (part := _part(library[name])) is not None}
+    twice = {name for name in parts if library[name].period is not None} | {POWER}
+    if positive:
+        n = sympy.Symbol("n", real=True)
+        parts[POWER] = H**n, (("n", Start("exponent")),)
     c, a, b = sympy.symbols("c A B", real=True)
     for (one, first), (two, second) in itertools.combinations_with_replacement(parts.items(), 2):
-        if one == two and library[one].period is None:
+        if one == two and one not in twice:
             continue
         (f, starts), (g, more) = _numbered(*first, "1"), _numbered(*second, "2")
         yield Family(f"{one} + {two}", c + a * f + b * g, ("c", "A", "B"), (), (*starts, *more))
-        yield Family(f"{one} * {two}", c + a * f * g, ("c", "A"), (), (*starts, *more))
+        if (one, two) != (POWER, POWER):
+            yield Family(f"{one} * {two}", c + a * f * g, ("c", "A"), (), (*starts, *more))
 
 
 def _numbered(expression: sympy.Expr, starts: tuple[tuple[str, Start], ...], number: str) -> Part:

@@ -63,8 +63,10 @@ MANY_WAVES = 1e-3
 of smooth curves that are no such sums they leave less than 1e-5."""
 
 NEARLY = 1e-12
-"""Share of the size's square below which a sum is worth simplifying in a short look: two roots in the place
-of a double one leave some digits less."""
+"""Share of the size's square below which a sum of FEW_MODES is worth simplifying in a short look: two roots
+in the place of a double one leave some digits less. More modes come as near to any smooth curve."""
+
+FEW_MODES = 2
 
 EXACT = 1e-24
 """Share of the size's square below which what a sum leaves is round-off."""
@@ -129,7 +131,8 @@ def modes(rows: Rows, thorough: bool = True, most: int = MOST_MODES) -> list[Fit
     for look in (_by_equation, _by_spectrum):
         found += look(table, most)
         least = min((fit.fitted.cost for _, fit in found), default=math.inf)
-        if thorough or least < NEARLY * table.power:
+        few = min((len(one.modes) for one, f in found if f.fitted.cost < NEARLY * table.power), default=most)
+        if thorough or least < table.exact or few <= FEW_MODES:
             seen: set[tuple] = set()
             for one, _ in _best(found)[:SIMPLIFIED]:
                 found += _simplified(one, table, seen)
