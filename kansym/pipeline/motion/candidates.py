@@ -67,7 +67,7 @@ def look(moving: Motion, state: int, broad: bool = False) -> list[Candidate]:
         found = {}
     for rich in (False, True):
         for formula, chi2 in terms.sums(moving, state, rich, terms.BEAM if broad else terms.SHOWN):
-            _keep(found, formula, chi2, rows)
+            keep(found, formula, chi2, rows)
         if broad or settled(found.values()):
             others = _best(found, broad)
             return [*known, *others] if broad else others
@@ -109,10 +109,10 @@ def _fitted(
     for formula in formulas:
         fitted = fit(formula, moving, state, 20)
         if fitted is not None:
-            _keep(found, fitted.expression, fitted.chi2, rows)
+            keep(found, fitted.expression, fitted.chi2, rows)
 
 
-def _keep(found: dict[str, Candidate], formula: sympy.Expr, chi2: float, rows: int) -> None:
+def keep(found: dict[str, Candidate], formula: sympy.Expr, chi2: float, rows: int) -> None:
     key = expressions.text(formula, 3)
     length = terms.length(formula, chi2, rows, terms.measured(formula))
     if key not in found or length < found[key].length:

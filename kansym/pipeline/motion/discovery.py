@@ -17,9 +17,10 @@ import sympy
 from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.formula.expression import complexity
+from kansym.pipeline.motion import couplings
 from kansym.pipeline.motion.candidates import Candidate, look
 from kansym.pipeline.motion.integral import Motion, motion, resmoothed
-from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
+from kansym.pipeline.motion.shooting import JOINED_STATES, Segments, Shot, System, paths, segments, shoot
 from kansym.pipeline.motion.terms import misfit
 from kansym.pipeline.motion.trajectory import Series
 
@@ -69,6 +70,8 @@ class Found:
 def find(series: Series, order: int, budget: Budget) -> Found | None:
     """Return the system that describes the trajectories shortest; None where none can be followed."""
     moving = original = motion(series, order)
+    if len(series.states) > JOINED_STATES:
+        return _many(original, budget)
     few = max(run.rows for run in series.runs) < FEW_ROWS
     rough = motion(series, order, rough=True) if few else None
     best: Found | None = None
@@ -95,6 +98,16 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
             break
         moving = resmoothed(original, paths(best.shot, segments(original)))
     return best
+
+
+def _many(original: Motion, budget: Budget) -> Found | None:
+    """Return the system of many states that few others drive."""
+    found = couplings.find(original, budget)
+    if found is None:
+        return None
+    shot, offered, moving = found
+    reason = budget.reason or "finished"
+    return Found(shot, tuple(tuple(c) for c in offered), moving, length(shot), reason)
 
 
 def _choose(
@@ -205,19 +218,6 @@ def _weakest(shot: Shot, refused: set[str]) -> tuple[int, sympy.Expr] | None:
             if best is None or strength < best[0]:
                 best = (strength, state, formula)
     return None if best is None else best[1:]
-
-
-def paths(shot: Shot, cut: Segments) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for each run the times and the states (rows, states) of the simulated segments, joined."""
-    path, _, _ = simulate_segments(shot.system, cut, shot.theta, shot.starts)
-    out = []
-    states = cut.data.shape[2]
-    for r in range(int(cut.run.max()) + 1):
-        times = cut.times[cut.run == r].ravel()
-        values = path[cut.run == r][:, :, :states].reshape(-1, states)
-        which, first = np.unique(times, return_index=True)
-        out.append((which, values[first]))
-    return out
 
 
 def constants(shot: Shot) -> list[tuple[int, str, float, float]]:

@@ -90,21 +90,22 @@ def _conclude(data: Series, order: int, found: Found, budget: Budget, seed: int)
     scale = np.array(
         [np.nanstd(np.concatenate([r.X[:, k] for r in data.runs])) for k in range(len(data.states))]
     )
-    told = _explained(equations, original, scale)
-    held = _heldout(formulas, original, scale)
     lyapunov = _lyapunov(found.shot, cut)
     span = sum(float(r.t[-1] - r.t[0]) for r in data.runs) / len(data.runs)
     noise = {s: float(np.median(original.target(k)[1])) for k, s in enumerate(data.states)}
     relative = max(max(noise[s] / (scale[k] or 1.0) for k, s in enumerate(data.states)), 1e-9)
     chaotic = lyapunov * span > CHAOTIC
     horizon = math.log(LOST / min(relative, 0.1)) / lyapunov if chaotic else math.inf
+    told = _explained(equations, original, scale, horizon)
+    held = _heldout(formulas, original, scale, horizon)
     notes = [*data.notes, *_notes(found, original, order)]
     return Dynamics(
         equations=equations,
         inputs=data.inputs,
         order=order,
         fronts={
-            s: _front(k, equations, found.candidates[k], original, scale) for k, s in enumerate(data.states)
+            s: _front(k, equations, found.candidates[k], original, scale, horizon)
+            for k, s in enumerate(data.states)
         },
         constants=dict(zip(data.states, reports, strict=True)),
         noise=noise,
@@ -189,17 +190,23 @@ def _starts(moving: Motion) -> list[np.ndarray]:
     return out
 
 
-def _explained(equations: dict[str, sympy.Expr], moving: Motion, scale: np.ndarray) -> np.ndarray:
-    """Return the share of each state's variance that simulations explain, the worst run's."""
+def _explained(
+    equations: dict[str, sympy.Expr], moving: Motion, scale: np.ndarray, until: float
+) -> np.ndarray:
+    """Return the share of each state's variance that simulations explain until then, the worst run's."""
     shares = []
     for s, begin in zip(moving.stretches, _starts(moving), strict=True):
-        path = follow(equations, begin, s.run.t, order=moving.order, input_names=moving.series.inputs,
-                      inputs=s.run.U, scale=scale)  # fmt: skip
-        shares.append(explained(s.run.X, path.X))
+        early = np.flatnonzero(s.run.t - s.run.t[0] <= until)
+        run = s.run.part(slice(0, max(len(early), 3)))
+        path = follow(equations, begin, run.t, order=moving.order, input_names=moving.series.inputs,
+                      inputs=run.U, scale=scale)  # fmt: skip
+        shares.append(explained(run.X, path.X))
     return np.min(shares, axis=0)
 
 
-def _heldout(formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray) -> np.ndarray:
+def _heldout(
+    formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray, until: float
+) -> np.ndarray:
     """Return the same for what constants were not fitted to: the last run, or the last quarter of one."""
     runs = moving.series.runs
     if len(runs) > 1:
@@ -218,7 +225,7 @@ def _heldout(formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray) 
         if shot is None:
             return np.full(len(scale), -1.0)
         known = motion(Series((rest,), names.states, names.inputs), moving.order)
-        return _explained(dict(zip(names.states, shot.expressions, strict=True)), known, scale)
+        return _explained(dict(zip(names.states, shot.expressions, strict=True)), known, scale, until)
     except (ValueError, np.linalg.LinAlgError):
         return np.full(len(scale), np.nan)  # too few rows for a stretch of their own
 
@@ -250,6 +257,7 @@ def _front(
     candidates: Sequence[Candidate],
     moving: Motion,
     scale: np.ndarray,
+    until: float,
 ) -> tuple[RightSide, ...]:
     """Return a state's right sides, the chosen one too, each simulated beside the others' chosen ones."""
     name = moving.series.states[state]
@@ -261,7 +269,7 @@ def _front(
     kept.append(RightSide(chosen, complexity(chosen), loss, math.nan))
     out = []
     for row in sorted(kept, key=lambda r: r.complexity):
-        share = float(_explained({**equations, name: row.expression}, moving, scale)[state])
+        share = float(_explained({**equations, name: row.expression}, moving, scale, until)[state])
         out.append(RightSide(row.expression, row.complexity, row.loss, share if share > -1 else math.nan))
     return tuple(out)
 

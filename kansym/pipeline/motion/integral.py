@@ -49,6 +49,20 @@ class Stretch:
     weights: np.ndarray
     at: np.ndarray
 
+    def part(self, rows: int) -> Stretch:
+        """Return the first so many rows of the run with their nodes."""
+        nodes = int(self.at[rows - 1])
+        return replace(
+            self,
+            run=self.run.part(slice(0, rows)),
+            curves=tuple(replace(c, noise=c.noise[:rows]) for c in self.curves),
+            times=self.times[:nodes],
+            columns=self.columns[:nodes],
+            slopes=self.slopes[:nodes],
+            weights=self.weights[:nodes],
+            at=self.at[:rows],
+        )
+
     def integrals(self, values: np.ndarray, order: int = 1) -> np.ndarray:
         """Return the integral of values (nodes, ...) from the first row to each row, once or twice."""
         weighted = (values.T * self.weights).T
@@ -66,18 +80,25 @@ def _before(values: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """Hold all runs of a system at their nodes: what right sides are fitted to, first or second order."""
+    """Hold all runs of a system at their nodes: what right sides are fitted to, first or second order.
+
+    With a `window` initial values are unknown again every so many rows, so that what smooth curves lack does
+    not add up over a long run. `only` are the names that right sides may hold, where not all of them.
+    """
 
     series: Series
     stretches: tuple[Stretch, ...]
     order: int
+    window: int = 0
+    only: frozenset[str] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return what a right side may depend on: states, for order 2 their speeds, inputs, and the time."""
         speeds = tuple(speed(s) for s in self.series.states) if self.order == 2 else ()
         taken = (*self.series.states, *speeds, *self.series.inputs)
-        return taken if TIME in taken else (*taken, TIME)
+        every = taken if TIME in taken else (*taken, TIME)
+        return every if self.only is None else tuple(n for n in every if n in self.only)
 
     @cached_property
     def symbols(self) -> tuple[sympy.Symbol, ...]:
@@ -86,8 +107,12 @@ class Motion:
 
     @cached_property
     def columns(self) -> np.ndarray:
-        """Return all runs' columns at the nodes, one below the other."""
-        return np.vstack([s.columns for s in self.stretches])
+        """Return the columns of the names at the nodes, runs one below the other."""
+        every = np.vstack([s.columns for s in self.stretches])
+        if self.only is None:
+            return every
+        names = replace(self, only=None).names
+        return every[:, [k for k, n in enumerate(names) if n in self.only]]
 
     @cached_property
     def slopes(self) -> np.ndarray:
@@ -116,17 +141,21 @@ class Motion:
         return np.concatenate(parts)[self.known(state)]
 
     def offsets(self, state: int) -> np.ndarray:
-        """Return the columns of the unknown initial values (rows, runs or twice as many)."""
+        """Return the columns of the unknown initial values (rows, windows or twice as many)."""
         total = sum(s.run.rows for s in self.stretches)
         out, row = [], 0
         for s in self.stretches:
-            block = np.zeros((total, self.order))
-            block[row : row + s.run.rows, 0] = 1.0
-            if self.order == 2:
-                block[row : row + s.run.rows, 1] = s.run.t - s.run.t[0]
-            out.append(block)
+            length = self.window or s.run.rows
+            for first in range(0, max(s.run.rows - length // 2, 1), length):
+                last = first + length if first + length + length // 2 < s.run.rows else s.run.rows
+                block = np.zeros((total, self.order))
+                block[row + first : row + last, 0] = 1.0
+                if self.order == 2:
+                    block[row + first : row + last, 1] = s.run.t[first:last] - s.run.t[first]
+                out.append(block)
             row += s.run.rows
-        return np.hstack(out)[self.known(state)]
+        known = np.hstack(out)[self.known(state)]
+        return known[:, np.any(known != 0, axis=0)]
 
 
 def speed(state: str) -> str:

@@ -24,6 +24,10 @@ SEGMENT_ROWS = 12
 MOST_SEGMENTS = 60
 """Segments of all runs together; longer tables have longer segments."""
 
+JOINED_STATES = 6
+"""States up to which segments are joined; of more the starts are eliminated segment by segment, since all of them
+together (20 states, 2000 rows: 3340 numbers) are too many for one least-squares problem."""
+
 JOINED = 0.05
 """The SD of a gap between segments as a share of the noise's: small, so that the whole is one trajectory."""
 
@@ -125,7 +129,8 @@ class Segments:
 def segments(moving: Motion) -> Segments:
     """Cut all runs into segments that share their border rows."""
     total = moving.series.rows
-    length = max(SEGMENT_ROWS, int(np.ceil(total / MOST_SEGMENTS)))
+    joined = len(moving.series.states) <= JOINED_STATES
+    length = max(SEGMENT_ROWS, int(np.ceil(total / MOST_SEGMENTS)) if joined else 0)
     times: list[np.ndarray] = []
     data, noise, starts, joins, runs = [], [], [], [], []
     for r, s in enumerate(moving.stretches):
@@ -183,6 +188,8 @@ class Shot:
 
 def shoot(system: System, cut: Segments, steps: int = 12) -> Shot | None:
     """Fit all constants and all segments' starts; None where the system cannot be followed from its start."""
+    if len(system.programs) > JOINED_STATES:
+        return _shoot_apart(system, cut, steps)
     constants, (count, moving) = len(system.start), cut.starts.shape
     known = np.isfinite(cut.data)
 
@@ -225,6 +232,70 @@ def shoot(system: System, cut: Segments, steps: int = 12) -> Shot | None:
     covariance = best.covariance[:constants, :constants]
     begin = best.theta[constants:].reshape(count, moving)
     return Shot(system, best.theta[:constants], begin, covariance, best.cost, int(known.sum()), cut.sharp)
+
+
+def _shoot_apart(system: System, cut: Segments, steps: int) -> Shot | None:
+    """Fit constants to segments that need not join, each with a start of its own.
+
+    Gauss-Newton steps with damping; starts are projected out of every segment's rows, so that a step solves for
+    the constants alone.
+    """
+    theta, begin = system.start, cut.starts
+    known = np.isfinite(cut.data)
+    rows = int(known.sum()) - begin.size
+    damping, best = 1e-3, _reduced(system, cut, theta, begin, known)
+    if rows <= len(theta) or not np.isfinite(best.cost):
+        return None
+    for _ in range(steps):
+        scale = np.sqrt(np.diag(best.normal)) + np.finfo(float).tiny
+        matrix = best.normal / np.outer(scale, scale) + damping * np.eye(len(theta))
+        step = -np.linalg.lstsq(matrix, best.slope / scale, rcond=1e-14)[0] / scale
+        moved = begin + best.starts + best.by_theta @ step
+        tried = _reduced(system, cut, theta + step, moved, known)
+        fall = best.cost - tried.cost
+        if not fall > 0:
+            damping *= 10
+            continue
+        theta, begin, best, damping = theta + step, moved, tried, max(damping / 10, 1e-12)
+        if fall < 1e-6 * best.cost:
+            break
+    covariance = np.linalg.pinv(best.normal, hermitian=True) * best.cost / (rows - len(theta))
+    return Shot(system, theta, begin, covariance, best.cost, rows, cut.sharp)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reduced:
+    """Hold the squared residual, normal equations of the constants, and how the starts follow them."""
+
+    cost: float
+    normal: np.ndarray
+    slope: np.ndarray
+    starts: np.ndarray
+    by_theta: np.ndarray
+
+
+def _reduced(
+    system: System, cut: Segments, theta: np.ndarray, begin: np.ndarray, known: np.ndarray
+) -> _Reduced:
+    """Return the least-squares problem with the starts of the segments projected out."""
+    path, by_begin, by_theta = simulate_segments(system, cut, theta, begin)
+    constants, states = len(theta), cut.data.shape[2]
+    normal, slope, cost = np.zeros((constants, constants)), np.zeros(constants), 0.0
+    starts, follow = np.zeros_like(begin), np.zeros((*begin.shape, constants))
+    if not np.all(np.isfinite(path)):
+        return _Reduced(np.inf, normal, slope, starts, follow)
+    for s in range(len(begin)):
+        there, sd = known[s], cut.noise[s][known[s]]
+        r = (path[s, :, :states][there] - cut.data[s][there]) / sd
+        Q, R = np.linalg.qr(by_begin[s, :, :states][there] / sd[:, None])
+        J = by_theta[s, :, :states][there] / sd[:, None]
+        inside, across = Q.T @ r, Q.T @ J
+        normal += J.T @ J - across.T @ across
+        slope += J.T @ r - across.T @ inside
+        solved = np.linalg.lstsq(R, -np.column_stack([inside, across]), rcond=1e-12)[0]
+        starts[s], follow[s] = solved[:, 0], solved[:, 1:]
+        cost += float(r @ r)
+    return _Reduced(cost, normal, slope, starts, follow)
 
 
 def _end_rows(cut: Segments) -> np.ndarray:
@@ -280,3 +351,16 @@ def _columns(system: System, moving: np.ndarray, inputs: np.ndarray, times: np.n
     if TIME in system.names and len(system.names) > moving.shape[1] + inputs.shape[1]:
         parts.append(times[:, None])
     return np.hstack(parts)
+
+
+def paths(shot: Shot, cut: Segments) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each run the times and the states (rows, states) of the simulated segments, joined."""
+    path, _, _ = simulate_segments(shot.system, cut, shot.theta, shot.starts)
+    out = []
+    states = cut.data.shape[2]
+    for r in range(int(cut.run.max()) + 1):
+        times = cut.times[cut.run == r].ravel()
+        values = path[cut.run == r][:, :, :states].reshape(-1, states)
+        which, first = np.unique(times, return_index=True)
+        out.append((which, values[first]))
+    return out
