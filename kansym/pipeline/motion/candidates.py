@@ -27,8 +27,9 @@ FEW_CONSTANTS = 2
 BRIEF = 12
 """Symbols of a right side so short that nothing shorter need be looked for on clean rows."""
 
-SHORT = 9
-"""The same in noise, where a sum of some eleven symbols stands for a ratio as short."""
+SHORT = 12.0
+"""Nats of a right side, misfit and all, to which nothing can add much: two constants and four symbols. A sum of
+eleven symbols stood for a ratio as short, which was then never looked for."""
 
 CLEAN = 0.1
 """Squared residual over the floor of the noise below which rows are clean."""
@@ -72,7 +73,7 @@ def look(moving: Motion, state: int, broad: bool = False) -> list[Candidate]:
             others = _best(found, broad)
             return [*known, *others] if broad else others
     _fitted(found, parametric.right_sides(moving, state), moving, state, rows)
-    if not settled(found.values()):
+    if not any(_explains(c) for c in found.values()):
         with_one = [c for c in _best(found, False) if any(f.atoms(sympy.Float) for f in _bare(c.expression))]
         for candidate in with_one[:1]:
             _fitted(found, parametric.right_sides(moving, state, candidate.expression), moving, state, rows)
@@ -95,12 +96,16 @@ def familiar(moving: Motion, state: int) -> list[sympy.Expr]:
 
 
 def settled(candidates: Iterable[Candidate]) -> bool:
-    """Tell whether a short right side leaves nothing but noise, or a longer one next to nothing."""
+    """Tell whether no other right side could be much shorter: of clean rows one leaves next to nothing."""
     return any(
-        (c.complexity <= SHORT and c.chi2 <= c.rows + SPREAD * math.sqrt(2 * c.rows))
-        or (c.complexity <= BRIEF and c.chi2 <= CLEAN * c.rows)
+        (_explains(c) and c.length <= SHORT) or (c.complexity <= BRIEF and c.chi2 <= CLEAN * c.rows)
         for c in candidates
     )
+
+
+def _explains(candidate: Candidate) -> bool:
+    """Tell whether a right side leaves no more than noise may."""
+    return candidate.chi2 <= candidate.rows + SPREAD * math.sqrt(2 * candidate.rows)
 
 
 def _fitted(

@@ -18,7 +18,7 @@ from kansym.pipeline.motion.candidates import Candidate
 from kansym.pipeline.motion.discovery import Found, find
 from kansym.pipeline.motion.integral import Motion, fit, motion
 from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
-from kansym.pipeline.motion.simulation import follow
+from kansym.pipeline.motion.simulation import COARSE, follow
 from kansym.pipeline.motion.system import Dynamics, RightSide, explained, front
 from kansym.pipeline.motion.trajectory import Series, series
 from kansym.pipeline.run import ConstantReport
@@ -199,7 +199,7 @@ def _explained(
         early = np.flatnonzero(s.run.t - s.run.t[0] <= until)
         run = s.run.part(slice(0, max(len(early), 3)))
         path = follow(equations, begin, run.t, order=moving.order, input_names=moving.series.inputs,
-                      inputs=run.U, scale=scale)  # fmt: skip
+                      inputs=run.U, scale=scale, tolerance=COARSE)  # fmt: skip
         shares.append(explained(run.X, path.X))
     return np.min(shares, axis=0)
 

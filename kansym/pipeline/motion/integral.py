@@ -28,6 +28,9 @@ SHARPEST = 1e-6
 clean rows are right to 1e-8 on slow systems, to 5e-5 on fast ones, and what they lack is no term of the
 law."""
 
+SHARP = 1e-4
+"""Noise as a share of a state's SD below which rows count as clean."""
+
 TIME = "t"
 """The name of the time in a right side; a state or input of that name takes it away."""
 
@@ -126,6 +129,11 @@ class Motion:
         known = np.isfinite(values)
         floor = SHARPEST * float(np.std(values[known]))
         return values[known], np.maximum(noise[known], floor)
+
+    def clean(self, state: int) -> bool:
+        """Tell whether there is next to no noise on a state."""
+        values, noise = self.target(state)
+        return bool(np.median(noise) < SHARP * np.std(values))
 
     def known(self, state: int) -> np.ndarray:
         """Return which rows have a measured value of a state."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -37,6 +37,9 @@ POSSIBLE = 80
 LIKELY = 20
 """Best of those whose constants are found again with best subsets."""
 
+SINGLE = 8
+"""Best fitted products that are handed on, each with none to BESIDE plain terms."""
+
 REFINED = 3
 """Best fitted functions whose sums are handed on."""
 
@@ -57,8 +60,8 @@ POWERS = np.array([0.25, 0.4, 0.6, 0.75, 0.9, 1.2, 1.4, 1.6, 1.8, 2.3, 2.6, 3.4]
 """Values of p for x^p; whole and half powers are in the dictionary of known terms."""
 
 
-Measure = Callable[[np.ndarray], float]
-"""How badly a column and plain ones explain y: nats, or what they leave of |y|^2."""
+Measure = Callable[[np.ndarray], np.ndarray]
+"""How badly a column and none, one, two, ... plain ones explain y: nats; or what it and all of them leave."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,68 +89,81 @@ class Family:
 def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> list[sympy.Expr]:
     """Return right sides with one function that has a constant inside, the likeliest function first.
 
-    Every product of a function and a factor is scanned beside a few plain terms chosen greedily; for the best
-    LIKELY ones the constant is found by a line search, with best subsets of plain terms at every step; the
-    best REFINED are searched once more with all factors. The same is done beside all plain terms together.
-    `known` is a right side with such a function already: its
+    Every product of a function and a factor is scanned beside none to BESIDE plain terms chosen greedily; for
+    the best LIKELY the constant is found by a line search, the number of plain terms kept and the best subset
+    of them chosen at every step; the best REFINED are searched once more with all factors. On clean rows the
+    same is done beside all plain terms together. `known` is a right side with such a function already: its
     terms are kept as columns, so that a second one can be found beside it.
     """
     plain = [t for t in _plain(moving, known) if np.all(np.isfinite(t.values))]
     fixed, y = whitened(moving, state, np.column_stack([t.values for t in plain]))
     kinds = list(families(moving))
     directions = _directions(fixed)
+    gram, along, power = fixed.T @ fixed, fixed.T @ y, float(y @ y)
 
-    def searched(measure: Measure) -> Callable[[Family, int, float], float]:
-        def left(family: Family, which: int, p: float) -> float:
-            columns = _columns([family.columns(p)[which]], moving, state)
-            return measure(columns[0]) if columns else math.inf
+    def greedy(column: np.ndarray) -> np.ndarray:
+        return _beside(fixed, gram, along, power, column, y)
 
-        return left
-
-    def greedy(column: np.ndarray) -> float:
-        return _beside(fixed, column, y)
-
-    def subsets(column: np.ndarray) -> float:
+    def subsets(column: np.ndarray) -> np.ndarray:
         return _subsets_beside(fixed, column, y)
 
-    def whole(column: np.ndarray) -> float:
-        return _beside_all(directions, column, y)
+    def whole(column: np.ndarray) -> np.ndarray:
+        return np.array([_beside_all(directions, column, y)])
 
-    scanned, sharp = _scanned(kinds, moving, state, (greedy, whole))
-    near = [(*_line_search(kinds[n], k, p, 8, searched(greedy)), n, k) for _, n, k, p in scanned[:POSSIBLE]]
-    near.sort(key=lambda s: (s[0], s[2], s[3]))
-    refined = [(*_line_search(kinds[n], k, p, 12, searched(subsets)), n) for _, p, n, k in near[:LIKELY]]
-    clear = [(*_line_search(kinds[n], k, p, 30, searched(whole)), n) for _, n, k, p in sharp[:SHARP]]
+    def searched(ranked: list[Scanned], measure: Measure, steps: int) -> list[Scanned]:
+        def left(p: float, scan: Scanned) -> float:
+            columns = _columns([kinds[scan.family].columns(p)[scan.product]], moving, state)
+            return float(measure(columns[0])[scan.beside]) if columns else math.inf
+
+        found = [_line_search(kinds[scan.family].grid, scan, steps, left) for scan in ranked]
+        return sorted(found, key=lambda s: (s.left, s.family, s.product, s.beside))
+
+    scanned = _scanned(kinds, moving, state, greedy)
+    near = searched(scanned[:POSSIBLE], greedy, 8)
+    refined = searched(near[:LIKELY], subsets, 10)
+    clear = searched(_scanned(kinds, moving, state, whole)[:SHARP], whole, 30) if moving.clean(state) else []
     found: list[sympy.Expr] = []
-    for ranked, most in ((sorted(refined), REFINED), (sorted(clear), CLEAR)):
+    for scan in refined[:SINGLE]:
+        term = kinds[scan.family].terms(scan.constant)[scan.product]
+        found += _with_function(plain, fixed, y, term, moving, state)
+    for ranked, most in ((refined, REFINED), (clear, CLEAR)):
         seen: set[int] = set()
-        for _, p, number in ranked:
-            if number not in seen and len(seen) < most:
-                seen.add(number)
-                found += _sums(plain, fixed, y, kinds[number], p, moving, state)
+        for scan in ranked:
+            if scan.family not in seen and len(seen) < most:
+                seen.add(scan.family)
+                found += _sums(plain, fixed, y, kinds[scan.family], scan.constant, moving, state)
     return found
 
 
-def _scanned(
-    kinds: Sequence[Family], moving: Motion, state: int, measures: Sequence[Measure]
-) -> list[list[tuple[float, int, int, float]]]:
-    """Return by each measure (what is left, family, product, constant) of every product, the best first."""
-    out: list[list[tuple[float, int, int, float]]] = [[] for _ in measures]
+@dataclass(frozen=True)
+class Scanned:
+    """Hold what a product of a function leaves: its family, its place there, the constant, plain terms beside."""
+
+    left: float
+    family: int
+    product: int
+    constant: float
+    beside: int
+
+
+def _scanned(kinds: Sequence[Family], moving: Motion, state: int, measure: Measure) -> list[Scanned]:
+    """Return the best constant on the grid of every product and number of plain terms, the best first."""
+    best: dict[tuple[int, int, int], tuple[float, float]] = {}
     for number, family in enumerate(kinds):
-        best: list[dict[int, tuple[float, float]]] = [{} for _ in measures]
         for p in family.grid:
             for k, column in enumerate(_columns(family.columns(float(p)), moving, state)):
-                for which, measure in zip(best, measures, strict=True):
-                    left = measure(column)
-                    if k not in which or left < which[k][0]:
-                        which[k] = (left, float(p))
-        for ranked, which in zip(out, best, strict=True):
-            ranked += [(left, number, k, p) for k, (left, p) in which.items()]
-    return [sorted(ranked) for ranked in out]
+                for beside, left in enumerate(measure(column)):
+                    key = number, k, beside
+                    if key not in best or left < best[key][0]:
+                        best[key] = float(left), float(p)
+    return sorted(
+        (Scanned(left, n, k, p, beside) for (n, k, beside), (left, p) in best.items()),
+        key=lambda s: (s.left, s.family, s.product, s.beside),
+    )
 
 
 def _plain(moving: Motion, known: sympy.Expr | None) -> list[Term]:
-    plain = list(monomials(moving, 3 if len(moving.series.states) == 1 else 2))
+    plain = list(monomials(moving, 3 if len(moving.names) <= 2 else 2))
     if known is not None:
         parts = [part.as_coeff_Mul()[1] for part in sympy.Add.make_args(known)]
         plain += [_term(moving, bare) for bare in parts if bare.atoms(sympy.Float)]
@@ -162,19 +178,26 @@ def _columns(columns: list[np.ndarray], moving: Motion, state: int) -> list[np.n
     return list(whitened(moving, state, values)[0].T)
 
 
-def _nats(left: float, rows: int, terms: int) -> float:
-    """Return the description length of what a function leaves of |y|^2 and of the plain terms beside it."""
-    return misfit(left / rows, rows) + terms * (0.5 * math.log(rows) + TERM_PRICE)
+def _nats(lefts: Sequence[float], rows: int) -> np.ndarray:
+    """Return the description lengths of what a function and none, one, two, ... plain terms leave of |y|^2."""
+    prices = np.arange(len(lefts)) * (0.5 * math.log(rows) + TERM_PRICE)
+    return np.array([misfit(left / rows, rows) for left in lefts]) + prices
 
 
-def _beside(fixed: np.ndarray, column: np.ndarray, y: np.ndarray) -> float:
-    """Return the nats of one column and of up to BESIDE plain ones chosen greedily."""
+def _beside(
+    fixed: np.ndarray, gram: np.ndarray, along: np.ndarray, power: float, column: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Return the nats of one column and of none to BESIDE plain ones chosen greedily.
+
+    `gram` and `along` are the products of the plain columns with each other and with y.
+    """
     size = float(column @ column)
     if size <= 0:
-        return math.inf
+        return np.full(BESIDE + 1, math.inf)
     unit = column / np.sqrt(size)
-    lefts = _greedy(fixed - np.outer(unit, unit @ fixed), y - unit * (unit @ y))
-    return min(_nats(left, len(y), k) for k, left in enumerate(lefts))
+    share, explained = unit @ fixed, float(unit @ y)
+    lefts = _greedy(gram - np.outer(share, share), along - share * explained, power - explained**2)
+    return _nats(lefts, len(y))
 
 
 def _directions(fixed: np.ndarray) -> np.ndarray:
@@ -194,27 +217,47 @@ def _beside_all(directions: np.ndarray, column: np.ndarray, y: np.ndarray) -> fl
     return float(np.sum((target - rest * (rest @ target / size)) ** 2))
 
 
-def _subsets_beside(fixed: np.ndarray, column: np.ndarray, y: np.ndarray) -> float:
-    """Return the nats of one column and the best subset of plain ones."""
+def _subsets_beside(fixed: np.ndarray, column: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the nats of one column and of the best none to BESIDE plain ones."""
     unit = column / (np.linalg.norm(column) + np.finfo(float).tiny)
     rest, target = fixed - np.outer(unit, unit @ fixed), y - unit * (unit @ y)
     best = best_subsets(rest, target, largest=BESIDE, beam_size=3, shown=1)
-    lefts = [(float(np.sum((target - rest[:, list(s)] @ c) ** 2)), len(s)) for s, c in best]
-    return min(_nats(left, len(y), count) for left, count in [(float(target @ target), 0), *lefts])
+    lefts = np.full(BESIDE + 1, float(target @ target))
+    for subset, c in best:
+        lefts[len(subset) :] = float(np.sum((target - rest[:, list(subset)] @ c) ** 2))
+    return _nats(list(lefts), len(y))
 
 
 def _line_search(
-    family: Family, which: int, p: float, steps: int, left: Callable[[Family, int, float], float]
-) -> tuple[float, float]:
-    """Return the least that is left between the grid's neighbours of p, and the constant where it is."""
-    grid = np.sort(family.grid)
-    at = int(np.argmin(np.abs(grid - p)))
+    grid: np.ndarray, scan: Scanned, steps: int, left: Callable[[float, Scanned], float]
+) -> Scanned:
+    """Return the scanned product with the constant between the grid's neighbours that leaves least."""
+    grid = np.sort(grid)
+    at = int(np.argmin(np.abs(grid - scan.constant)))
     bounds = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
-    options = {"maxiter": steps, "xatol": 1e-6 * abs(p)}
+    options = {"maxiter": steps, "xatol": 1e-6 * abs(scan.constant)}
     found = minimize_scalar(
-        lambda v: left(family, which, float(v)), bounds=bounds, method="bounded", options=options
+        lambda v: left(float(v), scan), bounds=bounds, method="bounded", options=options
     )
-    return float(found.fun), float(found.x)
+    return replace(scan, left=float(found.fun), constant=float(found.x))
+
+
+def _with_function(
+    plain: list[Term], fixed: np.ndarray, y: np.ndarray, term: Term, moving: Motion, state: int
+) -> list[sympy.Expr]:
+    """Return the sums of one product of a function and of the best none to BESIDE plain terms."""
+    columns = _columns([term.values], moving, state)
+    if not columns:
+        return []
+    unit = columns[0] / np.linalg.norm(columns[0])
+    rest, target = fixed - np.outer(unit, unit @ fixed), y - unit * (unit @ y)
+    every = np.column_stack([fixed, columns[0]])
+    out = []
+    for subset, _ in [((), None), *best_subsets(rest, target, largest=BESIDE, beam_size=3, shown=1)]:
+        which = [*subset, len(plain)]
+        coefficients = np.linalg.lstsq(every[:, which], y, rcond=None)[0]
+        out.append(written([[*plain, term][k] for k in which], coefficients))
+    return out
 
 
 def _sums(
@@ -245,7 +288,7 @@ def families(moving: Motion) -> Iterator[Family]:
     for m, v in _denominators(states):
         size = float(np.median(np.abs(v)))
         if size > 0:
-            yield Family(SATURATION / size, *_repressing(m, v), firsts)
+            yield Family(SATURATION / size, *_repressing(m, v), (*firsts, *_products(states)))
             yield Family(SATURATION / size, *_saturating(m, v), firsts)
     for s, x in states:
         spread = float(np.ptp(x))
@@ -283,6 +326,14 @@ def _denominators(
                 yield a * b, u * v
 
 
+def _products(
+    states: Sequence[tuple[sympy.Symbol, np.ndarray]],
+) -> Iterator[tuple[sympy.Expr, np.ndarray]]:
+    if len(states) <= 4:
+        for (a, u), (b, v) in itertools.combinations(states, 2):
+            yield a * b, u * v
+
+
 Rule = tuple[Callable[[float], list[np.ndarray]], Callable[[float], list[sympy.Expr]]]
 
 
@@ -313,18 +364,21 @@ def _arrhenius(s: sympy.Expr, x: np.ndarray) -> Rule:
     return (lambda p: [np.exp(-p / x)]), (lambda p: [sympy.exp(-sympy.Float(p, 17) / s)])
 
 
-def _greedy(columns: np.ndarray, y: np.ndarray) -> list[float]:
-    """Return what is left of |y|^2 by none to BESIDE columns, each the best beside those before."""
-    norms = np.linalg.norm(columns, axis=0)
-    A = columns / np.where(norms > 0, norms, 1.0)
-    gram, b = A.T @ A, A.T @ y
-    size, left = np.diag(gram).copy(), [float(y @ y)]
+def _greedy(gram: np.ndarray, along: np.ndarray, power: float) -> list[float]:
+    """Return what is left of |y|^2 = power by none to BESIDE columns, each the best beside those before.
+
+    `gram` (k, k) holds the columns' products, `along` (k,) theirs with y.
+    """
+    norms = np.sqrt(np.clip(np.diag(gram), 0, None))
+    norms = np.where(norms > 0, norms, 1.0)
+    gram, b = gram / np.outer(norms, norms), along / norms
+    size, left = np.clip(np.diag(gram), 0, None), [power]
     for _ in range(BESIDE):
         gain = np.where(size > 1e-9, b * b / np.maximum(size, 1e-9), 0.0)
         k = int(np.argmax(gain))
-        if gain[k] <= 0:
-            break
         left.append(max(left[-1] - float(gain[k]), 0.0))
+        if gain[k] <= 0:
+            continue
         direction = gram[:, k] / np.sqrt(size[k])
         b = b - direction * (b[k] / np.sqrt(size[k]))
         gram = gram - np.outer(direction, direction)

@@ -16,7 +16,7 @@ from scipy.integrate import DOP853, RK45
 
 from kansym.base.leastsq import levenberg_marquardt
 from kansym.formula.program import Program
-from kansym.pipeline.motion.integral import TIME, Motion, Stretch
+from kansym.pipeline.motion.integral import SHARP, TIME, Motion, Stretch
 
 SEGMENT_ROWS = 12
 """Rows of a segment: long enough to feel the law, short enough that errors have not grown."""
@@ -30,9 +30,6 @@ together (20 states, 2000 rows: 3340 numbers) are too many for one least-squares
 
 JOINED = 0.05
 """The SD of a gap between segments as a share of the noise's: small, so that the whole is one trajectory."""
-
-SHARP = 1e-4
-"""Noise as a share of a state's SD below which rows count as clean."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,9 @@ ESCAPE = 1e6
 TOLERANCE = 1e-9
 """Relative error of one step."""
 
+COARSE = 1e-6
+"""The same where only the share of the variance is asked for, at a third of the price."""
+
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
@@ -49,6 +52,7 @@ def follow(
     input_names: Sequence[str] = (),
     inputs: np.ndarray | None = None,
     scale: np.ndarray | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Simulated:
     """Integrate the equations from `start` at t[0] and return the states at times t (n,).
 
@@ -82,8 +86,8 @@ def follow(
     outcome, path = "followed", None
     try:
         with np.errstate(all="ignore"):
-            path = solve_ivp(slopes, (t[0], t[-1]), z0, method="LSODA", dense_output=True, rtol=TOLERANCE,
-                             atol=TOLERANCE * 1e-3 * float(np.min(size)))  # fmt: skip
+            path = solve_ivp(slopes, (t[0], t[-1]), z0, method="LSODA", dense_output=True, rtol=tolerance,
+                             atol=tolerance * 1e-3 * float(np.min(size)))  # fmt: skip
         reached, values = path.t[-1], path.sol
         outcome = "followed" if path.success else "diverged"
     except _Given as reason:

@@ -30,6 +30,10 @@ BELOW = 0.01
 """Share of the nats below the noise that count: of 300 clean rows a term has to lower what is left a
 thousandfold to pay for itself there, which a law does (1e-10) and what the curves lack does not (1e-3)."""
 
+KNEE = 0.5
+"""Squared residual over the noise from which on downwards they count: the noise is estimated, and what a law
+leaves of 300 rows is within 0.8 and 1.2 of it."""
+
 SMALLEST = 1e-12
 """Mean squared residual in units of the noise below which there is round-off."""
 
@@ -58,7 +62,10 @@ def sums(moving: Motion, state: int, rich: bool, shown: int = SHOWN) -> list[tup
     """
     terms = list(monomials(moving, 3 if len(moving.names) <= 6 else 2))
     if rich:
-        terms = [*(t for t in terms if _degree(t.formula) <= 2), *_transcendental(moving)]
+        plain = [t for t in terms if _degree(t.formula) <= 2 or t.formula.is_Pow]
+        terms = [*plain, *_transcendental(moving)]
+    elif len(moving.names) <= 6:
+        terms += _powers(moving)
     return _chosen(moving, state, terms, shown)
 
 
@@ -71,6 +78,13 @@ def monomials(moving: Motion, degree: int) -> Iterator[Term]:
                 np.prod(moving.columns[:, list(which)], axis=1) if which else np.ones(len(moving.columns))
             )
             yield Term(sympy.Mul(*(moving.symbols[k] for k in which)), values)
+
+
+def _powers(moving: Motion) -> Iterator[Term]:
+    """Yield the states' fourth and fifth powers: radiation, quintic springs."""
+    for s, n, x in zip(moving.symbols, moving.names, moving.columns.T, strict=True):
+        if n in moving.series.states:
+            yield from (Term(s**k, x**k) for k in (4, 5))
 
 
 def _degree(formula: sympy.Expr) -> int:
@@ -241,23 +255,24 @@ def _extend_by_two(
 def misfit(share: float, rows: int) -> float:
     """Return the nats of a mean squared residual in units of the noise.
 
-    Below one nothing is gained but BELOW of it, by which clean rows tell a law from what resembles it.
+    Below KNEE nothing is gained but BELOW of it, by which clean rows tell a law from what resembles it.
     """
-    below = math.log(min(max(share, SMALLEST), 1.0))
-    return 0.5 * rows * (math.log(max(share, 1.0)) + BELOW * below)
+    below = math.log(min(max(share, SMALLEST) / KNEE, 1.0))
+    return 0.5 * rows * (math.log(max(share, KNEE)) + BELOW * below)
 
 
 def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> float:
     """Return the nats of a right side: of its misfit, where noise is known to be at least one SD, and its
     own.
 
-    Every constant costs log(rows)/2, every symbol NODE_PRICE.
+    Every constant costs log(rows)/2, every symbol NODE_PRICE, a measured exponent two symbols more.
     """
     spare = max(rows - constants, 1)
+    exponents = sum(p.exp.is_Float for p in expression.atoms(sympy.Pow))
     return (
         misfit(chi2 / spare, rows)
         + 0.5 * constants * math.log(rows)
-        + criterion.NODE_PRICE * complexity(expression)
+        + criterion.NODE_PRICE * (complexity(expression) + 2 * exponents)
     )
 
 
