@@ -21,6 +21,9 @@ CLOSER = 0.9
 SHORTEST = 3
 """Shortest descriptions that are kept even so: noise lets a simpler look-alike come as near as the law."""
 
+STEEP = 3
+"""Right sides kept beside these, where what is left falls most by one more step of size."""
+
 FEW_CONSTANTS = 2
 """Constants of the right sides that a broad look keeps: what some twenty rows can bear."""
 
@@ -53,7 +56,7 @@ class Candidate:
         return expressions.complexity(self.expression)
 
 
-def look(moving: Motion, state: int, broad: bool = False) -> list[Candidate]:
+def look(moving: Motion, state: int, broad: bool = False, hurried: bool = False) -> list[Candidate]:
     """Return the best right sides, shortest description first.
 
     A `broad` look keeps right sides that simpler ones come near, too: of few rows only a simulation of all
@@ -69,7 +72,7 @@ def look(moving: Motion, state: int, broad: bool = False) -> list[Candidate]:
     for rich in (False, True):
         for formula, chi2 in terms.sums(moving, state, rich, terms.BEAM if broad else terms.SHOWN):
             keep(found, formula, chi2, rows)
-        if broad or settled(found.values()):
+        if broad or (hurried and rich) or settled(found.values()):
             others = _best(found, broad)
             return [*known, *others] if broad else others
     _fitted(found, parametric.right_sides(moving, state), moving, state, rows)
@@ -135,9 +138,14 @@ def _best(found: dict[str, Candidate], broad: bool) -> list[Candidate]:
         few = [c for c in found.values() if terms.measured(c.expression) <= FEW_CONSTANTS]
         return sorted(few, key=lambda c: (c.length, c.complexity))[:KEPT]
     kept: list[Candidate] = []
+    steps: list[float] = []
     for candidate in sorted(found.values(), key=lambda c: (c.complexity, c.chi2)):
-        if not kept or candidate.chi2 < CLOSER * min(c.chi2 for c in kept):
+        least = min((c.chi2 for c in kept), default=math.inf)
+        if candidate.chi2 < CLOSER * least:
             kept.append(candidate)
-    shortest = sorted(found.values(), key=lambda c: (c.length, c.complexity))[:SHORTEST]
-    kept += [c for c in shortest if c not in kept]
-    return sorted(kept, key=lambda c: (c.length, c.complexity))[:KEPT]
+            steps.append(candidate.chi2 / least)
+    shortest = sorted(found.values(), key=lambda c: (c.length, c.complexity))
+    likely = sorted({*kept, *shortest[:SHORTEST]}, key=lambda c: (c.length, c.complexity))[:KEPT]
+    # where the smooth curves lack something the law is not the shortest, but where the front falls steeply
+    steep = [c for _, c in sorted(zip(steps, kept, strict=True), key=lambda s: s[0])]
+    return [*likely, *[c for c in steep[1:] if c not in likely][:STEEP]]

@@ -14,9 +14,7 @@ from dataclasses import replace
 import numpy as np
 import sympy
 
-from kansym.base import criterion
 from kansym.base.budget import Budget
-from kansym.formula.expression import complexity
 from kansym.pipeline.motion import candidates, parametric, terms
 from kansym.pipeline.motion.candidates import Candidate
 from kansym.pipeline.motion.integral import Motion, fit, resmoothed
@@ -133,7 +131,7 @@ def _ordered(found: Iterable[Candidate], rows: int, curves_lack: bool) -> list[C
 
 def _length(shot: Shot) -> float:
     """Return the nats of all trajectories and of the right sides."""
-    own = sum(criterion.NODE_PRICE * complexity(e) for e in shot.expressions)
+    own = sum(terms.price(e) for e in shot.expressions)
     return terms.misfit(shot.chi2 / shot.rows, shot.rows) + 0.5 * len(shot.theta) * np.log(shot.rows) + own
 
 
@@ -149,8 +147,8 @@ def _thinned(shot: Shot, moving: Motion, cut: Segments) -> Shot:
         formula = program.expression(theta)
         for k, parameter in enumerate(program.parameters):
             without = program.template.xreplace({parameter: sympy.S.Zero})
-            gone = complexity(program.template) - complexity(without)
-            price = 0.5 * np.log(shot.rows) + criterion.NODE_PRICE * gone
+            gone = terms.price(program.template) - terms.price(without)
+            price = 0.5 * np.log(shot.rows) + gone
             linear = parameter in {a for part in sympy.Add.make_args(program.template) for a in part.args}
             if linear and strength[k] < price and without.free_symbols:
                 part = sympy.Add(*(p for p in sympy.Add.make_args(program.template) if p.has(parameter)))

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
-from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.formula.expression import complexity
 from kansym.pipeline.motion import couplings
 from kansym.pipeline.motion.candidates import Candidate, look
 from kansym.pipeline.motion.integral import Motion, motion, resmoothed
 from kansym.pipeline.motion.shooting import JOINED_STATES, Segments, Shot, System, paths, segments, shoot
-from kansym.pipeline.motion.terms import misfit
+from kansym.pipeline.motion.terms import misfit, price
 from kansym.pipeline.motion.trajectory import Series
 
 RIVALS = 4
@@ -33,6 +32,10 @@ NEAR = 200.0
 FAR_CLOSER = 0.01
 """Share of the likeliest's squared residual from which a longer right side is tried in simulation, too: on
 clean rows all that lies below the floor of the noise looks alike, and simulation tells."""
+
+UNLIKE = 0.1
+"""Squared residual over the floor of the noise above which clean rows' right sides are no law: what the smooth
+curves lack is fitted, and every shorter one is tried in simulation."""
 
 WEAK = 40.0
 """Nats that leaving a term out may cost, by its standard error, to be tried: no term of a law costs more."""
@@ -51,6 +54,9 @@ LEAST_NOISE = 0.05
 
 FEW_ROWS = 60
 """Rows of a run below which right sides are looked for along rougher curves, too."""
+
+LOOKING = 0.5
+"""Share of the time that must be left for right sides with functions to be looked for."""
 
 POOR = 1.3
 """Squared residual over noise, mean of all rows, above which the smooth curves are not trusted."""
@@ -81,7 +87,8 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
             for state in range(len(series.states)):
                 budget.tell(f"right side of {series.states[state]}")
                 along = rough if rough is not None and turn == 0 else moving
-                offered.append(tuple(look(along, state, few)))
+                hurried = budget.left is not None and budget.left < LOOKING * (budget.seconds or 0.0)
+                offered.append(tuple(look(along, state, few, hurried)))
             found = _choose(offered, moving, original, budget, few and turn == 0)
         except KeyboardInterrupt:
             if best is None:
@@ -119,13 +126,15 @@ def _choose(
     current = [c[0].expression for c in offered] if best is None else list(best.expressions)
     best = best or _shot(current, moving, cut)
     for state, rivals in enumerate(offered):
-        for rival in rivals[1 : RIVALS + 1]:
+        for place, rival in enumerate(rivals[1:]):
             if budget.exhausted:
                 break
             poor = best is None or best.chi2 > POOR * best.rows
             simpler = rival.complexity < complexity(current[state])
             closer = rival.chi2 < FAR_CLOSER * rivals[0].chi2
-            if not (rival.length < rivals[0].length + NEAR and (poor or simpler or closer)):
+            near = place < RIVALS and rival.length < rivals[0].length + NEAR
+            unlike = cut.sharp and simpler and (best is None or best.chi2 > UNLIKE * best.rows)
+            if not (unlike or (near and (poor or simpler or closer))):
                 continue
             other = _shot([*current[:state], rival.expression, *current[state + 1 :]], moving, cut)
             if other is not None and (best is None or length(other) < length(best)):
@@ -166,7 +175,7 @@ def length(shot: Shot) -> float:
     """Return the nats of all trajectories and of the right sides."""
     constants = len(shot.theta)
     spare = max(shot.rows - constants, 1)
-    own = sum(criterion.NODE_PRICE * complexity(e) for e in shot.expressions)
+    own = sum(price(e) for e in shot.expressions)
     # smooth curves may have taken motion for noise: a law may leave less; of clean rows it leaves round-off
     share = shot.chi2 / spare
     nats = misfit(share, shot.rows) if shot.sharp else 0.5 * shot.rows * math.log(max(share, LEAST_NOISE))

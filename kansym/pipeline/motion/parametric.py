@@ -163,7 +163,7 @@ def _scanned(kinds: Sequence[Family], moving: Motion, state: int, measure: Measu
 
 
 def _plain(moving: Motion, known: sympy.Expr | None) -> list[Term]:
-    plain = list(monomials(moving, 3 if len(moving.names) <= 2 else 2))
+    plain = list(monomials(moving, 3 if len(moving.names) <= 3 else 2))
     if known is not None:
         parts = [part.as_coeff_Mul()[1] for part in sympy.Add.make_args(known)]
         plain += [_term(moving, bare) for bare in parts if bare.atoms(sympy.Float)]

@@ -40,6 +40,10 @@ SMALLEST = 1e-12
 PAIRED = 2
 """Best subsets that are grown by two terms at once, too: gravity and drag are nothing without each other."""
 
+RARE = 2
+"""Symbols that a function, a root or a free power costs beside its own: there are five times as many terms with
+one as products of states, so that under noise one of them fits by chance."""
+
 SHOWN = 3
 """Subsets of one size that are handed on."""
 
@@ -171,7 +175,7 @@ def best_subsets(
     triangle = np.asarray(np.linalg.qr(np.column_stack([scaled, y]), mode="r"))
     A, target = triangle[:, :-1], triangle[:, -1]
     power = float(target @ target)
-    found: list[tuple[tuple[int, ...], np.ndarray]] = []
+    chosen: list[tuple[int, ...]] = []
     beam: list[tuple[float, tuple[int, ...]]] = [(power, ())]
     before = beam[:0]
     for _size in range(1, min(largest, len(y) - 2) + 1):
@@ -187,12 +191,26 @@ def best_subsets(
                     _extend(A, target, subset[:gone] + subset[gone + 1 :], usable, grown)
             best = _least(grown, beam_size)
         before, beam = beam, best
-        for _, subset in beam[:shown]:
-            solution = np.linalg.lstsq(A[:, list(subset)], target, rcond=None)[0]
-            found.append((subset, solution / norms[list(subset)]))
+        chosen += [subset for _, subset in beam[:shown]]
         if not beam or beam[0][0] <= 1e-26 * power:
             break
-    return found
+    if beam:
+        chosen += [subset for subset in _shortened(A, target, beam[0][1]) if subset not in chosen]
+    return [
+        (s, np.linalg.lstsq(A[:, list(s)], target, rcond=None)[0] / norms[list(s)])
+        for s in sorted(chosen, key=len)
+    ]
+
+
+def _shortened(A: np.ndarray, y: np.ndarray, subset: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield what is left of a subset as its least needed terms go: a sum that was passed over on the way up."""
+    while len(subset) > 1:
+        inverse = np.linalg.pinv(A[:, list(subset)])
+        solution = inverse @ y
+        cost = solution**2 / np.einsum("ij,ij->i", inverse, inverse)
+        gone = int(np.argmin(cost))
+        subset = subset[:gone] + subset[gone + 1 :]
+        yield subset
 
 
 def _least(grown: dict[tuple[int, ...], float], count: int) -> list[tuple[float, tuple[int, ...]]]:
@@ -265,15 +283,17 @@ def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> fl
     """Return the nats of a right side: of its misfit, where noise is known to be at least one SD, and its
     own.
 
-    Every constant costs log(rows)/2, every symbol NODE_PRICE, a measured exponent two symbols more.
+    Every constant costs log(rows)/2, the symbols their price.
     """
     spare = max(rows - constants, 1)
-    exponents = sum(p.exp.is_Float for p in expression.atoms(sympy.Pow))
-    return (
-        misfit(chi2 / spare, rows)
-        + 0.5 * constants * math.log(rows)
-        + criterion.NODE_PRICE * (complexity(expression) + 2 * exponents)
-    )
+    return misfit(chi2 / spare, rows) + 0.5 * constants * math.log(rows) + price(expression)
+
+
+def price(expression: sympy.Expr) -> float:
+    """Return the nats of a right side's symbols: NODE_PRICE each, RARE more for a function, root or free power."""
+    powers = sum(not p.exp.is_Integer for p in expression.atoms(sympy.Pow))
+    functions = len(expression.atoms(sympy.Function))
+    return criterion.NODE_PRICE * (complexity(expression) + RARE * (powers + functions))
 
 
 def measured(expression: sympy.Expr) -> int:
