@@ -21,6 +21,7 @@ _PUBLIC: dict[str, str] = {
     "Options": "kansym.pipeline.flow",
     "Run": "kansym.pipeline.run",
     "Session": "kansym.estimators.session",
+    "conserved": "kansym.pipeline.motion.conserved",
     "discover": "kansym.pipeline.flow",
     "discover_many": "kansym.pipeline.many",
     "dynamics": "kansym.pipeline.motion.dynamics",

@@ -90,6 +90,8 @@ def dynamics(
 
 def show(found: Dynamics) -> None:
     """Print the fronts, the equations with their constants, and how far to trust them."""
+    from kansym.formula import expression
+
     for state, rows in found.fronts.items():
         click.echo(f"{'':<6}complexity  loss/noise  simulated  right side of {state}")
         for row in rows:
@@ -104,11 +106,14 @@ def show(found: Dynamics) -> None:
             click.echo(f"  {c.name} of {state}: {c.value:.6g} ± {c.stderr:.2g}{rounded}")
     for state, sd in found.noise.items():
         click.echo(f"  noise of {state}: {sd:.3g}")
+    for quantity in found.conserved:
+        click.echo(f"conserved: {expression.text(quantity, 6)}")
     click.echo(found.trust)
     click.echo(f"{found.rows} rows; {found.seconds:.1f} s; {found.stop_reason}.")
 
 
 def _write_exports(found: Dynamics, out: Path) -> None:
+    from kansym.report.arrows import arrows_svg
     from kansym.report.export import motion
 
     equations = motion.Equations(found.equations, found.inputs, found.order, found.start, found.span)
@@ -119,3 +124,4 @@ def _write_exports(found: Dynamics, out: Path) -> None:
         ("julia", "equations.jl"),
     ):
         (out / name).write_text(motion.write(equations, target), encoding="utf-8")
+    (out / "network.svg").write_text(arrows_svg(found.couplings), encoding="utf-8")

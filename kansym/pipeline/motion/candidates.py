@@ -30,8 +30,9 @@ FEW_CONSTANTS = 2
 BRIEF = 12
 """Symbols of a right side so short that nothing shorter need be looked for on clean rows."""
 
-SHORT = 12.0
-"""Nats of a right side, misfit and all, to which nothing can add much: two constants and four symbols. A sum of
+SHORT = {False: 12.0, True: 22.0}
+"""Nats of a right side, misfit and all, to which nothing can add much. After sums of products come functions
+of two constants and four symbols, then those with a third constant inside and some eight symbols. A sum of
 eleven symbols stood for a ratio as short, which was then never looked for."""
 
 CLEAN = 0.1
@@ -56,11 +57,18 @@ class Candidate:
         return expressions.complexity(self.expression)
 
 
-def look(moving: Motion, state: int, broad: bool = False, hurried: bool = False) -> list[Candidate]:
+def look(
+    moving: Motion,
+    state: int,
+    broad: bool = False,
+    brief: bool = False,
+    before: Iterable[sympy.Expr] = (),
+) -> list[Candidate]:
     """Return the best right sides, shortest description first.
 
-    A `broad` look keeps right sides that simpler ones come near, too: of few rows only a simulation of all
-    states together can tell.
+    A `broad` look keeps right sides that simpler ones come near, too: of few rows only a simulation of
+    all states together can tell. A `brief` look leaves out functions with constants inside, save those in the
+    right sides found `before`, which are among what is compared.
     """
     rows = len(moving.target(state)[0])
     known: list[Candidate] = []
@@ -69,14 +77,15 @@ def look(moving: Motion, state: int, broad: bool = False, hurried: bool = False)
         _fitted(found, familiar(moving, state), moving, state, rows)
         known = sorted(found.values(), key=lambda c: c.length)
         found = {}
+    _fitted(found, before, moving, state, rows)
     for rich in (False, True):
         for formula, chi2 in terms.sums(moving, state, rich, terms.BEAM if broad else terms.SHOWN):
             keep(found, formula, chi2, rows)
-        if broad or (hurried and rich) or settled(found.values()):
+        if broad or (brief and rich) or settled(found.values(), SHORT[rich]):
             others = _best(found, broad)
             return [*known, *others] if broad else others
     _fitted(found, parametric.right_sides(moving, state), moving, state, rows)
-    if not any(_explains(c) for c in found.values()):
+    if not any(explains(c.chi2, c.rows) for c in found.values()):
         with_one = [c for c in _best(found, False) if any(f.atoms(sympy.Float) for f in _bare(c.expression))]
         for candidate in with_one[:1]:
             _fitted(found, parametric.right_sides(moving, state, candidate.expression), moving, state, rows)
@@ -98,17 +107,18 @@ def familiar(moving: Motion, state: int) -> list[sympy.Expr]:
     return sums
 
 
-def settled(candidates: Iterable[Candidate]) -> bool:
+def settled(candidates: Iterable[Candidate], nats: float) -> bool:
     """Tell whether no other right side could be much shorter: of clean rows one leaves next to nothing."""
     return any(
-        (_explains(c) and c.length <= SHORT) or (c.complexity <= BRIEF and c.chi2 <= CLEAN * c.rows)
+        (explains(c.chi2, c.rows) and c.length <= nats)
+        or (c.complexity <= BRIEF and c.chi2 <= CLEAN * c.rows)
         for c in candidates
     )
 
 
-def _explains(candidate: Candidate) -> bool:
-    """Tell whether a right side leaves no more than noise may."""
-    return candidate.chi2 <= candidate.rows + SPREAD * math.sqrt(2 * candidate.rows)
+def explains(chi2: float, rows: int) -> bool:
+    """Tell whether right sides leave no more than noise may."""
+    return chi2 <= rows + SPREAD * math.sqrt(2 * rows)
 
 
 def _fitted(

@@ -2,8 +2,8 @@
 
 Right sides are chosen state by state in the integrated form, initial values unknown again every few rows, so
 that what the smooth curves lack does not add up. All constants are then fitted together by simulation; the
-simulated paths are the smooth curves of a second look. The price grows as the square of the states: products of
-two are the candidates, and curves, constants and simulations are as many as the states.
+simulated paths are the smooth curves of a second look. The price grows as the square of the states: products
+of two are the candidates, and curves, constants and simulations are as many as the states.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ DRIVERS = 4
 """Names that a right side with functions may hold, chosen from the likeliest sums of products."""
 
 ELBOW = 1.25
-"""A first right side is long enough when longer ones leave no less than a part of it so many times smaller: what
-smooth curves lack is explained by terms, a little by each. Lorenz's twenty states: 1.01 to 1.2 for what does not
-belong there, 10 to 1000 for what does."""
+"""A first right side is long enough when longer ones leave no less than a part of it so many times smaller:
+what smooth curves lack is explained by terms, a little by each. Lorenz's twenty states: 1.01 to 1.2 for what
+does not belong there, 10 to 1000 for what does."""
 
 ROUNDS = 3
 """Times that right sides are looked for, the second time along the simulated paths."""
@@ -35,7 +35,7 @@ SETTLED = 1.2
 """Squared residual over noise below which no function is looked for beside sums of products."""
 
 POOR = 4.0
-"""The same while the smooth curves lack something, and of the simulated paths, below which these are better curves."""
+"""The same while smooth curves lack something; simulated paths that leave less are the better curves."""
 
 FUNCTION_ROWS = 400
 """Rows along which functions with a constant inside are scanned; what is found is fitted to all rows."""
@@ -45,7 +45,7 @@ STEPS = 8
 
 
 def find(original: Motion, budget: Budget) -> tuple[Shot, list[list[Candidate]], Motion] | None:
-    """Return the system of shortest description, each state's candidates, and the curves they were found along.
+    """Return the system of shortest description, each state's candidates, and the curves they came from.
 
     None where no system can be followed.
     """
@@ -68,7 +68,7 @@ def find(original: Motion, budget: Budget) -> tuple[Shot, list[list[Candidate]],
         poor = best is None or best[0].chi2 > POOR * best[0].rows
         if budget.exhausted or (poor and deep and turn):
             break
-        if not poor:
+        if best is not None and not poor:
             moving = resmoothed(original, paths(best[0], cut))
         deep = True
     return best
@@ -78,8 +78,8 @@ def look(moving: Motion, state: int, curves_lack: bool, deep: bool) -> list[Cand
     """Return right sides of one state among many, the likeliest first.
 
     While the curves lack something the shortest before the elbow is the likeliest, then the shortest
-    description. A `deep` look tries functions, too, of the names in the likeliest sums alone, where these leave
-    more than noise.
+    description. A `deep` look tries functions, too, of the names in the likeliest sums alone, where these
+    leave more than noise.
     """
     windowed = replace(moving, window=SEGMENT_ROWS)
     rows = len(windowed.target(state)[0]) - windowed.offsets(state).shape[1]

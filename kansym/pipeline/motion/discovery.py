@@ -17,7 +17,7 @@ import sympy
 from kansym.base.budget import Budget
 from kansym.formula.expression import complexity
 from kansym.pipeline.motion import couplings
-from kansym.pipeline.motion.candidates import Candidate, look
+from kansym.pipeline.motion.candidates import Candidate, explains, look
 from kansym.pipeline.motion.integral import Motion, motion, resmoothed
 from kansym.pipeline.motion.shooting import JOINED_STATES, Segments, Shot, System, paths, segments, shoot
 from kansym.pipeline.motion.terms import misfit, price
@@ -34,8 +34,8 @@ FAR_CLOSER = 0.01
 clean rows all that lies below the floor of the noise looks alike, and simulation tells."""
 
 UNLIKE = 0.1
-"""Squared residual over the floor of the noise above which clean rows' right sides are no law: what the smooth
-curves lack is fitted, and every shorter one is tried in simulation."""
+"""Squared residual over the floor of the noise above which clean rows' right sides are no law: what the
+smooth curves lack is fitted, and every shorter one is tried in simulation."""
 
 WEAK = 40.0
 """Nats that leaving a term out may cost, by its standard error, to be tried: no term of a law costs more."""
@@ -88,7 +88,9 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
                 budget.tell(f"right side of {series.states[state]}")
                 along = rough if rough is not None and turn == 0 else moving
                 hurried = budget.left is not None and budget.left < LOOKING * (budget.seconds or 0.0)
-                offered.append(tuple(look(along, state, few, hurried)))
+                before = [] if best is None else [best.shot.expressions[state]]
+                brief = hurried or (best is not None and explains(best.shot.chi2, best.shot.rows))
+                offered.append(tuple(look(along, state, few, brief, before)))
             found = _choose(offered, moving, original, budget, few and turn == 0)
         except KeyboardInterrupt:
             if best is None:

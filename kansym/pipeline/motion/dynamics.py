@@ -14,9 +14,11 @@ from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
 from kansym.formula import constants as nice
 from kansym.formula.expression import complexity
+from kansym.functions.parsing import symbols
 from kansym.pipeline.motion.candidates import Candidate
+from kansym.pipeline.motion.conserved import first_integrals
 from kansym.pipeline.motion.discovery import Found, find
-from kansym.pipeline.motion.integral import Motion, fit, motion
+from kansym.pipeline.motion.integral import Motion, fit, motion, speed
 from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
 from kansym.pipeline.motion.simulation import COARSE, follow
 from kansym.pipeline.motion.system import Dynamics, RightSide, explained, front
@@ -122,7 +124,20 @@ def _conclude(data: Series, order: int, found: Found, budget: Budget, seed: int)
         stop_reason=budget.reason or "every right side was looked at",
         seconds=budget.elapsed,
         seed=seed,
+        conserved=_conserved(equations, original, found.shot),
     )
+
+
+def _conserved(equations: dict[str, sympy.Expr], moving: Motion, shot: Shot) -> tuple[sympy.Expr, ...]:
+    """Return what the equations conserve within the states' ranges, where their constants are well known."""
+    count = len(equations) * moving.order
+    low, high = moving.columns[:, :count].min(axis=0), moving.columns[:, :count].max(axis=0)
+    every = dict(equations)
+    if moving.order == 2:
+        speeds = [speed(s) for s in equations]
+        every = dict(zip([*equations, *speeds], [*symbols(speeds), *equations.values()], strict=True))
+    errors = np.sqrt(np.clip(np.diag(shot.covariance), 0, None)) / (np.abs(shot.theta) + 1e-300)
+    return first_integrals(every, low, high, float(errors.max(initial=0.0)))
 
 
 def _rounded(
@@ -204,9 +219,7 @@ def _explained(
     return np.min(shares, axis=0)
 
 
-def _heldout(
-    formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray, until: float
-) -> np.ndarray:
+def _heldout(formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray, until: float) -> np.ndarray:
     """Return the same for what constants were not fitted to: the last run, or the last quarter of one."""
     runs = moving.series.runs
     if len(runs) > 1:

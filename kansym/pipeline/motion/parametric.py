@@ -137,7 +137,7 @@ def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> 
 
 @dataclass(frozen=True)
 class Scanned:
-    """Hold what a product of a function leaves: its family, its place there, the constant, plain terms beside."""
+    """Hold what a product leaves: its family, place there, constant, and how many plain terms beside."""
 
     left: float
     family: int
@@ -179,7 +179,7 @@ def _columns(columns: list[np.ndarray], moving: Motion, state: int) -> list[np.n
 
 
 def _nats(lefts: Sequence[float], rows: int) -> np.ndarray:
-    """Return the description lengths of what a function and none, one, two, ... plain terms leave of |y|^2."""
+    """Return the description lengths of what a function and none, one, ... plain terms leave of |y|^2."""
     prices = np.arange(len(lefts)) * (0.5 * math.log(rows) + TERM_PRICE)
     return np.array([misfit(left / rows, rows) for left in lefts]) + prices
 
@@ -236,9 +236,7 @@ def _line_search(
     at = int(np.argmin(np.abs(grid - scan.constant)))
     bounds = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
     options = {"maxiter": steps, "xatol": 1e-6 * abs(scan.constant)}
-    found = minimize_scalar(
-        lambda v: left(float(v), scan), bounds=bounds, method="bounded", options=options
-    )
+    found = minimize_scalar(lambda v: left(float(v), scan), bounds=bounds, method="bounded", options=options)
     return replace(scan, left=float(found.fun), constant=float(found.x))
 
 

@@ -25,8 +25,8 @@ MOST_SEGMENTS = 60
 """Segments of all runs together; longer tables have longer segments."""
 
 JOINED_STATES = 6
-"""States up to which segments are joined; of more the starts are eliminated segment by segment, since all of them
-together (20 states, 2000 rows: 3340 numbers) are too many for one least-squares problem."""
+"""States up to which segments are joined; of more the starts are eliminated segment by segment, since all of
+them together (20 states, 2000 rows: 3340 numbers) are too many for one least-squares problem."""
 
 JOINED = 0.05
 """The SD of a gap between segments as a share of the noise's: small, so that the whole is one trajectory."""
@@ -234,8 +234,8 @@ def shoot(system: System, cut: Segments, steps: int = 12) -> Shot | None:
 def _shoot_apart(system: System, cut: Segments, steps: int) -> Shot | None:
     """Fit constants to segments that need not join, each with a start of its own.
 
-    Gauss-Newton steps with damping; starts are projected out of every segment's rows, so that a step solves for
-    the constants alone.
+    Gauss-Newton steps with damping; starts are projected out of every segment's rows, so that a step solves
+    for the constants alone.
     """
     theta, begin = system.start, cut.starts
     known = np.isfinite(cut.data)

@@ -36,11 +36,11 @@ FIRST_CELLS = 400
 """Cells of the first curve: all that rows up to 800 may have."""
 
 FALLEN = 0.98
-"""Share of the noise that twice as many cells must leave for more of them to be tried: clean rows need all."""
+"""Share of the noise that twice as many cells must leave for more to be tried: clean rows need all."""
 
 NEEDED = 0.4
-"""Degrees of freedom a cell from which there are too few of them. Lorenz's twenty states of 1996, 2000 rows over
-100 units of time under 1 % of noise: with 400 cells the slopes are off by 38 % of their SD, with 1000 by 3 %."""
+"""Degrees of freedom a cell from which there are too few of them. Lorenz's twenty states of 1996, 2000 rows
+over 100 units of time under 1 % of noise: 400 cells leave slopes off by 38 % of their SD, 1000 by 3 %."""
 
 RELATIVE_GAIN = 3.0
 """Nats by which noise that grows with the value must explain the residuals better than even noise."""
@@ -107,9 +107,7 @@ def _fit(t: np.ndarray, x: np.ndarray, weights: np.ndarray, freedom_share: float
     return curve
 
 
-def _penalised(
-    t: np.ndarray, x: np.ndarray, weights: np.ndarray, cells: int, freedom_share: float
-) -> Smooth:
+def _penalised(t: np.ndarray, x: np.ndarray, weights: np.ndarray, cells: int, freedom_share: float) -> Smooth:
     """Return the spline of so many cells with the smoothing weight of greatest restricted likelihood."""
     n = len(t)
     degree = min(DEGREE, n - 3)

@@ -51,8 +51,8 @@ class Dynamics:
     standard errors; `noise` the SD of each state's measurement noise. `explained` is the share of each
     state's variance that a simulation from the first row explains, `heldout` the same for a stretch of
     time, or a run, that the constants were not fitted to. `horizon` is the time over which states can be
-    foretold: finite for chaotic systems, where `lyapunov` (1/time) is positive. `trust` says all that in a
-    sentence.
+    foretold: finite for chaotic systems, where `lyapunov` (1/time) is positive. `conserved` are sums that the
+    equations leave as they are (energies, total amounts). `trust` says all that in a sentence.
     """
 
     equations: dict[str, sympy.Expr]
@@ -74,12 +74,20 @@ class Dynamics:
     stop_reason: str
     seconds: float
     seed: int
+    conserved: tuple[sympy.Expr, ...] = ()
     version: str = kansym.__version__
 
     @property
     def states(self) -> tuple[str, ...]:
         """Return the states' names."""
         return tuple(self.equations)
+
+    @property
+    def couplings(self) -> dict[str, tuple[str, ...]]:
+        """Return for each state what drives it: the states, speeds, inputs and time in its right side."""
+        names = (*self.states, *(speed(s) for s in self.states), *self.inputs, TIME)
+        held = {s: {str(v) for v in e.free_symbols} for s, e in self.equations.items()}
+        return {s: tuple(n for n in dict.fromkeys(names) if n in held[s]) for s in self.states}
 
     def follow(self, x0: Any, t: Any, inputs: Any = None) -> Simulated:
         """Return a simulated run with its outcome; see :func:`kansym.pipeline.motion.simulation.follow`."""
@@ -147,6 +155,8 @@ class Dynamics:
             "version": self.version,
             "equations": {s: expressions.text(e, None) for s, e in self.equations.items()},
             "latex": self.latex(),
+            "conserved": [expressions.text(e, None) for e in self.conserved],
+            "couplings": {s: list(others) for s, others in self.couplings.items()},
             "inputs": list(self.inputs),
             "order": self.order,
             "fronts": {
@@ -197,6 +207,7 @@ class Dynamics:
             read = lambda text: parse_expression(text, names)  # noqa: E731
             return Dynamics(
                 equations={s: read(e) for s, e in data["equations"].items()},
+                conserved=tuple(read(e) for e in data["conserved"]),
                 inputs=inputs,
                 order=order,
                 fronts={

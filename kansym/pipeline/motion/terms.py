@@ -41,8 +41,8 @@ PAIRED = 2
 """Best subsets that are grown by two terms at once, too: gravity and drag are nothing without each other."""
 
 RARE = 2
-"""Symbols that a function, a root or a free power costs beside its own: there are five times as many terms with
-one as products of states, so that under noise one of them fits by chance."""
+"""Symbols that a function, a root or a free power costs beside its own: there are five times as many terms
+with one as products of states, so that under noise one of them fits by chance."""
 
 SHOWN = 3
 """Subsets of one size that are handed on."""
@@ -203,7 +203,7 @@ def best_subsets(
 
 
 def _shortened(A: np.ndarray, y: np.ndarray, subset: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Yield what is left of a subset as its least needed terms go: a sum that was passed over on the way up."""
+    """Yield a subset without its least needed term, two, ...: sums that were passed over on the way up."""
     while len(subset) > 1:
         inverse = np.linalg.pinv(A[:, list(subset)])
         solution = inverse @ y
@@ -290,7 +290,7 @@ def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> fl
 
 
 def price(expression: sympy.Expr) -> float:
-    """Return the nats of a right side's symbols: NODE_PRICE each, RARE more for a function, root or free power."""
+    """Return the nats of a right side's symbols; RARE more for a function, a root or a free power."""
     powers = sum(not p.exp.is_Integer for p in expression.atoms(sympy.Pow))
     functions = len(expression.atoms(sympy.Function))
     return criterion.NODE_PRICE * (complexity(expression) + RARE * (powers + functions))
