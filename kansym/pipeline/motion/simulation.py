@@ -10,7 +10,6 @@ import sympy
 from scipy.integrate import solve_ivp
 
 from kansym.base.errors import InputError
-from kansym.formula.program import Program
 from kansym.functions.parsing import symbols
 from kansym.pipeline.motion.integral import TIME, speed
 
@@ -151,12 +150,13 @@ def _right_side(
     states = tuple(equations)
     taken = (*_moving(states, order), *input_names)
     names = taken if TIME in taken else (*taken, TIME)
-    programs = [Program.compile(e, symbols(names)) for e in equations.values()]
+    # one function for all right sides, one point at a time: a tenth of the price of a Program each
+    evaluate = sympy.lambdify(symbols(names), list(equations.values()), modules=["scipy", "numpy"], cse=True)
 
     def slopes(time: float, state: np.ndarray) -> np.ndarray:
         now = [np.interp(time, t, driven[:, k]) for k in range(driven.shape[1])]
-        row = np.array([[*state, *now, time]])[:, : len(names)]
-        values = [p.value(row)[0] for p in programs]
-        return np.array([*state[len(states) :], *values] if order == 2 else values)
+        row = np.array([*state, *now, time])[: len(names)]  # numpy's numbers: no root turns complex
+        values = evaluate(*row)
+        return np.array([*state[len(states) :], *values] if order == 2 else values, float)
 
     return _RightSide(slopes, limits)
