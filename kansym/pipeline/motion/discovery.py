@@ -29,6 +29,9 @@ RIVALS = 4
 NEAR = 200.0
 """Nats behind the likeliest in the integrated form within which a right side is tried."""
 
+LEVEL = 8.0
+"""The same within which it is tried whatever its size: the integrated form cannot tell them apart."""
+
 FAR_CLOSER = 0.01
 """Share of the likeliest's squared residual from which a longer right side is tried in simulation, too: on
 clean rows all that lies below the floor of the noise looks alike, and simulation tells."""
@@ -135,8 +138,9 @@ def _choose(
             simpler = rival.complexity < complexity(current[state])
             closer = rival.chi2 < FAR_CLOSER * rivals[0].chi2
             near = place < RIVALS and rival.length < rivals[0].length + NEAR
+            level = near and rival.length < rivals[0].length + LEVEL
             unlike = cut.sharp and simpler and (best is None or best.chi2 > UNLIKE * best.rows)
-            if not (unlike or (near and (poor or simpler or closer))):
+            if not (unlike or level or (near and (poor or simpler or closer))):
                 continue
             other = _shot([*current[:state], rival.expression, *current[state + 1 :]], moving, cut)
             if other is not None and (best is None or length(other) < length(best)):

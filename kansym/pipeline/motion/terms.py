@@ -44,6 +44,9 @@ RARE = 2
 """Symbols that a function, a root or a free power costs beside its own: there are five times as many terms
 with one as products of states, so that under noise one of them fits by chance."""
 
+HIGHEST = 3
+"""The highest whole power that is not rare."""
+
 SHOWN = 3
 """Subsets of one size that are handed on."""
 
@@ -290,8 +293,8 @@ def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> fl
 
 
 def price(expression: sympy.Expr) -> float:
-    """Return the nats of a right side's symbols; RARE more for a function, a root or a free power."""
-    powers = sum(not p.exp.is_Integer for p in expression.atoms(sympy.Pow))
+    """Return the nats of a right side's symbols; RARE more for a function, a root, a free or high power."""
+    powers = sum(not (p.exp.is_Integer and int(p.exp) <= HIGHEST) for p in expression.atoms(sympy.Pow))
     functions = len(expression.atoms(sympy.Function))
     return criterion.NODE_PRICE * (complexity(expression) + RARE * (powers + functions))
 
