@@ -40,9 +40,7 @@ def small(monkeypatch):
 def table(rows, seed=0, noise=0.05):
     rng = np.random.default_rng(seed)
     a, b = rng.uniform(1, 3, rows), rng.uniform(0, 2, rows)
-    return pd.DataFrame(
-        {"a": a, "b": b, "y": 2.5 * a * b + noise * rng.normal(size=rows)}
-    )
+    return pd.DataFrame({"a": a, "b": b, "y": 2.5 * a * b + noise * rng.normal(size=rows)})
 
 
 @pytest.fixture

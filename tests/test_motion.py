@@ -7,7 +7,8 @@ import pytest
 
 from kansym.base.errors import FormatError, InputError
 from kansym.data.dates import time_column
-from kansym.pipeline.motion import trajectory
+from kansym.data.table import read_table
+from kansym.pipeline.motion import reading, trajectory
 from kansym.pipeline.motion.dynamics import dynamics
 from kansym.pipeline.motion.simulation import follow
 from kansym.pipeline.motion.smooth import smooth
@@ -223,3 +224,12 @@ def test_an_interrupt_returns_the_best_so_far(monkeypatch):
     found = dynamics(t, X, names=["x", "v"])
     assert found.stop_reason == "interrupted"
     assert found.derivative(np.array([[1.0, 0.0]]))[0, 1] == pytest.approx(-4, abs=0.2)
+
+
+def test_columns_of_words_are_said_and_signs_of_numbers_are_heeded(tmp_path):
+    path = tmp_path / "run.csv"
+    rows = [f"{k};1.000,{k:02d};word" for k in range(30)]
+    path.write_text("\n".join(["t;x;name", *rows]), encoding="utf-8")
+    given = reading.arrays(read_table(path, decimal=",", thousands="."), "t")
+    assert given["names"] == ["x"] and given["X"][1, 0] == 1000.01
+    assert any("'name' holds text" in n and n.endswith("left out") for n in given["notes"])

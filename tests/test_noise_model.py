@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,11 @@ def test_scale_is_that_of_the_residuals() -> None:
     assert scale_of(r) == pytest.approx(1.0, rel=0.05)
     assert scale_of(3 * r) == pytest.approx(3 * scale_of(r), rel=1e-3)
     assert scale_of(np.zeros(5)) >= 0
+
+
+def test_stated_errors_are_not_called_an_upper_bound():
+    stated = NoiseModel(
+        "stated", 0.3, source="a smooth trend of 1 term, which misses something: an upper bound"
+    )
+    assert (stated.words, stated.origin) == ("as stated", "")
+    assert replace(stated, founded=True).origin == f"from {stated.source}"

@@ -10,8 +10,11 @@ import sympy
 from kansym.base.errors import InputError
 from kansym.data.dataset import from_arrays
 from kansym.data.table import shipped_path
+from kansym.functions.parsing import symbols
+from kansym.search.rational import monomials as rational
+from kansym.search.rational.chooser import Chooser
 from kansym.search.rational.monomials import columns, exponents
-from kansym.search.rational.pade import fit_pade
+from kansym.search.rational.pade import fit_pade, written
 from kansym.search.rational.search import propose
 
 RNG_SEED = 7
@@ -184,3 +187,10 @@ def test_monomials():
     E = exponents(3, 2)
     Z = np.random.default_rng(0).normal(size=(4, 3))
     assert np.allclose(columns(Z, E), np.stack([np.prod(Z**e, axis=1) for e in E], axis=1))
+
+
+def test_a_ratio_whose_first_coefficient_is_zero_is_written() -> None:
+    x = np.linspace(1, 2, 50)
+    chooser = Chooser.of(x[:, None], x**2, None, 2, None, 0)
+    ratio = rational.measured(chooser.sheet, ((0, 1, 2), (0,)), np.array([0.0, 0.0, 1.0]), np.array([1.0]))
+    assert written(chooser, ratio, symbols(["x"])).has(symbols(["x"])[0])

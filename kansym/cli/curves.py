@@ -12,12 +12,13 @@ import click
 
 from kansym.cli.options import library_options, names, read, say, table_options, tables, writable
 from kansym.cli.text import constant_line
+from kansym.cli.values import Number, Place
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
     from kansym.functions.library import Library
 
-_OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+_OUT = click.option("--out", type=Place(file_okay=False, path_type=Path), metavar="DIR",
                     help="Write model.json and network.png here.")  # fmt: skip
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
@@ -29,9 +30,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 @table_options
 @library_options
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many to show.")
-@click.option(
-    "--noise", type=click.FloatRange(min=0), help="Standard deviation of the target's noise, if known."
-)
+@click.option("--noise", type=Number(min=0), help="Standard deviation of the target's noise, if known.")
 @click.option(
     "--terms",
     type=click.IntRange(1, 2),
@@ -143,17 +142,15 @@ def _match_formulas(dataset: Dataset, library: Library, top: int, as_json: bool)
     "--steps", type=click.IntRange(min=1), default=100, show_default=True, help="Steps at each grid."
 )
 @click.option("--optimizer", default="lm", show_default=True, metavar="lm|lbfgs|adam")
-@click.option(
-    "--lamb", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Weight of sparsity."
-)
+@click.option("--lamb", type=Number(min=0), default=0.0, show_default=True, help="Weight of sparsity.")
 @click.option(
     "--heldout",
-    type=click.FloatRange(0, 0.9, max_open=True),
+    type=Number(0, 0.9, max_open=True),
     default=0.2,
     show_default=True,
     help="Share of the rows held out.",
 )
-@click.option("--time", "time_limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS")
+@click.option("--time", "time_limit", type=Number(min=0, min_open=True), metavar="SECONDS")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--task",
@@ -290,9 +287,7 @@ def _classes(data: str, options: dict[str, Any], heldout: float, seed: int) -> t
 @table_options
 @click.option("--degree", metavar="M/N", help="Total degrees above and below. Default: chosen by the data.")
 @click.option("--dense", is_flag=True, help="Keep all terms of these degrees, also those that do not pay.")
-@click.option(
-    "--noise", type=click.FloatRange(min=0), help="Standard deviation of the target's noise, if known."
-)
+@click.option("--noise", type=Number(min=0), help="Standard deviation of the target's noise, if known.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @_JSON
 def pade(

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from kansym.cli.values import Place
+
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
@@ -45,7 +47,7 @@ def library_show(name: str, function: str | None, as_json: bool) -> None:
 
 
 @library.command("check", epilog="Example: kansym library check mine.toml")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=Place(path_type=Path))
 @_JSON
 def library_check(file: Path, as_json: bool) -> None:
     """Check a library of your own: names, formulas, domains, slopes, saving."""
@@ -116,7 +118,7 @@ def datasets_show(name: str) -> None:
 
 @datasets.command("export", epilog="Example: kansym datasets export planets planets.csv")
 @click.argument("name")
-@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]")
+@click.argument("file", required=False, type=Place(dir_okay=False, path_type=Path), metavar="[FILE]")
 def datasets_export(name: str, file: Path | None) -> None:
     """Copy a table to FILE (default: its own name, here)."""
     from kansym.base.errors import InputError

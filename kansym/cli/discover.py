@@ -23,6 +23,7 @@ from kansym.cli.options import (
     writable,
 )
 from kansym.cli.result import document, show, write
+from kansym.cli.values import Number, Place
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
@@ -51,13 +52,13 @@ if TYPE_CHECKING:
 @click.option(
     "--time",
     "time_limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop after this long with the best so far.",
 )
 @click.option(
     "--effort",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=1.0,
     show_default=True,
     help="Share of the usual work: 0.1 is a quick look, more than 1 helps after a work limit.",
@@ -114,7 +115,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Write hall_of_fame.csv, result.json, model.json and figures here.",
 )
@@ -139,8 +140,6 @@ def discover(
         many.check(options["task"], out, report)
     if options["task"] == "classify":
         return _classify(data, options, time_limit, out, report, as_json, quiet)
-    from kansym.data.dates import time_column
-
     settings = _settings(options, time_limit)
     if out is not None or report:
         writable(out or Path("."))
@@ -156,9 +155,7 @@ def discover(
     interrupted = False
     for k, (dataset, checkpoint) in enumerate(zip(datasets, kept, strict=True)):
         if not quiet:
-            say(n for n in dataset.notes if n not in said)
-            if k == 0 and (clock := time_column(dataset.names, dataset.X)):
-                say([f"{clock!r} looks like the time: `kansym dynamics` finds laws of motion in such tables"])
+            say(n for n in (*dataset.notes, *([] if k else _clock(dataset))) if n not in said)
         with progress.Watcher(quiet) as watcher:
             from kansym.pipeline import flow as pipeline
 
@@ -182,6 +179,15 @@ def discover(
         whole = {"targets": documents} if len(datasets) > 1 else documents[datasets[0].target]
         click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False))
     return 130 if interrupted else 0
+
+
+def _clock(dataset: Dataset) -> list[str]:
+    """Return a note on the column that looks like the time, if there is one."""
+    from kansym.data.dates import time_column
+
+    if (clock := time_column(dataset.names, dataset.X)) is None:
+        return []
+    return [f"{clock!r} looks like the time: `kansym dynamics` finds laws of motion in such tables"]
 
 
 def _classify(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kansym.cli import progress
-from kansym.cli.options import say, tables
+from kansym.cli.options import number_options, say, tables
+from kansym.cli.values import Number, Place
 
 if TYPE_CHECKING:
     from kansym.pipeline.motion.system import Dynamics
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     epilog="Example: kansym dynamics lynx_hare --time year",
 )
 @click.argument("data", metavar="DATA", shell_complete=tables)
+@number_options
 @click.option("--time", "time", metavar="COLUMN", required=True, help="The column that holds the time.")
 @click.option(
     "--states", metavar="A,B,...", multiple=True, help="What moves. Default: every other column of numbers."
@@ -37,17 +39,19 @@ if TYPE_CHECKING:
 @click.option(
     "--limit",
     "time_limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop after this long with the best so far.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write dynamics.json and exports here."
+    "--out", type=Place(path_type=Path, file_okay=False), help="Write dynamics.json and exports here."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def dynamics(
     data: str,
+    decimal: str | None,
+    thousands: str | None,
     time: str,
     states: tuple[str, ...],
     inputs: tuple[str, ...],
@@ -65,12 +69,14 @@ def dynamics(
     """
     from kansym.base import storage
     from kansym.cli.options import names, writable
+    from kansym.data.table import read_table
     from kansym.pipeline.motion.dynamics import dynamics as find
     from kansym.pipeline.motion.reading import arrays
 
     if out is not None:
         writable(out)
-    given = arrays(data, time, names(states) if states else (), names(inputs) if inputs else (), group)
+    table = read_table(data, decimal=decimal, thousands=thousands)
+    given = arrays(table, time, names(states) if states else (), names(inputs) if inputs else (), group)
     notes: tuple[Any, ...] = given.pop("notes")
     if not quiet:
         say(notes)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kansym.cli.options import number_options
+from kansym.cli.values import Place
 
 if TYPE_CHECKING:
     import numpy as np
 
     from kansym.pipeline.run import Run
 
-_MODEL = click.Path(path_type=Path)
+_MODEL = Place(path_type=Path)
 _ROW = click.option(
     "--row",
     type=click.IntRange(min=0),
@@ -32,9 +33,7 @@ _ROW = click.option(
 @click.argument("data", metavar="DATA")
 @_ROW
 @number_options
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write CSV here."
-)
+@click.option("--out", type=Place(dir_okay=False, path_type=Path), metavar="FILE", help="Write CSV here.")
 def predict(
     model: Path, data: str, row: int | None, decimal: str | None, thousands: str | None, out: Path | None
 ) -> None:
@@ -80,7 +79,7 @@ def predict(
     "mathematica, text, json; onnx with --out.",
 )
 @_ROW
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write here.")
+@click.option("--out", type=Place(dir_okay=False, path_type=Path), metavar="FILE", help="Write here.")
 def export(model: Path, language: str, row: int | None, out: Path | None) -> None:
     """Write the law of MODEL (a run's folder or result.json) in another language."""
     from kansym.report import export as exports
@@ -106,7 +105,7 @@ def export(model: Path, language: str, row: int | None, out: Path | None) -> Non
 @click.argument("model", type=_MODEL, metavar="RUN")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Place(dir_okay=False, path_type=Path),
     default=Path("report.html"),
     show_default=True,
     metavar="FILE",

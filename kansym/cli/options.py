@@ -164,7 +164,11 @@ def read_each(data: str | Table, options: dict[str, Any]) -> list[Dataset]:
     table = read_table(data, decimal=options["decimal"], thousands=options["thousands"])
     if options["target"] is None:
         return [_dataset(table, options, None)]
-    asked = dict.fromkeys(table.name(n, "target column") for n in names((options["target"],), table.names))
+    asked = [table.name(n, "target column") for n in names((options["target"],), table.names)]
+    if twice := {n for n in asked if asked.count(n) > 1}:
+        raise click.BadParameter(
+            f"column {min(twice)!r} is named twice; name it once.", param_hint="--target"
+        )
     return [_dataset(table.without(n for n in asked if n != one), options, one) for one in asked]
 
 

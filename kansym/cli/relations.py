@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kansym.cli.options import number_options
+from kansym.cli.values import Number
 
 
 @click.command(
@@ -19,7 +20,7 @@ from kansym.cli.options import number_options
 @click.option("--exclude", metavar="A,B,...", multiple=True, help="Columns to leave out.")
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.1,
     show_default=True,
     help="A relation may leave this share of a column's spread.",
@@ -37,7 +38,7 @@ from kansym.cli.options import number_options
 @click.option(
     "--time",
     "time_limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop searching for formulas after this long.",
 )

@@ -11,17 +11,18 @@ from kansym.cli import discover as command
 from kansym.cli import progress
 from kansym.cli.options import say
 from kansym.cli.result import show
+from kansym.cli.values import Number, Place
 
 
 @click.command(
     short_help="Go on with a run that was interrupted.",
     epilog="Example: kansym resume planets-run --time 60",
 )
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=Place(path_type=Path))
 @click.option(
     "--time",
     "time_limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop after this long from now. Default: what was left of the run's own limit.",
 )

@@ -74,7 +74,8 @@ def judged(run: Run) -> list[str]:
             f"Neighbouring residuals go together along {along} (correlation {lag:.2f}): errors are too small."
         )
     if run.noise_model is not None and not run.best.exact:
-        lines.append(f"Noise: {run.noise_model.words} (from {run.noise_model.source}).")
+        origin = run.noise_model.origin
+        lines.append(f"Noise: {run.noise_model.words}{f' ({origin})' if origin else ''}.")
     band = run.best.band
     if band is not None and run.noise:
         lines.append(

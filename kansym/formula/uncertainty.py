@@ -63,6 +63,7 @@ class Freed:
         return self.template.xreplace(dict(zip(self.symbols, values, strict=True)))
 
     def new(self, value: sympy.Expr, role: str) -> sympy.Symbol:
+        """Return a symbol in the place of a number, which is kept with its role."""
         symbol = sympy.Symbol(f"c{len(self.symbols)}", real=True)
         self.symbols.append(symbol)
         self.exact.append(value)
@@ -70,6 +71,7 @@ class Freed:
         return symbol
 
     def visit(self, e: sympy.Expr) -> sympy.Expr:
+        """Return a part of the formula with its numbers freed."""
         if not e.args:
             return e
         if not e.free_symbols:

@@ -126,6 +126,11 @@ class NoiseModel:
         plain = f"{about}, the same everywhere" if self.kind == "additive" else f"at most {about}"
         return forms.get(self.kind, plain) + (", with heavy tails" if self.heavy else "")
 
+    @property
+    def origin(self) -> str:
+        """Return what the size comes from: of stated errors that were not measured anew, nothing more."""
+        return "" if self.kind == "stated" and not self.founded else f"from {self.source}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for the report."""
         return {**self.__dict__, "words": self.words}

@@ -38,6 +38,7 @@ class Claim:
 
     @property
     def support(self) -> frozenset[int]:
+        """Return all columns that the claim is about."""
         return frozenset((self.target, *self.others))
 
 
@@ -93,6 +94,7 @@ class Survey:
         targets: Mapping[int, Sequence[np.ndarray]],
         found: Claims,
     ) -> None:
+        """Add to `found` what these columns leave of every target (one or two forms of a column)."""
         fit = self.fit
         powers = _powers(len(others), int(fit.sum()))
         A = _chebyshev(self.scaled[:, others], powers)

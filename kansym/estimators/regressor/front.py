@@ -69,6 +69,7 @@ class FittedFront(BaseEstimator):
 
     @timeout_in_seconds.setter
     def timeout_in_seconds(self, seconds: float | None) -> None:
+        """Set `time_limit` by PySR's name."""
         self.time_limit = seconds
 
     def _options(self, names: Sequence[str], guesses: Sequence[str] = ()) -> Options:

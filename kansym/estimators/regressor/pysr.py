@@ -150,12 +150,14 @@ def checked_binary(operators: Any) -> set[str] | None:
 
 
 def checked_rule(rule: Any) -> str:
+    """Return the rule that chooses from the front; raises UnknownNameError for one that is none."""
     if rule not in pareto.RULES:
         raise UnknownNameError("model_selection", str(rule), pareto.RULES)
     return str(rule)
 
 
 def latex_rows(run: Run, indices: Sequence[int], precision: int, columns: Sequence[str]) -> str:
+    """Return rows of the front as a LaTeX table, with numbers of `precision` digits, as PySR writes it."""
     lines = [
         r"\begin{table}[h]",
         r"\begin{center}",

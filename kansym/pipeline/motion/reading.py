@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kansym.base.errors import InputError, UnknownNameError
-from kansym.data.table import numbers, read_table
+from kansym.data.table import Table, numbers, read_table
 
 
 def arrays(
@@ -23,7 +23,7 @@ def arrays(
     Without `states` every other column of numbers is one. Rows of a run may come in any order. Raises
     InputError for a column of words and UnknownNameError for one that is not there.
     """
-    table = read_table(data)
+    table = data if isinstance(data, Table) else read_table(data)
     notes = list(table.notes)
     for name in (time, *states, *inputs, *([group] if group else [])):
         if name not in table.names:
@@ -32,8 +32,12 @@ def arrays(
     taken = {time, *inputs, *([group] if group else [])}
     chosen = list(states)
     if not chosen:
-        read = [n for n in table.names if n not in taken and numbers(table, n, [])[0] is not None]
-        chosen = read
+        for name in (n for n in table.names if n not in taken):
+            values, problem = numbers(table, name, [])
+            if values is not None:
+                chosen.append(name)
+            else:
+                notes.append(f"column {name!r} {str(problem).partition(';')[0]}: left out")
     if twice := taken & set(chosen):
         raise InputError(f"Column {min(twice)!r} is named as a state and as something else; name it once.")
     if not chosen:

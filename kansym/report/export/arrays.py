@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import sympy
 
 from kansym.base.errors import InputError
-from kansym.report.export.text import ATOM, LOGIC, SAME, Piece, Text
+from kansym.report.export.text import ATOM, ELEMENTWISE, INVERSE, SAME, Piece, Text, array_names
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Torch(Text):
     target = "torch"
     functions: Mapping[str, str] = field(
         default_factory=lambda: {
-            **{k: f"torch.{k}" for k in [*SAME, "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh"]},
+            **{k: f"torch.{k}" for k in [*SAME, *INVERSE]},
             **{k: f"torch.{k}" for k in ("floor", "sign")},
             "ceiling": "torch.ceil",
             "Abs": "torch.abs",
@@ -41,6 +42,8 @@ class Torch(Text):
     )
     constants: Mapping[str, str] = field(default_factory=lambda: {"pi": "math.pi", "e": "math.e"})
     module = "torch"
+    choice = "torch.where({condition}, {yes}, {no})"
+    signs: ClassVar[Mapping[str, str]] = ELEMENTWISE
 
     def number(self, e: sympy.Expr) -> Piece | None:
         # torch.sqrt(2) is an error: a constant part is worked out here
@@ -59,14 +62,6 @@ class Torch(Text):
                 for a, p in args
             ]
         return super().call(key, args)
-
-    def logic(self, operator: str, args: Sequence[Piece]) -> Piece:
-        if operator == "not":
-            return f"~({args[0][0]})", LOGIC
-        return f" {'&' if operator == 'and' else '|'} ".join(f"({a})" for a, _ in args), LOGIC
-
-    def choose(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
-        return f"{self.module}.where({condition[0]}, {yes[0]}, {no[0]})", ATOM
 
 
 def _plain(text: str) -> bool:
@@ -89,12 +84,7 @@ class Jax(Torch):
     target = "jax"
     functions: Mapping[str, str] = field(
         default_factory=lambda: {
-            **{k: f"jnp.{k}" for k in [*SAME, "floor", "sign"]},
-            **{"a" + k: f"jnp.arc{k}" for k in ["sin", "cos", "tan", "sinh", "cosh", "tanh", "tan2"]},
-            "ceiling": "jnp.ceil",
-            "Abs": "jnp.abs",
-            "Max": "jnp.maximum",
-            "Min": "jnp.minimum",
+            **array_names("jnp"),
             "erf": "jax.scipy.special.erf",
             "erfc": "jax.scipy.special.erfc",
             "gamma": "jax.scipy.special.gamma",
@@ -106,6 +96,7 @@ class Jax(Torch):
         }
     )
     module = "jnp"
+    choice = "jnp.where({condition}, {yes}, {no})"
 
     def call(self, key: str, args: Sequence[Piece]) -> Piece:
         return Text.call(self, key, args)

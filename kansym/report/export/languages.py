@@ -7,8 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from kansym.report.export.text import ATOM, COMPARISON, LOGIC, POWER, PRODUCT, SAME, SUM, Piece, Text
+from kansym.report.export.text import (
+    ATOM,
+    COMPARISON,
+    ELEMENTWISE,
+    INVERSE,
+    POWER,
+    PRODUCT,
+    SAME,
+    SIGNS,
+    SUM,
+    Piece,
+    Text,
+    array_names,
+)
 
 _SCIPY = {
     "erf": "special.erf",
@@ -55,12 +69,7 @@ class Numpy(Text):
     target = "numpy"
     functions: Mapping[str, str] = field(
         default_factory=lambda: {
-            **{k: f"np.{k}" for k in [*SAME, "floor", "sign"]},
-            **{"a" + k: f"np.arc{k}" for k in ["sin", "cos", "tan", "sinh", "cosh", "tanh", "tan2"]},
-            "ceiling": "np.ceil",
-            "Abs": "np.abs",
-            "Max": "np.maximum",
-            "Min": "np.minimum",
+            **array_names("np"),
             "nan": "np.nan",
             **_SCIPY,
             # the branch point -1/e is the edge of the real line
@@ -68,14 +77,8 @@ class Numpy(Text):
         }
     )
     constants: Mapping[str, str] = field(default_factory=lambda: {"pi": "np.pi", "e": "np.e"})
-
-    def logic(self, operator: str, args: Sequence[Piece]) -> Piece:
-        if operator == "not":
-            return f"~({args[0][0]})", LOGIC
-        return f" {'&' if operator == 'and' else '|'} ".join(f"({a})" for a, _ in args), LOGIC
-
-    def choose(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
-        return f"np.where({condition[0]}, {yes[0]}, {no[0]})", ATOM
+    signs: ClassVar[Mapping[str, str]] = ELEMENTWISE
+    choice = "np.where({condition}, {yes}, {no})"
 
 
 @dataclass
@@ -86,7 +89,7 @@ class Python(Text):
     functions: Mapping[str, str] = field(
         default_factory=lambda: {
             **_SCIPY,
-            **{k: f"math.{k}" for k in [*SAME, "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh"]},
+            **{k: f"math.{k}" for k in [*SAME, *INVERSE]},
             **{"erf": "math.erf", "erfc": "math.erfc", "gamma": "math.gamma", "loggamma": "math.lgamma"},
             "exp": "exp",
             "sign": "sign",
@@ -115,10 +118,7 @@ class C(Text):
     target = "c"
     functions: Mapping[str, str] = field(
         default_factory=lambda: {
-            **{
-                k: k
-                for k in [*SAME, "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "erf", "erfc"]
-            },
+            **{k: k for k in [*SAME, *INVERSE, "erf", "erfc"]},
             "gamma": "tgamma",
             "loggamma": "lgamma",
             "besselj0": "j0",
@@ -137,6 +137,8 @@ class C(Text):
     constants: Mapping[str, str] = field(
         default_factory=lambda: {"pi": "3.14159265358979323846", "e": "2.71828182845904523536"}
     )
+    signs: ClassVar[Mapping[str, str]] = SIGNS
+    choice = "(({condition}) ? {yes} : {no})"
 
     def integer(self, n: int) -> Piece:
         return f"{n}.0", ATOM
@@ -147,14 +149,6 @@ class C(Text):
 
     def power(self, base: Piece, exponent: Piece, integer: bool) -> Piece:
         return f"pow({base[0]}, {exponent[0]})", ATOM
-
-    def logic(self, operator: str, args: Sequence[Piece]) -> Piece:
-        if operator == "not":
-            return f"!({args[0][0]})", LOGIC
-        return f" {'&&' if operator == 'and' else '||'} ".join(f"({a})" for a, _ in args), LOGIC
-
-    def choose(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
-        return f"(({condition[0]}) ? {yes[0]} : {no[0]})", ATOM
 
 
 @dataclass
@@ -187,6 +181,7 @@ class Excel(Text):
         }
     )
     constants: Mapping[str, str] = field(default_factory=lambda: {"pi": "PI()", "e": "EXP(1)"})
+    choice = "IF({condition}, {yes}, {no})"
 
     def real(self, value: float) -> Piece:
         text = f"{value:.{min(self.digits or 15, 15)}G}"
@@ -206,9 +201,6 @@ class Excel(Text):
 
     def logic(self, operator: str, args: Sequence[Piece]) -> Piece:
         return f"{operator.upper()}({', '.join(a for a, _ in args)})", ATOM
-
-    def choose(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
-        return f"IF({condition[0]}, {yes[0]}, {no[0]})", ATOM
 
 
 @dataclass
@@ -251,6 +243,8 @@ class Mathematica(Text):
         }
     )
     constants: Mapping[str, str] = field(default_factory=lambda: {"pi": "Pi", "e": "E"})
+    signs: ClassVar[Mapping[str, str]] = SIGNS
+    choice = "Piecewise[{{{{{yes}, {condition}}}}}, {no}]"
 
     def real(self, value: float) -> Piece:
         text, rank = super().real(value)
@@ -259,11 +253,3 @@ class Mathematica(Text):
             # 1.5*10^-7 and not 1.5e-7, which reads as 1.5 times a variable e; *^ keeps it one number
             return f"{mantissa}*^{int(exponent)}", ATOM
         return text, rank
-
-    def logic(self, operator: str, args: Sequence[Piece]) -> Piece:
-        if operator == "not":
-            return f"!({args[0][0]})", LOGIC
-        return f" {'&&' if operator == 'and' else '||'} ".join(f"({a})" for a, _ in args), LOGIC
-
-    def choose(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
-        return f"Piecewise[{{{{{yes[0]}, {condition[0]}}}}}, {no[0]}]", ATOM

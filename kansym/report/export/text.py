@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import sympy
 
@@ -23,6 +24,27 @@ Piece = tuple[str, int]
 
 SAME = ["exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt"]
 """Functions that nearly all languages call by the same name."""
+
+INVERSE = ["asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh"]
+"""Functions that some languages call arcsin and so on."""
+
+SIGNS = {"and": "&&", "or": "||", "not": "!"}
+"""How C and its kin join conditions."""
+
+ELEMENTWISE = {"and": "&", "or": "|", "not": "~"}
+"""How conditions on arrays are joined in Python."""
+
+
+def array_names(module: str) -> dict[str, str]:
+    """Return what numpy, and a module that follows it, calls the functions that both have."""
+    return {
+        **{k: f"{module}.{k}" for k in [*SAME, "floor", "sign"]},
+        **{k: f"{module}.arc{k[1:]}" for k in INVERSE},
+        "ceiling": f"{module}.ceil",
+        "Abs": f"{module}.abs",
+        "Max": f"{module}.maximum",
+        "Min": f"{module}.minimum",
+    }
 
 
 @dataclass
@@ -41,6 +63,8 @@ class Text(Algebra[Piece]):
     functions: Mapping[str, str] = field(default_factory=dict, repr=False)
     brackets = "()"
     power_sign = "**"
+    signs: ClassVar[Mapping[str, str]] = {"and": "and", "or": "or", "not": "not "}
+    choice = "({yes} if {condition} else {no})"
     constants: Mapping[str, str] = field(default_factory=lambda: {"pi": "pi", "e": "exp(1)"}, repr=False)
 
     def real(self, value: float) -> Piece:
@@ -101,15 +125,17 @@ class Text(Algebra[Piece]):
         return f"{self.wrap(left, SUM)} {operator} {self.wrap(right, SUM)}", COMPARISON
 
     def logic(self, operator: str, args: Sequence[Piece]) -> Piece:
+        sign = self.signs[operator]
         if operator == "not":
-            return f"not ({args[0][0]})", LOGIC
-        return f" {operator} ".join(f"({a})" for a, _ in args), LOGIC
+            return f"{sign}({args[0][0]})", LOGIC
+        return f" {sign} ".join(f"({a})" for a, _ in args), LOGIC
 
     def choose(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
-        return f"({yes[0]} if {condition[0]} else {no[0]})", ATOM
+        return self.choice.format(condition=condition[0], yes=yes[0], no=no[0]), ATOM
 
     @staticmethod
     def wrap(piece: Piece, least: int) -> str:
+        """Return the piece in parentheses, where it binds less than `least`."""
         return piece[0] if piece[1] >= least else f"({piece[0]})"
 
     def write(self, expression: sympy.Expr, symbols: Sequence[sympy.Symbol]) -> str:
@@ -124,10 +150,7 @@ class Kansym(Text):
     target = "kansym's text"
     functions: Mapping[str, str] = field(
         default_factory=lambda: {
-            **{
-                k: k
-                for k in [*SAME, "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "sign", "Abs"]
-            },
+            **{k: k for k in [*SAME, *INVERSE, "sign", "Abs"]},
             **{
                 k: k
                 for k in (

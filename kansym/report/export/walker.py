@@ -10,6 +10,7 @@ negative coefficient) and rewrites what has a common elementary form. What the p
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -46,66 +47,78 @@ _COMPARE = {
 }
 
 
-class Algebra(Generic[T]):
+class Algebra(ABC, Generic[T]):
     """Say what numbers, columns, sums, quotients, powers and functions become in one target."""
 
     target = "?"
 
+    @abstractmethod
     def integer(self, n: int) -> T:
-        raise NotImplementedError
+        """Return a whole number."""
 
+    @abstractmethod
     def rational(self, p: int, q: int) -> T:
-        raise NotImplementedError
+        """Return p/q."""
 
+    @abstractmethod
     def real(self, value: float) -> T:
-        raise NotImplementedError
+        """Return a number in double precision."""
 
+    @abstractmethod
     def constant(self, name: str) -> T:
         """Return pi or e."""
-        raise NotImplementedError
 
+    @abstractmethod
     def column(self, index: int) -> T:
-        raise NotImplementedError
+        """Return an input column."""
 
     def parameter(self, index: int) -> T:
-        raise NotImplementedError
+        """Return a trainable constant, where the target has such."""
+        raise InputError(f"Constants in {self.target} are numbers; export to torch or jax to train them.")
 
+    @abstractmethod
     def add(self, terms: Sequence[tuple[bool, T]]) -> T:
         """Return the sum of (negative?, term) pairs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def multiply(self, factors: Sequence[T]) -> T:
-        raise NotImplementedError
+        """Return the product of one factor or more."""
 
+    @abstractmethod
     def divide(self, over: T, under: T) -> T:
-        raise NotImplementedError
+        """Return the quotient."""
 
+    @abstractmethod
     def negate(self, value: T) -> T:
-        raise NotImplementedError
+        """Return the value with its sign turned."""
 
+    @abstractmethod
     def power(self, base: T, exponent: T, integer: bool) -> T:
         """Return base**exponent; `integer` says that the exponent is a whole number."""
-        raise NotImplementedError
 
     def root(self, base: T) -> T:
+        """Return the square root."""
         return self.call("sqrt", [base])
 
+    @abstractmethod
     def has(self, key: str) -> bool:
         """Tell whether the target has this function."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, key: str, args: Sequence[T]) -> T:
-        raise NotImplementedError
+        """Return a function, by its key, of its arguments."""
 
+    @abstractmethod
     def compare(self, operator: str, left: T, right: T) -> T:
-        raise NotImplementedError
+        """Return a condition, such as left > right."""
 
+    @abstractmethod
     def logic(self, operator: str, args: Sequence[T]) -> T:
         """Return "and", "or" or "not" of conditions."""
-        raise NotImplementedError
 
+    @abstractmethod
     def choose(self, condition: T, yes: T, no: T) -> T:
-        raise NotImplementedError
+        """Return `yes` where the condition holds, `no` elsewhere."""
 
     def number(self, e: sympy.Expr) -> T | None:
         """Return a constant subexpression ready-made, or None to have it walked like the rest."""

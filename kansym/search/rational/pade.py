@@ -85,9 +85,9 @@ def polynomial(coefficients: dict[Powers, float], columns: Sequence[sympy.Expr])
 
 
 def written(chooser: Chooser, ratio: Ratio, columns: Sequence[sympy.Expr]) -> sympy.Expr:
-    """Return c·P/Q with the first coefficient of P pulled out, so that simple ratios show."""
+    """Return c·P/Q with the first coefficient of P that is not 0 pulled out, so that simple ratios show."""
     numerator, denominator, *_ = chooser.raw(ratio, errors=False)
-    first = next(iter(numerator.values()))
+    first = next((c for c in numerator.values() if c), 1.0)
     inner = {k: v / first for k, v in numerator.items()}
     top, bottom = polynomial(inner, columns), polynomial(denominator, columns)
     return sympy.Mul(sympy.Float(first), top, 1 / bottom)
