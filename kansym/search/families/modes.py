@@ -9,6 +9,7 @@ jointly with the linear constants projected out, and the description length deci
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -31,8 +32,9 @@ MOST_BASE = 3
 """Powers of x below the modes: a constant, a line, a bend."""
 
 FEWEST_ROWS = 8
-FIT_ROWS = 500
-"""Rows that rates are fitted on; more only where a wave has less than ten rows a period on them."""
+FIT_ROWS, QUICK_ROWS = 500, 200
+"""Rows that rates are fitted on, thoroughly or in a short look; more only where a wave has less than ten rows
+a period on them."""
 
 STEPS, LAST_STEPS = 25, 80
 """Levenberg-Marquardt steps of a sum on the way, and of the one that is offered."""
@@ -62,11 +64,9 @@ MANY_WAVES = 1e-3
 """Share of the size's square that the equation's six modes leave where there are more waves than they tell:
 of smooth curves that are no such sums they leave less than 1e-5."""
 
-NEARLY = 1e-12
-"""Share of the size's square below which a sum of FEW_MODES is worth simplifying in a short look: two roots
-in the place of a double one leave some digits less. More modes come as near to any smooth curve."""
-
-FEW_MODES = 2
+NEARLY, DOUBLE = 1e-10, 0.5
+"""Share of the size's square, and distance of two modes in units of 1/span, below which a short look tries a
+double mode: two in its place leave some digits less."""
 
 EXACT = 1e-24
 """Share of the size's square below which what a sum leaves is round-off."""
@@ -84,9 +84,9 @@ class _Table:
     rows: Rows
 
     @staticmethod
-    def of(rows: Rows) -> _Table:
-        part = rows.thinned(FIT_ROWS)
-        if len(part.y) < len(rows.y) and _turns(rows) * 10 > FIT_ROWS:
+    def of(rows: Rows, most: int) -> _Table:
+        part = rows.thinned(most)
+        if len(part.y) < len(rows.y) and _turns(rows) * 10 > most:
             part = rows
         order = np.argsort(part.X[:, 0], kind="stable")
         x, y, w = part.X[order, 0], part.y[order], part.w[order]
@@ -120,19 +120,19 @@ def modes(rows: Rows, thorough: bool = True, most: int = MOST_MODES) -> list[Fit
     """Return the sums of decays and waves that describe rows of one input best, the shortest first.
 
     There are at `most` so many modes. A look that is not `thorough` is for rows without noise: it takes
-    a spectrum only where the equation's modes leave so much that there may be many waves, and simplifies what
-    is exact only.
+    a spectrum only where the equation's modes leave so much that there may be many waves, and simplifies and
+    offers what is exact only.
     """
     x = rows.X[:, 0]
     if len(np.unique(x)) < FEWEST_ROWS or np.ptp(rows.y) == 0:
         return []
-    table = _Table.of(rows)
+    table = _Table.of(rows, FIT_ROWS if thorough else QUICK_ROWS)
     found: list[Found] = []
     for look in (_by_equation, _by_spectrum):
         found += look(table, most)
         least = min((fit.fitted.cost for _, fit in found), default=math.inf)
-        few = min((len(one.modes) for one, f in found if f.fitted.cost < NEARLY * table.power), default=most)
-        if thorough or least < table.exact or few <= FEW_MODES:
+        double = any(_nearly_double(one) for one, f in found if f.fitted.cost < NEARLY * table.power)
+        if thorough or least < table.exact or double:
             seen: set[tuple] = set()
             for one, _ in _best(found)[:SIMPLIFIED]:
                 found += _simplified(one, table, seen)
@@ -141,8 +141,17 @@ def modes(rows: Rows, thorough: bool = True, most: int = MOST_MODES) -> list[Fit
             break
     again = [_fitted(one, table, LAST_STEPS) for one, _ in _best(found)[:OFFERED]]
     offered = [fit for _, fit in sorted((f for f in again if f is not None), key=_shortest)]
+    if thorough and not (offered and offered[0].fitted.cost < table.exact):
+        return offered
     # what is as exact and longer has a mode without a size, or two in the place of a double one
-    return offered[:1] if offered and offered[0].fitted.cost < table.exact else offered
+    return [fit for fit in offered if fit.fitted.cost < table.exact][:1]
+
+
+def _nearly_double(one: Sum) -> bool:
+    """Tell whether two modes, or a wave and its mirror image, are hardly apart."""
+    places = [complex(m.rate, m.frequency) for m in one.modes]
+    apart = [abs(a - b) for a, b in itertools.combinations(places, 2)]
+    return min([*apart, *(m.frequency for m in one.modes if m.waves)], default=math.inf) < DOUBLE
 
 
 def _best(found: list[Found]) -> list[Found]:

@@ -212,7 +212,7 @@ class Tree:
         if last != "1/t":  # a ratio's reciprocal is one, too
             self.push(0.2, self.ratio, node)
         if problem.width == 1:
-            self.push(0.5, self.modes, node)
+            self.push(0.95, self.modes, node)
             if not transforms:
                 self.push(1.4, self.sides, node)
             self.push(1.0, self.ridge, node)
