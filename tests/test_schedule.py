@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 import numpy as np
@@ -107,3 +108,12 @@ def test_six_rows_are_searched():
     X = np.column_stack([a, [1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1]])
     run = discover(from_arrays(X, [1, 5, 3, 9, 5, 13], ["a", "u", "v"]), kan=False, effort=0.1)
     assert run.best is not None
+
+
+def test_a_part_has_the_clock_of_the_whole_and_knows_the_best_so_far():
+    told = []
+    whole = Budget(work=100, seconds=1e6, listener=told.append, started=time.monotonic() - 50)
+    whole.tell("first", 0.5, "x")
+    whole.part(10).tell("second")
+    assert told[1].seconds >= 50 and told[1].left < 1e6 - 49
+    assert (told[1].best, told[1].formula) == (0.5, "x")

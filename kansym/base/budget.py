@@ -80,9 +80,11 @@ class Budget:
         """Return a budget of so much work with the same clock; what it spends is charged here, too."""
         return Budget(
             work=work,
-            seconds=None if self.seconds is None else self.left,
+            seconds=self.seconds,
             listener=self.listener,
+            started=self.started,
             parent=self,
+            _last=self._last,
         )
 
     def share(self, fraction: float) -> Budget:

@@ -14,6 +14,7 @@ from kansym.base.errors import InputError
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula import uncertainty
+from kansym.formula.grammar import loose
 from kansym.formula.polish import Rows, polish
 from kansym.formula.program import parametrise
 from kansym.functions.evaluate import evaluate, parameters
@@ -347,7 +348,8 @@ def _untold(trial: Trial) -> str:
 
 
 def _form(law: Judged) -> str:
-    return expressions.text(parametrise(law.expression)[0])
+    """Return a formula's form, the same whether its numbers are exact or measured."""
+    return expressions.text(parametrise(loose(law.expression).form)[0])
 
 
 def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) -> list[Law]:
