@@ -223,9 +223,10 @@ def measure(
         lone = y - (y - values) / (1 - leverage)
         for kind in kinds:
             spread = np.sqrt(_growth(kind, lone)) / root
-            scaled = (y - lone) / spread
-            scale = scale_of(scaled)
-            misfit = -float(np.sum(stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread)))
+            scale = scale_of((y - lone) / spread)
+            misfit = -float(
+                np.sum(stats.t.logpdf((y - lone) / spread / scale, TAILS) - np.log(scale * spread))
+            )
             found.append(_Found(misfit, kind, values, leverage, spread, fit, back))
     best = min((f for f in found if f.kind == kinds[0]), key=lambda f: f.misfit)
     evidence = 0.0
@@ -245,13 +246,7 @@ def about(
 
     `fits` has the law's values (n,) by kind of noise, fitted with the weights of that kind.
     """
-    found = {}
-    for kind, values in fits.items():
-        spread = np.sqrt(_growth(kind, values))
-        scaled = (y - values) / spread
-        scale = scale_of(scaled)
-        misfit = -float(np.sum(stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread)))
-        found[kind] = (misfit, scaled, scale)
+    found = {kind: likelihood(kind, y, values) for kind, values in fits.items()}
     best = min(found, key=lambda kind: found[kind][0])
     now = held.kind if held.kind in KINDS else KINDS[0]
     misfit, scaled, scale = found[best]
@@ -266,6 +261,16 @@ def about(
     sigma, middle = float(np.sqrt(np.mean(scaled**2))), _middle(values)
     evidence = found[KINDS[0]][0] - misfit
     return NoiseModel(best, _in_unit(best, sigma, values), evidence, "the law itself", _step(y), True, middle)
+
+
+def likelihood(kind: str, y: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray, float]:
+    """Return the nats of y (n,) about `values` under a kind of noise with Student's tails; the residuals (n,)
+    in its unit, and their scale.
+    """
+    spread = np.sqrt(_growth(kind, values))
+    scaled = (y - values) / spread
+    scale = scale_of(scaled)
+    return -float(np.sum(stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread))), scaled, scale
 
 
 def _in_unit(kind: str, sigma: float, values: np.ndarray) -> float:

@@ -270,7 +270,7 @@ def _search(
     Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
     """
     trial = archive.trial
-    familiar: set[str] = set()
+    familiar = {"linear"}  # a straight line needs no handbook
     compared = not any(step.familiar for step in steps)
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if step.leftovers and ending.only_noise_left():
