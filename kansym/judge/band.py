@@ -46,7 +46,9 @@ class Band:
         n = len(rows.y)
         freedom = max(n - constants, 1)
         typical = 1.0
-        if rows.weights is not None and noise.kind not in GROWING:  # weights that were given: the usual error
+        if (
+            rows.weights is not None and noise.kind not in GROWING and not noise.heavy
+        ):  # weights that were given: the usual error
             typical = float(np.mean(1 / np.maximum(rows.weights, 1e-300)))
         spread = math.sqrt(max(loss, rows.sigma2 or 0.0) * n / freedom * typical * doubt)
         covariance = None if expression is None else uncertainty.covariance(expression, rows)

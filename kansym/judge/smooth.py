@@ -10,13 +10,13 @@ from kansym.functions import spline
 from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Edge, Graph, Spline
 
-CELLS = 24
-"""Cells of a curve: more than a trend of the usual size has terms, so that its curves are theirs."""
+CELLS = 60
+"""Cells of a curve: more than a trend of a few hundred rows has, so that its curves are theirs."""
 
 POINTS = 10
 """Points in each cell at which the trend is read."""
 
-FAITHFUL = 0.02
+FAITHFUL = 0.05
 """Share of the trend's spread within which a sum of curves must be the trend itself, on the rows."""
 
 Values = Callable[[np.ndarray], np.ndarray]

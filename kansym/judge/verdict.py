@@ -29,6 +29,10 @@ FALLS_SHORT = 2.0
 """Factor by which a law's mean square on rows not fitted must exceed a smooth trend's before it counts as
 no law."""
 
+SMOOTHER = 0.25
+"""Share of the steps from row to row that a smooth trend must be off by on rows left out to be no drift: of a
+random walk two neighbours tell each row to one half."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -132,16 +136,19 @@ def _rest(left: chance.Chance, linked: Correlation) -> str:
 
 
 def _drifts(survey: Survey, fit: Fit, linked: Correlation, seed: int) -> bool:
-    """Tell whether an autoregressive model of the rows beats the formula, its own residuals modelled
-    alike.
+    """Tell whether an autoregressive model of the rows beats the formula, its own residuals modelled alike.
+
+    Not where a smooth trend predicts rows left out much better than each row's neighbour does: what drifts
+    has no trend that leaves so little.
     """
     rows = survey.dataset
     y = weighted(rows.y - np.average(rows.y, weights=rows.weights), rows.weights)
     bare = correlation(rows.X, y, rows.names, seed)
-    if not bare.explains:
+    innovation = float(np.mean(y * y)) * bare.innovation
+    if not bare.explains or (survey.noise.founded and survey.trend_loss < SMOOTHER * innovation):
         return False
     n, lines = rows.rows, 2 * criterion.NODE_PRICE
-    alone = criterion.misfit_length(float(np.mean(y * y)) * bare.innovation, n, 2) + lines
+    alone = criterion.misfit_length(innovation, n, 2) + lines
     r = weighted(rows.y - fit.values, rows.weights)
     with_law = criterion.misfit_length(float(np.mean(r * r)) * linked.innovation, n, 2) + fit.price
     return alone <= with_law

@@ -273,7 +273,11 @@ def _finished(law: Law, rows: Rows, noise: NoiseModel, doubted: float) -> Law:
         return replace(law, loss=law.loss**half, heldout_loss=law.heldout_loss**half)
     formula = law.expression if law.unrounded is None else law.unrounded
     constants = law.complexity if formula is None else len(formula.atoms(sympy.Float))
-    return replace(law, band=Band.of(formula, constants, law.loss, rows, noise, doubted))
+    loss = law.loss
+    if noise.heavy:  # rows far off weigh less in the fit, and are as likely as before among new ones
+        values = law.predict(rows.X, [str(s) for s in rows.symbols])
+        loss = float(np.mean((values - rows.y) ** 2 / noise.variance(values)))
+    return replace(law, band=Band.of(formula, constants, loss, rows, noise, doubted))
 
 
 def _answered(law: Law, shortest: float) -> Law:

@@ -344,6 +344,8 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
         # the tree's quick look proves what is exact in a fraction of the time that all families take
         steps.insert(1, Step("classics", registry.classics(families), rows, familiar=True))
     if len(rows.names) == 1:
+        # of one column, sums and products of two functions are what those of several are in curves of each
+        steps = [step for step in steps if step.producer is not registry.SEPARABLE]
         steps.insert(2, Step("curves", registry.curves(families), rows))
     if options.categories:
         steps.insert(0, Step("categories", shared.producer({"": options.categories}), rows, only=True))
