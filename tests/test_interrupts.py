@@ -10,14 +10,19 @@ import textwrap
 import threading
 import time
 import weakref
+from dataclasses import replace
 
 import numba
+import numpy as np
 import pytest
 from numba.core import event
 
+from kansym.base import interrupts
 from kansym.base.budget import Budget, watchdog
 from kansym.base.interrupts import shielded
 from kansym.base.jit import njit
+from kansym.data.dataset import from_arrays
+from kansym.search import registry
 
 
 class Alarm(Exception):
@@ -163,3 +168,20 @@ def test_the_deadline_waits_out_a_weak_references_callback(monkeypatch: pytest.M
             sum(range(1000))
     assert 1.5 < time.monotonic() - began < 10
     assert not lost  # Python prints and drops what is raised in there
+
+
+def test_what_takes_long_to_load_is_not_begun_at_the_end(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert interrupts.loadable(None) and interrupts.loadable(60.0) and not interrupts.loadable(0.5)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert interrupts.loadable(0.5)
+
+
+def test_networks_are_not_asked_where_torch_would_overrun_the_deadline(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    asked = []
+    network = registry.network()
+    late = replace(network, load=lambda: asked.append(1) or (lambda *a, **k: iter(())))
+    table = from_arrays(np.arange(100.0)[:, None], np.arange(100.0), ["x"])
+    assert list(late.propose(table, Budget(seconds=1.0), None, 0)) == [] and not asked
+    assert list(late.propose(table, Budget(), None, 0)) == [] and asked

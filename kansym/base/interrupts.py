@@ -8,6 +8,7 @@ Handlers run in the main thread alone; elsewhere there is nothing to hold back.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,11 @@ from typing import Any
 
 HELD = tuple(getattr(signal, n) for n in ("SIGINT", "SIGALRM", "SIGTERM", "SIGUSR1") if hasattr(signal, n))
 """Signals whose Python handlers wait; others keep their course."""
+
+
+LOADING = 4.0
+"""Seconds that loading torch may take, which no deadline can break off: 2.4 s of one core at version 2.13, and
+more on a busy machine."""
 
 
 class _Shield:
@@ -85,3 +91,8 @@ def shielded() -> Iterator[None]:
         yield
     finally:
         _SHIELD.down()
+
+
+def loadable(seconds: float | None) -> bool:
+    """Tell whether torch is loaded, or can be before so many seconds are over (None: there is no limit)."""
+    return seconds is None or seconds > LOADING or "torch" in sys.modules

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from kansym.base.budget import Budget
-from kansym.base.interrupts import shielded
+from kansym.base.interrupts import loadable, shielded
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
@@ -43,8 +43,8 @@ class Producer:
 
     `cost` is in units of work (see `base.budget`). A producer with `leftovers` is asked only where the
     best formula so far leaves something that is not noise; one of `graphs` is asked about the table as it is,
-    since nothing rewrites a graph. `load` returns the function that proposes; it
-    imports the room, so that a search compiles only what it uses.
+    since nothing rewrites a graph, and not at all where torch could not be loaded in time. `load` returns the
+    function that proposes; it imports the room, so that a search compiles only what it uses.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Producer:
         self, dataset: Dataset, budget: Budget, library: Library | None, seed: int
     ) -> Iterator[Candidate]:
         """Yield candidates within a part of the budget that is no larger than this look's cost."""
-        if not self.takes(dataset):
+        if not self.takes(dataset) or (self.graphs and not loadable(budget.left)):
             return
         with shielded():
             function = self.load()

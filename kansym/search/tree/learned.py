@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from kansym.base.errors import KansymError
-from kansym.base.interrupts import shielded
+from kansym.base.interrupts import loadable, shielded
 from kansym.search.structure.problem import Problem
 from kansym.search.tree.evidence import Smooth, scaled
 
@@ -35,8 +35,13 @@ STEP = 1e-5
 
 
 @np.errstate(all="ignore")
-def smooth(problem: Problem, seed: int = 0) -> Smooth | None:
-    """Return what the best network says on the rows it was fitted to; None where none could be trained."""
+def smooth(problem: Problem, seed: int = 0, seconds: float | None = None) -> Smooth | None:
+    """Return what the best network says on the rows it was fitted to; None where none could be trained.
+
+    Nor is one where so few `seconds` are left that loading torch, which nothing may break off, overruns them.
+    """
+    if not loadable(seconds):
+        return None
     with shielded():
         from kansym.network.ensemble import Ensemble
 

@@ -319,7 +319,7 @@ class Tree:
 
     def learn(self, node: Node) -> list[Fit]:
         """Queue what a network's slopes allow, where it knows much more than a polynomial."""
-        fit = learned.smooth(node.problem)
+        fit = learned.smooth(node.problem, seconds=self.models.budget.left)
         if fit is None or fit.loss > MORE * node.left:
             return []
         found = suggestions.suggested(node.problem, fit)
