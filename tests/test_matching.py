@@ -5,7 +5,7 @@ import pytest
 
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.functions.library import Library
-from kansym.functions.matching import match, match_many, match_sums
+from kansym.functions.matching import match, match_many
 
 x = np.linspace(-1, 1, 500)
 LAWS = {
@@ -90,14 +90,6 @@ def test_curve_goes_on_a_graph():
     found = match(x, np.tanh(3 * x))[0]
     assert found.curve.function == found.function and found.curve.a == found.a
     assert found(x) == pytest.approx(np.tanh(3 * x))
-
-
-def test_sums_of_two():
-    y = 3 * np.exp(1.2 * x) + 0.4 * np.sin(9 * x + 0.3) + 7
-    best = match_sums(x, y)[0]
-    assert {"sin", "cos"} & {k.function.name for k in best.curves} and best.relative_rmse < 1e-7
-    assert np.abs(best(x) - y).max() < 1e-6 * np.ptp(y)
-    assert best.score < match(x, y)[0].score
 
 
 def test_bad_input():

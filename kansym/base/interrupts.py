@@ -20,8 +20,8 @@ HELD = tuple(getattr(signal, n) for n in ("SIGINT", "SIGALRM", "SIGTERM", "SIGUS
 
 
 LOADING = 4.0
-"""Seconds that loading torch may take, which no deadline can break off: 2.4 s of one core at version 2.13, and
-more on a busy machine."""
+"""Seconds that loading torch may take, which no deadline can break off: 2.4 s of one core at version 2.13,
+and more on a busy machine."""
 
 
 class _Shield:

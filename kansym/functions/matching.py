@@ -1,6 +1,7 @@
 """Rank library functions for a curve, by description length on held-out points.
 
-One curve, or many at once; single functions, families with an exponent, or sums of two. The score is in
+One curve, or many at once; single functions, or families with an exponent. Sums, products and compositions
+of two are `search.families.curves`. The score is in
 nats, lower is better: the cost of the leave-one-out residuals at the curve's noise level, plus the cost of
 the constants and of the formula. Fitting one function is `affine`'s part.
 """
@@ -10,19 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from kansym.base import criterion
 from kansym.base.errors import DomainError, InputError
 from kansym.functions.affine import finish, polish, survey, variable_projection
 from kansym.functions.affine_fit import AffineFit, held_out
-from kansym.functions.curve_data import ENOUGH, Data, prepare
-from kansym.functions.graph import Symbolic
+from kansym.functions.curve_data import Data, prepare
 from kansym.functions.library import Function, Library, get
 from kansym.functions.shapes import oscillates, shapes
 
@@ -38,75 +37,15 @@ BREADTH = {"wave": 3.0, "hyperbolic": 1.0, "plane": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
-class Match:
+class Match(AffineFit):
     """Hold one function's fit and its score in nats (lower is better)."""
 
-    fit: AffineFit
     score: float
 
-    @property
-    def function(self) -> Function:
-        """Return the library function."""
-        return self.fit.function
-
-    @property
-    def a(self) -> float:
-        """Return a of c·f(a·x + b) + d."""
-        return self.fit.a
-
-    @property
-    def b(self) -> float:
-        """Return b of c·f(a·x + b) + d."""
-        return self.fit.b
-
-    @property
-    def c(self) -> float:
-        """Return c of c·f(a·x + b) + d."""
-        return self.fit.c
-
-    @property
-    def d(self) -> float:
-        """Return d of c·f(a·x + b) + d."""
-        return self.fit.d
-
-    @property
-    def p(self) -> float | None:
-        """Return the exponent, of a family."""
-        return self.fit.p
-
-    @property
-    def r2(self) -> float:
-        """Return the share of y's variance that is explained."""
-        return self.fit.r2
-
-    @property
-    def rmse(self) -> float:
-        """Return the root mean squared residual in units of y."""
-        return self.fit.rmse
-
-    @property
-    def relative_rmse(self) -> float:
-        """Return the root mean squared residual in units of y's standard deviation."""
-        return self.fit.relative_rmse
-
-    @property
-    def errors(self) -> dict[str, float]:
-        """Return the standard errors of the free parameters."""
-        return self.fit.errors
-
-    @property
-    def margin(self) -> float:
-        """Return the distance to the domain's border; see :class:`kansym.functions.affine_fit.AffineFit`."""
-        return self.fit.margin
-
-    @property
-    def curve(self) -> Symbolic:
-        """Return the fit as a curve for a graph's edge."""
-        return self.fit.curve
-
-    def __call__(self, x: Any) -> np.ndarray:
-        """Return c·f(a·x + b) + d."""
-        return self.fit(x)
+    @staticmethod
+    def of(fit: AffineFit, score: float) -> Match:
+        """Return a fit with its score."""
+        return Match(**{f.name: getattr(fit, f.name) for f in fields(AffineFit)}, score=score)
 
 
 def match(
@@ -207,7 +146,7 @@ def _match(
     def finished(i: int) -> Match | None:
         try:
             exactly = len(data.t) <= POLISH_ALL or i in order[:BEST]
-            return Match(finish(functions[i], data, best[i][0], exactly), scores[i])
+            return Match.of(finish(functions[i], data, best[i][0], exactly), scores[i])
         except DomainError:  # not finite on all rows: out, as where it is undefined
             return None
 
@@ -289,110 +228,3 @@ def match_many(
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(one, range(len(ys))))
     return [one(i) for i in range(len(ys))]
-
-
-@dataclass(frozen=True, eq=False)
-class SumMatch:
-    """Hold y ≈ c1·f1(a1·x + b1) + c2·f2(a2·x + b2) + d; the second curve carries d."""
-
-    curves: tuple[Symbolic, Symbolic]
-    rmse: float
-    relative_rmse: float
-    score: float
-
-    def __call__(self, x: Any) -> np.ndarray:
-        """Return the sum of the two curves."""
-        x = np.asarray(x, float)
-        return sum((k.c * k.function(k.a * x + k.b, k.p) + k.d for k in self.curves), np.zeros_like(x))
-
-
-def match_sums(
-    x: Any,
-    y: Any,
-    library: str | Path | Library = "default",
-    top: int = 5,
-    weights: Any = None,
-    noise: float | None = None,
-    breadth: int = 4,
-) -> list[SumMatch]:
-    """Return the best sums of two library functions, best first; the score compares with :func:`match`.
-
-    Each of the best `breadth` single functions is followed by the best on its residual, then both are
-    refined together with all linear constants projected out. Greedy: a sum whose parts are both poor
-    alone is missed. Raises as :func:`match` does.
-    """
-    _check(top, noise)
-    data = prepare(x, y, weights)
-    rows = slice(None) if len(data.x) <= ENOUGH else np.linspace(0, len(data.x) - 1, ENOUGH).astype(int)
-    u, v, w = data.x[rows], data.mean + data.scale * data.y[rows], data.w[rows]
-    found: dict[tuple[str, str], SumMatch] = {}
-    for first in match(u, v, library, breadth, w, noise):
-        rest = v - first(u)
-        if first.relative_rmse**2 <= _floor(data) or np.ptp(rest) == 0:
-            continue
-        for second in match(u, rest, library, breadth, w, noise):
-            names = sorted((first.function.name, second.function.name))
-            both = _joined((first.curve, second.curve), u, v, w, data, noise)
-            key = (names[0], names[1])
-            if both is not None and (key not in found or both.score < found[key].score):
-                found[key] = both
-    return sorted(found.values(), key=lambda m: m.score)[:top]
-
-
-def _joined(
-    curves: tuple[Symbolic, Symbolic],
-    x: np.ndarray,
-    y: np.ndarray,
-    w: np.ndarray,
-    data: Data,
-    noise: float | None,
-) -> SumMatch | None:
-    """Refine two curves together; a and b in units of the curve's range, c and d by regression."""
-    root = np.sqrt(w)
-    z = (y - data.mean) / data.scale
-    t = (x - data.middle) / data.half
-    free = [(i, k) for i, curve in enumerate(curves) for k in np.flatnonzero(shapes(curve.function).free[:2])]
-    base = np.array([(c.a * data.half, c.b + c.a * data.middle) for c in curves])
-
-    def places(theta: np.ndarray) -> np.ndarray:
-        full = base.copy()
-        for (i, k), value in zip(free, theta, strict=True):
-            full[i, k] = value
-        return full
-
-    def linear(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        columns = [c.function(a * t + b, c.p) for c, (a, b) in zip(curves, places(theta), strict=True)]
-        A = np.column_stack([*columns, np.ones_like(t)])
-        if not np.isfinite(A).all():
-            return np.zeros(3), np.full(len(t), 1e3)
-        size = np.abs(A).max(0)
-        size[size == 0] = 1.0
-        parts = np.linalg.lstsq(A / size * root[:, None], z * root, rcond=1e-13)[0] / size
-        return parts, (z - A @ parts) * root
-
-    start = np.array([base[i, k] for i, k in free])
-    if len(start):
-        scale = np.maximum(np.abs(start), 0.1)
-        found = least_squares(
-            lambda q: linear(q)[1],
-            start,
-            x_scale=scale,
-            method="trf",
-            ftol=1e-14,
-            xtol=1e-14,
-            gtol=1e-15,
-            max_nfev=60,
-        )
-        start = found.x
-    (c1, c2, d), rest = linear(start)
-    loss = float(np.mean(rest**2))
-    if not math.isfinite(loss) or loss >= 1e5:
-        return None
-    made: list[Symbolic] = []
-    for curve, (a, b), c, level in zip(curves, places(start), (c1, c2), (0.0, d), strict=True):
-        a_x = a / data.half
-        shift = level * data.scale + (data.mean if len(made) == 1 else 0.0)
-        made.append(Symbolic(curve.function, a_x, b - a_x * data.middle, c * data.scale, shift, curve.p))
-    price = sum(_price(k.function, len(t), float(a)) for k, (a, _) in zip(curves, places(start), strict=True))
-    score = criterion.misfit_length(loss, len(t), 3 + len(free), _floor(data), _sigma2(data, noise)) + price
-    return SumMatch((made[0], made[1]), math.sqrt(loss) * data.scale, math.sqrt(loss), score)

@@ -34,12 +34,6 @@ class Correlation:
     explains: bool
     innovation: float
 
-    @property
-    def widening(self) -> float:
-        """Return the factor by which standard errors grow: sqrt((1 + lag) / (1 - lag))."""
-        lag = min(max(self.lag, 0.0), 0.99)
-        return math.sqrt((1 + lag) / (1 - lag))
-
 
 NONE = Correlation(0.0, "", False, 1.0)
 
