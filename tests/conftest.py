@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import shutil
+import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -21,3 +24,26 @@ def no_callbacks_of_the_collector(request: pytest.FixtureRequest) -> Iterator[No
     gc.callbacks.clear()
     yield
     gc.callbacks[:] = kept
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start Debian's Chromium, or skip with the word for what is missing."""
+    selenium = pytest.importorskip("selenium", reason="no browser: selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no browser: chromium and chromium-driver are not installed")
+    assert selenium
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,900"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        window = webdriver.Chrome(options=options, service=Service(driver))
+    yield window
+    window.quit()

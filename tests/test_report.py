@@ -6,9 +6,7 @@ import csv
 import json
 import os
 import re
-import shutil
 import stat
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,29 +152,6 @@ def test_files_can_be_read_by_others(tmp_path):
     run, _ = example()
     path = report.write_html(report.summarise(run), tmp_path / "p.html")
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Start Debian's Chromium, or skip with the word for what is missing."""
-    selenium = pytest.importorskip("selenium", reason="no browser: selenium is not installed")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no browser: chromium and chromium-driver are not installed")
-    assert selenium
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,900"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        window = webdriver.Chrome(options=options, service=Service(driver))
-    yield window
-    window.quit()
 
 
 @pytest.mark.browser

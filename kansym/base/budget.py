@@ -11,15 +11,31 @@ import _thread
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
 
 @dataclass(frozen=True)
+class Point:
+    """Say what one formula of a front is worth: its error on rows left out is a share of the spread."""
+
+    complexity: int
+    error: float
+    formula: str
+
+
+def _none() -> Sequence[Point]:
+    return ()
+
+
+@dataclass(frozen=True)
 class Progress:
-    """Say where a search is: stage, best loss share so far, work done and seconds left (None: open)."""
+    """Say where a search is: stage, best loss share so far, work done and seconds left (None: open).
+
+    `front` gives the best formulas so far by complexity; it is a function, since writing them takes time.
+    """
 
     stage: str
     best: float | None = None
@@ -27,6 +43,7 @@ class Progress:
     done: float = 0.0
     seconds: float = 0.0
     left: float | None = None
+    front: Callable[[], Sequence[Point]] = _none
 
 
 @dataclass
@@ -91,7 +108,13 @@ class Budget:
         """Return a part that has a fraction of the remaining work."""
         return self.part(max(0.0, self.work - self.used) * fraction)
 
-    def tell(self, stage: str, best: float | None = None, formula: str = "") -> None:
+    def tell(
+        self,
+        stage: str,
+        best: float | None = None,
+        formula: str = "",
+        front: Callable[[], Sequence[Point]] | None = None,
+    ) -> None:
         """Report a stage and the best so far to the listener."""
         if self.listener is None:
             return
@@ -102,6 +125,7 @@ class Budget:
             self.used,
             self.elapsed,
             self.left,
+            front or self._last.front,
         )
         self.listener(self._last)
 

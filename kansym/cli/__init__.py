@@ -18,7 +18,7 @@ import click
 
 import kansym
 from kansym.base.errors import KansymError
-from kansym.cli import curves, data, discover, dynamics, models, relations, resume
+from kansym.cli import curves, data, discover, dynamics, models, relations, resume, studio
 
 
 class _Program(click.Group):
@@ -121,5 +121,6 @@ for _command in (
     models.report,
     data.library,
     data.datasets,
+    studio.studio,
 ):
     main.add_command(_command)

@@ -234,6 +234,11 @@ class Session:
         self.name = self._undone.pop()
         return self
 
+    @property
+    def can_redo(self) -> bool:
+        """Tell whether something was undone that can be done again."""
+        return bool(self._undone)
+
     def path(self) -> list[str]:
         """Return the names from the first state to the current one."""
         names: list[str] = []

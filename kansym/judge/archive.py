@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from kansym.base.budget import Point
 from kansym.formula import expression as expressions
 from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Graph
@@ -121,6 +122,15 @@ class Archive:
         """Return what may stand on the front, each formula once."""
         kept = {id(law): law for law in (*self.best.values(), *self.closest.values())}
         return list(kept.values())
+
+    def points(self) -> tuple[Point, ...]:
+        """Return the formulas that nothing simpler beats on rows left out; another thread may ask."""
+        found: list[Point] = []
+        for law in sorted(self.best.values(), key=lambda law: law.complexity):
+            share = math.sqrt(max(law.heldout, 0.0) / self.trial.power)
+            if math.isfinite(share) and (not found or share < found[-1].error):
+                found.append(Point(law.complexity, share, expressions.text(law.expression, None)))
+        return tuple(found)
 
     @property
     def shortest(self) -> float:

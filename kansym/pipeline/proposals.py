@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import sympy
 
-from kansym.base.budget import Budget
+from kansym.base.budget import Budget, Point
 from kansym.base.criterion import WORTH_SNAPPING
 from kansym.formula import expression as expressions
 from kansym.formula.snapping import snap
@@ -97,12 +97,13 @@ def take_in(
         memory.record(expressions.text(formula, None), source)
 
 
-def best_of(archive: Archive) -> tuple[float | None, str]:
-    """Return the best formula's error, as a share of the target's spread, and its text."""
+def best_of(archive: Archive) -> tuple[float | None, str, Callable[[], Sequence[Point]]]:
+    """Return the best formula's error as a share of the spread, its text, and what gives the front."""
     leader = archive.leader
     if leader is None:
-        return None, ""
-    return math.sqrt(max(leader.heldout, 0) / archive.trial.power), expressions.text(leader.expression, 4)
+        return None, "", archive.points
+    share = math.sqrt(max(leader.heldout, 0) / archive.trial.power)
+    return share, expressions.text(leader.expression, 4), archive.points
 
 
 def laws(trial: Trial, producers: Sequence[Producer], budget: Budget, seed: int = 0) -> Iterator[Judged]:

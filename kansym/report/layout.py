@@ -61,7 +61,10 @@ def layout(graph: Graph) -> Plan:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Hold what one edge looks like: places, curve, label (empty for a spline) and opacity."""
+    """Hold what one edge looks like: places, curve, label (empty for a spline) and opacity.
+
+    An edge with a `name` can be clicked; `picked` is the one in the hand.
+    """
 
     start: Place
     end: Place
@@ -70,6 +73,8 @@ class Drawn:
     y: np.ndarray
     opacity: float
     label: str
+    name: str = ""
+    picked: bool = False
 
 
 def drawn(graph: Graph, X: np.ndarray | None, plan: Plan) -> list[Drawn]:

@@ -23,7 +23,9 @@ from kansym.base import storage
 from kansym.base.errors import FormatError, InputError
 from kansym.functions.graph import Graph
 from kansym.pipeline.run import Run
-from kansym.report.plotting import occurring, span
+from kansym.report.plotting import occurring
+from kansym.report.slices import POINTS as SLICE_POINTS
+from kansym.report.slices import along, span
 from kansym.report.svg import network_svg
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
 
 POINTS = 400  # rows drawn in pictures
-SLICE_POINTS = 81
 PANELS = 12  # pictures per section
 LONG = 60  # characters of a sum that stands on one line
 MODEL_FORMAT = 1
@@ -265,27 +266,21 @@ def _name(name: str) -> str:
 def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
     """Return rows to draw with every law's predictions on them, and slices through the data's middle."""
     data = dataset.select(run.names).subsample(POINTS, seed=0)
-    middle = np.median(dataset.select(run.names).X, axis=0)
+    whole = dataset.select(run.names)
     spans = {name: list(span(*run.data["ranges"][name])) for name in run.names}
-    slices, bands = [], []
-    for law in run.front:
-        cuts, ends = {}, {}
-        for i, name in enumerate(run.names):
-            X = np.tile(middle, (SLICE_POINTS, 1))
-            X[:, i] = np.linspace(spans[name][0], spans[name][1], SLICE_POINTS)
-            cuts[name] = _plain(law.predict(X, run.names))
-            ends[name] = [_plain(end) for end in law.predict_band(X, run.names)]
-        slices.append(cuts)
-        bands.append(ends)
+    cuts = [
+        {n: along(law, whole, n, np.linspace(spans[n][0], spans[n][1], SLICE_POINTS)) for n in run.names}
+        for law in run.front
+    ]
     return {
         "columns": {n: _plain(data.X[:, i]) for i, n in enumerate(run.names)},
         "target": _plain(data.y),
         "sigma": None if data.weights is None or not data.absolute else _plain(data.weights**-0.5),
         "predicted": [_plain(law.predict(data.X, run.names)) for law in run.front],
-        "middle": dict(zip(run.names, _plain(middle), strict=True)),
+        "middle": dict(zip(run.names, _plain(np.median(whole.X, axis=0)), strict=True)),
         "spans": spans,
-        "slices": slices,
-        "bands": bands,
+        "slices": [{n: _plain(cut.y) for n, cut in laws.items()} for laws in cuts],
+        "bands": [{n: [_plain(cut.low), _plain(cut.high)] for n, cut in laws.items()} for laws in cuts],
         "outliers": [{**dict(zip(run.names, o.inputs, strict=True)), "": o.value} for o in run.outliers],
         "of_rows": dataset.rows,
     }

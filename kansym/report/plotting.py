@@ -18,6 +18,7 @@ from kansym.base.errors import InputError
 from kansym.functions.graph import Graph
 from kansym.pipeline.run import Run
 from kansym.report.layout import drawn, layout, node_text, short
+from kansym.report.slices import along, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -150,22 +151,19 @@ def slices(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
     The data's range is shaded; with one input the rows are drawn, those left out as rings.
     """
     data = dataset.select(run.names)
-    middle = np.median(data.X, axis=0)
+    law = run.front[run.chosen if index is None else index]
     shown = occurring(run)
     figure, axes = _figure(3.4, 3.0, len(shown))
     for ax, name in zip(axes, shown, strict=False):
-        i = data.names.index(name)
-        low, high = float(data.X[:, i].min()), float(data.X[:, i].max())
-        X = np.tile(middle, (240, 1))
-        X[:, i] = np.linspace(*span(low, high), 240)
-        values = run.predict(X, index)
-        lower, upper = run.predict_band(X, index)
-        inside = (X[:, i] >= low) & (X[:, i] <= high)
+        low, high = float(data.column(name).min()), float(data.column(name).max())
+        cut = along(law, data, name, np.linspace(*span(low, high), 240))
+        x, values = cut.x, cut.y
+        inside = (x >= low) & (x <= high)
         ax.axvspan(low, high, color=GRID, alpha=0.5, lw=0)
-        if np.all(np.isfinite(lower)):
-            ax.fill_between(X[:, i], lower, upper, color=ACCENT, alpha=0.15, lw=0)
-        ax.plot(X[:, i], values, "--", color=SOFT, lw=1.2)
-        ax.plot(X[inside, i], values[inside], color=ACCENT)
+        if np.all(np.isfinite(cut.low)):
+            ax.fill_between(x, cut.low, cut.high, color=ACCENT, alpha=0.15, lw=0)
+        ax.plot(x, values, "--", color=SOFT, lw=1.2)
+        ax.plot(x[inside], values[inside], color=ACCENT)
         if len(data.names) == 1:
             ax.plot(data.X[:, 0], data.y, "o", ms=_size(data.rows), color=INK, alpha=0.6, mew=0)
             off = [(o.inputs[0], o.value) for o in run.outliers]
@@ -239,17 +237,6 @@ def network(graph: Graph, X: np.ndarray | None = None, target: str = "") -> Figu
     ax.set_xlim(-0.7, plan.width)
     ax.set_ylim(-0.5, plan.height - 0.5)
     return figure
-
-
-def span(low: float, high: float, beyond: float = 0.35) -> tuple[float, float]:
-    """Return the range of a slice: past the data on both sides, but not through zero where it is a border.
-
-    >>> span(1.0, 2.0), span(0.1, 2.1)
-    ((0.65, 2.35), (0.0, 2.8))
-    """
-    wide = beyond * (high - low)
-    left, right = low - wide, high + wide
-    return (0.0 if left < 0 <= low else left), (0.0 if right > 0 >= high else right)
 
 
 def _size(rows: int) -> float:

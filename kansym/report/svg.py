@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from kansym.functions.graph import Graph
-from kansym.report.layout import Drawn, Place, drawn, layout, node_text, short
+from kansym.report.layout import Drawn, Place, Plan, drawn, layout, node_text, short
 
 SCALE, FLAT, PAD = 116.0, 0.62, 40.0
 """Pixels between neighbours, how much less between rows, and pixels around."""
@@ -16,7 +17,17 @@ SCALE, FLAT, PAD = 116.0, 0.62, 40.0
 def network_svg(graph: Graph, X: np.ndarray | None = None, target: str = "") -> str:
     """Return the network as one SVG element with a title, every name escaped, `target` on its output."""
     plan = layout(graph)
-    halves = {n: _half(graph, n) for n in plan.nodes}
+    texts = {n: node_text(graph, n) for n in plan.nodes}
+    output = graph.outputs[0] if target else ""
+    title = f"Network from {', '.join(graph.inputs)} to {target or 'the output'}, a curve on each edge"
+    return picture(plan, drawn(graph, X, plan), texts, title, {output: target})
+
+
+def picture(
+    plan: Plan, edges: Sequence[Drawn], texts: Mapping[str, str], title: str, outputs: Mapping[str, str]
+) -> str:
+    """Return a network as one SVG element: `texts` stand in its nodes, names of `outputs` above theirs."""
+    halves = {n: _half(texts[n]) for n in plan.nodes}
     side = max(SCALE / 2, *halves.values()) + 6
     width, height = (plan.width - 1) * SCALE + 2 * side, (plan.height - 1) * SCALE * FLAT + 2 * PAD
 
@@ -24,7 +35,7 @@ def network_svg(graph: Graph, X: np.ndarray | None = None, target: str = "") -> 
         return side + place[0] * SCALE, height - PAD - place[1] * SCALE * FLAT
 
     wires, parts = [], []
-    for edge in drawn(graph, X, plan):
+    for edge in edges:
         wire, box = _edge(edge, at(edge.start), at(edge.end), at(edge.centre))
         wires.append(wire)
         parts.append(box)
@@ -33,16 +44,15 @@ def network_svg(graph: Graph, X: np.ndarray | None = None, target: str = "") -> 
         parts.append(
             f'<rect class="node" x="{x - half:.1f}" y="{y - 12:.1f}" '
             f'width="{2 * half:.1f}" height="24" rx="12"/>'
-            f'<text class="name" x="{x:.1f}" y="{y + 4.5:.1f}">{html.escape(node_text(graph, node))}</text>'
+            f'<text class="name" x="{x:.1f}" y="{y + 4.5:.1f}">{html.escape(texts[node])}</text>'
         )
-    if target and graph.outputs[0] in plan.nodes:
-        x, y = at(plan.nodes[graph.outputs[0]])
-        parts.append(
-            f'<text class="name target" x="{x:.1f}" y="{y - 19:.1f}">{html.escape(short(target, 24))}</text>'
-        )
-    title = f"Network from {', '.join(graph.inputs)} to {target or 'the output'}, a curve on each edge"
+    for node, name in outputs.items():
+        if node in plan.nodes:
+            (x, y), word = at(plan.nodes[node]), html.escape(short(name, 24))
+            parts.append(f'<text class="name target" x="{x:.1f}" y="{y - 19:.1f}">{word}</text>')
+    role = "group" if any(edge.name for edge in edges) else "img"
     return (
-        f'<svg class="network" role="img" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'<svg class="network" role="{role}" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'style="max-width:{width:.0f}px"><title>{html.escape(title)}</title>'
         f"{''.join([*wires, *parts])}</svg>"
     )
@@ -66,6 +76,13 @@ def _edge(edge: Drawn, start: Place, end: Place, centre: Place) -> tuple[str, st
             f'<text class="label" x="{cx + 30:.1f}" y="{cy + 4:.1f}">'
             f"{html.escape(short(edge.label, 9))}<title>{html.escape(edge.label)}</title></text>"
         )
+    if edge.name:
+        name, says = html.escape(edge.name), html.escape(edge.label or "a spline")
+        kind, state = ("edge picked", "true") if edge.picked else ("edge", "false")
+        box = (
+            f'<g class="{kind}" role="button" tabindex="0" data-edge="{name}" '
+            f'aria-pressed="{state}" aria-label="edge {name}: {says}">{box}</g>'
+        )
     return wire, box
 
 
@@ -87,6 +104,6 @@ def _path(x: np.ndarray, y: np.ndarray, cx: float, cy: float) -> str:
     return "".join(parts)
 
 
-def _half(graph: Graph, node: str) -> float:
+def _half(text: str) -> float:
     """Return half the width of a node's outline in the SVG."""
-    return max(12.0, 8 + 4.2 * len(node_text(graph, node)))
+    return max(12.0, 8 + 4.2 * len(text))

@@ -1,0 +1,190 @@
+"""What is drawn, as options for ECharts: plain data from plain data, nothing of the browser.
+
+Colours of text and lines are CSS (see `page.style`), so that a chart follows light and dark by itself.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+ACCENT, SOFT, INK = "#2a86b3", "#d0604f", "#7a8794"
+"""Blue of laws, red of what is compared or beyond the data, grey of rows: readable on white and on black."""
+
+LOG_DECADES = 2.0
+"""Decades that positive values span before their axis is logarithmic."""
+
+_NUMBER = (
+    "v => Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toExponential(2) : +v.toPrecision(5)"
+)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Hold an axis: what it is called, whether it is logarithmic, and its ends where they are set."""
+
+    name: str
+    log: bool = False
+    low: float | None = None
+    high: float | None = None
+    whole: bool = False
+
+
+def labelled(name: str, unit: str) -> str:
+    """Return a column's name with its unit, as an axis has it."""
+    return f"{name} [{unit}]" if unit and unit != "1" else name
+
+
+def wants_log(*values: np.ndarray) -> bool:
+    """Tell whether values, all positive, span so many decades that a logarithmic axis shows them better."""
+    together = np.concatenate([v[np.isfinite(v)] for v in values])
+    return bool(len(together) and together.min() > 0 and together.max() / together.min() >= 10**LOG_DECADES)
+
+
+def front(points: Sequence[tuple[int, float, str]], chosen: int | None, other: int | None) -> dict[str, Any]:
+    """Return error against complexity, one point a formula; an error of 0 stands at the level "0 (exact)"."""
+    positive = [e for _, e, _ in points if e > 0 and math.isfinite(e)]
+    least, most = min(positive, default=1.0), max(positive, default=1.0)
+    # round-off is no news: what is proved exact stands on one level, a decade below the rest
+    floor = 10.0 ** math.floor(math.log10(least) - 0.7)
+    log = most > 20 * least or any(e == 0 for _, e, _ in points)
+    data = []
+    for i, (size, error, text) in enumerate(points):
+        place = error if error > 0 or not log else floor
+        if not math.isfinite(place):
+            continue
+        colour = ACCENT if i == chosen else SOFT if i == other else "transparent"
+        edge = SOFT if i == other else ACCENT
+        style = {"color": colour, "borderColor": edge, "borderWidth": 2}
+        data.append({"value": [size, place, i], "name": text, "itemStyle": style})
+    y = Axis("error, share of the spread", log, floor if any(e == 0 for _, e, _ in points) else None)
+    made = _chart(Axis("complexity", whole=True), y, "Error on held-out rows against complexity")
+    if y.low is not None:
+        made["yAxis"]["axisLabel"][":formatter"] = f"v => v <= {floor!r} ? '0 (exact)' : ({_NUMBER})(v)"
+    made["tooltip"][":formatter"] = (
+        "p => { const t = document.createElement('span'); t.textContent = p.name.length > 90 ? "
+        "p.name.slice(0, 89) + '…' : p.name; return t.outerHTML; }"
+    )
+    line = {"type": "line", "data": data, "symbolSize": 14, "symbol": "circle", "name": "formulas"}
+    made["series"] = [{**line, "lineStyle": {"color": INK, "width": 1}, "cursor": "pointer"}]
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Hold a curve: its name, points, colour, whether it is dashed, and the ends of its band, if any."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    colour: str = ACCENT
+    dashed: bool = False
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+def curves(
+    x: Axis, y: Axis, title: str, dots: tuple[np.ndarray, np.ndarray] | None, lines: Sequence[Line]
+) -> dict[str, Any]:
+    """Return rows as dots with curves through them, bands behind."""
+    made = _chart(x, y, title)
+    series: list[dict[str, Any]] = []
+    for line in lines:
+        if line.low is not None and line.high is not None and np.isfinite(line.low + line.high).any():
+            series.append(_band(line, y))
+    if dots is not None:
+        style: dict[str, Any] = {"color": INK, "opacity": 0.65}
+        size = _dot(len(dots[0]))
+        series.append({"type": "scatter", "name": "rows", "data": pairs(*dots), "symbolSize": size,
+                       "itemStyle": style, "id": "rows"})  # fmt: skip
+    for line in lines:
+        style = {"color": line.colour, "width": 2, "type": "dashed" if line.dashed else "solid"}
+        series.append({"type": "line", "name": line.name, "data": pairs(line.x, line.y), "id": line.name,
+                       "showSymbol": False, "lineStyle": style,
+                       "itemStyle": {"color": line.colour}})  # fmt: skip
+    made["series"] = series
+    return made
+
+
+def residuals(x: Axis, y: Axis, title: str, dots: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
+    """Return what a law leaves against a column, with the line of zero."""
+    made = curves(x, y, title, dots, ())
+    made["series"][0]["markLine"] = {
+        "silent": True, "symbol": "none", "label": {"show": False}, "animation": False,
+        "lineStyle": {"color": INK, "type": "solid"}, "data": [{"yAxis": 0}],
+    }  # fmt: skip
+    return made
+
+
+def pairs(x: np.ndarray, y: np.ndarray) -> list[list[float | None]]:
+    """Return points with six digits, which is enough to draw; None where one is not finite."""
+    return [
+        [float(f"{a:.6g}"), float(f"{b:.6g}") if math.isfinite(b) else None]
+        for a, b in zip(x.tolist(), y.tolist(), strict=True)
+        if math.isfinite(a)
+    ]
+
+
+def view(y: np.ndarray, *curves: np.ndarray) -> tuple[float, float]:
+    """Return an axis's ends that show the rows, and curves up to a spread beyond: a pole flattens nothing."""
+    rows = y[np.isfinite(y)]
+    low, high = (float(rows.min()), float(rows.max())) if len(rows) else (0.0, 1.0)
+    spread = high - low or abs(high) or 1.0
+    near = np.concatenate([c[np.isfinite(c)] for c in curves]) if curves else np.array([])
+    near = np.clip(near, low - spread, high + spread)
+    low, high = min([low, *near.tolist()]), max([high, *near.tolist()])
+    pad = 0.05 * (high - low) or 0.5
+    return float(f"{low - pad:.3g}"), float(f"{high + pad:.3g}")
+
+
+def _band(line: Line, y: Axis) -> dict[str, Any]:
+    assert line.low is not None and line.high is not None
+    keep = np.isfinite(line.low) & np.isfinite(line.high) & np.isfinite(line.x)
+    if y.log:
+        keep &= line.low > 0
+    x, low, high = line.x[keep], line.low[keep], line.high[keep]
+    shape = json.dumps([*pairs(x, high), *pairs(x, low)[::-1]])
+    return {
+        "type": "custom", "silent": True, "clip": True, "name": "band", "data": pairs(x[:1], low[:1]),
+        ":renderItem": f"(p, api) => ({{type: 'polygon', shape: {{points: {shape}.map(q => api.coord(q))}}, "
+        f"style: {{fill: '{line.colour}', opacity: 0.16}}}})",
+    }  # fmt: skip
+
+
+def _dot(count: int) -> float:
+    return 7 if count < 60 else 4.5 if count < 400 else 3
+
+
+def _chart(x: Axis, y: Axis, title: str) -> dict[str, Any]:
+    names = [json.dumps(html.escape(a.name)) for a in (x, y)]
+    return {
+        "animation": False,
+        "aria": {"enabled": True, "label": {"description": title}},
+        "grid": {"left": 12, "right": 18, "top": 26, "bottom": 30, "containLabel": True},
+        "tooltip": {
+            "trigger": "item", "confine": True,
+            ":formatter": f"p => Array.isArray(p.value) ? {names[0]} + ': ' + ({_NUMBER})(p.value[0]) + "
+            f"'<br>' + {names[1]} + ': ' + ({_NUMBER})(p.value[1]) : ''",
+        },
+        "xAxis": _axis(x, {"nameLocation": "middle", "nameGap": 28}),
+        "yAxis": _axis(y, {"nameLocation": "end", "nameTextStyle": {"align": "left",
+                                                                    "padding": [0, 0, 0, -30]}}),
+        "series": [],
+    }  # fmt: skip
+
+
+def _axis(axis: Axis, place: dict[str, Any]) -> dict[str, Any]:
+    name = axis.name if len(axis.name) <= 40 else axis.name[:39] + "…"
+    made: dict[str, Any] = {"type": "log" if axis.log else "value", "name": name, "scale": True, **place}
+    made["axisLabel"] = {":formatter": _NUMBER, "hideOverlap": True}
+    made["splitLine"] = {"lineStyle": {"opacity": 0.35}}
+    if axis.whole:
+        made["minInterval"] = 1
+    made["min"], made["max"] = axis.low, axis.high  # None takes back what an earlier picture had
+    return made

@@ -1,0 +1,92 @@
+"""What a person sees of a table's columns: type, unit, range, gaps, a small histogram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kansym.data.inputs import MOST_LEVELS
+from kansym.data.table import Table, column
+
+BARS = 16
+"""Bars of a histogram as wide as a word."""
+
+MOST_WORDS = 4
+"""Words of a column of text that are shown."""
+
+SAMPLE = 100_000
+"""Rows that a histogram is drawn from; range and gaps are of all rows."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Hold what one column is: `kind` is "number", "date", "category", "text" or "empty".
+
+    `low` and `high` are the range of its numbers, `bars` how many rows lie in each of BARS equal parts of it;
+    `words` are the commonest of a column that is none of numbers, `about` what a card or the reader says.
+    """
+
+    name: str
+    kind: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    gaps: int = 0
+    different: int = 0
+    bars: tuple[int, ...] = ()
+    words: tuple[str, ...] = ()
+    about: str = ""
+
+    @property
+    def numeric(self) -> bool:
+        """Tell whether the column can be a target or an input of numbers."""
+        return self.kind in ("number", "date")
+
+
+def profiles(table: Table) -> tuple[Profile, ...]:
+    """Return what each column of a table is, in order."""
+    return tuple(_profile(table, name) for name in table.names)
+
+
+def _profile(table: Table, name: str) -> Profile:
+    units = {**(table.card.units if table.card else {}), **table.units}
+    about = (table.card.columns.get(name, "") if table.card else "") or table.unclear.get(name, "")
+    unit = str(units.get(name, ""))
+    found = None if name in table.unclear else column(table, name)
+    if found is None or found.values is None:
+        return _of_words(table, name, unit, about)
+    values = found.values
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return Profile(name, "empty", unit, gaps=len(values), about=about)
+    sample = finite[:: max(1, len(finite) // SAMPLE)]
+    return Profile(
+        name,
+        "date" if found.times is not None else "number",
+        unit,
+        float(finite.min()),
+        float(finite.max()),
+        int(len(values) - len(finite)),
+        len(np.unique(sample)),
+        tuple(int(n) for n in np.histogram(sample, BARS)[0]),
+        about=about or found.says,
+    )
+
+
+def _of_words(table: Table, name: str, unit: str, about: str) -> Profile:
+    cells = table.frame[name]
+    given = cells.dropna()
+    if not len(given):
+        return Profile(name, "empty", unit, gaps=len(cells), about=about)
+    counts = given.astype(str).value_counts()
+    kind = "category" if len(counts) <= MOST_LEVELS else "text"
+    return Profile(
+        name,
+        kind,
+        unit,
+        gaps=len(cells) - len(given),
+        different=len(counts),
+        words=tuple(str(word) for word in counts.index[:MOST_WORDS]),
+        about=about,
+    )

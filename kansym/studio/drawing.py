@@ -1,0 +1,162 @@
+"""What a desk shows in pictures: the front, the law along each input with its band, what it leaves."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from kansym.base.errors import InputError
+from kansym.data.dataset import Dataset
+from kansym.formula.program import Program
+from kansym.functions.parsing import parse_expression, symbols
+from kansym.pipeline.run import Law
+from kansym.report import slices
+from kansym.report.slices import Slice, along
+from kansym.studio import charts
+from kansym.studio.charts import ACCENT, SOFT, Axis, Line, labelled, wants_log
+from kansym.studio.desk import Desk
+
+DRAWN = 1000
+"""Rows drawn in a picture; more hide each other, and a million would stop a browser."""
+
+PANELS = 6
+"""Inputs that are drawn before the rest is folded away."""
+
+
+def points(desk: Desk) -> tuple[tuple[int, float, str], ...]:
+    """Return the front as (complexity, error as a share of the spread, formula); exact ones have 0."""
+    if desk.searching or desk.run is None:
+        return desk.live.front
+    spread = float(desk.run.data.get("target_spread") or 1.0)
+    return tuple(
+        (law.complexity, 0.0 if law.exact else math.sqrt(max(law.heldout_loss, 0.0)) / spread, law.equation)
+        for law in desk.run.front
+    )
+
+
+def front(desk: Desk) -> dict[str, Any]:
+    """Return the front, live while a search is under way."""
+    found = points(desk)
+    if desk.searching or desk.run is None:
+        return charts.front(found, len(found) - 1 if found else None, None)
+    return charts.front(found, desk.row, desk.other)
+
+
+def inputs(desk: Desk) -> list[str]:
+    """Return the inputs in the order that they are drawn: those of the law in the hand first."""
+    if desk.dataset is None:
+        return []
+    law, names = _current(desk), desk.dataset.names
+    used = set() if law is None or law.expression is None else {s.name for s in law.expression.free_symbols}
+    return sorted(names, key=lambda n: n not in used)
+
+
+def curve(desk: Desk, name: str) -> dict[str, Any]:
+    """Return the law along one input, through the rows, with its band and the law that it is compared with.
+
+    With several inputs the others are at their medians, and each row stands where the law, with its other
+    inputs changed to the medians, would move it: its residual stays what it is.
+    """
+    data, law = _data(desk), _current(desk)
+    x, y = _axes(desk, data, name)
+    sample = data.subsample(DRAWN)
+    column, lines = sample.column(name), []
+    at = (
+        np.geomspace(data.column(name).min() / 1.5, data.column(name).max() * 1.5, slices.POINTS)
+        if x.log
+        else None
+    )
+    shown = sample.y
+    if law is not None:
+        cut = _cut(desk, law, data, name, at)
+        lines.append(Line("law", cut.x, cut.y, ACCENT, False, cut.low, cut.high))
+        if len(data.names) > 1:
+            there = slices.path(data, name, column)
+            moved = sample.y - _values(desk, law, sample.X, data) + _values(desk, law, there, data)
+            shown = np.where(np.isfinite(moved), moved, sample.y)
+    if desk.other is not None and desk.run is not None and not desk.searching:
+        cut = along(desk.run.front[desk.other], data, name, at)
+        lines.append(Line("compared", cut.x, cut.y, SOFT, True))
+    low, high = charts.view(shown, *(line.y for line in lines))
+    if not y.log:
+        y = Axis(y.name, False, low, high)
+    title = f"{data.target} along {name}: {len(shown)} rows and the law"
+    return charts.curves(x, y, title, (column, shown), lines)
+
+
+def residuals(desk: Desk, name: str) -> dict[str, Any]:
+    """Return what the law leaves of the drawn rows against an input, in standard errors where known."""
+    data, law = _data(desk), _current(desk)
+    sample = data.subsample(DRAWN)
+    rest = np.zeros(sample.rows) if law is None else sample.y - _values(desk, law, sample.X, data)
+    unit = labelled("measured − law", _unit(data, data.target))
+    if data.absolute and sample.weights is not None:
+        rest, unit = rest * np.sqrt(sample.weights), "measured − law, in standard errors"
+    x, _ = _axes(desk, data, name)
+    return charts.residuals(x, Axis(unit), f"What the law leaves against {name}", (sample.column(name), rest))
+
+
+def predicted(desk: Desk) -> dict[str, Any]:
+    """Return the law's values against the measured ones, with the line on which both are the same."""
+    data, law = _data(desk), _current(desk)
+    sample = data.subsample(DRAWN)
+    values = sample.y if law is None else _values(desk, law, sample.X, data)
+    log = wants_log(sample.y, values)
+    unit = _unit(data, data.target)
+    ends = np.array([sample.y.min(), sample.y.max()])
+    x, y = (Axis(labelled(f"{data.target}, {word}", unit), log) for word in ("measured", "law"))
+    equal = Line("equal", ends, ends, SOFT, True)
+    return charts.curves(x, y, "Law against measured", (sample.y, values), [equal])
+
+
+def sampled(desk: Desk) -> str:
+    """Say how many of the rows are drawn, where not all are."""
+    rows = 0 if desk.dataset is None else desk.dataset.rows
+    return f"{DRAWN:,} of {rows:,} rows are drawn." if rows > DRAWN else ""
+
+
+def _data(desk: Desk) -> Dataset:
+    if desk.dataset is None:
+        raise InputError("There are no rows to draw; open the table.")
+    return desk.dataset if desk.run is None or desk.searching else desk.dataset.select(desk.run.names)
+
+
+def _current(desk: Desk) -> Law | None:
+    """Return the law that is drawn: in the hand, or the best so far of a search."""
+    if not desk.searching:
+        return desk.law
+    if not desk.live.front or desk.dataset is None:
+        return None
+    size, error, text = desk.live.front[-1]
+    formula = parse_expression(text, desk.dataset.names)
+    return Law(text, size, error, error, 0.0, 0.0, formula)
+
+
+def _values(desk: Desk, law: Law, X: np.ndarray, data: Dataset) -> np.ndarray:
+    if desk.bench is not None and not desk.searching and desk.moved:
+        return desk.bench.values(X, desk.theta)
+    if law.expression is not None:
+        return Program.compile(law.expression, symbols(data.names)).value(X)
+    return law.predict(X, data.names)
+
+
+def _cut(desk: Desk, law: Law, data: Dataset, name: str, at: np.ndarray | None) -> Slice:
+    cut = along(law, data, name, at)
+    if not desk.moved or desk.searching:
+        return cut
+    nothing = np.full(len(cut.x), np.nan)  # a band belongs to fitted constants
+    return Slice(cut.x, _values(desk, law, slices.path(data, name, cut.x), data), nothing, nothing)
+
+
+def _axes(desk: Desk, data: Dataset, name: str) -> tuple[Axis, Axis]:
+    x, y = data.column(name), data.y
+    return (
+        Axis(labelled(name, _unit(data, name)), wants_log(x)),
+        Axis(labelled(data.target, _unit(data, data.target)), wants_log(y)),
+    )
+
+
+def _unit(data: Dataset, name: str) -> str:
+    return str((data.unit_texts or {}).get(name, ""))

@@ -1,0 +1,89 @@
+"""What the studio may read and write: shipped tables, the file named, the folder it was started in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from kansym.base import storage
+from kansym.base.errors import InputError, UnknownNameError
+from kansym.data import sources
+from kansym.data.table import Table, read_table, shipped, shipped_cards
+
+OWN = "kansym-studio"
+"""The folder, inside the one it was started in, for tables that were dropped and searches under way."""
+
+MOST_LISTED = 200
+"""Files that are offered; more would hide the shipped tables."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Hold the folder that the studio was started in; `named` is a file that the command named."""
+
+    root: Path
+    named: Path | None = None
+
+    @staticmethod
+    def of(root: str | Path, named: str | Path | None = None) -> Folder:
+        """Return the folder with links followed."""
+        return Folder(Path(root).resolve(), None if named is None else Path(named).resolve())
+
+    def files(self) -> list[str]:
+        """Return the tables in the folder and those that were dropped, by name."""
+        places = [self.root, self.root / OWN]
+        found = [p for place in places if place.is_dir() for p in sorted(place.iterdir())]
+        names = [str(p.relative_to(self.root)) for p in found if _is_table(p) and self._is_inside(p)]
+        return names[:MOST_LISTED]
+
+    def shipped(self) -> dict[str, str]:
+        """Return the shipped tables' names with their titles."""
+        return {name: card.title or name for name, card in shipped_cards().items()}
+
+    def read(self, name: str) -> Table:
+        """Return a table of the folder, or a shipped one; raises InputError for any other."""
+        if name in shipped_cards() and not (self.root / name).is_file():
+            return shipped(name)
+        return read_table(self.path(name))
+
+    def path(self, name: str) -> Path:
+        """Return a file's path; raises InputError for one outside the folder."""
+        path = (self.root / name).resolve()
+        if path == self.named:
+            return path
+        if not self._is_inside(path):
+            raise InputError(f"{name!r} is outside the folder that the studio was started in; drop it here.")
+        if not path.is_file():
+            raise UnknownNameError("file or shipped table", name, [*self.files(), *shipped_cards()])
+        return path
+
+    def receive(self, name: str, content: bytes) -> str:
+        """Keep a file that was dropped; return its name here. Raises InputError for no table."""
+        plain = re.sub(r"[^\w.-]+", "_", Path(name.replace("\\", "/")).name).lstrip(".") or "table.csv"
+        if not plain.endswith(sources.SUFFIXES):
+            raise InputError(f"{plain!r} is no table; drop a file of {', '.join(sources.SUFFIXES)}.")
+        place = storage.writable(self.root / OWN)
+        stem, dot, rest = plain.partition(".")
+        number, free = 2, place / plain
+        while free.exists() and free.read_bytes() != content:
+            free = place / f"{stem}-{number}{dot}{rest}"
+            number += 1
+        if not self._is_inside(free):  # a link that somebody laid there
+            raise InputError(f"{OWN!r} leads outside the folder; remove that link.")
+        storage.write_bytes(free, content)
+        return str(free.relative_to(self.root))
+
+    def own(self, name: str) -> Path:
+        """Return a folder for a search's progress."""
+        place = storage.writable(self.root / OWN)
+        if not self._is_inside(place):
+            raise InputError(f"{OWN!r} leads outside the folder; remove that link.")
+        return place / name
+
+    def _is_inside(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self.root)
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".") and path.name.endswith(sources.SUFFIXES)

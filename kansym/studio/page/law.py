@@ -1,0 +1,208 @@
+"""The law in the hand: typeset, with its constants on sliders, through the rows, beside another one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from nicegui import html, ui
+
+from kansym.judge.verdict import LAW
+from kansym.pipeline.run import Law
+from kansym.report.page import mathml
+from kansym.studio import drawing
+from kansym.studio.bench import Handle, parting
+from kansym.studio.page.view import View, button, check, field, table
+
+TICKS = 200
+"""Steps of a slider."""
+
+
+def draw(view: View) -> None:
+    """Draw the law and everything that follows it."""
+    view.part(("search", "live", "law", "run"), lambda: _formula(view))
+    view.part(("law", "search"), lambda: _constants(view))
+    view.part(("law", "search", "table"), lambda: _own(view))
+    view.part(("run", "search", "table"), lambda: _charts(view))
+
+
+def _formula(view: View) -> None:
+    desk = view.desk
+    if desk.searching:
+        if desk.live.front and desk.dataset is not None:
+            from kansym.functions.parsing import parse_expression
+
+            size, error, text = desk.live.front[-1]
+            html.h2(f"The best so far, complexity {size}")
+            _typeset(parse_expression(text, desk.dataset.names), desk.dataset.target, desk.dataset.names)
+            html.p(f"Off by {error:.3g} of the spread on held-out rows.").classes("hint")
+        return
+    law = desk.law
+    if law is None or desk.run is None:
+        return
+    chosen = desk.row == desk.run.chosen
+    html.h2(_title(view, chosen))
+    target, names = str(desk.run.data["target"]), desk.run.names
+    formula = law.expression if desk.bench is None or not desk.moved else desk.bench.expression(desk.theta)
+    _typeset(formula, target, names)
+    html.p(_family(law)).classes("hint")
+    if chosen and desk.run.trust:
+        html.p(desk.run.trust)
+    for note in (law.note, *(desk.run.data["notes"] if chosen else ())):
+        if note:
+            html.p(note).classes("hint")
+    if desk.other is not None:
+        _beside(view, desk.run.front[desk.other])
+
+
+def _title(view: View, chosen: bool) -> str:
+    desk = view.desk
+    assert desk.run is not None
+    if desk.moved:
+        return "With constants set by hand"
+    if not chosen:
+        return f"Row {desk.row + 1} of the front, not the chosen one"
+    if desk.run.verdict.kind not in ("", LAW):
+        return "No law was found; the best description"
+    return "The law"
+
+
+def _family(law: Law) -> str:
+    return (
+        f"{law.family}: {law.form}" if law.family and law.form else law.source and f"Found by {law.source}."
+    )
+
+
+def _typeset(formula: Any, target: str, names: tuple[str, ...], other: bool = False) -> None:
+    with ui.element("div").classes("formula other" if other else "formula").props('tabindex="0"'):
+        # the markup is made from a parsed formula, and every name in it is escaped
+        ui.html(mathml(formula, target, names), sanitize=False)
+
+
+def _beside(view: View, other: Law) -> None:
+    desk = view.desk
+    assert desk.run is not None
+    html.h3("Beside it")
+    _typeset(other.expression, str(desk.run.data["target"]), desk.run.names, other=True)
+    law = desk.law
+    if law is None or desk.dataset is None:
+        return
+    found = parting(law, other, desk.dataset.select(desk.run.names))
+    if found is not None:
+        place = ", ".join(f"{n} = {v:.4g}" for n, v in zip(desk.run.names, found[0], strict=True))
+        html.p(f"Within the data's ranges the two part most, by {found[1]:.3g}, at {place}.").classes("hint")
+
+
+def _constants(view: View) -> None:
+    desk = view.desk
+    if desk.searching or desk.bench is None or desk.run is None:
+        return
+    html.h2("Constants")
+    check("Rounded where the rows allow it", desk.rounded, lambda on: view.do(desk.round, on))
+    if not desk.bench.handles:
+        html.p("This formula has no constants.").classes("hint")
+        return
+    body = table(
+        [("constant", ""), ("value", "n"), ("± error", "n"), ("move", ""), ("hold", "")], "constants"
+    )
+    with body:
+        for k, handle in enumerate(desk.bench.handles):
+            _constant(view, k, handle)
+    if desk.dataset is None:
+        return
+    view.part(
+        ("theta", "law"),
+        lambda: html.p(f"Off by {desk.share():.4g} of the spread on all rows.").classes("loss"),
+    )
+    with ui.element("div").classes("row-of"):
+        button("Fit the others", lambda: view.do(desk.refit))
+        button("Put back", lambda: view.do(desk.reset))
+        button("Keep as a row", lambda: view.do(desk.keep))
+
+
+def _constant(view: View, k: int, handle: Handle) -> None:
+    desk = view.desk
+    now = float(desk.theta[k])
+    low, high = min(handle.low, now), max(handle.high, now)
+
+    def moved(event: Any) -> None:
+        view.do(desk.move, k, float(event.args))
+
+    def typed(text: str) -> None:
+        try:
+            value = float(text)
+        except ValueError:
+            view.say(f"{text!r} is no number; write one such as 1.5.", bad=True)
+            return
+        view.do(desk.move, k, value)
+        view.do(desk.hold, k, True)
+        desk.changes["law"] += 1
+        view.update()
+
+    with html.tr():
+        with html.td():
+            html.code(handle.name)
+        with html.td().classes("n"):
+            number = field(f"Value of {handle.name}", f"{now:.7g}", typed, shown=False)
+            number.props["size"] = 10
+            number.props["inputmode"] = "decimal"
+        error = f"± {handle.error:.2g}" if handle.error else ""
+        html.td(f"{error} → {handle.exact}" if handle.exact else error).classes("n")
+        with html.td():
+            slider = html.input_()
+            slider.props.update(type="range", min=low, max=high, step=(high - low) / TICKS, value=now)
+            slider.props["aria-label"] = f"Move {handle.name}"
+            slider.on("input", moved, js_handler="e => emit(e.target.value)", throttle=0.04)
+        with html.td():
+            check(f"Hold {handle.name}", k in desk.held, lambda on: view.do(desk.hold, k, on), shown=False)
+
+
+def _own(view: View) -> None:
+    desk = view.desk
+    if desk.searching or desk.opened is None:
+        return
+    html.h2("A formula of your own")
+    text = {"written": ""}
+
+    async def tried() -> None:
+        if not text["written"].strip():
+            view.say("Write a formula first, such as a*x + b.", bad=True)
+            return
+        dataset = desk.dataset or await view.work(desk.prepared)
+        if dataset is not None:
+            view.do(desk.try_formula, text["written"], dataset)
+
+    field("Names that are no columns are constants to be fitted", "", lambda t: text.update(written=t),
+          "V*S/(K + S); K > 0", wide=True)  # fmt: skip
+    button("Fit it and place it on the front", tried)
+
+
+def _charts(view: View) -> None:
+    desk = view.desk
+    names = drawing.inputs(desk)
+    if desk.dataset is None or not names:
+        return
+    html.h2("Against the data")
+    html.p(drawing.sampled(desk)).classes("hint")
+    if len(names) > 1:
+        html.p("Along each input the others are at their medians; rows are moved there by the law.").classes(
+            "hint"
+        )
+    _panels(view, names[: drawing.PANELS])
+    if len(names) > drawing.PANELS:
+        with ui.expansion(f"{len(names) - drawing.PANELS} more inputs").classes("more"):
+            _panels(view, names[drawing.PANELS :])
+
+
+def _panels(view: View, names: list[str]) -> None:
+    topics = ("law", "theta", "live", "search")
+    with ui.element("div").classes("grid"):
+        for name in names:
+            with html.figure():
+                view.chart(topics, partial(drawing.curve, view.desk, name), f"The law along {name}")
+            with html.figure():
+                view.chart(topics, partial(drawing.residuals, view.desk, name), f"Residuals against {name}")
+        with html.figure():
+            view.chart(
+                topics, lambda: drawing.predicted(view.desk), "The law's values against the measured ones"
+            )

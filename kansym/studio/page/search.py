@@ -1,0 +1,144 @@
+"""Watch the search: buttons, time, what is tried, the front as it grows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import html, ui
+
+from kansym.studio import drawing
+from kansym.studio.desk import FAILED, OVER, PAUSED, SEARCHING
+from kansym.studio.page.view import View, button, table
+
+STAGES = {
+    "starting": "getting ready",
+    "plain": "the plainest formulas of few rows",
+    "deep tree": "the same, with more patience",
+    "tree": "taking the problem apart: ratios, products, differences",
+    "classics": "comparing with familiar curves",
+    "curves": "sums and products of familiar curves",
+    "template": "filling in your form",
+    "categories": "one law with constants for each category",
+    "structure": "looking for columns that act together",
+    "pade": "ratios of polynomials",
+    "enumeration": "trying short formulas one after the other",
+    "network": "training networks and reading their curves",
+    "separable": "parts for each column",
+    "going on": "going on where it was",
+}
+"""Plain words for what a search is at; others are shown as they are called."""
+
+
+def draw(view: View) -> None:
+    """Draw the buttons, how it goes, and the front."""
+    view.part(("search", "question", "table"), lambda: _buttons(view), "row-of")
+    view.part(("search", "live"), lambda: _progress(view))
+    with ui.element("div").classes("two"):
+        with ui.element("div"):
+            html.h2("Accuracy against simplicity")
+            view.chart(
+                ("search", "live", "run", "law"), lambda: drawing.front(view.desk),
+                "Error on held-out rows against complexity; the table of formulas says the same",
+                lambda value: _picked(view, value), "tall",
+            )  # fmt: skip
+        view.part(("search", "live", "run", "law"), lambda: _rows(view))
+
+
+async def begin(view: View) -> None:
+    """Read the columns as they were chosen and search."""
+    dataset = await view.work(view.desk.prepared)
+    if dataset is not None and view.do(view.desk.begin, dataset):
+        view.say("The search has begun.")
+
+
+def starter(view: View) -> None:
+    """Draw the button that starts a search and turns to where it can be watched."""
+    desk = view.desk
+
+    async def start() -> None:
+        dataset = await view.work(desk.prepared)
+        if dataset is not None and view.do(desk.begin, dataset):
+            view.turn("Law")
+
+    ready = desk.opened is not None and not desk.searching
+    button("Search for the law", start, "main", on=ready)
+
+
+def _buttons(view: View) -> None:
+    desk = view.desk
+
+    async def start() -> None:
+        await begin(view)
+
+    if desk.searching:
+        button("Pause", lambda: view.do(desk.stop, True), on=desk.state == SEARCHING)
+        button("Stop", lambda: view.do(desk.stop), on=desk.state == SEARCHING)
+        button(
+            "End at once", lambda: view.do(desk.kill), label="End the search at once, without its last words"
+        )
+        return
+    button(
+        "Search for the law" if desk.run is None else "Search anew", start, "main", on=desk.opened is not None
+    )
+    if desk.state in (PAUSED, OVER, FAILED) and desk.checkpoint is not None:
+        words = "Go on with what is allowed now" if desk.asks_anew else "Go on"
+        button(words, lambda: view.do(desk.go_on))
+
+
+def _progress(view: View) -> None:
+    desk = view.desk
+    if desk.message:
+        html.p(desk.message).classes("bad").props('role="alert"')
+    if desk.searching:
+        left = "" if desk.live.left is None else f", at most {desk.live.left:.0f} s more"
+        stage = STAGES.get(desk.live.stage, desk.live.stage)
+        doing = stage if desk.state == SEARCHING else "finishing with the best so far"
+        html.p(f"{desk.live.seconds:.1f} s{left}: {doing}").classes("busy")
+    elif desk.process.busy:
+        html.p("Fitting the formula.").classes("busy")
+    elif desk.run is not None and desk.state:
+        word = {PAUSED: "Paused", OVER: "Over"}.get(desk.state, "Ended")
+        html.p(f"{word} after {desk.run.seconds:.1f} s: {desk.run.stop_reason}.").classes("hint")
+
+
+def _picked(view: View, value: Any) -> None:
+    if not view.desk.searching and isinstance(value, list) and len(value) > 2:
+        view.do(view.desk.choose, int(value[2]))
+
+
+def _rows(view: View) -> None:
+    desk = view.desk
+    points = drawing.points(desk)
+    found = not desk.searching and desk.run is not None
+    if not points:
+        return
+    html.h2("Formulas")
+    body = table([("show", ""), ("beside", ""), ("size", "n"), ("error", "n"), ("formula", "")])
+    with body:
+        for row, (size, error, text) in enumerate(points):
+            _row(view, size, error, text, row if found else None)
+
+
+def _row(view: View, size: int, error: float, text: str, row: int | None) -> None:
+    desk = view.desk
+    line = html.tr()
+    if row is not None:
+        line.props["data-row"] = row
+        line.classes("picked" if row == desk.row else "other" if row == desk.other else "")
+        line.on("click", lambda: view.do(desk.choose, row))
+    with line:
+        with html.td():
+            if row is not None:
+                shown = button("▶" if row == desk.row else "▷", lambda: view.do(desk.choose, row),
+                               label=f"Show the formula of complexity {size}")  # fmt: skip
+                shown.props["aria-pressed"] = "true" if row == desk.row else "false"
+                shown.on("click", js_handler="e => e.stopPropagation()")
+        with html.td():
+            if row is not None and row != desk.row:
+                beside = button("⇄", lambda: None, label=f"Compare with the formula of complexity {size}")
+                beside.on("click.stop", lambda: view.do(desk.compare, None if row == desk.other else row))
+                beside.props["aria-pressed"] = "true" if row == desk.other else "false"
+        html.td(str(size)).classes("n")
+        html.td("0 (exact)" if error == 0 else f"{error:.3g}").classes("n")
+        with html.td().classes("eq"):
+            html.code(text if len(text) <= 160 else text[:159] + "…")

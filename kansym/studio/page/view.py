@@ -1,0 +1,225 @@
+"""One open page: its parts, when they are drawn again, and how a click becomes an action of the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nicegui import html, run, ui
+
+from kansym.base.errors import KansymError
+from kansym.studio.desk import Desk
+
+Draw = Callable[[], None]
+
+
+@dataclass
+class Part:
+    """Hold what is drawn again when the desk's topics have moved on from what was `seen`.
+
+    `inside` are the parts that it drew, which go when it is drawn again.
+    """
+
+    topics: tuple[str, ...]
+    again: Draw
+    seen: int
+    inside: list[Part]
+
+
+class View:
+    """Hold the parts of one page; `desk` is shared with other pages, `turn` opens a tab by its name."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._parts: list[Part] = []
+        self._drawing = self._parts
+        self.said: Any = None
+        self.turn: Callable[[str], None] = lambda name: None
+
+    def part(self, topics: tuple[str, ...], draw: Draw, classes: str = "") -> None:
+        """Draw a part of the page here, and again whenever one of the topics changes."""
+        box = ui.element("div").classes(classes)
+        inside: list[Part] = []
+
+        def again() -> None:
+            inside.clear()
+            box.clear()
+            outer, self._drawing = self._drawing, inside
+            try:
+                with box:
+                    draw()
+            finally:
+                self._drawing = outer
+
+        self._drawing.append(Part(topics, again, self._count(topics), inside))
+        again()
+
+    def chart(
+        self,
+        topics: tuple[str, ...],
+        options: Callable[[], dict[str, Any] | None],
+        label: str,
+        clicked: Callable[[Any], None] | None = None,
+        classes: str = "",
+    ) -> None:
+        """Draw a chart here; it stays, and is given new options whenever one of the topics changes.
+
+        `clicked` takes a point's value. None for options leaves the chart as it is.
+        """
+        press = None if clicked is None else (lambda event: clicked(event.value))
+        chart = ui.echart(self.ask(options) or {}, on_point_click=press, renderer="svg")
+        chart.classes(f"chart {classes}").props["role"] = "img"
+        chart.props["aria-label"] = label
+
+        def again() -> None:
+            found = self.ask(options)
+            if found is not None:
+                chart.props["options"] = found
+                chart.update()
+
+        self._drawing.append(Part(topics, again, self._count(topics), []))
+
+    def update(self) -> None:
+        """Draw again what has changed."""
+        self._refresh(self._parts)
+
+    def _refresh(self, parts: list[Part]) -> None:
+        for part in list(parts):
+            now = self._count(part.topics)
+            if now != part.seen:
+                part.seen = now
+                part.again()
+            else:
+                self._refresh(part.inside)
+
+    def ask(self, question: Callable[[], Any]) -> Any:
+        """Return an answer of the desk, or None where it refuses one."""
+        try:
+            return question()
+        except KansymError:
+            return None
+
+    def do(self, action: Callable[..., Any], *args: Any) -> bool:
+        """Do something at once; say the problem where it cannot be done. Tells whether it was done."""
+        try:
+            action(*args)
+        except KansymError as problem:
+            self.say(str(problem), bad=True)
+            return False
+        self.say("")
+        self.update()
+        return True
+
+    async def work(self, task: Callable[..., Any], *args: Any) -> Any:
+        """Return what a long task gives, done in another thread; None and the problem said where it fails."""
+        self.say("working …")
+        try:
+            found = await run.io_bound(task, *args)
+        except KansymError as problem:
+            self.say(str(problem), bad=True)
+            return None
+        except MemoryError:
+            self.say("Memory ran out; give fewer rows or columns.", bad=True)
+            return None
+        self.say("")
+        return found
+
+    def say(self, text: str, bad: bool = False) -> None:
+        """Show a sentence in the line that screen readers read out."""
+        if self.said is not None:
+            self.said.text = text
+            self.said.classes(replace=f"said {'bad' if bad else 'hint'}")
+
+    def _count(self, topics: tuple[str, ...]) -> int:
+        return sum(self.desk.changes[topic] for topic in topics)
+
+
+def button(
+    text: str,
+    pressed: Callable[..., Any],
+    classes: str = "",
+    label: str = "",
+    on: bool = True,
+) -> Any:
+    """Draw a button; `label` says more to screen readers, `on` whether it can be pressed."""
+    made = html.button(text).classes(classes).on("click", pressed)
+    made.props["type"] = "button"
+    if label:
+        made.props["aria-label"] = label
+    if not on:
+        made.props["disabled"] = True
+    return made
+
+
+def select(
+    label: str, options: dict[str, str], value: str, changed: Callable[[str], Any], shown: bool = True
+) -> Any:
+    """Draw a choice among values with their words; the label is shown, or only read out."""
+    with _labelled(label, shown):
+        made = html.select()
+        made.props["aria-label"] = label
+        with made:
+            for key, word in options.items():
+                option = html.option(word)
+                option.props["value"] = key
+                if key == value:
+                    option.props["selected"] = True
+        made.on("change", lambda event: changed(str(event.args)), js_handler="e => emit(e.target.value)")
+    return made
+
+
+def field(
+    label: str,
+    value: str,
+    changed: Callable[[str], Any],
+    hint: str = "",
+    wide: bool = False,
+    shown: bool = True,
+) -> Any:
+    """Draw a line of text, or several where `wide`; what is written is told when it is done."""
+    with _labelled(label, shown):
+        made = html.textarea(value) if wide else html.input_()
+        made.props["aria-label"] = label
+        made.props["placeholder"] = hint
+        made.props["spellcheck"] = "false"
+        if wide:
+            made.props["rows"] = 3
+            made.props["cols"] = 44
+        else:
+            made.props["value"] = value
+        made.on("change", lambda event: changed(str(event.args)), js_handler="e => emit(e.target.value)")
+    return made
+
+
+def check(label: str, value: bool, changed: Callable[[bool], Any], shown: bool = True) -> Any:
+    """Draw a box to tick."""
+    with html.label().classes("row-of"):
+        made = html.input_()
+        made.props["type"] = "checkbox"
+        made.props["checked"] = value
+        made.props["aria-label"] = label
+        made.on("change", lambda event: changed(bool(event.args)), js_handler="e => emit(e.target.checked)")
+        if shown:
+            html.span(label)
+    return made
+
+
+def table(heads: list[tuple[str, str]], classes: str = "") -> Any:
+    """Draw a table's head, and return its body to be filled; a head is a word and a class."""
+    with (
+        ui.element("div").classes("scroll").props('tabindex="0" role="region" aria-label="table"'),
+        html.table().classes(classes),
+    ):
+        with html.thead(), html.tr():
+            for word, kind in heads:
+                html.th(word).classes(kind).props["scope"] = "col"
+        return html.tbody()
+
+
+def _labelled(label: str, shown: bool) -> Any:
+    box = html.label().classes("field")
+    if shown:
+        with box:
+            html.span(label)
+    return box

@@ -1,0 +1,122 @@
+"""Serve one desk to browsers on this machine, behind the guard.
+
+NiceGUI is imported here and in `page` alone, and only when the studio is started. What searches, draws and
+computes is loaded while the first page is already shown.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+import time
+import webbrowser
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kansym.base.errors import InputError, KansymError
+from kansym.studio.guard import Guard, Key
+
+LISTEN = 0.2
+"""Seconds between two looks at what the search's process said."""
+
+MOST_MESSAGE = 4 * 1024 * 1024
+"""Bytes of one message through a page's socket; what is larger comes as an upload."""
+
+
+def serve(
+    data: str | None, host: str, port: int, announce: Callable[[str], None], browse: bool = True
+) -> None:
+    """Serve a desk with DATA on it until Ctrl-C; `announce` is given the address when pages can be opened.
+
+    Raises InputError where NiceGUI is not installed or the port is taken.
+    """
+    # NiceGUI would keep its own store in the folder it was started in
+    os.environ["NICEGUI_STORAGE_PATH"] = os.path.join(tempfile.gettempdir(), f"kansym-studio-{os.getpid()}")
+    try:
+        from nicegui import app, ui
+    except ImportError:
+        raise InputError('The studio needs NiceGUI; run pip install "kansym[studio]".') from None
+    from kansym.studio.page import shell
+
+    key = Key(host, _free(host, port))
+    app.add_middleware(Guard, key=key)
+    gate = threading.Lock()
+
+    @cache
+    def desk() -> Any:
+        return _desk(data, Path.cwd())
+
+    def load() -> Callable[[Any], None]:
+        with gate:  # pages that come together share one desk
+            found = desk()
+        from kansym.studio.page import filling
+
+        return filling.of(found)
+
+    def started() -> None:
+        threading.Thread(target=load, daemon=True).start()
+        threading.Thread(target=opened, daemon=True).start()
+
+    def opened() -> None:
+        """Say the address as soon as the port answers."""
+        while not _answers(key):
+            time.sleep(0.01)
+        announce(key.address)
+        if browse:
+            webbrowser.open(key.address)
+
+    def listen() -> None:
+        if desk.cache_info().currsize:
+            desk().listen()
+
+    def ended() -> None:
+        if desk.cache_info().currsize:
+            desk().close()
+
+    app.on_startup(started)
+    app.on_shutdown(ended)
+    app.timer(LISTEN, listen)
+    ui.page("/", title="kansym studio")(lambda: shell.draw(load))
+    ui.run(
+        host=host, port=key.port, show=False, reload=False, show_welcome_message=False, dark=None,
+        reconnect_timeout=20.0, language="en-US", ws_max_size=MOST_MESSAGE, uvicorn_logging_level="error",
+    )  # fmt: skip
+
+
+def _desk(data: str | None, root: Path) -> Any:
+    """Return the desk with what the command named on it; a problem with that is said on the page."""
+    from kansym.studio.desk import Desk
+    from kansym.studio.folder import Folder
+    from kansym.studio.session import open_first
+
+    named = Path(data) if data is not None and Path(data).is_file() else None
+    desk = Desk(Folder.of(root, named))
+    desk.process.start()  # its imports take a second, in which nobody waits for it
+    if data is not None:
+        try:
+            open_first(desk, data)
+        except KansymError as problem:
+            desk.message = str(problem)
+    return desk
+
+
+def _answers(key: Key) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in key.host else socket.AF_INET) as trial:
+        return trial.connect_ex((key.reached, key.port)) == 0
+
+
+def _free(host: str, port: int) -> int:
+    """Return the port, or a free one for 0; raises InputError where it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except (OSError, OverflowError) as problem:
+            why = getattr(problem, "strerror", None) or problem
+            raise InputError(f"Cannot listen on {host}:{port}: {why}; choose another --port.") from None
+        return int(trial.getsockname()[1])

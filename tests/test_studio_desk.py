@@ -1,0 +1,257 @@
+"""The desk without a browser: bring a table, search in another process, decide, save and open again."""
+
+import json
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kansym.base.errors import FormatError, InputError
+from kansym.pipeline.flow import discover
+from kansym.studio import drawing, session, takeaway
+from kansym.studio.columns import profiles
+from kansym.studio.desk import FAILED, OVER, PAUSED, Desk, Opened
+from kansym.studio.folder import Folder
+from kansym.studio.question import Question
+
+PATIENCE = 120.0
+"""Seconds that a machine with much else to do may need for a short search."""
+
+
+def wait(desk: Desk) -> None:
+    """Listen until the search's process has answered."""
+    end = time.monotonic() + PATIENCE
+    while (desk.searching or desk.process.busy) and time.monotonic() < end:
+        desk.listen()
+        time.sleep(0.02)
+    assert not desk.searching and not desk.process.busy
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A desk in a folder with one table of a Michaelis-Menten curve."""
+    place = tmp_path_factory.mktemp("work")
+    x = np.linspace(0.2, 10, 40)
+    y = 3.2 * x / (1.7 + x) + np.random.default_rng(0).normal(0, 0.02, 40)
+    lines = [f"{a:.5g},{b:.5g},{'north' if a < 5 else 'south'}" for a, b in zip(x, y, strict=True)]
+    (place / "rate.csv").write_text("S [mM],v [mM/s],side\n" + "\n".join(lines) + "\n,1,north\n")
+    made = Desk(Folder.of(place))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def found(desk):
+    """The desk with a run on it, made here and not by the process, so that it is quick."""
+    desk.take(Opened.read(desk.folder, "rate.csv"))
+    desk.ask(replace(desk.question.with_part("side", "unused"), time_limit=20.0))
+    desk.dataset = desk.prepared()
+    desk.show(_run(desk.dataset))
+    return desk
+
+
+RUNS = {}
+
+
+def _run(dataset):
+    if dataset.hash not in RUNS:
+        RUNS[dataset.hash] = discover(dataset, effort=0.02)
+    return RUNS[dataset.hash]
+
+
+def test_columns_are_seen_with_unit_range_gaps_and_bars(desk):
+    one, two, three = profiles(desk.folder.read("rate.csv"))
+    assert (one.name, one.kind, one.unit, one.gaps) == ("S", "number", "mM", 1)
+    assert (one.low, one.high) == (0.2, 10.0) and sum(one.bars) == 40
+    assert (three.kind, three.different, three.words) == ("category", 2, ("north", "south"))
+    assert two.numeric and not three.numeric
+
+
+def test_a_table_suggests_its_question_and_a_click_changes_it(desk):
+    desk.take(Opened.read(desk.folder, "rate.csv"))
+    asked = desk.question
+    assert (asked.target, asked.of("input"), asked.of("category")) == ("v", ("S",), ("side",))
+    turned = asked.with_part("S", "target")
+    assert turned.target == "S" and turned.parts["v"] == "input"
+    with pytest.raises(InputError, match="cannot be"):
+        asked.with_part("S", "boss")
+    with pytest.raises(InputError, match="No column is an input"):
+        asked.with_part("S", "unused").with_part("side", "unused").dataset(desk.opened.table)
+    with pytest.raises(InputError, match="function"):
+        desk.ask(replace(asked, exclude=("sinn",)))
+    assert Question.from_dict(json.loads(json.dumps(turned.to_dict()))) == turned
+    with pytest.raises(FormatError):
+        Question.from_dict({"parts": {"a": "boss"}})
+    planets = Opened.read(desk.folder, "planets")
+    desk.take(planets)
+    assert desk.question.target == "period" and desk.question.relative_error == 0.001
+
+
+def test_a_search_grows_its_front_in_another_process_and_goes_on_after_a_pause(desk):
+    desk.take(Opened.read(desk.folder, "hubble"))
+    desk.ask(replace(desk.question, effort=0.2))
+    desk.begin(desk.prepared())
+    with pytest.raises(InputError, match="pause it first"):
+        desk.begin(desk.prepared())
+    with pytest.raises(InputError, match="pause it first"):
+        desk.take(desk.opened)
+    end = time.monotonic() + PATIENCE
+    while not desk.live.front and desk.searching and time.monotonic() < end:
+        desk.listen()
+    if desk.searching:
+        desk.stop(pause=True)
+    wait(desk)
+    assert desk.run is not None and desk.state in (PAUSED, OVER)
+    desk.ask(replace(desk.question, exclude=("sin", "cos")))
+    assert desk.asks_anew
+    desk.go_on()
+    wait(desk)
+    assert desk.state == OVER and not desk.asks_anew
+    assert "sin" in desk.run.options["exclude"]
+    desk.try_formula("H*distance + v0")
+    wait(desk)
+    assert desk.law.source.startswith("guess") and "your guess" in desk.law.note
+    assert [c.name for c in desk.law.constants] == ["H", "v0"]
+    with pytest.raises(InputError):
+        desk.try_formula("__import__('os')")
+    desk.forget()
+    assert not list((desk.folder.root / "kansym-studio").glob("search-*"))
+
+
+def test_a_crash_of_the_search_is_a_message(desk):
+    desk.take(Opened.read(desk.folder, "rate.csv"))
+    desk.begin(desk.prepared())
+    desk.process._process.kill()
+    wait(desk)
+    assert desk.state == FAILED and "ended by itself" in desk.message
+    desk.go_on()
+    desk.stop()
+    wait(desk)
+    assert desk.run is not None or desk.message
+
+
+def test_constants_have_their_family_names_and_follow_the_hand(found):
+    desk = found
+    rows = [i for i, law in enumerate(desk.run.front) if law.family == "Michaelis-Menten"]
+    desk.choose(rows[0])
+    handles = desk.bench.handles
+    assert [h.name for h in handles] == ["Vmax", "Km"] and all(h.error > 0 for h in handles)
+    best = desk.share()
+    desk.move(0, 2.0)
+    assert desk.moved and desk.share() > 5 * best
+    desk.hold(0, True)
+    desk.refit()
+    assert desk.theta[0] == 2.0 and desk.theta[1] != handles[1].value
+    desk.hold(0, False)
+    desk.refit()
+    assert desk.share() == pytest.approx(best, rel=0.05)
+    desk.move(0, 3.2)
+    before = len(desk.run.front)
+    desk.keep()
+    assert (
+        len(desk.run.front) == before + 1 and desk.law.source == "by hand" and "Vmax = 3.2" in desk.law.note
+    )
+    with pytest.raises(InputError, match="finite"):
+        desk.move(0, float("nan"))
+    with pytest.raises(InputError, match="no row"):
+        desk.choose(99)
+
+
+def test_everything_drawn_follows_the_row(found):
+    desk = found
+    curves = []
+    for row in range(len(desk.run.front)):
+        desk.choose(row)
+        desk.compare(0)
+        options = drawing.curve(desk, "S")
+        names = [s["name"] for s in options["series"]]
+        assert "rows" in names and "law" in names and ("compared" in names) == (row != 0)
+        curves.append(next(s["data"] for s in options["series"] if s["name"] == "law"))
+        assert options["xAxis"]["name"] == "S [mM]"
+        json.dumps(
+            [drawing.front(desk), drawing.residuals(desk, "S"), drawing.predicted(desk)], allow_nan=False
+        )
+    assert len({json.dumps(c) for c in curves}) == len({law.equation for law in desk.run.front})
+
+
+def test_exact_laws_stand_on_a_level_of_their_own(desk):
+    x = np.linspace(1, 3, 50)[:, None]
+    desk.forget()
+    desk.opened = None
+    desk.show(discover(x, 2 * x[:, 0] ** 2, effort=0.02))
+    assert any(error == 0 for _, error, _ in drawing.points(desk))
+    axis = drawing.front(desk)["yAxis"]
+    assert axis["type"] == "log" and "0 (exact)" in axis["axisLabel"][":formatter"] and axis["min"] > 0
+
+
+def test_a_session_opens_again_as_it_was(found, tmp_path):
+    desk = found
+    desk.choose(1)
+    desk.move(0, 2.5)
+    data = json.loads(json.dumps(session.to_dict(desk), allow_nan=False))
+    other = Desk(Folder.of(tmp_path))
+    session.open_into(other, data)
+    assert (other.row, other.law.equation) == (1, desk.law.equation)
+    assert other.theta.tolist() == desk.theta.tolist() and other.moved
+    assert other.dataset.hash == desk.dataset.hash
+    assert session.to_dict(other)["run"] == data["run"]
+    assert other.folder.files() == ["kansym-studio/rate.csv"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "other"},
+        {"run": {"format": 1}},
+        {"row": "x"},
+        {"row": 99},
+        {"question": {"parts": {}, "evil": 1}},
+        {"table": {"name": "../x.csv", "content": "!!"}},
+        {"table": {"name": "x.sh", "content": "YQ=="}},
+        {"table": {"name": "/etc/passwd", "content": None}},
+        {"constants": ["a"]},
+        {"steps": 5},
+    ],
+)
+def test_a_garbled_session_is_refused_in_a_line(found, tmp_path, change):
+    data = session.to_dict(found)
+    with pytest.raises((FormatError, InputError)) as refused:
+        session.open_into(Desk(Folder.of(tmp_path)), {**data, **change})
+    assert "\n" not in str(refused.value)
+
+
+def test_it_is_taken_along_in_every_language_and_as_figures(found):
+    desk = found
+    desk.choose(1)
+    for language in takeaway.LANGUAGES:
+        assert takeaway.code(desk, language).strip()
+    assert desk.law.equation in takeaway.report(desk)
+    assert takeaway.figure(desk, "slices", "svg").startswith(b"<?xml")
+    assert takeaway.figure(desk, "front", "pdf").startswith(b"%PDF")
+    with pytest.raises(InputError, match="no figure"):
+        takeaway.figure(desk, "../x", "svg")
+
+
+def test_the_cell_repeats_what_was_done(desk, monkeypatch):
+    desk.take(Opened.read(desk.folder, "planets"))
+    desk.begin(desk.prepared())
+    wait(desk)
+    monkeypatch.chdir(desk.folder.root)
+    space = {}
+    exec(compile(takeaway.cell(desk), "cell", "exec"), space)
+    assert space["run"].best.equation == desk.law.equation == "semi_major_axis**(3/2)"
+    assert str(space["law"]) == desk.law.equation
+
+
+def test_a_run_opens_without_its_table(found, tmp_path):
+    from kansym.report import page
+
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(page.summarise(found.run, found.dataset)))
+    other = Desk(Folder.of(tmp_path))
+    session.open_first(other, str(path))
+    assert other.run.best.equation == found.run.best.equation
+    assert drawing.curve(other, "S")["series"]
+    with pytest.raises(InputError, match="needs the table"):
+        other.try_formula("a*S")

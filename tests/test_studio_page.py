@@ -1,0 +1,357 @@
+"""The studio in a real browser: what a person does with it, by clicks and keys alone."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("nicegui", reason="no studio: nicegui is not installed")
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = 90.0
+"""Seconds for what takes a tenth of that on a machine with nothing else to do."""
+
+
+class Studio:
+    """Hold a running studio and the browser's window onto it."""
+
+    def __init__(self, window, folder, *args):
+        self.window, self.folder = window, folder
+        # a server that believes to be under test would take another port
+        env = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+        env["PYTHONPATH"] = str(Path(__file__).parents[1])
+        command = [
+            sys.executable,
+            "-c",
+            "from kansym.cli import main; main()",
+            "studio",
+            "--no-browser",
+            *args,
+        ]
+        with open(folder / "stderr", "w") as heard:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True, stderr=heard
+            )
+        self.address = self.process.stdout.readline().strip()
+
+    def open(self):
+        self.window.get(self.address)
+        self.see(lambda: self.all("[role=tab]"))
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
+        self.process.stdout.close()
+
+    def all(self, css):
+        return self.window.find_elements("css selector", css)
+
+    def text(self):
+        return self.window.find_element("css selector", "body").text
+
+    def see(self, what):
+        """Wait until something is there, and return it; what is drawn again meanwhile is looked up again."""
+        from selenium.common.exceptions import WebDriverException
+
+        end, found = time.monotonic() + PATIENCE, None
+        while time.monotonic() < end:
+            try:
+                found = what() if callable(what) else what in self.text()
+            except WebDriverException:
+                found = None
+            if found:
+                return found
+            time.sleep(0.1)
+        said = (self.folder / "stderr").read_text()[-3000:]
+        raise AssertionError(f"not seen: {what}\n{self.text()[:3000]}\n{said}")
+
+    def button(self, word):
+        return next(
+            (
+                b
+                for b in self.all("button")
+                if b.is_displayed() and word in (b.text, b.get_attribute("aria-label"))
+            ),
+            None,
+        )
+
+    def press(self, word):
+        def pressed():
+            found = self.button(word)
+            if found is None or not found.is_enabled():
+                return False
+            self.window.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+            found.click()
+            return True
+
+        self.see(pressed)
+
+    def named(self, label):
+        return self.see(
+            lambda: next((e for e in self.all(f'[aria-label="{label}"]') if e.is_displayed()), None)
+        )
+
+    def choose(self, label, word):
+        from selenium.webdriver.support.ui import Select
+
+        Select(self.named(label)).select_by_visible_text(word)
+
+    def write(self, label, text):
+        box = self.named(label)
+        box.clear()
+        box.send_keys(text, "\t")
+
+    def formula(self):
+        return self.see(lambda: [e.text for e in self.all(".formula") if e.is_displayed()])[0]
+
+    def severe(self):
+        return [
+            e
+            for e in self.window.get_log("browser")
+            if e["level"] == "SEVERE" and "favicon" not in e["message"]
+        ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("studio")
+    x = np.linspace(0.2, 10, 40)
+    y = 3.2 * x / (1.7 + x) + np.random.default_rng(0).normal(0, 0.02, 40)
+    lines = "\n".join(f"{a:.5g},{b:.5g}" for a, b in zip(x, y, strict=True))
+    (place / "rate.csv").write_text(f"S [mM],v [mM/s]\n{lines}\n")
+    return place
+
+
+@pytest.fixture(scope="module")
+def studio(browser, folder):
+    made = Studio(browser, folder)
+    yield made
+    made.close()
+
+
+def _status(address, host=None, path="/", **headers):
+    port = int(address.split(":")[2].split("/")[0])
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    link.request("GET", path, headers={"Host": host or f"127.0.0.1:{port}", **headers})
+    answer = link.getresponse()
+    answer.read()
+    link.close()
+    return answer.status
+
+
+def test_who_lacks_the_token_gets_nothing(studio):
+    query = "/?" + studio.address.split("?")[1]
+    assert _status(studio.address) == 403 and _status(studio.address, path="/?token=x") == 403
+    assert _status(studio.address, path=query) == 200
+    assert _status(studio.address, "evil.example", query) == 403
+    assert _status(studio.address, path=query, Origin="http://evil.example") == 403
+    socket = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    assert _status(studio.address, path=socket) == 403
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+               "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
+    assert _status(studio.address, path=socket.replace("polling", "websocket"), **upgrade) == 403
+    assert not studio.address.split(":")[1].strip("/").startswith("0.0.0.0")
+
+
+def test_a_table_becomes_a_law_by_clicks_alone(studio):
+    studio.open()
+    studio.press("rate.csv")
+    studio.see("is explained")
+    assert studio.named("Unit of S").get_attribute("value") == "mM"
+    studio.write("At most so many seconds", "30")
+    studio.press("Search for the law")
+    studio.see(lambda: studio.button("Search anew"))
+    studio.see(lambda: "The law" in studio.text() and "v" in studio.formula())
+    assert len(studio.all(".chart svg path")) > 10
+    assert studio.severe() == []
+
+
+def test_a_reload_loses_nothing_and_two_tabs_show_the_same(studio):
+    before = studio.formula()
+    studio.window.refresh()
+    studio.see(lambda: studio.formula() == before)
+    first = studio.window.current_window_handle
+    studio.window.switch_to.new_window("tab")
+    try:
+        studio.open()
+        studio.see(lambda: studio.formula() == before)
+        shown = [b for b in studio.all("tr[data-row] button") if "Show" in b.get_attribute("aria-label")]
+        shown[0].click()
+        studio.see(lambda: studio.formula() != before)
+        other = studio.formula()
+    finally:
+        studio.window.close()
+        studio.window.switch_to.window(first)
+    studio.see(lambda: studio.formula() == other)
+
+
+def test_a_row_that_is_clicked_is_followed_by_everything(studio):
+    rows = studio.see(lambda: studio.all("tr[data-row]"))
+    drawn = studio.all(".chart")[1].get_attribute("innerHTML")
+    rows[-1].click()
+    studio.see(lambda: studio.all(".chart")[1].get_attribute("innerHTML") != drawn)
+    studio.see(lambda: "picked" in studio.all("tr[data-row]")[-1].get_attribute("class"))
+    beside = [b for b in studio.all("tr[data-row] button") if "Compare" in b.get_attribute("aria-label")]
+    beside[-1].click()
+    studio.see("Within the data's ranges the two part most")
+    assert len(studio.see(lambda: [e for e in studio.all(".formula") if e.is_displayed()])) == 2
+    assert studio.severe() == []
+
+
+def test_a_constant_under_the_hand_changes_loss_and_curve_at_once(studio):
+    beside = [b for b in studio.all("tr[data-row] button") if b.get_attribute("aria-pressed") == "true"]
+    next(b for b in beside if "Compare" in b.get_attribute("aria-label")).click()
+    studio.see(lambda: not studio.all(".formula.other"))
+    studio.see(lambda: [r for r in studio.all("tr[data-row]") if "S/(S +" in r.text])[0].click()
+    studio.see(lambda: [r for r in studio.all("tr.picked") if "S/(S +" in r.text])
+    slider = studio.named("Move Vmax")
+    before = studio.all(".loss")[0].text
+    studio.window.execute_script(
+        "arguments[0].value = arguments[0].max; arguments[0].dispatchEvent(new Event('input'))", slider
+    )
+    studio.see(lambda: studio.all(".loss")[0].text != before)
+    studio.press("Put back")
+    studio.see(lambda: studio.all(".loss")[0].text == before)
+    studio.write("Value of Vmax", "3")
+    studio.press("Fit the others")
+    studio.see(lambda: studio.named("Value of Vmax").get_attribute("value") == "3")
+    studio.press("Keep as a row")
+    studio.see("set by hand: ")
+    assert studio.severe() == []
+
+
+def test_a_formula_of_ones_own_is_fitted_and_placed(studio):
+    studio.write("Names that are no columns are constants to be fitted", "a*S/(b + S) + c")
+    studio.press("Fit it and place it on the front")
+    studio.see("your guess a*S/(b + S) + c")
+    studio.write("Names that are no columns are constants to be fitted", "__import__('os')")
+    studio.press("Fit it and place it on the front")
+    studio.see(lambda: [e for e in studio.all(".said.bad") if e.text])
+
+
+def test_a_file_is_dropped_and_nasty_names_run_nothing(studio, tmp_path):
+    nasty = tmp_path / "nasty.csv"
+    nasty.write_text(
+        "<img src=x onerror=window.hit=1>,'};window.hit=1//,y\n"
+        + "".join(f"{i},{i * i % 7},{2 * i + 1}\n" for i in range(40))
+    )
+    studio.press("Table")
+    studio.window.find_element("css selector", "input[type=file]").send_keys(str(nasty))
+    studio.see("nasty.csv: 40 rows")
+    studio.press("Search for the law")
+    studio.see(lambda: studio.button("Search anew"))
+    studio.see(lambda: studio.formula())
+    assert studio.window.execute_script("return window.hit === undefined")
+    assert studio.severe() == []
+
+
+def test_the_papers_walk_by_clicks_alone(studio):
+    studio.press("Table")
+    studio.press("expsine")
+    studio.see("exp(sin(pi x) + y^2)")
+    studio.press("Network")
+    studio.write("Seed of the network", "3")
+    studio.press("New network")
+    studio.see("shape [2, 5, 1]")
+    for button, seen in (
+        ("Train, sparsely", "State 'fit'"),
+        ("Prune", "shape [2, 1, 1]"),
+        ("Train finer", "State 'fit 2'"),
+    ):
+        studio.press(button)
+        studio.see(seen)
+    for edge, function in (("0-0-0", "sin"), ("0-1-0", "x^2"), ("1-0-0", "exp")):
+        studio.see(lambda e=edge: studio.all(f'[data-edge="{e}"]'))[0].click()
+        studio.see(lambda e=edge: studio.all(f'[data-edge="{e}"].picked'))
+        studio.press(f"Snap to {function}")
+        studio.see(
+            lambda e=edge, f=function: (
+                f"edge {e}: {f}" in studio.all(f'[data-edge="{e}"]')[0].get_attribute("aria-label")
+            )
+        )
+    studio.press("Train constants")
+    studio.see("z = 1.0*exp(1.0*y**2 + 1.0*sin(3.14159*x))")
+    studio.press("Undo")
+    studio.see("State 'fix_symbolic 3'")
+    studio.press("Redo")
+    studio.see("State 'fit 3'")
+    studio.press("Go to start")
+    studio.see("shape [2, 5, 1]")
+    assert studio.severe() == []
+
+
+def test_it_is_taken_along(studio, tmp_path):
+    studio.window.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    studio.press("Table")
+    studio.press("planets")
+    studio.see("Eight planets")
+    studio.press("Search for the law")
+    studio.see(lambda: studio.button("Search anew"))
+    studio.press("Take along")
+    studio.see("def law")
+    studio.choose("Language", "LaTeX")
+    studio.see("\\mathrm")
+    for button, name in (("Report", "planets-report.html"), ("the front as PDF", "planets-front.pdf"),
+                         ("law against measured as SVG", "planets-predicted.svg"),
+                         ("Save the session", "planets-session.json")):  # fmt: skip
+        studio.press(button)
+        studio.see(lambda n=name: (tmp_path / n).is_file())
+    studio.press("Table")
+    studio.press("hubble")
+    studio.see("galaxies")
+    studio.window.find_element("css selector", "input[type=file]").send_keys(
+        str(tmp_path / "planets-session.json")
+    )
+    studio.see(lambda: "semi_major_axis" in studio.text() and "The law" in studio.text())
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_axe_finds_nothing(studio, look):
+    studio.choose("Colours", look)
+    for tab in [t.text for t in studio.all("[role=tab]")]:
+        studio.press(tab)
+        time.sleep(0.5)
+        assert axe(studio.window) == [], tab
+
+
+def axe(window):
+    """Return what axe-core finds on the page: contrast, labels, roles."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from axe_selenium_python import Axe
+    checker = Axe(window)
+    checker.inject()
+    found = checker.run()
+    return [(v["id"], [n["html"][:200] for n in v["nodes"]][:3]) for v in found["violations"]]
+
+
+def test_a_phone_does_not_scroll_sideways(studio):
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    studio.window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        for tab in [t.text for t in studio.all("[role=tab]")]:
+            studio.press(tab)
+            time.sleep(0.3)
+            assert studio.window.execute_script("return document.documentElement.scrollWidth") <= 390, tab
+    finally:
+        studio.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_tabs_go_by_keys(studio):
+    from selenium.webdriver.common.keys import Keys
+
+    studio.press("Table")
+    tab = studio.window.find_element("css selector", "[role=tab][aria-selected=true]")
+    tab.send_keys(Keys.ARROW_RIGHT)
+    studio.see(lambda: studio.window.switch_to.active_element.text == "Law")
