@@ -83,7 +83,9 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
         return _many(original, budget)
     few = max(run.rows for run in series.runs) < FEW_ROWS
     rough = motion(series, order, rough=True) if few else None
-    best: Found | None = None
+    best = None if few else _in_windows(original, budget)
+    if best is not None:
+        moving = best.moving
     for turn in range(ROUNDS):
         try:
             offered = []
@@ -92,7 +94,8 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
                 along = rough if rough is not None and turn == 0 else moving
                 hurried = budget.left is not None and budget.left < LOOKING * (budget.seconds or 0.0)
                 before = [] if best is None else [best.shot.expressions[state]]
-                brief = hurried or (best is not None and explains(best.shot.chi2, best.shot.rows))
+                told = turn > 0 and best is not None and explains(best.shot.chi2, best.shot.rows)
+                brief = hurried or told
                 offered.append(tuple(look(along, state, few, brief, before)))
             found = _choose(offered, moving, original, budget, few and turn == 0)
         except KeyboardInterrupt:
@@ -104,12 +107,32 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
             best = found
         elif best is not None:
             break
-        if best is None or (best.shot.chi2 <= POOR * best.shot.rows and turn > 0) or budget.exhausted:
+        along_paths = moving is not original
+        if best is None or (best.shot.chi2 <= POOR * best.shot.rows and along_paths) or budget.exhausted:
             break
         if best.shot.chi2 <= POOR * best.shot.rows and best.shot.sharp:
             break
         moving = resmoothed(original, paths(best.shot, segments(original)))
     return best
+
+
+def _in_windows(original: Motion, budget: Budget) -> Found | None:
+    """Return the system of sums of products over short windows of time, where simulation leaves only noise.
+
+    What smooth curves lack adds up over a long run: of chaotic systems the law leaves a hundred times the
+    noise in the integrated form, and sums of nine terms ten times. Over twelve rows it does not, and the
+    simulated paths are the better curves.
+    """
+    cut = segments(original)
+    if cut.sharp:
+        return None
+    budget.tell("sums of products")
+    offered = [couplings.look(original, k, True, False) for k in range(len(original.series.states))]
+    shot = _shot([c[0].expression for c in offered], original, cut)
+    if shot is None or not explains(shot.chi2, shot.rows):
+        return None
+    moving = resmoothed(original, paths(shot, cut))
+    return Found(shot, tuple(tuple(c) for c in offered), moving, length(shot), budget.reason or "finished")
 
 
 def _many(original: Motion, budget: Budget) -> Found | None:

@@ -31,14 +31,17 @@ any function do as well as the law."""
 GREEDY = 5
 """Terms of the sums that are handed on."""
 
-POSSIBLE = 80
-"""Best scanned products whose constants are found by a line search with greedy sums."""
+POSSIBLE = 24
+"""Best scanned products of each number of plain terms whose constants are found by a line search."""
 
-LIKELY = 20
+LIKELY = 6
 """Best of those whose constants are found again with best subsets."""
 
-SINGLE = 8
-"""Best fitted products that are handed on, each with none to BESIDE plain terms."""
+SINGLE = 3
+"""Best of those that are handed on, each with none to BESIDE plain terms."""
+
+NARROW = 1.2
+"""Factor by which a constant may change as best subsets take the place of greedy sums."""
 
 REFINED = 3
 """Best fitted functions whose sums are handed on."""
@@ -50,10 +53,10 @@ CLEAR = 2
 """Functions handed on for that. Few terms chosen greedily change with the constant, and what they leave has
 many minima; all of them leave a smooth curve with its zero at the truth, which only clean rows show."""
 
-SATURATION = np.geomspace(0.05, 50.0, 13)
+SATURATION = np.geomspace(0.05, 50.0, 31)
 """Values of p * median(m) for 1/(1 + p*m): from hardly bent to fully saturated."""
 
-RATES = np.geomspace(0.2, 6.0, 8)
+RATES = np.geomspace(0.2, 6.0, 14)
 """Values of |p| * range(x) for exp(p*x)."""
 
 POWERS = np.array([0.25, 0.4, 0.6, 0.75, 0.9, 1.2, 1.4, 1.6, 1.8, 2.3, 2.6, 3.4])
@@ -110,20 +113,23 @@ def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> 
     def whole(column: np.ndarray) -> np.ndarray:
         return np.array([_beside_all(directions, column, y)])
 
-    def searched(ranked: list[Scanned], measure: Measure, steps: int) -> list[Scanned]:
+    def searched(ranked: list[Scanned], measure: Measure, steps: int, again: bool = False) -> list[Scanned]:
         def left(p: float, scan: Scanned) -> float:
             columns = _columns([kinds[scan.family].columns(p)[scan.product]], moving, state)
             return float(measure(columns[0])[scan.beside]) if columns else math.inf
 
-        found = [_line_search(kinds[scan.family].grid, scan, steps, left) for scan in ranked]
+        around = [
+            _near(scan.constant) if again else _between(kinds[scan.family].grid, scan.constant)
+            for scan in ranked
+        ]
+        found = [_line_search(a, scan, steps, left) for a, scan in zip(around, ranked, strict=True)]
         return sorted(found, key=lambda s: (s.left, s.family, s.product, s.beside))
 
-    scanned = _scanned(kinds, moving, state, greedy)
-    near = searched(scanned[:POSSIBLE], greedy, 8)
-    refined = searched(near[:LIKELY], subsets, 10)
+    near = searched(_shared(_scanned(kinds, moving, state, greedy), POSSIBLE), greedy, 8)
+    refined = searched(_shared(near, LIKELY), subsets, 10, again=True)
     clear = searched(_scanned(kinds, moving, state, whole)[:SHARP], whole, 30) if moving.clean(state) else []
     found: list[sympy.Expr] = []
-    for scan in refined[:SINGLE]:
+    for scan in _shared(refined, SINGLE):
         term = kinds[scan.family].terms(scan.constant)[scan.product]
         found += _with_function(plain, fixed, y, term, moving, state)
     for ranked, most in ((refined, REFINED), (clear, CLEAR)):
@@ -224,17 +230,39 @@ def _subsets_beside(fixed: np.ndarray, column: np.ndarray, y: np.ndarray) -> np.
     best = best_subsets(rest, target, largest=BESIDE, beam_size=3, shown=1)
     lefts = np.full(BESIDE + 1, float(target @ target))
     for subset, c in best:
-        lefts[len(subset) :] = float(np.sum((target - rest[:, list(subset)] @ c) ** 2))
+        left = float(np.sum((target - rest[:, list(subset)] @ c) ** 2))
+        lefts[len(subset) :] = np.minimum(lefts[len(subset) :], left)
     return _nats(list(lefts), len(y))
 
 
-def _line_search(
-    grid: np.ndarray, scan: Scanned, steps: int, left: Callable[[float, Scanned], float]
-) -> Scanned:
-    """Return the scanned product with the constant between the grid's neighbours that leaves least."""
+def _shared(ranked: Sequence[Scanned], count: int) -> list[Scanned]:
+    """Return the best so many of each number of plain terms: few need the right constant to look good."""
+    taken = dict.fromkeys(range(BESIDE + 1), 0)
+    out = []
+    for scan in ranked:
+        taken[scan.beside] += 1
+        if taken[scan.beside] <= count:
+            out.append(scan)
+    return out
+
+
+def _between(grid: np.ndarray, constant: float) -> tuple[float, float]:
+    """Return the grid's neighbours of a constant."""
     grid = np.sort(grid)
-    at = int(np.argmin(np.abs(grid - scan.constant)))
-    bounds = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
+    at = int(np.argmin(np.abs(grid - constant)))
+    return float(grid[max(at - 1, 0)]), float(grid[min(at + 1, len(grid) - 1)])
+
+
+def _near(constant: float) -> tuple[float, float]:
+    """Return a narrow range around a constant: other terms beside it may have other minima."""
+    low, high = sorted((constant / NARROW, constant * NARROW))
+    return low, high
+
+
+def _line_search(
+    bounds: tuple[float, float], scan: Scanned, steps: int, left: Callable[[float, Scanned], float]
+) -> Scanned:
+    """Return the scanned product with the constant within the bounds that leaves least."""
     options = {"maxiter": steps, "xatol": 1e-6 * abs(scan.constant)}
     found = minimize_scalar(lambda v: left(float(v), scan), bounds=bounds, method="bounded", options=options)
     return replace(scan, left=float(found.fun), constant=float(found.x))

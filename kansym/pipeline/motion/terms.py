@@ -294,9 +294,14 @@ def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> fl
 
 def price(expression: sympy.Expr) -> float:
     """Return the nats of a right side's symbols; RARE more for a function, a root, a free or high power."""
-    powers = sum(not (p.exp.is_Integer and int(p.exp) <= HIGHEST) for p in expression.atoms(sympy.Pow))
-    functions = len(expression.atoms(sympy.Function))
-    return criterion.NODE_PRICE * (complexity(expression) + RARE * (powers + functions))
+    rare = len(expression.atoms(sympy.Function)) + sum(map(_rare, expression.atoms(sympy.Pow)))
+    return criterion.NODE_PRICE * (complexity(expression) + RARE * rare)
+
+
+def _rare(power: sympy.Pow) -> bool:
+    """Tell whether a power is none of those in products of states or under a ratio's line."""
+    whole = power.exp.is_Integer and int(power.exp) <= HIGHEST
+    return not whole or (power.base.is_Symbol and bool(power.exp.is_negative))
 
 
 def measured(expression: sympy.Expr) -> int:
