@@ -33,7 +33,7 @@ def points(f: Function, count: int = 40) -> np.ndarray:
 def exact(f: Function, x: float, p: float, derivative: bool = False) -> float:
     e = f.expression
     with mpmath.workdps(40):
-        g = sympy.lambdify((library.X, library.P), e, "mpmath")
+        g = sympy.lambdify((library.X, library.EXPONENT), e, "mpmath")
         if derivative:
             return float(mpmath.re(mpmath.diff(lambda u: g(u, mpmath.mpf(p)), mpmath.mpf(x))))
         return float(mpmath.re(g(mpmath.mpf(x), mpmath.mpf(p))))
@@ -239,12 +239,12 @@ def test_files(tmp_path):
     sorted(
         p
         for p in library.resources.folder("library").glob("*.toml")
-        if p.name == library.PRESETS or p.name not in library.NOT_FUNCTIONS
+        if p.name == library.EXPONENTRESETS or p.name not in library.NOT_FUNCTIONS
     ),
     ids=lambda p: p.stem,
 )
 def test_shipped_files_pass_the_check(path):
-    if path.name != library.PRESETS:
+    if path.name != library.EXPONENTRESETS:
         assert library.check(path)
 
 

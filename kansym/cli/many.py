@@ -78,7 +78,7 @@ def search(
 ) -> int:  # fmt: skip
     """Run every search that was asked for and show each once, in order; return the exit status.
 
-    A file that cannot be used is told in a line, and the others go on.
+    A file that cannot be used is reported in a line, and the others go on.
     """
     from kansym.base import cluster
     from kansym.base.errors import InputError

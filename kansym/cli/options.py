@@ -102,7 +102,7 @@ def noise_options(command: Any) -> Any:
                 show_default=True,
                 metavar="KIND",
                 shell_complete=noise_kinds,
-                help="How noise grows with the target: auto (told from rows), additive, relative, poisson.",
+                help="How noise grows with the target: auto (as the rows show), additive, relative, poisson.",
             ),
             click.option(
                 "--loss",

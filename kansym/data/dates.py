@@ -49,7 +49,7 @@ class Times:
 def read(column: pd.Series, first: str | None = None) -> Times | None:
     """Return a column's dates as days since `first` (by default its earliest date); None where it has none.
 
-    Day and month of 01/02/2023 are told apart by the whole column: a number above 12 is a day; where none is,
+    Which of 01/02/2023 is the day, the whole column decides: a number above 12 is a day; where none is,
     dates that step evenly one way decide, and month first is assumed, and said, where nothing does.
     """
     import pandas as pd

@@ -1,7 +1,7 @@
 """Tables larger than memory: Parquet files read in batches, and a sample of their rows drawn in one pass.
 
 A law is searched on the sample; what is then asked of all rows goes through `Reading.parts`, as often as it
-is asked. Not here: what a column means, which is told from the sample as for any table.
+is asked. Not here: what a column means, which the sample shows, as for any table.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def symbolic_value(curve: Symbolic, argument: sympy.Expr) -> sympy.Expr:
     inner = number(curve.a) * argument + number(curve.b)
     f = curve.function.expression.xreplace({library.X: inner})
     if curve.p is not None:
-        f = f.xreplace({library.P: number(curve.p)})
+        f = f.xreplace({library.EXPONENT: number(curve.p)})
     return number(curve.c) * f + number(curve.d)
 
 
@@ -170,7 +170,7 @@ class _GraphBuilder:
 @cache
 def _shipped() -> dict[sympy.Expr, library.Function]:
     functions = library.Library.load("all").values()
-    return {f.expression: f for f in functions if library.P not in f.expression.free_symbols}
+    return {f.expression: f for f in functions if library.EXPONENT not in f.expression.free_symbols}
 
 
 def _function(form: sympy.Expr) -> library.Function:

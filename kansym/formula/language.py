@@ -1,4 +1,4 @@
-"""What a person lets a formula be written with: functions, powers, operators; told for any formula.
+"""What a person lets a formula be written with: functions, powers, operators; asked of any formula.
 
 `--only`, `--exclude` and PySR's lists of operators restrict everything that is shown, so one place says what
 they permit. A sum, difference, product and quotient are always permitted unless operators are listed.

@@ -24,7 +24,8 @@ from kansym.functions.compiler import compile_expression
 from kansym.functions.derivation import Interval, domain_and_poles, reflection, scales, shifts
 from kansym.functions.parsing import format_expression, parse_expression, symbols
 
-X, P = symbols(["x", "p"])
+X, EXPONENT = symbols(["x", "p"])
+"""The argument of every function, and the exponent of a family."""
 
 PRESETS, FAMILIES = "presets.toml", "families.toml"
 NOT_FUNCTIONS = (PRESETS, FAMILIES, "prior.toml")
@@ -44,7 +45,7 @@ class Function:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise InputError(f"A function's name is {self.name!r}; give it a text that is not empty.")
-        strange = self.expression.free_symbols - {X, P}
+        strange = self.expression.free_symbols - {X, EXPONENT}
         if strange:
             raise InputError(
                 f"Function {self.name!r} uses {', '.join(sorted(map(str, strange)))}; "
@@ -62,7 +63,7 @@ class Function:
     @cached_property
     def program(self) -> Bytecode:
         """Return the expression as a list of numbered operations."""
-        return compile_expression(self.expression, X, P)
+        return compile_expression(self.expression, X, EXPONENT)
 
     @cached_property
     def derivative(self) -> sympy.Expr:
@@ -77,11 +78,11 @@ class Function:
     @cached_property
     def has_exponent(self) -> bool:
         """Tell whether this is a family with a free exponent p."""
-        return P in self.expression.free_symbols
+        return EXPONENT in self.expression.free_symbols
 
     @cached_property
     def _domain_and_poles(self) -> tuple[tuple[Interval, ...], tuple[float, ...]]:
-        return domain_and_poles(self.expression, X, P)
+        return domain_and_poles(self.expression, X, EXPONENT)
 
     @property
     def domain(self) -> tuple[Interval, ...]:
@@ -256,7 +257,7 @@ class Library(Mapping[str, Function]):
             if isinstance(expression, str)
             else sympy.sympify(expression)
         )
-        form = form.xreplace({s: t for s in form.free_symbols for t in (X, P) if s.name == t.name})
+        form = form.xreplace({s: t for s in form.free_symbols for t in (X, EXPONENT) if s.name == t.name})
         size = complexity if complexity is not None else sum(1 for _ in sympy.preorder_traversal(form))
         new = Function(name, form, size).checked()
         if name in self:

@@ -1,4 +1,4 @@
-"""Noise that is correlated from row to row, told from structure that a formula could hold."""
+"""Noise that is correlated from row to row, as distinct from structure that a formula could hold."""
 
 from __future__ import annotations
 

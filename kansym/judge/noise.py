@@ -67,7 +67,7 @@ further."""
 
 TOLD = 0.7
 """Rank correlation between the target and what the trend predicts without the row, below which the kinds of
-noise are not told apart: how noise grows with a value that is not known cannot be seen."""
+noise are not distinguished: how noise grows with a value that is not known cannot be seen."""
 
 MOST_SHARE = 1.0
 """Noise beyond this part of the middle value is no noise that grows with the value, but a trend that misses

@@ -1,4 +1,4 @@
-"""Rows that are off by far more than the noise: told from the residuals, whatever they were measured from.
+"""Rows that are off by far more than the noise: seen in the residuals, whatever they were measured from.
 
 A row is an outlier when it stands alone: a sharp peak or a jump moves its neighbours too, a slip of the pen
 does not.

@@ -159,7 +159,7 @@ def search(
 
 
 def _answer_guesses(archive: Archive, texts: Sequence[str], dataset: Dataset) -> None:
-    """Fit and judge a person's own formulas; those that are defined nowhere are told in the history."""
+    """Fit and judge a person's own formulas; those that are defined nowhere are noted in the history."""
     for guess in [Guess.parse(text, dataset.names) for text in texts]:
         with shielded(), np.errstate(all="ignore"):
             law = guess.judged(archive.trial.free, dataset)
@@ -194,7 +194,7 @@ def _begun(surveyed: Survey, library: Library, language: Language, options: Opti
     """Return an archive with a person's guesses only; Huber's loss bends where the rows' own noise says."""
     penalty = Loss.of(options.loss).bent(surveyed.usual_error)
     rows = surveyed.dataset
-    penalty.values(rows.y, rows.y)  # a person's function that cannot be used is told at once
+    penalty.values(rows.y, rows.y)  # a person's function that cannot be used is refused at once
     trial = Trial.of(rows, library, options.seed, options.unit_constants, penalty)
     trial = replace(trial, language=language, rounding=options.rounding)
     levels = sum(map(len, rows.categories.values()))

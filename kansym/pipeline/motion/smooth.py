@@ -76,7 +76,7 @@ def smooth(t: np.ndarray, x: np.ndarray, rough: bool = False) -> Smooth:
     level = np.abs(even.value(t))
     floor = 0.05 * float(np.sqrt(np.mean(level**2)))
     if floor == 0 or level.min() > 0.7 * level.max():
-        return even  # the two kinds cannot be told apart
+        return even  # the two kinds cannot be distinguished
     size = np.maximum(level, floor)
     grown = _fit(t, x, 1 / size**2)
     residual = x - even.value(t)

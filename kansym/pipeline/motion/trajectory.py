@@ -12,7 +12,7 @@ from kansym.base.errors import InputError, counted
 from kansym.data.repair import squarable
 
 FEWEST_ROWS = 8
-"""Rows of a run below which no smooth curve and its slope can be told from chance."""
+"""Rows of a run below which no smooth curve and its slope can be distinguished from chance."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,7 @@ MOST_CROSSED = 24
 """Levels of several categories crossed that may have constants of their own."""
 
 MOST_GROUPS = 4
-"""Groups into which the levels of a category are put where they are not all told apart."""
+"""Groups into which the levels of a category are put where not every level has constants of its own."""
 
 MOST_FREE = 4
 """Constants that are freed one after the other; a law with more is rarely one law."""

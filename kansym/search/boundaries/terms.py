@@ -88,7 +88,7 @@ def pool(
 @cache
 def _code(name: str) -> Bytecode:
     """Return a factor's values and slope, compiled."""
-    return compile_expression(FACTORS[name](library.X), library.X, library.P)
+    return compile_expression(FACTORS[name](library.X), library.X, library.EXPONENT)
 
 
 def _factors(

@@ -13,7 +13,7 @@ from kansym.search.enumeration.pool import Pool
 from kansym.search.enumeration.transforms import Target
 
 LOOKS = 1_000_000
-"""Entries compared in one pass at most: where keys crowd together, nothing can be told apart anyway."""
+"""Entries compared in one pass at most: where keys crowd together, nothing can be distinguished anyway."""
 
 MOST = 400
 """Joins of one kind that are kept for one target."""

@@ -8,7 +8,7 @@ the simpler one. This room makes values and formulas; `enumeration` compares the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,18 @@ from kansym.functions.library import Function
 PROBES = 4
 """Rows that decide whether two value vectors are the same one."""
 
-ADD, SUB, RSUB, MUL, DIV, RDIV = range(6)
 OPERATIONS = 6
+"""Operations on two entries a, b: a + b, a - b, b - a, a*b, a/b, b/a, in this order."""
+
+ADD, SUB, RSUB, MUL, DIV = range(OPERATIONS - 1)
+_FORMULAS: tuple[Callable[[sympy.Expr, sympy.Expr], sympy.Expr], ...] = (
+    lambda a, b: a + b,
+    lambda a, b: a - b,
+    lambda a, b: b - a,
+    lambda a, b: a * b,
+    lambda a, b: a / b,
+    lambda a, b: b / a,
+)
 
 BIG = 1e9
 """Entries that exceed this on any row, or stay below its inverse on all, are dropped."""
@@ -40,15 +50,15 @@ def _mix(h: np.uint64, v: float) -> np.uint64:
 
 @njit
 def _operate(op: int, a: float, b: float) -> float:
-    if op == 0:
+    if op == ADD:
         return a + b
-    if op == 1:
+    if op == SUB:
         return a - b
-    if op == 2:
+    if op == RSUB:
         return b - a
-    if op == 3:
+    if op == MUL:
         return a * b
-    if op == 4:
+    if op == DIV:
         return a / b if b != 0.0 else np.nan
     return b / a if a != 0.0 else np.nan
 
@@ -119,7 +129,6 @@ def _insert_pairs(
     a1: int,
     b0: int,
     b1: int,
-    allowed: np.ndarray,
     V: np.ndarray,
     top: np.ndarray,
     table: np.ndarray,
@@ -132,8 +141,8 @@ def _insert_pairs(
     v = np.empty(r)
     for i in range(a0, a1):
         for j in range(b0 if b0 != a0 else i, b1):
-            for op in range(6):
-                if not allowed[op] or (i == j and op != 0):
+            for op in range(OPERATIONS):
+                if i == j and op != ADD:
                     continue
                 if count >= capacity or tries <= 0:
                     return count, tries
@@ -149,7 +158,7 @@ def _insert_pairs(
                     continue
                 for k in range(PROBES, r):
                     v[k] = _operate(op, V[i, k], V[j, k])
-                scale = max(top[i], top[j]) if op < 3 else 0.0
+                scale = max(top[i], top[j]) if op < MUL else 0.0
                 new = _insert(v, scale, V, top, table, count)
                 if new > count:
                     how[count, 0], how[count, 1], how[count, 2] = op, i, j
@@ -199,8 +208,7 @@ class Pool:
             inner = self.expression(a)
             f = self.unary[op - OPERATIONS].expression
             return f.xreplace(dict.fromkeys(f.free_symbols, inner))
-        left, right = self.expression(a), self.expression(b)
-        return (left + right, left - right, right - left, left * right, left / right, right / left)[op]
+        return _FORMULAS[op](self.expression(a), self.expression(b))
 
 
 def build(
@@ -209,7 +217,6 @@ def build(
     unary: Sequence[Function],
     capacity: int,
     constants: Sequence[tuple[sympy.Expr, float]],
-    operations: Sequence[int] = range(OPERATIONS),
 ) -> Pool:
     """Return the pool of all expressions over the rows X (r, d), the simplest first, up to a capacity."""
     r = len(X)
@@ -217,7 +224,6 @@ def build(
     top = np.zeros(capacity)
     how = np.full((capacity, 3), -1, np.int32)
     table = np.zeros(4 * capacity + 64, np.uint64)
-    allowed = np.array([op in operations for op in range(OPERATIONS)])
     leaves = [*columns, *(e for e, _ in constants)]
     count = 0
     kept: list[sympy.Expr] = []
@@ -248,7 +254,7 @@ def build(
             if right < left:
                 break
             bounds = starts[left - 1], starts[left], starts[right - 1], starts[right]
-            count, tries = _insert_pairs(*bounds, allowed, V, top, table, how, count, capacity, tries)
+            count, tries = _insert_pairs(*bounds, V, top, table, how, count, capacity, tries)
         if count == starts[-1]:
             break
         starts.append(count)

@@ -69,12 +69,12 @@ class Models:
         every: list[tuple[float, Problem]] = []
         for _ in range(depth):
             grown = []
-            for before, p in beam:
-                if p.width < 2:
+            for before, problem in beam:
+                if problem.width < 2:
                     continue
-                rough = exponents if p is root else self.slopes(p)
-                for m in merging.telling(merging.merges(p, rough))[:24]:
-                    q = p.merge(m.i, m.j, m.operation)
+                rough = exponents if problem is root else self.slopes(problem)
+                for m in merging.telling(merging.merges(problem, rough))[:24]:
+                    q = problem.merge(m.i, m.j, m.operation)
                     left = merging.loss(q)
                     if left < 1.5 * before:
                         grown.append((left, q))
@@ -87,52 +87,54 @@ class Models:
             every += beam
             if not beam:
                 break
-        return [p for _, p in sorted(every, key=lambda t: np.log10(t[0] + 1e-14))]
+        return [problem for _, problem in sorted(every, key=lambda t: np.log10(t[0] + 1e-14))]
 
-    def slopes(self, p: Problem) -> np.ndarray:
+    def slopes(self, problem: Problem) -> np.ndarray:
         """Return the exponents of the best pure power law, 0 for columns that change sign."""
-        rows = p.fit[:FIT_ROWS]
-        logs = p.one_signed()
+        rows = problem.fit[:FIT_ROWS]
+        logs = problem.one_signed()
         if not np.any(logs):
-            return np.zeros(p.width)
-        L = _logs(p.Z[rows][:, logs])
-        fit = ridge.View(L, L, *p.scaled(rows), None).solve(_log_slopes(L, p.y[rows]), np.zeros(0), 0, 30)
-        out = np.zeros(p.width)
+            return np.zeros(problem.width)
+        L = _logs(problem.Z[rows][:, logs])
+        fit = ridge.View(L, L, *problem.scaled(rows), None).solve(
+            _log_slopes(L, problem.y[rows]), np.zeros(0), 0, 30
+        )
+        out = np.zeros(problem.width)
         out[logs] = np.clip(fit.p, -8, 8)
         return out
 
-    def single(self, p: Problem, family: str) -> list[Fit]:
+    def single(self, problem: Problem, family: str) -> list[Fit]:
         """Fit y = m·f(h), h a monomial ("log") or a weighted sum of columns or of their squares."""
         return [
             Fit(
-                form.share * p.unit,
+                form.share * problem.unit,
                 form.price,
                 f"ridge {family}",
-                p,
-                partial(naming.single, p, form),
-                partial(naming.single, p, form, self.laws) if any(form.q) else None,
+                problem,
+                partial(naming.single, problem, form),
+                partial(naming.single, problem, form, self.laws) if any(form.q) else None,
             )
-            for form in self.forms(p, family)
+            for form in self.forms(problem, family)
         ]
 
-    def forms(self, p: Problem, family: str) -> list[Form]:
+    def forms(self, problem: Problem, family: str) -> list[Form]:
         """Return rounded exponent vectors of good ridge fits, best first."""
-        logs = p.one_signed()
-        units = np.ones(p.width)
+        logs = problem.one_signed()
+        units = np.ones(problem.width)
         if family != "log":
-            units = np.mean(p.Z[p.fit[:FIT_ROWS]] ** 2, 0) ** (0.5 if family == "linear" else 1.0)
+            units = np.mean(problem.Z[problem.fit[:FIT_ROWS]] ** 2, 0) ** (0.5 if family == "linear" else 1.0)
 
         def view(rows: np.ndarray) -> ridge.View:
-            Z = p.Z[rows]
+            Z = problem.Z[rows]
             L, sign = _logs(Z[:, logs]), None
             if family != "log":
                 S = (Z if family == "linear" else Z * Z) / units
             else:
                 S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
                 sign = None if logs.all() else np.prod(np.sign(Z[:, ~logs]), axis=1)
-            return ridge.View(L, S, *p.scaled(rows), sign)
+            return ridge.View(L, S, *problem.scaled(rows), sign)
 
-        some = view(p.fit[:FIT_ROWS])
+        some = view(problem.fit[:FIT_ROWS])
         n = len(some.y)
         degree = min(8, max(1, n // 4))
         rough = _log_slopes(some.L, some.y)
@@ -156,16 +158,16 @@ class Models:
                 flat = some.y * np.exp(-some.L @ rough)
                 waves = [some.solve(rough, q, 24, 30) for q in ridge.telling(some.S, flat)]
                 judged += [(naming.corrected(f.share, 24, n), f) for f in waves]
-            if len(p.fit) > FIT_ROWS and min(share for share, _ in judged) > SHARP:
+            if len(problem.fit) > FIT_ROWS and min(share for share, _ in judged) > SHARP:
                 # noise blurs exponents: the nearest ones are fitted again on every row
-                every = view(p.fit)
+                every = view(problem.fit)
                 again = [every.solve(f.p, f.q, degree, 20) for f in near]
-                if family != "log" and p.width <= MOST_PARTED:
+                if family != "log" and problem.width <= MOST_PARTED:
                     again += ridge.parted(every, logs, degree)
-                judged += [(naming.corrected(f.share, degree, len(p.fit)), f) for f in again]
+                judged += [(naming.corrected(f.share, degree, len(problem.fit)), f) for f in again]
             fits = [f for _, f in sorted(judged, key=lambda j: j[0])]
         many = 8 if fits and fits[0].share > 1e-6 else 4
-        return naming.forms(p, family, logs, some.S, units, fits[:many], degree)
+        return naming.forms(problem, family, logs, some.S, units, fits[:many], degree)
 
     def directions(self, S: np.ndarray, family: str, free: np.ndarray) -> Iterator[np.ndarray]:
         """Yield starting directions of h: none, single columns, pairs, and random ones."""
@@ -189,56 +191,56 @@ class Models:
             q = np.asarray(self.rng.normal(size=d))
             yield q / np.linalg.norm(q)
 
-    def powers(self, p: Problem) -> list[Fit]:
+    def powers(self, problem: Problem) -> list[Fit]:
         """Fit sums of two to four power laws."""
-        return self.shared(p, (2, 3, 4), [None], "powers", 6)
+        return self.shared(problem, (2, 3, 4), [None], "powers", 6)
 
-    def several(self, p: Problem, count: int) -> list[Fit]:
+    def several(self, problem: Problem, count: int) -> list[Fit]:
         """Fit y = sum of m_k·f_k(h) over arguments h of one or two columns."""
-        return self.shared(p, (count,), list(_arguments(p)), f"{count} terms", 3)
+        return self.shared(problem, (count,), list(_arguments(problem)), f"{count} terms", 3)
 
-    def sums(self, p: Problem) -> list[Fit]:
+    def sums(self, problem: Problem) -> list[Fit]:
         """Fit sums of a few products of plain curves, chosen from a dictionary."""
         return [
             Fit(
-                naming.corrected(found.share, len(found.terms), len(p.fit)) * p.unit,
+                naming.corrected(found.share, len(found.terms), len(problem.fit)) * problem.unit,
                 found.price,
                 "sum of products",
-                p,
+                problem,
                 found.proposals,
             )
-            for found in sums.fit(p, p.fit)
+            for found in sums.fit(problem, problem.fit)
         ]
 
     def shared(
-        self, p: Problem, counts: tuple[int, ...], arguments: list, source: str, tries: int
+        self, problem: Problem, counts: tuple[int, ...], arguments: list, source: str, tries: int
     ) -> list[Fit]:
         """Fit sums of terms for each argument; return the best fits."""
-        rows = p.fit[:FIT_ROWS]
-        y, w = p.scaled(rows)
+        rows = problem.fit[:FIT_ROWS]
+        y, w = problem.scaled(rows)
         out = []
         for count in counts:
-            fits = self.attempts(p, count, arguments, tries)
+            fits = self.attempts(problem, count, arguments, tries)
             if fits and fits[0].share > 1e-6 and arguments != [None] and len(y) > 200:
                 finer = []
                 for a in fits[:10]:
-                    _, B = naming.basis(p, a.argument, rows, 24 if count == 2 else 18)
-                    fit = terms.solve(_logs(p.Z[rows][:, a.use]), B, y, w, a.fit.P, 30, 1e-13)
+                    _, B = naming.basis(problem, a.argument, rows, 24 if count == 2 else 18)
+                    fit = terms.solve(_logs(problem.Z[rows][:, a.use]), B, y, w, a.fit.P, 30, 1e-13)
                     finer.append(replace(a, fit=fit))
                 fits = sorted(fits + finer, key=lambda a: a.share)
             for a in fits[:3]:
-                share = _everywhere(p, a.argument, a.use, a.fit) * p.unit
-                named = partial(naming.several, p, a.argument, a.use, a.fit)
-                out.append(Fit(share, 3.0 * count, source, p, named))
+                share = _everywhere(problem, a.argument, a.use, a.fit) * problem.unit
+                named = partial(naming.several, problem, a.argument, a.use, a.fit)
+                out.append(Fit(share, 3.0 * count, source, problem, named))
             if fits and fits[0].share < 1e-9:
                 break
         return out
 
-    def attempts(self, p: Problem, count: int, arguments: list, tries: int) -> list[_Attempt]:
+    def attempts(self, problem: Problem, count: int, arguments: list, tries: int) -> list[_Attempt]:
         """Return fits of `count` terms from several starts for each argument, the best first."""
-        rows = p.fit[:FIT_ROWS]
-        y, w = p.scaled(rows)
-        logs = p.one_signed()
+        rows = problem.fit[:FIT_ROWS]
+        y, w = problem.scaled(rows)
+        logs = problem.one_signed()
         fits: list[_Attempt] = []
 
         def attempt(argument: Any, use: np.ndarray, L: np.ndarray, B: np.ndarray, rough: np.ndarray) -> None:
@@ -251,11 +253,11 @@ class Models:
             fits.sort(key=lambda a: a.share)
 
         for argument in arguments:
-            columns, B = naming.basis(p, argument, rows, 8)
+            columns, B = naming.basis(problem, argument, rows, 8)
             use = np.array([i for i in np.flatnonzero(logs) if i not in columns], int)
             if len(use) == 0 or count * (B.shape[1] + len(use)) > len(y) // 2:
                 continue
-            L = _logs(p.Z[rows][:, use])
+            L = _logs(problem.Z[rows][:, use])
             rough = _log_slopes(L, y)
             for _ in range(tries):
                 attempt(argument, use, L, B, rough)
@@ -268,8 +270,8 @@ class Models:
         for a in fits:
             nearest.setdefault(a.argument, a.use)
         for argument, use in list(nearest.items())[:12]:
-            _, B = naming.basis(p, argument, rows, 8)
-            L = _logs(p.Z[rows][:, use])
+            _, B = naming.basis(problem, argument, rows, 8)
+            L = _logs(problem.Z[rows][:, use])
             for _ in range(2 * tries):
                 if fits[0].share < 1e-9 or self.budget.exhausted:
                     break
@@ -291,20 +293,20 @@ class _Attempt:
         return self.fit.share
 
 
-def _everywhere(p: Problem, argument: Any, use: np.ndarray, fit: terms.Terms) -> float:
+def _everywhere(problem: Problem, argument: Any, use: np.ndarray, fit: terms.Terms) -> float:
     """Return the share that exponents found on some rows leave of all that are fitted.
 
     All fits are ranked on the same rows: the noise of one sample differs from another's by more than fits do.
     """
-    rows = p.fit
-    _, B = naming.basis(p, argument, rows, fit.C.shape[1] - 1)
-    again = terms.project(_logs(p.Z[rows][:, use]), B, *p.scaled(rows), fit.P)
+    rows = problem.fit
+    _, B = naming.basis(problem, argument, rows, fit.C.shape[1] - 1)
+    again = terms.project(_logs(problem.Z[rows][:, use]), B, *problem.scaled(rows), fit.P)
     return naming.corrected(again.share, fit.C.size + fit.P.size, len(rows))
 
 
-def _arguments(p: Problem) -> Iterator[tuple[str, int, int]]:
-    d = p.width
-    logs = p.one_signed()
+def _arguments(problem: Problem) -> Iterator[tuple[str, int, int]]:
+    d = problem.width
+    logs = problem.one_signed()
     for i in range(d):
         yield "x", i, i
     for i, j in itertools.combinations(range(d), 2):
