@@ -239,12 +239,12 @@ def test_files(tmp_path):
     sorted(
         p
         for p in library.resources.folder("library").glob("*.toml")
-        if p.name == library.EXPONENTRESETS or p.name not in library.NOT_FUNCTIONS
+        if p.name == library.PRESETS or p.name not in library.NOT_FUNCTIONS
     ),
     ids=lambda p: p.stem,
 )
 def test_shipped_files_pass_the_check(path):
-    if path.name != library.EXPONENTRESETS:
+    if path.name != library.PRESETS:
         assert library.check(path)
 
 
