@@ -44,7 +44,7 @@ A longer one may be an approximation that a shorter law replaces: three peaks fo
 GAIN = 1.0
 """Nats by which a formula must be shorter than the best so far to be worth going on for."""
 
-PATIENCE, PATIENCE_A_PAIR = 50.0, 1e-3
+PATIENCE, PATIENCE_A_PAIR = 40.0, 1e-3
 """Units of work (see `base.budget`), and units for each pair of values in the table, after which a search
 that found nothing better ends. Few rows of noise tell only few formulas apart: of small tables with a known
 curve, none was found later, while a thousand rows of two columns are searched to the end."""
