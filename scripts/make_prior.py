@@ -84,28 +84,6 @@ def _merged(e: sympy.Expr) -> sympy.Expr:
     return e.func(*args)
 
 
-def handbook() -> dict[str, float]:
-    """Return how often forms stand in a handbook: whole laws, and what is seen of them where inputs are held.
-
-    Hooke's law has two inputs, but who hangs weights on one spring sees c*x. Each law counts once with all
-    its inputs, once with one of them (shared among them), and once with two; those held are measured
-    constants.
-    """
-    found: Counter[str] = Counter()
-    for law in formulas(HANDBOOK):
-        inputs = sorted(law.free_symbols, key=str)
-        found[structure(law)] += 1
-        for seen in (1, 2):
-            views = list(itertools.combinations(inputs, seen)) if seen < len(inputs) else []
-            for kept in views:
-                held = [s for s in inputs if s not in kept]
-                numbers = {s: sympy.Float(0.3171 + 0.2718 * k) for k, s in enumerate(held)}
-                view = law.xreplace(numbers)
-                if view.free_symbols == set(kept) and not view.has(sympy.I, sympy.nan, sympy.zoo):
-                    found[structure(view)] += 1 / len(views)
-    return dict(found)
-
-
 def held_out(all_of_them: list[sympy.Expr], shared: float, nested: float) -> np.ndarray:
     """Return the nats of each formula by the counts of the other folds."""
     order = np.random.default_rng(0).permutation(len(all_of_them))
@@ -141,7 +119,7 @@ def main() -> None:
     root = Place("root", "none")
     none = round(len(lists) * NO_LAW / (1 - NO_LAW))
     counts[root] = {**counts[root], "measured": counts[root].get("measured", 0) + none}
-    forms = handbook()
+    forms = Counter(structure(f) for f in formulas(HANDBOOK))
     prior = Prior(counts, shared, nested)
     lines = [
         "# How often people write a sign, by what stands above it and the function around it.",
@@ -154,12 +132,8 @@ def main() -> None:
         for place in sorted(p for p in prior.counts if p.parent == parent):
             row = sorted(prior.counts[place].items(), key=lambda pair: (-pair[1], pair[0]))
             lines.append(f"{place.inside} = {{" + ", ".join(f'"{s}" = {int(n)}' for s, n in row) + "}")
-    lines += [
-        "",
-        "# Whole forms of a handbook, also with all inputs but one or two held.",
-        "# x a column, c a measured constant; the columns.",
-    ]
-    lines += ["[known]", *(f'"{form}" = {count:g}' for form, count in sorted(forms.items()))]
+    lines += ["", "# Whole forms of a handbook: x a column, c a measured constant; the columns.", "[known]"]
+    lines += [f'"{form}" = {count}' for form, count in sorted(forms.items())]
     freed = [loose(f) for f in lists]
     for name, values in (
         ("numbers", Counter(q for f in freed for q in f.numbers)),
