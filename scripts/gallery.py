@@ -105,17 +105,19 @@ def save(figure: Any, path: Path) -> None:
     plt.close(figure)
 
 
-def found(case: dict[str, Any], effort: float) -> str:
+def found(case: dict[str, Any], seconds: float | None) -> str:
     """Search a case, draw its picture, and return what the command prints of the chosen law."""
     target = PLACE / f"{case['name']}.png"
     if "dynamics" in case:
         from click.testing import CliRunner
 
+        asked = [case["table"], "--time", case["dynamics"]]
+        asked += [] if seconds is None else ["--limit", str(seconds)]
         tracks(case["table"], case["dynamics"], target)
-        result = CliRunner().invoke(motion.dynamics, [case["table"], "--time", case["dynamics"], "--quiet"])
+        result = CliRunner().invoke(motion.dynamics, [*asked, "--quiet"])
         return result.stdout.split("\n\n", 1)[-1].strip()
     data = from_table(read_table(frame(case)))
-    run = discover(data, effort=effort)
+    run = discover(data, time_limit=seconds)
     picture(run, data, target)
     if case["name"] == "hubble":
         becoming(run, data, ROOT / "docs" / "pictures" / "law.png")
@@ -135,7 +137,7 @@ def main() -> None:
     """Search the cases that have no result yet, or those named, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="cases to search anew")
-    parser.add_argument("--effort", type=float, default=1.0)
+    parser.add_argument("--seconds", type=float, help="longest search of a case")
     kept = Path(tempfile.gettempdir()) / "kansym-gallery"
     parser.add_argument("--kept", type=Path, default=kept, help="where results are kept")
     arguments = parser.parse_args()
@@ -146,7 +148,7 @@ def main() -> None:
     for case in cases:
         file = arguments.kept / f"{case['name']}.txt"
         if not file.exists() or case["name"] in arguments.names:
-            file.write_text(found(case, arguments.effort), encoding="utf-8")
+            file.write_text(found(case, arguments.seconds), encoding="utf-8")
             click.echo(f"{case['name']}: {file.read_text(encoding='utf-8').splitlines()[0]}")
         sections.append(section(case, file.read_text(encoding="utf-8")))
     listed = "\n".join(f"- [{c['title']}](#{anchor(c)}): {c['field']}" for c in cases)

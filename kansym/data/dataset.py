@@ -58,6 +58,10 @@ class Dataset:
     source: str = "arrays"
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Return the columns and the number of rows on one line."""
+        return f"Dataset({self.target!r} from {repair.listed(self.names)}; {self.rows} rows of {self.source})"
+
     @property
     def rows(self) -> int:
         """Return n."""

@@ -24,6 +24,9 @@ from kansym.data.cells import Writing, numerals
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_SHOWN = 10
+"""Columns that are named where a table is printed."""
+
 _UNIT_ROWS = 50
 """Rows of a frame that are looked at to tell whether its first one holds units."""
 
@@ -87,6 +90,11 @@ class Table:
     notes: tuple[str, ...] = ()
     read: Mapping[str, np.ndarray] = field(default_factory=dict)
     unclear: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return the source, the columns and the number of rows on one line."""
+        more = ", ..." if len(self.names) > MOST_SHOWN else ""
+        return f"Table({self.source}: {self.rows} rows of {', '.join(self.names[:MOST_SHOWN])}{more})"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ the exact value beside it: one Gauss–Newton step from the finished formula, al
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ from kansym.formula.program import Program
 DETERMINED = 1e-7
 """Smallest singular value, as a share of the largest, at which freed numbers count as determined."""
 
+
+LONGEST_NAME = 60
+"""Signs of a formula in a constant's name; the rest is cut."""
 
 CONTRADICTED = 2.5
 """Standard errors from which an exact exponent is taken for a measured one: loses one true one in eighty."""
@@ -38,7 +42,8 @@ class Freed:
     def of(expression: sympy.Expr) -> Freed:
         """Return a formula with its numbers freed."""
         freed = Freed([], [], [])
-        freed.template = freed.visit(expression)
+        freed.template = freed.visit(expression, top=True)
+        freed.roles = distinct(freed.roles)
         return freed
 
     @property
@@ -70,8 +75,8 @@ class Freed:
         self.roles.append(role)
         return symbol
 
-    def visit(self, e: sympy.Expr) -> sympy.Expr:
-        """Return a part of the formula with its numbers freed."""
+    def visit(self, e: sympy.Expr, top: bool = False) -> sympy.Expr:
+        """Return a part of the formula, or its `top`, with its numbers freed."""
         if not e.args:
             return e
         if not e.free_symbols:
@@ -79,7 +84,8 @@ class Freed:
         if e.is_Add:
             constant, rest = e.as_independent(*e.free_symbols, as_Add=True)
             terms = [self.visit(t) for t in sympy.Add.make_args(rest)]
-            return sympy.Add(*([self.new(constant, "term")] if constant != 0 else []), *terms)
+            role = "term" if top else f"term beside {_short(rest)}"
+            return sympy.Add(*([self.new(constant, role)] if constant != 0 else []), *terms)
         if e.is_Mul:
             factor, rest = e.as_independent(*e.free_symbols, as_Add=False)
             parts = [self.visit(f) for f in sympy.Mul.make_args(rest)]
@@ -94,7 +100,21 @@ class Freed:
 
 def _short(e: sympy.Expr) -> str:
     text = expressions.text(e, 3)
-    return text if len(text) <= 32 else text[:29] + "..."
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 3] + "..."
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return names of which no two are alike: the second of two is numbered.
+
+    >>> distinct(["term", "factor of x", "term"])
+    ['term', 'factor of x', 'term (2)']
+    """
+    seen: Counter[str] = Counter()
+    out = []
+    for name in names:
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return out
 
 
 def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:

@@ -48,6 +48,18 @@ class AffineFit:
         """Return the fit as a curve for a graph's edge."""
         return Symbolic(self.function, self.a, self.b, self.c, self.d, self.p)
 
+    @property
+    def text(self) -> str:
+        """Return the fit on one line: the form, and its parameters with their standard errors."""
+        letters = [n for n in ("a", "b", "c", "d", "p") if getattr(self, n) is not None]
+        told = {n: f" ± {self.errors[n]:.2g}" if self.errors.get(n, 0) > 0 else "" for n in letters}
+        values = ", ".join(f"{n}={getattr(self, n):.6g}{told[n]}" for n in letters)
+        return f"c*{self.function.name}(a*x + b) + d, {values}, r2={self.r2:.6g}"
+
+    def __repr__(self) -> str:
+        """Return the fit without its covariance."""
+        return f"AffineFit({self.text})"
+
     def __call__(self, x: Any) -> np.ndarray:
         """Return c·f(a·x + b) + d."""
         return self.c * self.function(self.a * np.asarray(x, float) + self.b, self.p) + self.d

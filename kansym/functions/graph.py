@@ -35,6 +35,13 @@ class Spline:
     base: str | None = None
     base_weight: float = 0.0
 
+    def __repr__(self) -> str:
+        """Return the number of coefficients and the grid's ends on one line."""
+        low, high = self.interval
+        return (
+            f"Spline({len(self.coefficients)} coefficients of order {self.order} on {low:.6g} to {high:.6g})"
+        )
+
     @property
     def interval(self) -> tuple[float, float]:
         """Return the first and last point of the grid."""

@@ -47,6 +47,10 @@ class Match(AffineFit):
         """Return a fit with its score."""
         return Match(**{f.name: getattr(fit, f.name) for f in fields(AffineFit)}, score=score)
 
+    def __repr__(self) -> str:
+        """Return the fit and its score on one line."""
+        return f"Match({self.text}, score={self.score:.4g})"
+
 
 def match(
     x: Any,

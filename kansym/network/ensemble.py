@@ -53,6 +53,9 @@ class Ensemble:
         self.stop_reason = ""
         self._fresh = True
 
+    def __repr__(self) -> str:
+        return f"Ensemble({len(self)} members like {self.like!r})"
+
     def __len__(self) -> int:
         return len(self.seeds)
 

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
 from kansym.base.errors import InputError
+from kansym.formula.expression import text
 from kansym.functions.parsing import symbols
 from kansym.search.rational import monomials as rational
 from kansym.search.rational.chooser import FLOOR, Chooser, Powers, max_degrees
@@ -34,6 +35,10 @@ class FrontRow:
     error: float
     numerator: dict[Powers, float]
     denominator: dict[Powers, float]
+
+
+LONGEST_SHOWN = 200
+"""Signs of a ratio that are printed; `expression` has all."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,12 @@ class PadeFit:
     front: tuple[FrontRow, ...] = ()
     poles: tuple[tuple[float, ...], ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        """Return the ratio and its error, without the front."""
+        ratio = text(self.expression)
+        shown = ratio if len(ratio) <= LONGEST_SHOWN else ratio[: LONGEST_SHOWN - 3] + "..."
+        return f"PadeFit({shown}, {self.terms} terms, error={self.error:.3g})"
 
     @property
     def terms(self) -> int:
