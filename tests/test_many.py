@@ -145,3 +145,16 @@ def test_a_refused_task_does_not_end_the_others():
     assert bad.run is None and "nothing" in bad.problem and good.run is not None
     with pytest.raises(InputError, match="seeds"):
         many.tasks({}, QUICK, seeds=0)
+
+
+def test_numbers_are_read_as_a_person_says(tmp_path):
+    lines = [f"1.{100 + k};{2 * (1100 + k)}" for k in range(1, 30)]
+    (tmp_path / "t.csv").write_text("\n".join(["x;y", *lines]))
+    with pytest.raises(InputError, match="two ways"):
+        kansym.discover(tmp_path / "t.csv")
+    whole = kansym.discover(tmp_path / "t.csv", thousands=".", options=QUICK)
+    assert whole.best.equation == "2*x"
+    (run,) = kansym.discover_many({"t": tmp_path / "t.csv"}, decimal=".", options=QUICK).values()
+    assert run.best.equation == "2000*x"
+    with pytest.raises(InputError, match="Option 'tiem' is not known"):
+        kansym.discover_many({}, tiem=3)

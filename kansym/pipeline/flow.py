@@ -20,6 +20,7 @@ from kansym.base.losses import Loss
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
 from kansym.data.scan import Reading, Scan
+from kansym.data.table import read_table
 from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.judge.archive import Archive
@@ -67,30 +68,29 @@ def discover(
     target: str | None = None,
     weights: Any = None,
     category: Sequence[str] = (),
+    decimal: str | None = None,
+    thousands: str | None = None,
     checkpoint: Checkpoint | None = None,
     **settings: Any,
 ) -> Run:
     """Find the law in a table: a front of formulas from simplest to most accurate.
 
     `data` is X (n, d) with `y` (n,), or anything that `read_table` takes, or a Dataset alone; `category`
-    names columns of a table that are categories whatever they hold (text with few levels is one anyway).
+    names columns of a table that are categories whatever they hold (text with few levels is one anyway),
+    `decimal` and `thousands` say how its numbers are written, where their cells do not tell.
     `settings` are fields of :class:`Options`. With a `checkpoint` the search goes on from it and is kept in
     it. Ctrl-C ends the search and returns the best so far. Raises InputError for data or options that cannot
     be used.
     """
-    if settings:
-        unknown = set(settings) - set(Options.__dataclass_fields__)
-        if unknown:
-            raise InputError(f"Option {min(unknown)!r} is not known; see kansym.pipeline.flow.Options.")
-        options = replace(options or Options(), **settings)
-    options, large = options or Options(), None
+    options, large = Options.of(options, settings), None
     if isinstance(data, Dataset):
         dataset = data
     elif y is not None:
         dataset = from_arrays(data, y, names, weights, target=target)
     else:
-        large = Scan.of(data)
-        table = data if large is None else large.sample(options.seed)
+        large = Scan.of(data, decimal, thousands)
+        signs = {"decimal": decimal, "thousands": thousands}
+        table = read_table(data, **signs) if large is None else large.sample(options.seed)
         dataset = from_table(table, target=target, category=category)
     run = search(dataset, options, progress, checkpoint)
     if large is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +68,14 @@ class Options:
     loss: str | Callable[[np.ndarray, np.ndarray], np.ndarray] = "squared"
     kan: bool = True
     families: str = "default"
+
+    @staticmethod
+    def of(options: Options | None, settings: Mapping[str, Any]) -> Options:
+        """Return options with some fields set anew; raises InputError for a name that is no field."""
+        unknown = set(settings) - set(Options.__dataclass_fields__)
+        if unknown:
+            raise InputError(f"Option {min(unknown)!r} is not known; see kansym.pipeline.flow.Options.")
+        return replace(options or Options(), **settings)
 
     @property
     def limit(self) -> int:
