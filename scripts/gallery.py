@@ -157,7 +157,8 @@ def main() -> None:
         f"# Gallery: laws in real tables\n\n{len(cases)} tables from {fields} fields, as measured. Every "
         "output and picture is from a real run (`python scripts/gallery.py`), and beside each stands what a "
         "careful reader should not believe.\n\nPoints are rows, the line is the law, the shade is where 95 % "
-        f"of new rows should lie.\n\n{listed}\n\n" + "\n".join(sections)
+        "of new rows should lie. In the files NIST's columns are x and y; here they have names.\n\n"
+        f"{listed}\n\n" + "\n".join(sections)
     )
     (PLACE / "index.md").write_text(page, encoding="utf-8")
 
