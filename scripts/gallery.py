@@ -137,6 +137,7 @@ def main() -> None:
     """Search the cases that have no result yet, or those named, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="cases to search anew")
+    parser.add_argument("--kept-only", action="store_true", help="search nothing")
     parser.add_argument("--seconds", type=float, help="longest search of a case")
     kept = Path(tempfile.gettempdir()) / "kansym-gallery"
     parser.add_argument("--kept", type=Path, default=kept, help="where results are kept")
@@ -144,17 +145,20 @@ def main() -> None:
     cases = tomllib.loads((ROOT / "scripts" / "gallery.toml").read_text(encoding="utf-8"))["case"]
     PLACE.mkdir(exist_ok=True)
     arguments.kept.mkdir(parents=True, exist_ok=True)
-    sections = []
+    sections, shown = [], []
     for case in cases:
         file = arguments.kept / f"{case['name']}.txt"
+        if arguments.kept_only and not file.exists():
+            continue
         if not file.exists() or case["name"] in arguments.names:
             file.write_text(found(case, arguments.seconds), encoding="utf-8")
             click.echo(f"{case['name']}: {file.read_text(encoding='utf-8').splitlines()[0]}")
+        shown.append(case)
         sections.append(section(case, file.read_text(encoding="utf-8")))
-    listed = "\n".join(f"- [{c['title']}](#{anchor(c)}): {c['field']}" for c in cases)
-    fields = len({c["field"] for c in cases})
+    listed = "\n".join(f"- [{c['title']}](#{anchor(c)}): {c['field']}" for c in shown)
+    fields = len({c["field"] for c in shown})
     page = (
-        f"# Gallery: laws in real tables\n\n{len(cases)} tables from {fields} fields, as measured. Every "
+        f"# Gallery: laws in real tables\n\n{len(shown)} tables from {fields} fields, as measured. Every "
         "output and picture is from a real run (`python scripts/gallery.py`), and beside each stands what a "
         "careful reader should not believe.\n\nPoints are rows, the line is the law, the shade is where 95 % "
         "of new rows should lie. In the files NIST's columns are x and y; here they have names.\n\n"
