@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,22 @@ def possible(stack: Sequence[Layer], setting: Any) -> bool:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Hold what one stage of a training is to do: steps between two updates of the grids, and who listens.
+
+    `keep` gets the parameters of the least held-out loss at every look.
+    """
+
+    steps: int
+    smoothness: float
+    damping: Any
+    setting: Any
+    deadline: float
+    note: Note
+    keep: Callable[[Tensor, np.ndarray], None]
+
+
 class Run:
     """Train the members of one ensemble on one set of rows; stages with equal shapes share their buffers."""
 
@@ -53,45 +70,25 @@ class Run:
         self.part = 0
         self._known: dict[Any, tuple[Step, Replay]] = {}
 
-    def minimise(
-        self,
-        stack: Sequence[Layer],
-        steps: int,
-        smoothness: float,
-        damping: Any,
-        setting: Any,
-        deadline: float,
-        note: Note,
-        keep: Callable[[Tensor, np.ndarray], None],
-    ) -> Trace:
-        """Return the best parameters after `steps` trials, as `levenberg.minimise` does.
+    def minimise(self, stack: Sequence[Layer], stage: Stage) -> Trace:
+        """Return the best parameters after a stage's trials, as `levenberg.minimise` does.
 
-        Where memory runs out, half as many rows pass at once and the steps begin again. `keep` gets the
-        parameters of the least held-out loss at every look.
+        Where memory runs out, half as many rows pass at once and the steps begin again.
         """
         with batchloss.recordable():
             while True:
                 try:
-                    return self._minimise(stack, steps, smoothness, damping, setting, deadline, note, keep)
+                    return self._minimise(stack, stage)
                 except torch.OutOfMemoryError:
                     self._known.clear()
                     if self.device.startswith("cuda"):
                         torch.cuda.empty_cache()
                     self.part = batchloss.smaller(self.part or len(self.data[0]), len(self.data[0]))
 
-    def _minimise(
-        self,
-        stack: Sequence[Layer],
-        steps: int,
-        smoothness: float,
-        damping: Any,
-        setting: Any,
-        deadline: float,
-        note: Note,
-        keep: Callable[[Tensor, np.ndarray], None],
-    ) -> Trace:
+    def _minimise(self, stack: Sequence[Layer], stage: Stage) -> Trace:
+        setting = stage.setting
         theta = torch.from_numpy(lay.pack(stack)).to(self.device, self.dtype)
-        step, replay = self._ready(stack, smoothness, theta, damping, setting)
+        step, replay = self._ready(stack, stage.smoothness, theta, stage.damping, setting)
         trace = Trace(_state(step))
         generator = torch.Generator().manual_seed(setting.seed)
         values = [step.value.to("cpu", copy=True).numpy()]
@@ -100,11 +97,11 @@ class Run:
         def heed(log: np.ndarray) -> None:
             """Take note of the steps since the last look."""
             if self.held is not None:
-                keep(step.best, step.best_held.to("cpu", copy=True).numpy())
+                stage.keep(step.best, step.best_held.to("cpu", copy=True).numpy())
             for loss, value, held in log:
                 trace.steps += 1
                 values.append(value)
-                if note(loss, value, None if self.held is None else held):
+                if stage.note(loss, value, None if self.held is None else held):
                     trace.reason = "early stop"
                 before = values[max(0, len(values) - STALE)]
                 flat = len(values) >= STALE and np.all(before - value <= setting.tolerance * np.abs(before))
@@ -113,13 +110,13 @@ class Run:
 
         try:
             taken = 0
-            while taken < steps and trace.reason == "steps":
-                if time.monotonic() > deadline:
+            while taken < stage.steps and trace.reason == "steps":
+                if time.monotonic() > stage.deadline:
                     trace.reason = "time limit"
                 elif bool((step.loss <= setting.target).all()):
                     trace.reason = "target"
                 else:
-                    number = min(batchstep.LOOK, steps - taken)
+                    number = min(batchstep.LOOK, stage.steps - taken)
                     for _ in range(number):
                         self._once(step, replay, generator)
                     heed(step.look()[late and not taken :])
