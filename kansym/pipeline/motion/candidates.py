@@ -131,6 +131,7 @@ def _fitted(
 
 
 def keep(found: dict[str, Candidate], formula: sympy.Expr, chi2: float, rows: int) -> None:
+    """Keep a formula among those found: the shortest description of each that agrees to three digits."""
     key = expressions.text(formula, 3)
     length = terms.length(formula, chi2, rows, terms.measured(formula))
     if key not in found or length < found[key].length:
