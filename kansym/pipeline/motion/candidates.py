@@ -30,8 +30,8 @@ FEW_CONSTANTS = 2
 BRIEF = 12
 """Symbols of a right side so short that nothing shorter need be looked for on clean rows."""
 
-SHORT = {False: 12.0, True: 22.0}
-"""Nats of a right side, misfit and all, to which nothing can add much. After sums of products come functions
+SHORT = {False: 14.0, True: 22.0}
+"""Nats of a right side to which nothing can add much. After sums of products come functions
 of two constants and four symbols, then those with a third constant inside and some eight symbols. A sum of
 eleven symbols stood for a ratio as short, which was then never looked for."""
 
@@ -55,6 +55,12 @@ class Candidate:
     def complexity(self) -> int:
         """Return the size of the formula."""
         return expressions.complexity(self.expression)
+
+    @property
+    def own(self) -> float:
+        """Return the nats of the formula itself: of its symbols and constants."""
+        constants = terms.measured(self.expression)
+        return terms.price(self.expression) + 0.5 * constants * math.log(self.rows)
 
 
 def look(
@@ -81,7 +87,7 @@ def look(
     for rich in (False, True):
         for formula, chi2 in terms.sums(moving, state, rich, terms.BEAM if broad else terms.SHOWN):
             keep(found, formula, chi2, rows)
-        if broad or (brief and rich) or settled(found.values(), SHORT[rich]):
+        if broad or (brief and rich) or settled(found.values(), SHORT[rich], moving.clean(state)):
             others = _best(found, broad)
             return [*known, *others] if broad else others
     _fitted(found, parametric.right_sides(moving, state), moving, state, rows)
@@ -107,13 +113,14 @@ def familiar(moving: Motion, state: int) -> list[sympy.Expr]:
     return sums
 
 
-def settled(candidates: Iterable[Candidate], nats: float) -> bool:
-    """Tell whether no other right side could be much shorter: of clean rows one leaves next to nothing."""
-    return any(
-        (explains(c.chi2, c.rows) and c.length <= nats)
-        or (c.complexity <= BRIEF and c.chi2 <= CLEAN * c.rows)
-        for c in candidates
-    )
+def settled(candidates: Iterable[Candidate], nats: float, clean: bool) -> bool:
+    """Tell whether no other right side could be much shorter than one that leaves no more than noise.
+
+    Of clean rows it must be brief and leave next to nothing.
+    """
+    if clean:
+        return any(c.complexity <= BRIEF and c.chi2 <= CLEAN * c.rows for c in candidates)
+    return any(explains(c.chi2, c.rows) and c.own <= nats for c in candidates)
 
 
 def explains(chi2: float, rows: int) -> bool:
