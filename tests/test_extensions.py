@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy
 
 from kansym.data.dataset import from_arrays
 from kansym.formula.program import Program
 from kansym.search.structure.problem import problem
-from kansym.search.tree import extensions, learned, suggestions
+from kansym.search.tree import extensions, learned, noisy, suggestions
 
 
 def posed(law, names, ranges, rows=500, noise=0.0, seed=0):
@@ -79,3 +80,16 @@ def test_slopes_of_networks_show_the_right_move():
 
 def test_few_rows_train_no_network():
     assert learned.smooth(posed(lambda a, b: a * b, "ab", [(1, 3)] * 2, rows=100)) is None
+
+
+def test_a_ratio_in_noise():
+    """The law's own function stands out among sixty."""
+    ranges = [(0, 0.3), (0.5, 3), (-3, 3)]
+    asked = posed(lambda c, a, t: c + (1 - c) / (1 + np.exp(-a * t)), "cat", ranges, noise=0.02)
+    first, *_ = sorted(noisy.fits(asked), key=lambda f: f.rank)
+    assert first.share < 1e-3 and first.name()[0].write().has(sympy.exp)
+
+
+def test_few_rows_and_many_columns_give_no_ratio_in_noise():
+    assert not noisy.fits(posed(lambda a, b: a / b, "ab", [(1, 3)] * 2, rows=60))
+    assert not noisy.fits(posed(lambda *x: np.sum(x, axis=0), "abcde", [(1, 3)] * 5))

@@ -42,6 +42,9 @@ SLOWEST, FASTEST, RATES = 0.25, 30.0, 40
 LEAST = ((2, 1), (3, 1))
 """Degrees that are looked at beside the largest ones: those come so near that nothing shows any more."""
 
+MANY = 4
+"""Columns above which a rate is looked for with the least degrees only."""
+
 FIRST_STEPS, PROMISING = 14, 30.0
 """Steps that must lower the sine by this factor, which falls to zero in a straight line, or it is left."""
 
@@ -70,12 +73,12 @@ class Extension:
 
 def with_one(problem: Problem) -> list[Fit]:
     """Return the ratio of polynomials that needs one function of the columns, if there is one."""
-    return _first(problem, ((e,) for e in _extensions(problem)))
+    return _first(problem, ((e,) for e in functions(problem)))
 
 
 def with_two(problem: Problem) -> list[Fit]:
     """Return the ratio of polynomials that needs two functions of the columns, if there is one."""
-    return _first(problem, itertools.combinations(_extensions(problem), 2))
+    return _first(problem, itertools.combinations(functions(problem), 2))
 
 
 def with_rate(problem: Problem) -> list[Fit]:
@@ -83,9 +86,9 @@ def with_rate(problem: Problem) -> list[Fit]:
     rows = _rows(problem)
     if rows is None:
         return []
-    for argument in _scaled(problem):
+    for argument in exponentials_of_any_rate(problem):
         for rate in _rates(problem, rows, argument):
-            made = _exponential(argument, rate)
+            made = exponential(argument, rate)
             if made is not None and (found := _confirmed(problem, rows, (made,), NEARLY)):
                 return found
     return []
@@ -202,7 +205,8 @@ def _vanishing(seen: Callable, columns: int, span: float, rows: int) -> Iterator
         return
     largest = [d for d in sizes if not any(e != d and e[0] >= d[0] and e[1] >= d[1] for e in sizes)]
     grid = np.log(np.geomspace(SLOWEST, FASTEST, RATES) / span)
-    for degree in dict.fromkeys((*(d for d in sizes if d in LEAST), *largest)):
+    least = tuple(d for d in sizes if d in LEAST)
+    for degree in dict.fromkeys((*least, *(largest if columns <= MANY else ()))):
         some = slice(_size(columns, degree) + SPARE)
 
         def sine(log_rate: float, degree: tuple = degree, some: slice = some) -> float:
@@ -232,7 +236,7 @@ def _shortest(rate: float, sine: Callable[[float], float]) -> float:
     return next((r for r in short if abs(r - rate) < ROUND * rate and sine(float(np.log(r))) < NULL), rate)
 
 
-def _exponential(argument: Extension, rate: float = 1.0) -> Extension | None:
+def exponential(argument: Extension, rate: float = 1.0) -> Extension | None:
     """Return exp(rate·argument); None where it spans too much or too little."""
     u, formula = rate * argument.values, argument.formula
     if not np.all(np.isfinite(u)) or not NARROWEST < np.ptp(u) < WIDEST:
@@ -248,12 +252,12 @@ def _exponential(argument: Extension, rate: float = 1.0) -> Extension | None:
     return Extension(np.exp(u - top), written * sympy.exp(-sympy.Float(top)))
 
 
-def _extensions(problem: Problem) -> list[Extension]:
+def functions(problem: Problem) -> list[Extension]:
     """Return exponentials, logarithms, sines and cosines of columns and of what two or three of them make."""
     if problem.width > MOST_COLUMNS:
         return []
     plain = _arguments(problem)
-    made = [_exponential(a) for a in (*plain, *_powers(problem))]
+    made = [exponential(a) for a in (*plain, *_powers(problem))]
     d = problem.width
     with np.errstate(all="ignore"):
         for a in plain[: d * (d + 1) // 2 + d * (d - 1)]:  # the sums are left out
@@ -297,7 +301,7 @@ def _powers(problem: Problem) -> list[Extension]:
 
 
 @np.errstate(all="ignore")
-def _scaled(problem: Problem) -> list[Extension]:
+def exponentials_of_any_rate(problem: Problem) -> list[Extension]:
     """Return arguments whose rate is unknown: columns, products, quotients, their squares and logarithms."""
     columns = list(zip(problem.Z.T, problem.formulas, strict=True))
     pairs = list(itertools.combinations(columns, 2))

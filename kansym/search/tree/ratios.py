@@ -70,7 +70,7 @@ def exact(problem: Problem, asked: list[tuple[int, int]] | None = None, within: 
         )
     if found is None or not _holds(chooser, found, within):
         return []
-    write = partial(_write, chooser, found, problem)
+    write = partial(written_out, chooser, found, problem)
     price = 3.0 * found.terms
     return [Fit(1e-24, price, "ratio", problem, lambda: [Proposal(1e-24, price, write)])]
 
@@ -87,7 +87,8 @@ def _holds(chooser: Chooser, found: Ratio, within: float) -> bool:
     return measured(chooser.sheet, found.support, found.p, found.q).loss <= within**2
 
 
-def _write(chooser: Chooser, found: Ratio, problem: Problem) -> sympy.Expr:
+def written_out(chooser: Chooser, found: Ratio, problem: Problem) -> sympy.Expr:
+    """Return a ratio's formula in a problem's columns."""
     formula = written(chooser, found, problem.formulas)
     # a coefficient of one is no constant: it would be fitted, and then rounded again
     ones = {f: sympy.Integer(round(float(f))) for f in formula.atoms(sympy.Float) if abs(abs(f) - 1) < ONE}

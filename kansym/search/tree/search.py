@@ -22,7 +22,7 @@ from kansym.search.structure import outers
 from kansym.search.structure.models import SHARP, Fit, Models
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import MOST_MATCHED, NAMED, Search
-from kansym.search.tree import evidence, extensions, learned, moves, parts, ratios, suggestions
+from kansym.search.tree import evidence, extensions, learned, moves, noisy, parts, ratios, suggestions
 
 DEAREST = 6.5
 """Items dearer than this are left to the thorough looks that come after the tree."""
@@ -35,6 +35,15 @@ WIDEST = 8
 
 CHILDREN = 4
 """Reduced problems of one problem that are asked about, those of the fewest columns first."""
+
+MUCH_BETTER = 0.3
+"""Share of what a polynomial leaves below which a ratio is named at once in spite of noise."""
+
+NOISE = 1e-7
+"""Share that a polynomial must leave before ratios are looked for that only come near."""
+
+VERY_POOR = 0.01
+"""Share that a polynomial leaves above which its slopes mislead: networks are asked before them."""
 
 POOR, MORE = 1e-4, 0.1
 """Share that a polynomial must leave before networks are trained, and of it, what they may leave."""
@@ -79,6 +88,7 @@ UNITS = {
     "match": 3.0,
     "learn": 1.2,
     "one_function": 0.2,
+    "in_noise": 1.5,
     "any_power": 0.2,
     "any_rate": 0.8,
     "two_functions": 0.8,
@@ -112,7 +122,8 @@ def propose(
     tree = Tree(search.models, search.root, deep)
     for step in tree.run():
         for fit in sorted(step, key=lambda f: f.rank):
-            if fit.share >= SHARP:
+            clear = fit.source == noisy.SOURCE and fit.share < MUCH_BETTER * tree.told
+            if fit.share >= SHARP and not (clear and fit is step[0]):
                 waiting.append(fit)
                 continue
             yield from search.name(fit, match=False)
@@ -120,7 +131,9 @@ def propose(
                 return
             if fit.match is not None and search.best > NAMED:
                 tree.push_match(fit)
-    for fit in sorted(waiting, key=lambda f: f.rank)[: NOISY if deep and search.best > SHARP else 0]:
+    if not deep:  # curves are named later, by those who know more of noise; a ratio has its name already
+        waiting = [fit for fit in waiting if fit.source == noisy.SOURCE]
+    for fit in sorted(waiting, key=lambda f: f.rank)[: NOISY if search.best > SHARP else 0]:
         yield from search.name(fit)
         if search.done:
             return
@@ -159,6 +172,7 @@ class Tree:
         self.seen: set[tuple] = set()
         self.count = self.matches = 0
         self.node: Node | None = None
+        self.told = np.inf
         self.add(root, 0.0)
 
     def run(self) -> Iterator[list[Fit]]:
@@ -170,6 +184,7 @@ class Tree:
             self.models.budget.spend(units)
             left -= units
             self.node = item.node
+            self.told = item.node.left
             yield item.ask(item.node)
 
     def push_match(self, fit: Fit) -> None:
@@ -220,9 +235,10 @@ class Tree:
             self.push(2.0, self.handbook, node)
         else:
             if smooth:
-                self.push(0.3, self.reduce, node)
+                poor = node.left > VERY_POOR
+                self.push(1.1 if poor else 0.3, self.reduce, node)
                 if node.left > POOR:
-                    self.push(1.05, self.learn, node)
+                    self.push(0.95 if poor else 1.05, self.learn, node)
             self.push(0.9, self.sum_of_curves, node)
             self.push(1.0, self.linear, node)
             self.push(1.1, self.product_of_curves, node)
@@ -232,10 +248,12 @@ class Tree:
         self.push(0.4, self.logarithms, node)
         if problem.width <= extensions.MOST_COLUMNS:
             self.push(0.45, self.one_function, node)
-            self.push(0.9, self.any_power, node)
-            self.push(1.0, self.any_rate, node)
+            self.push(0.6, self.any_power, node)
+            if problem.width <= noisy.MOST_COLUMNS and node.left > NOISE:
+                self.push(1.2 if transforms else 0.6, self.in_noise, node)
+            self.push(0.8 + 0.2 * problem.width, self.any_rate, node)
             if problem.width <= WIDEST_FOR_TWO:
-                self.push(1.4, self.two_functions, node)
+                self.push(1.7, self.two_functions, node)
         if transforms < MOST_TRANSFORMS:
             self.push(0.5, self.transform, node)
 
@@ -265,6 +283,10 @@ class Tree:
     def one_function(self, node: Node) -> list[Fit]:
         """Answer with a ratio of polynomials in the columns and one function of some."""
         return extensions.with_one(node.problem)
+
+    def in_noise(self, node: Node) -> list[Fit]:
+        """Answer with the likeliest ratios in the columns and one function of some."""
+        return noisy.fits(node.problem)
 
     def two_functions(self, node: Node) -> list[Fit]:
         """Answer with a ratio of polynomials in the columns and two functions of some."""

@@ -285,9 +285,12 @@ def _shifted_unit(problem: Problem, i: int, j: int, k: float, r: float, c: float
 def _best_shift(made: Callable[[float], Problem | None], c: float, room: float) -> Problem | None:
     """Return the problem for the constant near c that loses least, the plainest among equals."""
 
+    first = made(c)
+    form = None if first is None else evidence.form(first)
+
     def left(constant: float) -> float:
         problem = made(constant)
-        return np.inf if problem is None else evidence.loss(problem)
+        return np.inf if problem is None else evidence.loss(problem, form)
 
     def cost(constant: float) -> float:
         return float(np.log10(min(left(constant), 1.0) + FLOOR**2))
