@@ -1,7 +1,8 @@
 """Fit tables larger than memory: time and memory from 10⁶ to 10⁸ rows of five columns.
 
-Makes a folder of Parquet files for each size, finds the law in it by `kansym discover`, and writes a table in
-Markdown. Run: python scripts/bench_beyond.py --rows 1e6,1e7,1e8 --folder /some/large/disk
+Makes a folder of Parquet files for each size and finds the law in it as `kansym discover` does, in a process
+of its own: one pass draws the sample, the search works on it, further passes fit the front to all rows.
+Prints a table in Markdown. Run: python scripts/bench_beyond.py --rows 1e6,1e7,1e8 --folder /some/disk
 """
 
 from __future__ import annotations
@@ -38,51 +39,71 @@ def make(rows: int, folder: Path) -> None:
         pq.write_table(pa.table(columns), folder / f"{number:04}.parquet", use_dictionary=False)
 
 
-def fit(folder: Path) -> dict[str, object]:
-    """Run the command in a process of its own; return its law and what it took."""
-    code = "from kansym.data import scan; scan.SCANNED = 1; from kansym.cli import main; main()"
-    with tempfile.TemporaryDirectory() as out:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        begun = time.monotonic()
-        command = [sys.executable, "-c", code, "discover", str(folder), "--quiet", "--out", out]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        wall = time.monotonic() - begun
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        document = json.loads((Path(out) / "result.json").read_text(encoding="utf-8"))
-    stopped = re.search(r"Stopped after ([\d.]+) s", done.stdout)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    notes = " ".join(document["data"]["notes"])
-    passes = re.search(r"in (\d+) passes", notes)
+def fit(folder: Path, effort: float) -> dict[str, object]:
+    """Find the law in a folder, each step timed; return plain data."""
+    from kansym.data import scan
+    from kansym.data.dataset import from_table
+    from kansym.pipeline.beyond import on_all_rows
+    from kansym.pipeline.flow import Options, search
+
+    scan.SCANNED = 1
+    clock = [(time.monotonic(), time.process_time())]
+
+    def lap() -> tuple[float, float]:
+        clock.append((time.monotonic(), time.process_time()))
+        return clock[-1][0] - clock[-2][0], clock[-1][1] - clock[-2][1]
+
+    large = scan.Scan.of(folder)
+    assert large is not None
+    table = large.sample()
+    drawn = lap()
+    dataset = from_table(table)
+    run = search(dataset, Options(effort=effort))
+    searched = lap()
+    run = on_all_rows(run, dataset, scan.Reading(large, dataset.target, dataset.made))
+    summed = lap()
+    passes = re.search(r"in (\d+) passes", " ".join(run.data["notes"]))
     return {
-        "law": document["equation"],
-        "wall": wall,
-        "search": float(stopped[1]) if stopped else float("nan"),
-        "cpu": cpu,
-        "memory": after.ru_maxrss / 1e6,  # the largest child so far: sizes are run by rising rows
+        "law": run.best.equation,
+        "laws": len(run.front),
+        "drawn": drawn,
+        "searched": searched,
+        "summed": summed,
         "passes": int(passes[1]) if passes else 0,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
     }
 
 
 def main() -> None:
-    """Print one line of a Markdown table for each size."""
+    """Print one line of a Markdown table for each size; with --one fit a folder and print its data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="1e6,1e7")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "kansym-beyond")
+    parser.add_argument("--effort", type=float, default=1.0, help="of the search on the sample")
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.one is not None:
+        print(json.dumps(fit(arguments.one, arguments.effort)))
+        return
     print(f"{LAW}\n")
-    print("| rows | file size, GB | wall, s | CPU, s | memory, GB | passes | law |")
-    print("|---|---|---|---|---|---|---|", flush=True)
-    for rows in sorted(int(float(part)) for part in arguments.rows.split(",")):
+    print("| rows | GB | sample, s | search, s | passes, s | passes | laws | memory, GB | law |")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    for rows in (int(float(part)) for part in arguments.rows.split(",")):
         place = arguments.folder / str(rows)
+        command = [sys.executable, __file__, "--one", str(place), "--effort", str(arguments.effort)]
         try:
             make(rows, place)
             size = sum(file.stat().st_size for file in place.iterdir()) / 1e9
-            one = fit(place)
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         finally:
             shutil.rmtree(place, ignore_errors=True)
+        one = json.loads(done.stdout)
+        times = (
+            f"{wall:.1f} (CPU {cpu:.1f})" for wall, cpu in (one["drawn"], one["searched"], one["summed"])
+        )
         print(
-            f"| {rows:.0e} | {size:.2f} | {one['wall']:.0f} | {one['cpu']:.0f} | {one['memory']:.2f} "
-            f"| 1 + {one['passes']} | `{one['law']}` |",
+            f"| {rows:.0e} | {size:.2f} | {' | '.join(times)} | {one['passes']} | {one['laws']} "
+            f"| {one['memory']:.2f} | `{one['law']}` |",
             flush=True,
         )
 

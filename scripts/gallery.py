@@ -20,7 +20,6 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from kansym.cli import dynamics as motion
 from kansym.cli import text
 from kansym.data.dataset import Dataset, from_table
 from kansym.data.table import read_table
@@ -43,8 +42,6 @@ def frame(case: dict[str, Any]) -> Any:
 
 def command(case: dict[str, Any]) -> str:
     """Return what one types for a case."""
-    if "dynamics" in case:
-        return f"kansym dynamics {case['table']} --time {case['dynamics']}"
     return f"kansym discover {case['table']}"
 
 
@@ -85,17 +82,6 @@ def becoming(run: Run, data: Dataset, path: Path) -> None:
     save(figure, path)
 
 
-def tracks(table: Any, time: str, path: Path) -> None:
-    """Draw columns against time."""
-    columns = read_table(table).frame
-    figure, axes = plt.subplots(figsize=(4.4, 2.9), dpi=90)
-    for name, color in zip([n for n in columns if n != time], (DARK, LAW), strict=False):
-        axes.plot(columns[time], columns[name], "o-", ms=3, lw=1, color=color, label=name)
-    axes.set(xlabel=time)
-    axes.legend(frameon=False)
-    save(figure, path)
-
-
 def save(figure: Any, path: Path) -> None:
     """Write a picture without what changes from one machine to the next."""
     for axes in figure.axes:
@@ -108,14 +94,6 @@ def save(figure: Any, path: Path) -> None:
 def found(case: dict[str, Any], seconds: float | None) -> str:
     """Search a case, draw its picture, and return what the command prints of the chosen law."""
     target = PLACE / f"{case['name']}.png"
-    if "dynamics" in case:
-        from click.testing import CliRunner
-
-        asked = [case["table"], "--time", case["dynamics"]]
-        asked += [] if seconds is None else ["--limit", str(seconds)]
-        tracks(case["table"], case["dynamics"], target)
-        result = CliRunner().invoke(motion.dynamics, [*asked, "--quiet"])
-        return result.stdout.split("\n\n", 1)[-1].strip()
     data = from_table(read_table(frame(case)))
     run = discover(data, time_limit=seconds)
     picture(run, data, target)
@@ -161,7 +139,8 @@ def main() -> None:
         f"# Gallery: laws in real tables\n\n{len(shown)} tables from {fields} fields, as measured. Every "
         "output and picture is from a real run (`python scripts/gallery.py`), and beside each stands what a "
         "careful reader should not believe.\n\nPoints are rows, the line is the law, the shade is where 95 % "
-        "of new rows should lie. In the files NIST's columns are x and y; here they have names.\n\n"
+        "of new rows should lie. In the files NIST's columns are x and y; here they have names. Searches were "
+        "cut after 80 seconds on a busy machine (`--seconds 80`).\n\n"
         f"{listed}\n\n" + "\n".join(sections)
     )
     (PLACE / "index.md").write_text(page, encoding="utf-8")

@@ -208,3 +208,19 @@ def test_another_loss_and_an_interrupt_keep_the_samples_constants(folder):
 
     stopped = on_all_rows(run, data, reading, stop)
     assert "interrupted" in stopped.data["notes"][-1] and stopped.front == run.front
+
+
+def test_a_run_that_goes_on_ends_with_all_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(scan, "SAMPLE", 3_000)
+    place = tmp_path / "large.parquet"
+    table(30_000, noise=0.0).to_parquet(place)
+    out = tmp_path / "out"
+    first = CliRunner().invoke(main, ["discover", str(place), "--time", "0.01", "--out", str(out), "--quiet"])
+    assert first.exit_code == 0 and "time limit" in first.stdout
+    again = CliRunner().invoke(main, ["resume", str(out), "--time", "60"])
+    assert again.exit_code == 0 and "constants are fitted to all 30000 rows" in again.stderr
+    assert "y = 5*a*b/2" in again.stdout
+    CliRunner().invoke(main, ["discover", str(place), "--time", "0.01", "--out", str(out), "--quiet"])
+    place.unlink()
+    lost = CliRunner().invoke(main, ["resume", str(out)])
+    assert lost.exit_code == 2 and "put it back" in lost.stderr

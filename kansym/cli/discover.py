@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kansym.cli import many, progress
+from kansym.cli import large, many, progress
 from kansym.cli.options import (
     library_options,
     names,
@@ -27,8 +26,6 @@ from kansym.cli.values import Number, Place
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
-    from kansym.data.scan import Scan
-    from kansym.data.table import Table
     from kansym.pipeline.checkpoint import Checkpoint
     from kansym.pipeline.flow import Options
     from kansym.pipeline.run import Run
@@ -145,11 +142,12 @@ def discover(
         writable(out or Path("."))
     if many.asked(options):
         return many.search(data, options, settings, out, report, as_json, quiet)
-    large = _large(data, options, settings.seed, quiet)
-    datasets = read_each(data if large is None else large[1], options)
+    table, whole = large.drawn(data, options, settings.seed, quiet) or (data, None)
+    datasets = read_each(table, options)
     if time_limit is not None:
         settings = replace(settings, time_limit=time_limit / len(datasets))
-    kept = [_kept(d, settings, out, len(datasets), report) for d in datasets]  # so that all can be resumed
+    facts = {"report": report, "whole": whole}
+    kept = [_kept(d, settings, out, len(datasets), facts) for d in datasets]  # so that all can be resumed
     said: dict[str, None] = {}
     documents: dict[str, Any] = {}
     interrupted = False
@@ -160,8 +158,7 @@ def discover(
             from kansym.pipeline import flow as pipeline
 
             run = pipeline.discover(dataset, options=settings, progress=watcher, checkpoint=checkpoint)
-            if large is not None and run.stop_reason != "interrupted":
-                run = _on_all_rows(run, dataset, large[0], options, watcher)
+            run = large.finished(run, dataset, whole, watcher)
         if not quiet:
             say(n for n in run.data["notes"] if n not in dataset.notes)
         said |= dict.fromkeys((*dataset.notes, *run.data["notes"]))
@@ -207,38 +204,8 @@ def _classify(
     return 0
 
 
-def _large(data: str, options: dict[str, Any], seed: int, quiet: bool) -> tuple[Scan, Table] | None:
-    """Return the scan of a table that is too large for memory, and the sample to search; None for others."""
-    from kansym.base.budget import Progress
-    from kansym.data.scan import Scan
-
-    found = Scan.of(data, options["decimal"], options["thousands"])
-    if found is None:
-        return None
-    begun = time.monotonic()
-    with progress.Watcher(quiet) as watcher:
-
-        def told(rows: int) -> None:
-            seconds = time.monotonic() - begun
-            watcher(Progress(f"drawing a sample of {found.rows} rows", None, f"{rows} rows", 0.0, seconds))
-
-        return found, found.sample(seed, told=told)
-
-
-def _on_all_rows(
-    run: Run, dataset: Dataset, scan: Scan, options: dict[str, Any], watcher: progress.Watcher
-) -> Run:
-    """Return the run with its front fitted to every row of a table that was scanned."""
-    from kansym.data.scan import Reading
-    from kansym.pipeline.beyond import on_all_rows
-
-    units = dict(dataset.unit_texts or {})
-    some = (options["sigma"], options["relative_error"], units)
-    return on_all_rows(run, dataset, Reading(scan, dataset.target, dataset.made, *some), watcher)
-
-
 def _kept(
-    dataset: Dataset, settings: Options, out: Path | None, targets: int, report: bool
+    dataset: Dataset, settings: Options, out: Path | None, targets: int, facts: dict[str, Any]
 ) -> Checkpoint | None:
     """Return the checkpoint of one target's search, in a folder of its own where there are several."""
     if out is None:
@@ -246,7 +213,7 @@ def _kept(
     from kansym.pipeline.checkpoint import Checkpoint
 
     folder = out if targets == 1 else out / (many.folder_name(dataset.target) or "target")
-    return Checkpoint.start(folder, dataset, settings.to_dict(), report=report)
+    return Checkpoint.start(folder, dataset, settings.to_dict(), **facts)
 
 
 def close(run: Run, dataset: Dataset, kept: Checkpoint | None, report: bool, quiet: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from kansym.cli import discover as command
-from kansym.cli import progress
+from kansym.cli import large, progress
 from kansym.cli.options import say
 from kansym.cli.result import show
 from kansym.cli.values import Number, Place
@@ -46,6 +46,7 @@ def resume(folder: Path, time_limit: float | None, quiet: bool) -> int:
         options = replace(options, time_limit=time_limit or left)
         with progress.Watcher(quiet) as watcher:
             run = pipeline.discover(kept.dataset, options=options, progress=watcher, checkpoint=kept)
+            run = large.finished(run, kept.dataset, kept.extra.get("whole"), watcher)
         if not quiet:
             say(run.data["notes"])
         show(run)
