@@ -139,8 +139,8 @@ def main() -> None:
         f"# Gallery: laws in real tables\n\n{len(shown)} tables from {fields} fields, as measured. Every "
         "output and picture is from a real run (`python scripts/gallery.py`), and beside each stands what a "
         "careful reader should not believe.\n\nPoints are rows, the line is the law, the shade is where 95 % "
-        "of new rows should lie. In the files NIST's columns are x and y; here they have names. Searches were "
-        "cut after 80 seconds on a busy machine (`--seconds 80`).\n\n"
+        "of new rows should lie. In the files NIST's columns are x and y; here they have names. Searches "
+        "were cut after 80 seconds on a busy machine (`--seconds 80`).\n\n"
         f"{listed}\n\n" + "\n".join(sections)
     )
     (PLACE / "index.md").write_text(page, encoding="utf-8")
