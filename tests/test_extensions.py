@@ -93,3 +93,9 @@ def test_a_ratio_in_noise():
 def test_few_rows_and_many_columns_give_no_ratio_in_noise():
     assert not noisy.fits(posed(lambda a, b: a / b, "ab", [(1, 3)] * 2, rows=60))
     assert not noisy.fits(posed(lambda *x: np.sum(x, axis=0), "abcde", [(1, 3)] * 5))
+
+
+def test_a_hyperbolic_tangent_is_written_as_one():
+    asked = posed(lambda a, b, c: np.tanh(a * b) + c**2, "abc", [(-2, 2), (-2, 2), (-1, 1)])
+    formula = extensions.with_rate(asked)[0].name()[0].write()
+    assert formula.has(sympy.tanh) and not formula.has(sympy.exp)

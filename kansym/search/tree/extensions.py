@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 import sympy
@@ -19,6 +19,7 @@ from scipy.optimize import minimize_scalar
 
 from kansym.search.rational import monomials
 from kansym.search.structure.models import Fit
+from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.tree import moves, ratios
 
@@ -56,6 +57,9 @@ DIGITS, ROUND = 7, 1e-3
 
 NEARLY = 1e-8
 """Relative RMS error of a ratio whose rate was found to ten digits: the formula's own fit does the rest."""
+
+PLAIN, SAME = 100, 1e-9
+"""Denominators of coefficients that are taken for fractions, and how near, as a share, those have to be."""
 
 MOST_IN_ONE = 8
 """Coefficients of a ratio in one column and its extensions: more come near to any smooth curve."""
@@ -136,9 +140,33 @@ def _confirmed(
         return []
     small = [d for d in sizes if any(d[0] <= t[0] and d[1] <= t[1] for t in tops)]
     every = np.column_stack([problem.Z, *(e.values for e in chosen)])
-    view = problem.columns(every, (*problem.formulas, *(e.formula for e in chosen)))
-    found = ratios.exact(view, sorted(small, key=lambda d: _size(Z.shape[1], d)), ratios.EXACT_IN_FUNCTIONS)
-    return [f for f in found if problem.width > 1 or f.price <= 3.0 * MOST_IN_ONE]
+    stands = tuple(sympy.Dummy(real=True) for _ in chosen)
+    view = problem.columns(every, (*problem.formulas, *stands))
+    found = ratios.exact(view, sorted(small, key=lambda d: _size(Z.shape[1], d)), within)
+    back = dict(zip(stands, (e.formula for e in chosen), strict=True))
+    return [
+        replace(f, name=partial(_named, f, back))
+        for f in found
+        if problem.width > 1 or f.price <= 3.0 * MOST_IN_ONE
+    ]
+
+
+def _named(fit: Fit, back: dict[sympy.Dummy, sympy.Expr]) -> list[Proposal]:
+    return [replace(p, write=partial(_restored, p.write, back)) for p in fit.name()]
+
+
+def _restored(write: Callable[[], sympy.Expr], back: dict[sympy.Dummy, sympy.Expr]) -> sympy.Expr:
+    """Return a ratio with its functions in their places, in tanh(u/2) for exp(u) where that is shorter."""
+    formula = write()
+    stand, function = next(iter(back.items()), (None, None))
+    if len(back) == 1 and isinstance(function, sympy.exp):
+        numbers = {f: sympy.Rational(float(f)).limit_denominator(PLAIN) for f in formula.atoms(sympy.Float)}
+        if all(abs(float(r) - float(f)) < SAME * abs(float(f)) for f, r in numbers.items()):
+            plain, t = formula.xreplace(numbers), sympy.Dummy(real=True)
+            other = sympy.cancel(plain.xreplace({stand: (1 + t) / (1 - t)}))
+            if other.count_ops() < plain.count_ops():
+                return other.xreplace({t: sympy.tanh(function.args[0] / 2)})
+    return formula.xreplace(back)
 
 
 def _size(columns: int, degree: tuple[int, int]) -> int:
