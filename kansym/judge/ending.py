@@ -45,9 +45,9 @@ GAIN = 1.0
 """Nats by which a formula must be shorter than the best so far to be worth going on for."""
 
 PATIENCE, PATIENCE_A_PAIR = 40.0, 1e-3
-"""Units of work (see `base.budget`), and units for each pair of values in the table, after which a search
+"""Units of work (see `base.budget`), and units for each pair of rows in each column, after which a search
 that found nothing better ends. Few rows of noise tell only few formulas apart: of small tables with a known
-curve, none was found later, while a thousand rows of two columns are searched to the end."""
+curve, none was found later, while a thousand rows are searched to the end."""
 
 UNFOUNDED = 2.0
 """How many times as patient a search is where the table does not show its noise: there may be none."""
@@ -63,8 +63,8 @@ class Patience:
     def __init__(self, survey: Survey, archive: Archive, budget: Budget, share: float = 1.0) -> None:
         self._archive, self._budget = archive, budget
         founded = 1.0 if survey.noise.founded else UNFOUNDED
-        values = archive.trial.rows * len(archive.trial.names)
-        self._most = share * founded * (PATIENCE + PATIENCE_A_PAIR * values**2)
+        pairs = archive.trial.rows**2 * len(archive.trial.names)
+        self._most = share * founded * (PATIENCE + PATIENCE_A_PAIR * pairs)
         self._best, self._fitted, self._since = archive.shortest, 0, budget.used
 
     def fitted(self) -> None:
