@@ -146,6 +146,16 @@ def test_normal_noise_has_no_heavy_tails() -> None:
     assert outliers.tail_weights(np.zeros(40)) is None
 
 
+def test_a_law_weighs_rows_where_a_crude_trend_weighed_them_otherwise() -> None:
+    y = np.exp(x / 3) * (1 + 0.05 * rng.normal(size=100))
+    before = survey(from_arrays(x, y))
+    law = np.exp(x / 3)
+    assert before.noise.kind == "relative" and again(before, law) is None
+    crude = replace(before, dataset=replace(before.dataset, weights=np.exp(-x)))
+    after = again(crude, law)
+    assert after is not None and after.dataset.weights == pytest.approx(1 / after.noise.variance(law))
+
+
 def test_a_search_of_noise_may_end_and_one_of_a_law_may_not() -> None:
     columns = rng.uniform(-1, 1, (100, 2))
     for y, there in (

@@ -22,6 +22,10 @@ from kansym.judge.outliers import Outlier
 ROBUST = ("auto", "on", "off")
 """Whether rows that are far off are left out: where it matters, always, never."""
 
+APART = 0.7
+"""Standard deviation of the logarithm of what rows weigh by a law over what they weigh by the trend, above
+which the law's weights are taken: where noise is 40 % of the value the trend itself is off by half."""
+
 CHUNK = 20_000
 """Rows for which a trend is computed at a time."""
 
@@ -112,13 +116,22 @@ def again(
     kept = before.kept
     if robust != "off":
         kept = ~outliers.flagged(dataset.X, residual, ON_FAR if robust == "on" else outliers.FAR)
-    if np.array_equal(kept, before.kept) and model is before.noise:
+    ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
+    new, ready = _weighted(ready, model, values[kept], asked == "auto" and robust != "off")
+    same = np.array_equal(kept, before.kept) and model is before.noise
+    if same and (dataset.weights is not None or not _reweighed(before.dataset, ready)):
         return None
     sd = float(np.sqrt(np.mean(residual[kept] ** 2))) * np.sqrt(model.variance(values))
     found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, values, sd)
-    ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
-    model, ready = _weighted(ready, model, values[kept], asked == "auto" and robust != "off")
+    model = new
     return replace(before, dataset=ready, kept=kept, noise=model, outliers=found)
+
+
+def _reweighed(before: Dataset, after: Dataset) -> bool:
+    """Tell whether the same rows weigh quite differently."""
+    if before.weights is None or after.weights is None:
+        return False
+    return float(np.std(np.log(after.weights / before.weights))) > APART
 
 
 def _expected(X: np.ndarray, measured: Measured) -> np.ndarray:
