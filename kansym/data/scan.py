@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 SCANNED = 2_000_000
 """Rows of Parquet from which a table is read in batches: some 100 MB in five columns."""
 
-SAMPLE = 100_000
-"""Rows that are drawn for the search; its front is compared on so many of smaller tables, too."""
+SAMPLE = 25_000
+"""Rows that are drawn for the search: as many as candidates are judged on, and a fifth to hold out."""
 
 BATCH = 131_072
 """Rows read at a time: a few megabytes a column, and long enough that numpy's loops dominate."""
