@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy
 
@@ -50,6 +50,7 @@ class Candidate:
     chi2: float
     rows: int
     length: float
+    familiar: bool = False
 
     @property
     def complexity(self) -> int:
@@ -81,7 +82,7 @@ def look(
     found: dict[str, Candidate] = {}
     if broad:
         _fitted(found, familiar(moving, state), moving, state, rows)
-        known = sorted(found.values(), key=lambda c: c.length)
+        known = sorted((replace(c, familiar=True) for c in found.values()), key=lambda c: c.length)
         found = {}
     _fitted(found, before, moving, state, rows)
     for rich in (False, True):

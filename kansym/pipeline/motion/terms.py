@@ -34,6 +34,9 @@ KNEE = 0.5
 """Squared residual over the noise from which on downwards they count: the noise is estimated, and what a law
 leaves of 300 rows is within 0.8 and 1.2 of it."""
 
+FEW_ROWS = 60
+"""Rows below which the noise is not known well enough for less than it to mean anything."""
+
 SMALLEST = 1e-12
 """Mean squared residual in units of the noise below which there is round-off."""
 
@@ -276,10 +279,12 @@ def _extend_by_two(
 def misfit(share: float, rows: int) -> float:
     """Return the nats of a mean squared residual in units of the noise.
 
-    Below KNEE nothing is gained but BELOW of it, by which clean rows tell a law from what resembles it.
+    Below KNEE, of few rows below one, nothing is gained but BELOW of it, by which clean rows tell a law from
+    what resembles it.
     """
-    below = math.log(min(max(share, SMALLEST) / KNEE, 1.0))
-    return 0.5 * rows * (math.log(max(share, KNEE)) + BELOW * below)
+    knee = KNEE if rows >= FEW_ROWS else 1.0
+    below = math.log(min(max(share, SMALLEST) / knee, 1.0))
+    return 0.5 * rows * (math.log(max(share, knee)) + BELOW * below)
 
 
 def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> float:
