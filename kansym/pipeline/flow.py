@@ -340,6 +340,9 @@ def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None
         return [Step("template", filling.producer(asked), rows)]
     producers = registry.producers(options.device, options.kan)
     steps = schedule.plan(rows, producers, trial.dimensions is not None)
+    # of many columns a plain sum that leaves only noise is an answer: longer looks take hours there
+    if registry.PURSUIT.takes(rows):
+        steps = [replace(s, familiar=s.producer is registry.PURSUIT) for s in steps]
     if families := Families.load(options.families):
         # the tree's quick look proves what is exact in a fraction of the time that all families take
         steps.insert(1, Step("classics", registry.classics(families), rows, familiar=True))

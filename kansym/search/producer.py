@@ -53,13 +53,17 @@ class Producer:
     cost: float
     load: Callable[[], Propose]
     fewest_rows: int = 3
+    fewest_columns: int = 1
     most_columns: int = 1000
     leftovers: bool = False
     graphs: bool = False
 
     def takes(self, dataset: Dataset) -> bool:
-        """Tell whether a dataset has the rows and no more columns than this producer can use."""
-        return dataset.rows >= self.fewest_rows and len(dataset.names) <= self.most_columns
+        """Tell whether a dataset has the rows and as many columns as this producer can use."""
+        return (
+            dataset.rows >= self.fewest_rows
+            and self.fewest_columns <= len(dataset.names) <= self.most_columns
+        )
 
     def propose(
         self, dataset: Dataset, budget: Budget, library: Library | None, seed: int

@@ -32,6 +32,12 @@ def _tree(deep: bool) -> Propose:
     return partial(search.propose, deep=deep)
 
 
+def _pursuit() -> Propose:
+    from kansym.search import pursuit
+
+    return pursuit.propose
+
+
 def _structure() -> Propose:
     from kansym.search.structure import search
 
@@ -83,6 +89,15 @@ DEEP_TREE = Producer(
     600.0,
     partial(_tree, True),
     leftovers=True,
+)
+PURSUIT = Producer(
+    "pursuit",
+    "sums of products of two functions, and products of powers, of many columns",
+    Level.QUICK,
+    5.0,
+    _pursuit,
+    fewest_rows=20,
+    fewest_columns=10,  # narrower tables are for the tree and the structure search, which know more forms
 )
 STRUCTURE = Producer(
     "structure",
@@ -153,7 +168,7 @@ def network(device: str = "cpu") -> Producer:
 
 def producers(device: str = "cpu", networks: bool = True) -> tuple[Producer, ...]:
     """Return all producers that can answer any table, in the order in which they are asked."""
-    without = (TREE, PLAIN, STRUCTURE, SEPARABLE, PADE, DEEP_TREE, ENUMERATION)
+    without = (TREE, PLAIN, PURSUIT, STRUCTURE, SEPARABLE, PADE, DEEP_TREE, ENUMERATION)
     return (*without, network(device)) if networks else without
 
 
