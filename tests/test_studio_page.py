@@ -72,7 +72,7 @@ class Studio:
                 return found
             time.sleep(0.1)
         said = (self.folder / "stderr").read_text()[-3000:]
-        raise AssertionError(f"not seen: {what}\n{self.text()[:3000]}\n{said}")
+        raise AssertionError(f"not seen: {what}\n{self.text()[:900]}\n{said}")
 
     def button(self, word):
         return next(
@@ -89,8 +89,9 @@ class Studio:
             found = self.button(word)
             if found is None or not found.is_enabled():
                 return False
-            self.window.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
-            found.click()
+            self.window.execute_script(
+                "arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", found
+            )
             return True
 
         self.see(pressed)
@@ -112,6 +113,14 @@ class Studio:
 
     def formula(self):
         return self.see(lambda: [e.text for e in self.all(".formula") if e.is_displayed()])[0]
+
+    def picture(self, name):
+        """Take a picture for the docs; it is kept where KANSYM_PICTURES names a folder."""
+        self.window.execute_script("window.scrollTo(0, 0)")
+        place = Path(os.environ.get("KANSYM_PICTURES", self.folder)) / f"studio-{name}.png"
+        time.sleep(0.5)
+        self.window.save_screenshot(str(place))
+        assert 2_000 < place.stat().st_size < 100_000
 
     def severe(self):
         return [
@@ -165,13 +174,15 @@ def test_who_lacks_the_token_gets_nothing(studio):
 def test_a_table_becomes_a_law_by_clicks_alone(studio):
     studio.open()
     studio.press("rate.csv")
-    studio.see("is explained")
+    studio.see("rate.csv: 40 rows")
     assert studio.named("Unit of S").get_attribute("value") == "mM"
+    studio.picture("table")
     studio.write("At most so many seconds", "30")
     studio.press("Search for the law")
     studio.see(lambda: studio.button("Search anew"))
     studio.see(lambda: "The law" in studio.text() and "v" in studio.formula())
     assert len(studio.all(".chart svg path")) > 10
+    studio.picture("law")
     assert studio.severe() == []
 
 
@@ -272,6 +283,8 @@ def test_the_papers_walk_by_clicks_alone(studio):
     for edge, function in (("0-0-0", "sin"), ("0-1-0", "x^2"), ("1-0-0", "exp")):
         studio.see(lambda e=edge: studio.all(f'[data-edge="{e}"]'))[0].click()
         studio.see(lambda e=edge: studio.all(f'[data-edge="{e}"].picked'))
+        if function == "exp":
+            studio.picture("network")
         studio.press(f"Snap to {function}")
         studio.see(
             lambda e=edge, f=function: (

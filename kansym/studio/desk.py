@@ -91,6 +91,7 @@ class Desk:
         self.steps: list[Step] = []
         self.walk: Walk | None = None
         self.steering = False
+        self.asides: dict[str, dict[str, Any]] = {}
         self._asked: Question | None = None
         self._pausing = False
         self._number = 0
@@ -106,7 +107,7 @@ class Desk:
         self.question = Question.about(opened.table, numeric, [p.name for p in opened.profiles
                                                                if p.kind == "category"])  # fmt: skip
         self.steps = [Step("table", {"name": opened.name})]
-        self.touch("table", "question", "run", "law", "search")
+        self.touch("table", "question", "run", "law", "search", "walk", "aside")
 
     def ask(self, question: Question) -> None:
         """Change the question; a search goes on with it when it is told to."""
@@ -121,6 +122,7 @@ class Desk:
             shutil.rmtree(self.checkpoint, ignore_errors=True)
         self.checkpoint = self.dataset = self.run = self.bench = self.other = self._asked = None
         self.state, self.message, self.live, self.row = "", "", Live(), 0
+        self.asides, self.walk = {}, None
 
     # --- the search ------------------------------------------------------------------------------------
 
@@ -209,6 +211,19 @@ class Desk:
         self.process.order("judge", folder=str(self.checkpoint), formula=text)
         self.touch("search")
 
+    def ask_aside(self, name: str, details: Mapping[str, Any]) -> None:
+        """Ask for laws of motion, classes or relations; the answer lies in `asides` when it has come."""
+        self._must_rest()
+        if self.opened is None:
+            raise InputError("There is no table; drop a file or pick one.")
+        named = None if self.folder.named is None else str(self.folder.named)
+        place = {"root": str(self.folder.root), "named": named, "table": self.opened.name}
+        self.message = ""
+        self.steps.append(Step(name, dict(details)))
+        more = {"seconds": self.question.time_limit, "name": name}
+        self.process.order("aside", **place, **more, **details)
+        self.touch("search")
+
     def listen(self) -> None:
         """Take in what the search's process has said since."""
         for news in self.process.news():
@@ -222,6 +237,9 @@ class Desk:
                 self.touch("search")
             elif news["kind"] == "judged":
                 self._place(Run.from_dict(news["run"]))
+            elif news["kind"] == "aside":
+                self.asides[news["name"]] = news["result"]
+                self.touch("aside", "search")
             elif news["kind"] == "failed":
                 self.state, self.message = FAILED if self.searching else self.state, news["message"]
                 self.touch("search")

@@ -41,6 +41,9 @@ TOP = 6
 WORST = 0.05
 """Share of an edge's spread that its best function may leave for the automatic walk to take it."""
 
+LOOKING = ("prune", "fix_symbolic", "unfix")
+"""Buttons that look at rows."""
+
 Place = tuple[int, int, int]
 
 
@@ -92,6 +95,8 @@ class Walk:
 
     def press(self, button: str, *args: Any, name: str | None = None, **options: Any) -> None:
         """Press a button of the session; the edge in the hand is let go where it is gone."""
+        if button in LOOKING:  # an untrained network has seen no rows yet
+            options = {"X": self.session.X, **options}
         self.session.do(button, *args, name=name or None, **options)
         self._settle()
 
@@ -115,7 +120,7 @@ class Walk:
         if place is not None and place not in {c.place for c in self.curves()}:
             raise UnknownNameError("edge", str(place), (str(c.place) for c in self.curves()))
         self.place = place
-        self.matches = [] if place is None else self.model.suggest_symbolic(*place, top=TOP)
+        self.matches = [] if place is None else self.model.suggest_symbolic(*place, top=TOP, X=self.session.X)
 
     def snap(self, function: str) -> None:
         """Put a function on the edge in the hand, fitted."""
@@ -147,7 +152,7 @@ class Walk:
         waiting = [c for c in self.curves() if c.kind == "spline"]
         if not waiting:
             raise InputError("Every edge has a function; train the constants, or take the formula.")
-        ranked = [(c, self.model.suggest_symbolic(*c.place, top=1)) for c in waiting]
+        ranked = [(c, self.model.suggest_symbolic(*c.place, top=1, X=self.session.X)) for c in waiting]
         fits = [(m[0].relative_rmse, c, m[0]) for c, m in ranked if m]
         told = [
             f"{_named(c.place)}: {m.function.name} leaves {left:.1%} of the curve, more than {WORST:.0%}"

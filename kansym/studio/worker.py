@@ -156,4 +156,14 @@ def _judge(order: dict[str, Any], teller: _Teller) -> dict[str, Any]:
     return {"kind": "judged", "run": search(kept.dataset, options).to_dict()}
 
 
-JOBS: dict[str, Callable[[dict[str, Any], _Teller], dict[str, Any]]] = {"search": _search, "judge": _judge}
+def _aside(order: dict[str, Any], teller: _Teller) -> dict[str, Any]:
+    from kansym.studio.asides import asked
+
+    return {"kind": "aside", "name": order["name"], "result": asked(order["name"], order)}
+
+
+JOBS: dict[str, Callable[[dict[str, Any], _Teller], dict[str, Any]]] = {
+    "search": _search,
+    "judge": _judge,
+    "aside": _aside,
+}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nicegui import html, ui
 
-from kansym.studio.page import known, law, network, search, table, take
+from kansym.studio.page import known, law, more, network, search, table, take
 from kansym.studio.page.view import View
 
 EVERY = 0.25
@@ -15,7 +15,8 @@ EVERY = 0.25
 
 def draw(view: View) -> None:
     """Draw the tabs of a page."""
-    _tabs(view, {"Table": _bring, "Law": _find, "Network": network.draw, "Take along": take.draw})
+    asides = {"Motion": more.motion, "Classes": more.classes, "Relations": more.relations}
+    _tabs(view, {"Table": _bring, "Law": _find, "Network": network.draw, **asides, "Take along": take.draw})
     if view.desk.run is not None or view.desk.searching:
         view.turn("Law")
     ui.timer(EVERY, view.update)

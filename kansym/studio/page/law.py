@@ -150,7 +150,7 @@ def _constant(view: View, k: int, handle: Handle) -> None:
         html.td(f"{error} → {handle.exact}" if handle.exact else error).classes("n")
         with html.td():
             slider = html.input_()
-            slider.props.update(type="range", min=low, max=high, step=(high - low) / TICKS, value=now)
+            slider.props.update(type="range", min=low, max=high, step=(high - low) / TICKS, defaultValue=now)
             slider.props["aria-label"] = f"Move {handle.name}"
             slider.on("input", moved, js_handler="e => emit(e.target.value)", throttle=0.04)
         with html.td():

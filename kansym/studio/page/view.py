@@ -187,7 +187,8 @@ def field(
             made.props["rows"] = 3
             made.props["cols"] = 44
         else:
-            made.props["value"] = value
+            # "value" would be written again whenever the page is patched, over what is being typed
+            made.props["defaultValue"] = value
         made.on("change", lambda event: changed(str(event.args)), js_handler="e => emit(e.target.value)")
     return made
 
