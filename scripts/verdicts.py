@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from sympy.polys.polyerrors import BasePolynomialError
 
 DIGITS = 3
 WIDER = 1.25
@@ -68,11 +69,18 @@ def limit(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, old)
 
 
+UNDECIDED = (
+    _TooSlow, TypeError, ValueError, ZeroDivisionError, NotImplementedError, RecursionError,
+    BasePolynomialError,
+)  # fmt: skip
+"""What SymPy raises where it cannot say; the last comes from common divisors of polynomials."""
+
+
 def _try(test: Callable[[], bool]) -> bool:
     try:
         with limit(SECONDS):
             return bool(test())
-    except (_TooSlow, TypeError, ValueError, ZeroDivisionError, NotImplementedError, RecursionError):
+    except UNDECIDED:
         return False
 
 
