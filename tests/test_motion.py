@@ -83,6 +83,13 @@ def test_gaps_are_not_values():
     assert str(found.equations["x"]) == "v"
 
 
+def test_uneven_times_are_as_good_as_even_ones():
+    t = np.sort(np.random.default_rng(0).uniform(0, 6, 200))
+    x = 5 / (1 + 9 * np.exp(-1.2 * t))
+    found = dynamics(t, x, names=["x"])
+    assert found.derivative([[1.0], [5.0]])[:, 0] == pytest.approx([0.96, 0.0], abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("t", "word"),
     [
