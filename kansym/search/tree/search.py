@@ -88,12 +88,13 @@ UNITS = {
     "match": 3.0,
     "learn": 1.2,
     "one_function": 0.2,
-    "in_noise": 1.5,
     "any_power": 0.2,
-    "any_rate": 0.8,
     "two_functions": 0.8,
 }
 """Work of one item; 0.04 for those not named here, which take some 20 ms."""
+
+PER_COLUMN = {"reduce": 0.2, "any_rate": 0.25, "in_noise": 0.3, "one_function": 0.05, "transform": 0.02}
+"""Work that each column of an item's problem adds."""
 
 SLOW = ("ridge", "powers", "sums")
 """Solvers that a quick look asks about one column only: with more they take far longer than all others."""
@@ -180,7 +181,8 @@ class Tree:
         left = DEEP if self.deep else QUICK
         while left > 0 and self.queue and not self.models.budget.exhausted:
             item = heapq.heappop(self.queue)
-            units = UNITS.get(item.ask.__name__, 0.04)
+            name = item.ask.__name__
+            units = UNITS.get(name, 0.04) + PER_COLUMN.get(name, 0.0) * item.node.problem.width
             self.models.budget.spend(units)
             left -= units
             self.node = item.node

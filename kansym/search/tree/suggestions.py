@@ -80,10 +80,10 @@ def suggested(problem: Problem, fit: Smooth | None = None) -> list[Move]:
     v = problem.w[fit.rows]
     X, G, y = problem.Z[fit.rows], fit.slopes, fit.values
     found = [Move(_misses(v, *test), make) for test, make in _tests(problem, X, G, y)]
+    constants = (_shifts(problem, i, X, G, y) for i in range(problem.width))
     shifts = [
         Move(_misses(v, *test), make, constant=True)
-        for i in range(problem.width)
-        for test, make in _shifts(problem, i, X, G, y)
+        for test, make in itertools.chain(_peeled(problem, X, G), *constants)
     ]
     most = min(VIOLATION + BLUR * float(np.sqrt(fit.loss)), MOST_VIOLATION)
     found = sorted((m for m in found if m.violation < most), key=lambda m: m.violation)
@@ -125,7 +125,6 @@ def _tests(problem: Problem, X: np.ndarray, G: np.ndarray, y: np.ndarray) -> Ite
         if problem.width > 2 and signed[i]:
             yield from _scalings(problem, i, S, y)
     yield from _powers(problem, S)
-    yield from _peeled(problem, X, G)
     for i, j in evidence.pairs(problem.width):
         a, b = X[:, i], X[:, j]
         slopes = (
