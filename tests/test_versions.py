@@ -57,7 +57,11 @@ def test_a_result_is_a_run_and_a_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["predict", "{}", "planets"], ["export", "{}", "--to", "latex"], ["report", "{}"]],
+    [
+        ["predict", "{}", "planets"],
+        ["export", "{}", "--to", "latex"],
+        ["report", "{}", "--out", "{}/page.html"],
+    ],
     ids=lambda c: c[0],
 )
 def test_commands_take_the_files(command: list[str], tmp_path: Path) -> None:
