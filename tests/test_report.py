@@ -399,3 +399,11 @@ def test_every_text_stands_out_from_what_is_behind_it(scheme):
     for pair in [*on.split(), "on/accent", "on/soft", "soft/paper"]:
         dark, light = sorted(colours[name] for name in pair.split("/"))
         assert (light + 0.05) / (dark + 0.05) >= 4.5, pair
+
+
+def test_a_page_without_a_law_does_not_say_the_law():
+    run, data = example()
+    said = report.page(report.summarise(run, data))
+    assert ">The law <" in said
+    doubtful = replace(run, verdict=replace(run.verdict, kind="noise"))
+    assert ">The law <" not in report.page(report.summarise(doubtful, data))

@@ -246,7 +246,9 @@ class Run:
             row += f'<td style="text-align:left"><code>{html.escape(law.equation)}</code></td>'
             lines.append(f'<tr style="font-weight:{"bold" if i == self.chosen else "normal"}">{row}</tr>')
         return (
-            f"<p><code>{target} = {html.escape(self.best.equation)}</code><br>"
+            # notebooks typeset what stands between dollars
+            f"<p>{html.escape(self._repr_latex_())}<br>"
+            f"<code>{target} = {html.escape(self.best.equation)}</code><br>"
             f"{html.escape(self.trust)} Stopped: {html.escape(self.stop_reason)}.</p>"
             f'<table><thead><tr>{head}<th style="text-align:left">equation</th></tr></thead>'
             f"<tbody>{''.join(lines)}</tbody></table>"

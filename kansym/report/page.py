@@ -22,6 +22,7 @@ import kansym
 from kansym.base import storage
 from kansym.base.errors import FormatError, InputError
 from kansym.functions.graph import Graph
+from kansym.judge.verdict import NOISE, STRUCTURE
 from kansym.pipeline.run import Run
 from kansym.report.plotting import occurring
 from kansym.report.slices import POINTS as SLICE_POINTS
@@ -179,6 +180,7 @@ def _rendered(run: Run, data: Mapping[str, Any]) -> str:
         "run": {"pictures": None, **data, "history": list(run.history)},
         "rows": rows,
         "verdict": run.verdict,
+        "found_law": run.verdict.kind not in (STRUCTURE, NOISE),
         "noise_model": run.noise_model,
         "outliers": run.outliers,
         "steps": [s for s in run.history if s.get("event") != "refused"],

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import html, ui
 
-from kansym.judge.verdict import LAW
+from kansym.judge.verdict import NOISE, STRUCTURE
 from kansym.pipeline.run import Law
 from kansym.report.page import mathml
 from kansym.studio import drawing
@@ -62,7 +62,7 @@ def _title(view: View, chosen: bool) -> str:
         return "With constants set by hand"
     if not chosen:
         return f"Row {desk.row + 1} of the front, not the chosen one"
-    if desk.run.verdict.kind not in ("", LAW):
+    if desk.run.verdict.kind in (STRUCTURE, NOISE):
         return "No law was found; the best description"
     return "The law"
 
