@@ -59,9 +59,15 @@ def rejudge(earlier: Archive, archive: Archive) -> None:
 def take_limits(archive: Archive) -> None:
     """Add what the best formulas come near to where a function's argument stays small: tanh(u) may be u."""
     trial = archive.trial
-    if archive.leader is None or exact(archive.leader, trial):
+    lead = archive.leader
+    if lead is None:
         return
-    near = [law for law in archive.best.values() if law.length < archive.shortest + NEAR]
+    # an exact law may hold a straight line as a wave of a thousand years
+    near = (
+        [lead]
+        if exact(lead, trial)
+        else [law for law in archive.best.values() if law.length < archive.shortest + NEAR]
+    )
     for law in near:
         for form in limits(law.unrounded.expression):
             for simpler in refine(

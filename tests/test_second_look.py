@@ -1,0 +1,25 @@
+"""What is done with the formulas found: an exact law takes its limits, too."""
+
+import numpy as np
+
+from kansym.data.dataset import from_arrays
+from kansym.functions.library import Library
+from kansym.functions.parsing import parse_expression
+from kansym.judge.archive import Archive
+from kansym.judge.refine import refine
+from kansym.judge.scorer import exact
+from kansym.judge.trial import Trial
+from kansym.pipeline.second_look import take_limits
+
+
+def test_an_exact_law_holds_no_line_as_an_endless_wave():
+    x = np.linspace(0, 50, 200)
+    trial = Trial.of(from_arrays(x, 2 * np.sin(1.759 * x) + 0.05 * x + 3, ["x"]), Library.load("default"), 0)
+    archive = Archive(trial, 60)
+    wave = "2*sin(1.759*x) + 24003000.0*sin(2.08308e-09*x + 1.24985e-07)"
+    for law in refine(parse_expression(wave, ["x"]), trial, "waves"):
+        archive.add(law)
+    assert exact(archive.leader, trial)
+    take_limits(archive)
+    assert exact(archive.leader, trial)
+    assert str(archive.leader.expression).count("sin") == 1
