@@ -61,7 +61,7 @@ BASES = ((0,), (0, 1, 2))
 """Powers of x above which a spectrum is taken; those that are not needed go again."""
 
 MANY_WAVES = 1e-3
-"""Share of the size's square that the equation's six modes leave where there are more waves than they tell:
+"""Share of the variance that the equation's six modes leave where there are more waves than they tell:
 of smooth curves that are no such sums they leave less than 1e-5."""
 
 NEARLY, DOUBLE = 1e-10, 0.5
@@ -98,6 +98,12 @@ class _Table:
     def power(self) -> float:
         """Return the weighted sum of squares of y."""
         return float(np.sum((self.w * self.y) ** 2)) * self.scale.size**2
+
+    @property
+    def variance(self) -> float:
+        """Return the weighted sum of squares of y about its mean."""
+        about = self.y - np.average(self.y, weights=self.w**2)
+        return float(np.sum((self.w * about) ** 2)) * self.scale.size**2
 
     @property
     def exact(self) -> float:
@@ -137,7 +143,7 @@ def modes(rows: Rows, thorough: bool = True, most: int = MOST_MODES) -> list[Fit
             for one, _ in _best(found)[:SIMPLIFIED]:
                 found += _simplified(one, table, seen)
             least = min((fit.fitted.cost for _, fit in found), default=math.inf)
-        if least < table.exact or (not thorough and least < MANY_WAVES * table.power):
+        if least < table.exact or (not thorough and least < MANY_WAVES * table.variance):
             break
     again = [_fitted(one, table, LAST_STEPS) for one, _ in _best(found)[:OFFERED]]
     offered = [fit for _, fit in sorted((f for f in again if f is not None), key=_shortest)]
