@@ -225,12 +225,15 @@ def test_a_constant_under_the_hand_changes_loss_and_curve_at_once(studio):
     studio.see(lambda: not studio.all(".formula.other"))
     studio.see(lambda: [r for r in studio.all("tr[data-row]") if "S/(S +" in r.text])[0].click()
     studio.see(lambda: [r for r in studio.all("tr.picked") if "S/(S +" in r.text])
-    slider = studio.named("Move Vmax")
     before = studio.all(".loss")[0].text
-    studio.window.execute_script(
-        "arguments[0].value = arguments[0].max; arguments[0].dispatchEvent(new Event('input'))", slider
-    )
-    studio.see(lambda: studio.all(".loss")[0].text != before)
+
+    def moved():
+        slide = "arguments[0].value = arguments[0].max; arguments[0].dispatchEvent(new Event('input'))"
+        studio.window.execute_script(slide, studio.named("Move Vmax"))
+        time.sleep(0.5)
+        return studio.all(".loss")[0].text != before
+
+    studio.see(moved)
     studio.press("Put back")
     studio.see(lambda: studio.all(".loss")[0].text == before)
     studio.write("Value of Vmax", "3")
