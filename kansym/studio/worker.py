@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -90,7 +91,7 @@ class _Teller:
         self.gate = threading.Lock()
 
     def say(self, data: dict[str, Any]) -> None:
-        with self.gate:
+        with self.gate, suppress(OSError):  # the studio has closed, and this process ends next
             self.pipe.send_bytes(json.dumps(data, allow_nan=False).encode())
 
 
