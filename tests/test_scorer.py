@@ -101,3 +101,10 @@ def test_a_law_of_categories_is_priced_as_one_law_with_other_numbers():
     assert digits[1] > digits[0]
     signs = scorer._signs(one.expression, t), scorer._signs(apart.expression, t)
     assert signs[1] == pytest.approx(signs[0] + 2 * scorer.LEVEL, abs=1.5)
+
+
+def test_a_number_that_became_exact_costs_no_more_than_it_did_as_measured():
+    t = trial("x**(3/2)", n=8, noise=3e-4, seed=1)
+    found = list(refine(parse_expression("0.9*x**1.4", ["x"]), t, "test"))
+    assert t.tiny
+    assert min(found, key=lambda law: law.length).expression == parse_expression("x**(3/2)", ["x"])

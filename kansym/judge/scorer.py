@@ -23,6 +23,9 @@ RANGE = 2.2
 """Nats of a measured number of a tiny table beyond log(rows)/2. Families alone are right on 58 of 64 tables
 of one column at 1.9, on 57 at 1.15, 56 at 0.5, and on 54 where a number costs its digits."""
 
+ROUNDED = math.log(2)
+"""Nats saved by a measured number of a tiny table that became exact: numbers are exact or not, one in two."""
+
 SMALL_NUMBER = 4.0
 """Nats of an exact number that the price of its symbol covers: up to 3, or 1/2."""
 
@@ -33,11 +36,20 @@ MOST_LEVELS = 12
 """Levels (of several categories: crossed ones) in which a law is looked at by itself."""
 
 
-def length(polished: Polished, loss: float, trial: Trial) -> float:
-    """Return the description length in nats of a fitted formula with this loss on all rows."""
+def length(polished: Polished, loss: float, trial: Trial, unrounded: Polished | None = None) -> float:
+    """Return the description length in nats of a fitted formula with this loss on all rows.
+
+    Of a tiny table a number costs the same however well the rows determine it. So one that came to be exact
+    (`snapping.settle` weighs its digits) would get nothing for that: there the formula costs at most what it
+    does `unrounded`, less ROUNDED for each such number.
+    """
     known = len(polished.theta)
     misfit = criterion.misfit_length(loss, trial.rows, known, trial.train.floor, trial.sigma2)
-    return misfit + price(polished, trial)
+    own = price(polished, trial)
+    settled = 0 if unrounded is None else len(unrounded.theta) - known
+    if trial.tiny and unrounded is not None and settled > 0:
+        own = min(own, price(unrounded, trial) - ROUNDED * settled)
+    return misfit + own
 
 
 def price(polished: Polished, trial: Trial) -> float:
@@ -142,11 +154,12 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
     fault = between.fault(polished, trial.gaps, trial.train)
     if fault and proves(heldout, trial) and not (trial.tiny or (trial.gaps and trial.gaps.even)):
         fault = ""  # an alias would not meet uneven rows it never saw
-    nats = length(polished, shown, trial)
+    nats = length(polished, shown, trial, unrounded)
     if fault:
         # where the rows can tell nothing of what is between them, such a formula explains nothing
         told = not trial.tiny and trial.gaps is not None and not trial.gaps.even
-        nats = nats + FAULT if told else max(nats, length(polished, max(shown, trial.power), trial))
+        nothing = length(polished, max(shown, trial.power), trial, unrounded)
+        nats = nats + FAULT if told else max(nats, nothing)
     size = expressions.complexity(polished.expression)
     return Judged(polished, unrounded, size, loss, heldout, nats, source, fault)
 
