@@ -29,7 +29,9 @@ def test_the_printed_address_opens_and_so_does_its_cookie():
 
 
 @pytest.mark.parametrize(
-    "query", [b"", b"token=", b"token=x", GOOD[:-1], b"token=\xff", b"Token=" + GOOD[6:]]
+    "query",
+    [b"", b"token=", b"token=x", GOOD[:-1], b"token=\xff", b"Token=" + GOOD[6:]],
+    ids=["none", "empty", "wrong", "one sign short", "no text", "capital"],
 )
 def test_without_the_token_nothing_opens(query):
     assert "token" in KEY.refusal(_headers(), query)

@@ -251,7 +251,7 @@ def _looks(
         return memory.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
     steps = [s for s in _steps(rows, trial, options, asked) if s.name not in memory.finished]
-    patience = Patience(surveyed, archive, budget, options.effort * share)
+    patience = Patience(surveyed, archive, budget, max(options.effort, 1.0) * share)
     return _search(steps, tried, Ending(surveyed, archive), patience, archive, options, budget, memory)
 
 
