@@ -221,7 +221,7 @@ def test_an_interrupt_returns_the_best_so_far(monkeypatch):
 
     def look(*arguments):
         looks.append(1)
-        if len(looks) > 2:  # the second turn
+        if len(looks) > 1:  # after sums over short windows gave a first system
             raise KeyboardInterrupt
         return original(*arguments)
 

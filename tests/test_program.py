@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from kansym.base.errors import InputError
 from kansym.formula.program import Program, parametrise
-from kansym.functions.library import Library
 from kansym.functions.library import EXPONENT as P_SLOT
+from kansym.functions.library import Library
 from kansym.functions.library import X as X_SLOT
 from kansym.functions.parsing import parse_expression, symbols
 

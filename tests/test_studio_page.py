@@ -368,7 +368,9 @@ def test_a_phone_does_not_scroll_sideways(studio):
 def test_tabs_go_by_keys(studio):
     from selenium.webdriver.common.keys import Keys
 
+    studio.open()
     studio.press("Table")
-    tab = studio.window.find_element("css selector", "[role=tab][aria-selected=true]")
-    tab.send_keys(Keys.ARROW_RIGHT)
+    chosen = "[role=tab][aria-selected=true]"
+    studio.see(lambda: studio.window.find_element("css selector", chosen).text == "Table")
+    studio.window.find_element("css selector", chosen).send_keys(Keys.ARROW_RIGHT)
     studio.see(lambda: studio.window.switch_to.active_element.text == "Law")

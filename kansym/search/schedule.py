@@ -105,7 +105,7 @@ def looks(
             yield step, map(step.restored, _charged(candidates, charges, budget))
     finally:
         with warnings.catch_warnings():  # an early end is meant: what searched ahead is not wanted any more
-            warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed")
+            warnings.filterwarnings("ignore", "[0-9]+ tasks (have been successfully|which were still)")
             found.close()
 
 
