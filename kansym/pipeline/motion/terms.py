@@ -223,6 +223,14 @@ def _least(grown: dict[tuple[int, ...], float], count: int) -> list[tuple[float,
     return sorted((left, subset) for subset, left in grown.items())[:count]
 
 
+def _beside(A: np.ndarray, y: np.ndarray, subset: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what columns (n, p) and target (n,) have that the columns of a subset do not span."""
+    if not subset:
+        return A, y
+    Q, _ = np.linalg.qr(A[:, list(subset)])
+    return A - Q @ (Q.T @ A), y - Q @ (Q.T @ y)
+
+
 def _extend(
     A: np.ndarray,
     y: np.ndarray,
@@ -231,11 +239,7 @@ def _extend(
     grown: dict[tuple[int, ...], float],
 ) -> None:
     """Add what each column leaves beside a subset to `grown`."""
-    if subset:
-        Q, _ = np.linalg.qr(A[:, list(subset)])
-        rest, left = A - Q @ (Q.T @ A), y - Q @ (Q.T @ y)
-    else:
-        rest, left = A, y
+    rest, left = _beside(A, y, subset)
     size = np.einsum("ij,ij->j", rest, rest)
     free = usable & (size > 1e-20)
     gain = np.where(free, (left @ rest) ** 2 / np.where(free, size, 1.0), -np.inf)
@@ -254,10 +258,7 @@ def _extend_by_two(
     grown: dict[tuple[int, ...], float],
 ) -> None:
     """Add what the best pairs of columns leave beside a subset: neither need be worth anything alone."""
-    rest, left = A, y
-    if subset:
-        Q, _ = np.linalg.qr(A[:, list(subset)])
-        rest, left = A - Q @ (Q.T @ A), y - Q @ (Q.T @ y)
+    rest, left = _beside(A, y, subset)
     size = np.einsum("ij,ij->j", rest, rest)
     free = np.flatnonzero(usable & (size > 1e-20))
     free = free[~np.isin(free, subset)]

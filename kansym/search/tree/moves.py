@@ -156,27 +156,27 @@ def exponential(e: sympy.Expr) -> sympy.Expr:
 
 
 @np.errstate(all="ignore")
+def _through(
+    problem: Problem, values: np.ufunc, written: Callable[[sympy.Expr], sympy.Expr]
+) -> Problem | None:
+    """Return the problem with a function of each positive column in its place; None without any."""
+    positive = np.atleast_1d((problem.Z > 0).all(0))
+    if not positive.any():
+        return None
+    Z = np.where(positive, values(np.where(positive, problem.Z, 1.0)), problem.Z)
+    return problem.columns(
+        Z, tuple(written(f) if p else f for f, p in zip(problem.formulas, positive, strict=True))
+    )
+
+
 def in_logarithms(problem: Problem) -> Problem | None:
     """Return the problem seen through the logarithms of all positive columns; None without any."""
-    positive = np.atleast_1d((problem.Z > 0).all(0))
-    if not positive.any():
-        return None
-    Z = np.where(positive, np.log(np.where(positive, problem.Z, 1.0)), problem.Z)
-    return problem.columns(
-        Z, tuple(sympy.log(f) if p else f for f, p in zip(problem.formulas, positive, strict=True))
-    )
+    return _through(problem, np.log, sympy.log)
 
 
-@np.errstate(all="ignore")
 def in_roots(problem: Problem) -> Problem | None:
     """Return the problem seen through the square roots of all positive columns; None without any."""
-    positive = np.atleast_1d((problem.Z > 0).all(0))
-    if not positive.any():
-        return None
-    Z = np.where(positive, np.sqrt(np.where(positive, problem.Z, 1.0)), problem.Z)
-    return problem.columns(
-        Z, tuple(sympy.sqrt(f) if p else f for f, p in zip(problem.formulas, positive, strict=True))
-    )
+    return _through(problem, np.sqrt, sympy.sqrt)
 
 
 @np.errstate(all="ignore")
