@@ -185,10 +185,13 @@ class Search:
         for p in (root, *squares, *merged[:2]):
             yield self.models.sums(p)
 
-    def name(self, fit: Fit, match: bool = True) -> Iterator[Candidate]:
-        """Yield the formulas that a fit becomes, best first; with `match`, of any function of the library."""
+    def name(self, fit: Fit, match: bool = True, clean: bool = False) -> Iterator[Candidate]:
+        """Yield the formulas that a fit becomes, best first; with `match`, of any function of the library.
+
+        Where the rows are known to be `clean`, few of those that only come near are looked at.
+        """
         self.budget.tell("structure")
-        yield from self.show(fit, fit.name())
+        yield from self.show(fit, fit.name(), clean)
         if (
             match
             and fit.match is not None
@@ -199,7 +202,7 @@ class Search:
             self.matched += 1
             yield from self.show(fit, fit.match())
 
-    def show(self, fit: Fit, proposals: list[naming.Proposal]) -> Iterator[Candidate]:
+    def show(self, fit: Fit, proposals: list[naming.Proposal], clean: bool = False) -> Iterator[Candidate]:
         """Yield the likely ones of a fit's proposals with their constants fitted, best first."""
         if not proposals:
             return
@@ -207,7 +210,7 @@ class Search:
         noisy = best > criterion.SHARP
         likely = [p for p in proposals if p.share <= max(100 * best, 1e-9)]
         self.named += 1
-        looks = PLAIN if not noisy else FIRST_IN_NOISE if self.named <= FIRST else IN_NOISE
+        looks = PLAIN if clean or not noisy else FIRST_IN_NOISE if self.named <= FIRST else IN_NOISE
         found = []
         for proposal in likely[: looks.fitted]:
             measured = self.measure(fit.problem.finish(proposal.write()), fit.source)

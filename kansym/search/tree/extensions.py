@@ -23,7 +23,8 @@ from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.tree import moves, ratios
 
-MOST_COLUMNS = 5
+MOST_COLUMNS, MOST_COLUMNS_OF_POWER = 5, 6
+"""Columns that a function of some is looked for beside; and where the target alone is transformed."""
 
 MOST_UNKNOWNS, MOST_WITH_RATE = 84, 64
 """Coefficients of P and Q together; fewer where a rate is looked for, which takes a hundred looks."""
@@ -37,8 +38,14 @@ NULL, GAP = 1e-11, 1e-2
 WIDEST, NARROWEST = 30.0, 0.02
 """Spans of an exponent: beyond the first one row outweighs all others, below the second it is a line."""
 
+WIDEST_DECAY = 100.0
+"""The same where it starts at most at one and falls: there the rows where it is gone tell as much."""
+
 SLOWEST, FASTEST, RATES = 0.25, 30.0, 40
 """Spans of an exponent with a rate from no column, and how many rates are tried; the best are refined."""
+
+FEW_COLUMNS = 2
+"""Columns up to which tangents, and logarithms of one and something, are looked at, too."""
 
 LEAST = ((2, 1), (3, 1))
 """Degrees that are looked at beside the largest ones: those come so near that nothing shows any more."""
@@ -82,7 +89,7 @@ def with_one(problem: Problem) -> list[Fit]:
 
 def with_two(problem: Problem) -> list[Fit]:
     """Return the ratio of polynomials that needs two functions of the columns, if there is one."""
-    return _first(problem, itertools.combinations(functions(problem), 2))
+    return _first(problem, itertools.combinations(functions(problem, decaying=True), 2))
 
 
 def with_rate(problem: Problem) -> list[Fit]:
@@ -99,14 +106,22 @@ def with_rate(problem: Problem) -> list[Fit]:
 
 
 def with_power(problem: Problem) -> list[Fit]:
-    """Return the power, any, of a ratio of polynomials in the columns that a target of one sign is, if so."""
-    rows = _rows(problem)
-    if rows is None or np.ptp(np.sign(problem.y)) or not np.all(problem.y):
+    """Return the power, any, of a ratio of polynomials in the columns that a target is, or its logarithm.
+
+    y^k is a ratio, y of one sign, or exp(k·y) is one: a logarithm of any base, times anything.
+    """
+    rows = _rows(problem, MOST_COLUMNS_OF_POWER)
+    if rows is None:
         return []
-    for k in _exponents_of_target(problem, rows):
-        raised = moves.raised(problem, k)
-        if raised is not None and (found := _confirmed(raised, rows, (), NEARLY)):
-            return found
+    made: list[tuple[np.ndarray, Callable[[Problem, float], Problem | None]]] = [(problem.y, moves.exponent)]
+    if not np.ptp(np.sign(problem.y)) and np.all(problem.y):
+        size = float(np.median(np.abs(problem.y)))
+        made.insert(0, (np.log(np.abs(problem.y) / size), moves.raised))
+    for u, move in made:
+        for k in _exponents_of_target(problem, rows, u[rows]):
+            moved = move(problem, k)
+            if moved is not None and (found := _confirmed(moved, rows, (), NEARLY)):
+                return found
     return []
 
 
@@ -117,12 +132,12 @@ def _first(problem: Problem, choices: Iterable[tuple[Extension, ...]]) -> list[F
     return next((found for chosen in choices if (found := _confirmed(problem, rows, chosen))), [])
 
 
-def _rows(problem: Problem) -> np.ndarray | None:
+def _rows(problem: Problem, most_columns: int = MOST_COLUMNS) -> np.ndarray | None:
     """Return the rows that tell, None where they cannot."""
     rows = problem.fit[: MOST_UNKNOWNS + SPARE]
     Z, y = problem.Z[rows], problem.y[rows]
     good = np.all(np.isfinite(y)) and np.all(np.isfinite(Z)) and np.ptp(y) > 0
-    return rows if good and problem.width <= MOST_COLUMNS else None
+    return rows if good and problem.width <= most_columns else None
 
 
 def _confirmed(
@@ -212,29 +227,31 @@ def _rates(problem: Problem, rows: np.ndarray, argument: Extension) -> Iterator[
     yield from _vanishing(seen, problem.width + 1, float(np.ptp(argument.values)), len(rows))
 
 
-def _exponents_of_target(problem: Problem, rows: np.ndarray) -> Iterator[float]:
-    """Yield exponents k for which the k-th power of a target of one sign is a ratio."""
-    y = np.abs(problem.y[rows])
-    u = np.log(y / np.median(y))
+def _exponents_of_target(problem: Problem, rows: np.ndarray, u: np.ndarray) -> Iterator[float]:
+    """Yield exponents k for which exp(k·u) is a ratio, u the target or the logarithm of its size."""
+    u = u - np.median(u)
     for sign in (1, -1):
 
         def seen(rate: float, sign: int = sign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             power = np.exp(sign * rate * u)
             return problem.Z[rows], power, power
 
-        for k in _vanishing(seen, problem.width, float(np.ptp(u)), len(rows)):
+        for k in _vanishing(seen, problem.width, float(np.ptp(u)), len(rows), every=True):
             yield sign * k
 
 
-def _vanishing(seen: Callable, columns: int, span: float, rows: int) -> Iterator[float]:
-    """Yield where the sine vanishes of what is `seen` at a rate: columns, target, and what grows with it."""
+def _vanishing(seen: Callable, columns: int, span: float, rows: int, every: bool = False) -> Iterator[float]:
+    """Yield where the sine vanishes of what is `seen` at a rate: columns, target, and what grows with it.
+
+    Of many columns `every` degree is looked at only where that is asked for.
+    """
     sizes = [d for d in DEGREES if _size(columns, d) <= min(MOST_WITH_RATE, rows - SPARE)]
     if not (span > 0 and np.isfinite(span)):
         return
     largest = [d for d in sizes if not any(e != d and e[0] >= d[0] and e[1] >= d[1] for e in sizes)]
     grid = np.log(np.geomspace(SLOWEST, FASTEST, RATES) / span)
     least = tuple(d for d in sizes if d in LEAST)
-    for degree in dict.fromkeys((*least, *(largest if columns <= MANY else ()))):
+    for degree in dict.fromkeys((*least, *(largest if every or columns <= MANY else ()))):
         some = slice(_size(columns, degree) + SPARE)
 
         def sine(log_rate: float, degree: tuple = degree, some: slice = some) -> float:
@@ -267,10 +284,11 @@ def _shortest(rate: float, sine: Callable[[float], float]) -> float:
 def exponential(argument: Extension, rate: float = 1.0) -> Extension | None:
     """Return exp(rate·argument); None where it spans too much or too little."""
     u, formula = rate * argument.values, argument.formula
-    if not np.all(np.isfinite(u)) or not NARROWEST < np.ptp(u) < WIDEST:
+    widest = WIDEST_DECAY if u.max() <= 0 else WIDEST
+    if not np.all(np.isfinite(u)) or not NARROWEST < np.ptp(u) < widest:
         return None
     top = float(u.max())
-    power = sympy.Integer(1) if rate == 1 else sympy.Float(rate)
+    power = sympy.Integer(int(rate)) if abs(rate) == 1 else sympy.Float(rate)
     logs = [f for f in sympy.Mul.make_args(formula) if isinstance(f, sympy.log)]
     written = sympy.exp(power * formula)
     if logs:
@@ -280,12 +298,19 @@ def exponential(argument: Extension, rate: float = 1.0) -> Extension | None:
     return Extension(np.exp(u - top), written * sympy.exp(-sympy.Float(top)))
 
 
-def functions(problem: Problem) -> list[Extension]:
-    """Return exponentials, logarithms, sines and cosines of columns and of what two or three of them make."""
+def functions(problem: Problem, decaying: bool = False) -> list[Extension]:
+    """Return exponentials, logarithms, sines and cosines of columns and of what two or three of them make.
+
+    Exponentials of positive arguments grow, or are `decaying`: of one alone the ratio may hold either, but a
+    sum of two decays has twice the degree in the others. Logarithms of one and something stand alone.
+    """
     if problem.width > MOST_COLUMNS:
         return []
     plain = _arguments(problem)
-    made = [exponential(a) for a in (*plain, *_powers(problem))]
+    made = [
+        exponential(a, -1.0 if decaying and np.all(a.values > 0) else 1.0)
+        for a in (*plain, *_powers(problem))
+    ]
     d = problem.width
     with np.errstate(all="ignore"):
         for a in plain[: d * (d + 1) // 2 + d * (d - 1)]:  # the sums are left out
@@ -293,7 +318,24 @@ def functions(problem: Problem) -> list[Extension]:
                 made.append(Extension(np.log(a.values), sympy.log(a.formula)))
             if NARROWEST < np.ptp(a.values) < WIDEST:
                 made += [Extension(f(a.values), g(a.formula)) for f, g in _TURNS]
+                if d <= FEW_COLUMNS and not np.ptp(np.sign(np.cos(a.values))):
+                    made.append(Extension(np.tan(a.values), sympy.tan(a.formula)))
+        for a in _added_to_one(problem) if d <= FEW_COLUMNS and not decaying else ():
+            made.append(Extension(np.log1p(a.values), sympy.log(1 + a.formula)))
     return [e for e in made if e is not None]
+
+
+def _added_to_one(problem: Problem) -> list[Extension]:
+    """Return what is often added to one under a logarithm: quotients, products, their squares, powers."""
+    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
+    found = [(v**k, f**k) for v, f in columns for k in (1, 2)]
+    for (a, f), (b, g) in itertools.combinations(columns, 2):
+        found += [(a * b, f * g), (a * a * b * b, f * f * g * g)]
+    for (a, f), (b, g) in itertools.permutations(columns, 2):
+        found += [(a / b, f / g), (a * a / b, f * f / g), (a * a / (b * b), f * f / (g * g))]
+        if np.all(a > 0):
+            found += [(a**b, f**g)]
+    return [Extension(v, f) for v, f in found if np.all(np.isfinite(v)) and np.all(v > -1)]
 
 
 _TURNS = ((np.cos, sympy.cos), (np.sin, sympy.sin))

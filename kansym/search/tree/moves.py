@@ -143,6 +143,16 @@ def raised(problem: Problem, power: float) -> Problem | None:
     return retargeted(problem, y, w, lambda e: sympy.Float(sign * size) * e**back)
 
 
+@np.errstate(all="ignore")
+def exponent(problem: Problem, rate: float) -> Problem | None:
+    """Return the problem for exp(rate·(y - median of y))."""
+    middle = float(np.median(problem.y))
+    y = np.exp(rate * (problem.y - middle))
+    w = problem.w / np.abs(rate * y)
+    factor, level = sympy.Float(1 / rate), sympy.Float(np.exp(rate * middle))
+    return retargeted(problem, y, w, lambda e: factor * sympy.log(level * e))
+
+
 def exponential(e: sympy.Expr) -> sympy.Expr:
     """Return exp(e) with a factor u^a for every term a·log(u)."""
     factors, rest = [], []

@@ -22,13 +22,13 @@ from kansym.search.structure import outers
 from kansym.search.structure.models import SHARP, Fit, Models
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import MOST_MATCHED, NAMED, Search
-from kansym.search.tree import evidence, extensions, learned, moves, noisy, parts, ratios, suggestions
+from kansym.search.tree import bent, evidence, extensions, learned, moves, noisy, parts, ratios, suggestions
 
 DEAREST = 6.5
 """Items dearer than this are left to the thorough looks that come after the tree."""
 
-WIDEST_FOR_TWO = 3
-"""Problems with more columns are not asked for two functions: thousands of pairs would be looked at."""
+TWO_FUNCTIONS = {1: 1.0, 2: 1.0, 3: 1.7}
+"""Cost of the look for two functions of so many columns; of more, there are thousands of pairs."""
 
 WIDEST = 8
 """Problems with more columns are not reduced: a polynomial of so many columns tells too little."""
@@ -41,6 +41,9 @@ MUCH_BETTER = 0.3
 
 NOISE = 1e-7
 """Share that a polynomial must leave before ratios are looked for that only come near."""
+
+CLEAN = 1e-14
+"""Share that a smooth fit of a problem leaves below which it has no noise: a name of it is exact, or none."""
 
 VERY_POOR = 0.01
 """Share that a polynomial leaves above which its slopes mislead: networks are asked before them."""
@@ -78,23 +81,29 @@ QUICK, DEEP = 6.0, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
 
 UNITS = {
-    "reduce": 0.1,
     "transform": 0.12,
     "ridge": 0.6,
     "powers": 0.4,
     "sums": 4.0,
     "handbook": 3.0,
-    "modes": 0.3,
+    "modes": 0.4,
     "match": 3.0,
-    "learn": 1.2,
-    "one_function": 0.2,
-    "any_power": 0.2,
-    "two_functions": 0.8,
+    "learn": 1.0,
+    "any_power": 0.15,
 }
-"""Work of one item; 0.04 for those not named here, which take some 20 ms."""
+"""Work of one item."""
 
-PER_COLUMN = {"reduce": 0.2, "any_rate": 0.25, "in_noise": 0.3, "one_function": 0.05, "transform": 0.02}
-"""Work that each column of an item's problem adds."""
+PLAIN = 0.03
+"""Work of those not named there, which take some 15 ms."""
+
+PER_SQUARE = {
+    "reduce": 0.016,
+    "any_rate": 0.14,
+    "in_noise": 0.09,
+    "one_function": 0.015,
+    "two_functions": 0.15,
+}
+"""Work of an item for each pair of its problem's columns, as measured for one to six."""
 
 SLOW = ("ridge", "powers", "sums")
 """Solvers that a quick look asks about one column only: with more they take far longer than all others."""
@@ -127,7 +136,7 @@ def propose(
             if fit.share >= SHARP and not (clear and fit is step[0]):
                 waiting.append(fit)
                 continue
-            yield from search.name(fit, match=False)
+            yield from search.name(fit, match=False, clean=0 < tree.told < CLEAN)
             if search.done:
                 return
             if fit.match is not None and search.best > NAMED:
@@ -164,6 +173,11 @@ class Item:
     node: Node = field(compare=False)
 
 
+def work(name: str, width: int) -> float:
+    """Return the units of work of one solver's look at a problem of so many columns."""
+    return UNITS.get(name, PLAIN) + PER_SQUARE.get(name, 0.0) * width**2
+
+
 class Tree:
     """Carry the queue of one search; `models` fits the model classes."""
 
@@ -181,8 +195,7 @@ class Tree:
         left = DEEP if self.deep else QUICK
         while left > 0 and self.queue and not self.models.budget.exhausted:
             item = heapq.heappop(self.queue)
-            name = item.ask.__name__
-            units = UNITS.get(name, 0.04) + PER_COLUMN.get(name, 0.0) * item.node.problem.width
+            units = work(item.ask.__name__, item.node.problem.width)
             self.models.budget.spend(units)
             left -= units
             self.node = item.node
@@ -210,10 +223,12 @@ class Tree:
         last: str = "",
         left: float | None = None,
         told: float | None = None,
+        seen_through: bool = False,
     ) -> None:
         """Queue every solver of a problem, unless an equal one was queued before.
 
-        A smooth fit leaves `left` of it; a network that has `told` of a move to it knows better.
+        A smooth fit leaves `left` of it; a network that has `told` of a move to it knows better. A curve
+        `seen_through` a transform has no ridge: the curve itself is named through such transforms, too.
         """
         key = moves.same(problem)
         if key in self.seen:
@@ -229,10 +244,12 @@ class Tree:
         if last != "1/t":  # a ratio's reciprocal is one, too
             self.push(0.2, self.ratio, node)
         if problem.width == 1:
+            self.push(0.55, self.bend, node)
             self.push(0.95, self.modes, node)
             if not transforms:
                 self.push(1.4, self.sides, node)
-            self.push(1.0, self.ridge, node)
+            if not seen_through:
+                self.push(1.0, self.ridge, node)
             self.push(1.6, self.powers, node)
             self.push(2.0, self.handbook, node)
         else:
@@ -248,14 +265,16 @@ class Tree:
             self.push(3.5, self.powers, node)
             self.push(4.0, self.sums, node)
         self.push(0.4, self.logarithms, node)
+        if problem.width <= extensions.MOST_COLUMNS_OF_POWER:
+            self.push(0.6, self.any_power, node)
         if problem.width <= extensions.MOST_COLUMNS:
             self.push(0.45, self.one_function, node)
-            self.push(0.6, self.any_power, node)
             if problem.width <= noisy.MOST_COLUMNS and node.left > NOISE:
-                self.push(1.2 if transforms else 0.6, self.in_noise, node)
-            self.push(0.8 + 0.2 * problem.width, self.any_rate, node)
-            if problem.width <= WIDEST_FOR_TWO:
-                self.push(1.7, self.two_functions, node)
+                # half a second, and in vain where there is no noise
+                self.push(1.7 if transforms else 1.3, self.in_noise, node)
+            self.push(0.6 + 0.15 * problem.width, self.any_rate, node)
+            if problem.width in TWO_FUNCTIONS:
+                self.push(TWO_FUNCTIONS[problem.width], self.two_functions, node)
         if transforms < MOST_TRANSFORMS:
             self.push(0.5, self.transform, node)
 
@@ -299,7 +318,7 @@ class Tree:
         return extensions.with_rate(node.problem)
 
     def any_power(self, node: Node) -> list[Fit]:
-        """Answer with any power of a ratio of polynomials."""
+        """Answer with any power of a ratio of polynomials, or a logarithm of one."""
         return extensions.with_power(node.problem)
 
     def sum_of_curves(self, node: Node) -> list[Fit]:
@@ -317,6 +336,10 @@ class Tree:
     def handbook(self, node: Node) -> list[Fit]:
         """Answer with a family from the handbook."""
         return parts.handbook(node.problem)
+
+    def bend(self, node: Node) -> list[Fit]:
+        """Answer with a power that bends into another."""
+        return bent.fits(node.problem)
 
     def modes(self, node: Node) -> list[Fit]:
         """Answer with a sum of decays and waves."""
@@ -358,7 +381,8 @@ class Tree:
         base = max(node.price, 0.0) + 0.5 * node.transforms
         for price, name, problem in _transformed(node.problem):
             if name == "log" or name != node.last:
-                self.add(problem, base + price, node.transforms + 1, name)
+                curve = node.problem.width == 1
+                self.add(problem, base + price, node.transforms + 1, name, seen_through=curve)
         return []
 
 

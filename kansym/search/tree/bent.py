@@ -1,0 +1,126 @@
+"""Powers that bend into other powers, A·x^s·(1 + (x/c)^r)^m: an answer to a problem of one column.
+
+In logarithms such a curve is two straight lines with a bend between them, s·L + m·log(1 + exp(r·(L - b))):
+two numbers, the bend's place and its sharpness, say all that is not linear. Isotherms, retention curves,
+profiles of galaxies, generalised means of two inputs and survival curves are of this kind.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import sympy
+from scipy.optimize import least_squares
+
+from kansym.search.structure import inners
+from kansym.search.structure.models import Fit
+from kansym.search.structure.naming import Proposal
+from kansym.search.structure.problem import Problem
+from kansym.search.tree import moves
+
+SOURCE = "bent power"
+
+ROWS, FEWEST_ROWS = 200, 12
+"""Rows, evenly spread in the column, on which the two numbers are found, and fewest of them."""
+
+SHARPNESS, PLACES = (2.0, 4.0, 8.0, 16.0), (-0.3, 0.0, 0.25, 0.5, 0.75, 1.0, 1.3)
+"""Starts: r in units of one over the span of log x, the bend's place as a share of that span."""
+
+LEAST, MOST = (0.13, -3.0), (60.0, 4.0)
+"""Bounds of the two in the same units: further off it is no bend, or a corner."""
+
+STARTS, STEPS = 2, 60
+"""Best starts that are refined, and evaluations of each."""
+
+NEAR = 1e-3
+"""Share of the logarithm's variance above which the curve is none of these."""
+
+WHOLE = 1e-6
+"""Distance from a half below which an exponent is one."""
+
+PRICE = 6.0
+"""Symbols of such a formula beside its column."""
+
+
+def fits(problem: Problem) -> list[Fit]:
+    """Return the bent powers that a problem of one column is near to, or what it lacks of ±1."""
+    if problem.width != 1:
+        return []
+    seen = (problem, moves.offset(problem, 1), moves.offset(problem, -1))
+    return [fit for p in seen if p is not None and (fit := _fit(p)) is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Logarithms:
+    """Hold log x, log |y| and root weights; `low` and `span` of log x are the units of the two numbers."""
+
+    x: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    low: float
+    span: float
+
+    def bend(self, theta: np.ndarray) -> tuple[float, float]:
+        """Return r and log c of (log of r's sharpness, place)."""
+        return float(np.exp(theta[0])) / self.span, self.low + float(theta[1]) * self.span
+
+    def linear(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the constants (log A, s, m) that fit best, and the weighted residuals."""
+        r, place = self.bend(theta)
+        A = np.column_stack([np.ones_like(self.x), self.x, np.logaddexp(0.0, r * (self.x - place))])
+        A *= self.w[:, None]
+        c = np.linalg.lstsq(A, self.w * self.y, rcond=1e-15)[0]
+        return c, A @ c - self.w * self.y
+
+    def left(self, theta: np.ndarray) -> np.ndarray:
+        """Return the weighted residuals."""
+        return self.linear(theta)[1]
+
+    def best(self) -> np.ndarray:
+        """Return the two numbers that fit best, from the best starts of a grid."""
+        grid = [np.array([np.log(r), b]) for r, b in itertools.product(SHARPNESS, PLACES)]
+        starts = sorted(grid, key=lambda s: float(np.sum(self.left(s) ** 2)))[:STARTS]
+        bounds = tuple([np.log(r), place] for r, place in (LEAST, MOST))
+        solve = partial(least_squares, self.left, bounds=bounds, max_nfev=STEPS)
+        found = [solve(start, xtol=1e-15, ftol=1e-15, gtol=1e-15) for start in starts]
+        return min(found, key=lambda f: float(f.cost)).x
+
+
+@np.errstate(all="ignore")
+def _fit(problem: Problem) -> Fit | None:
+    """Return the bent power that a target of one sign is near to."""
+    rows = problem.fit[np.argsort(problem.Z[problem.fit, 0])]
+    rows = rows[np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int)]
+    x, y = problem.Z[rows, 0], problem.y[rows]
+    if len(rows) < FEWEST_ROWS or np.ptp(np.sign(problem.Z[:, 0])) or np.ptp(np.sign(y)):
+        return None
+    L, t, w = np.log(np.abs(x)), np.log(np.abs(y)), problem.w[rows] * np.abs(y)
+    if not (np.all(np.isfinite(t)) and np.all(np.isfinite(L)) and np.ptp(L) > 0 and w.max() > 0):
+        return None
+    logs = _Logarithms(L, t, w / w.max(), float(L.min()), float(np.ptp(L)))
+    theta = logs.best()
+    constants, left = logs.linear(theta)
+    spread = float(np.sum((logs.w * (t - np.average(t, weights=logs.w**2))) ** 2))
+    share = float(np.sum(left**2)) / spread if spread > 0 else np.inf
+    if not share < NEAR or not np.all(np.isfinite(constants)):
+        return None
+    column = problem.formulas[0] * (1 if x[0] > 0 else -1)
+    write = partial(_written, float(np.sign(y[0])), constants, logs.bend(theta), column)
+    proposal = Proposal(share * problem.unit, PRICE, write)
+    return Fit(proposal.share, PRICE, SOURCE, problem, lambda: [proposal])
+
+
+def _written(sign: float, constants: np.ndarray, bend: tuple[float, float], column: sympy.Expr) -> sympy.Expr:
+    level, slope, power = (float(c) for c in constants)
+    r, place = bend
+    factor = sympy.Float(sign * np.exp(level))
+    inner = 1 + sympy.Float(np.exp(-r * place)) * inners.power(column, _plain(r))
+    return factor * inners.power(column, _plain(slope)) * inner ** sympy.Float(power)
+
+
+def _plain(k: float) -> float:
+    nice = round(2 * k) / 2
+    return nice if abs(k - nice) < WHOLE else k
