@@ -25,6 +25,10 @@ LAWS = {
     "a rate in a column": (ONE, lambda c, k, t: c * (1 - np.exp(-k * t)) / k, "ckt", [(1, 3)] * 3),
     "a column's power": (ONE, lambda r, n: r / (1 - (1 + r) ** -n), "rn", [(0.01, 0.2), (1, 20)]),
     "a logarithm": (ONE, lambda a, b: (a - b) / np.log(a / b), "ab", [(5, 9), (1, 4)]),
+    "a logarithm of one and more": (ONE, lambda x, v: (v + 1) * np.log(1 + x**2 / v), "xv", [(-4, 4), (1, 9)]),
+    "two tangents": (TWO, lambda a, b: np.tan(a) * np.tan(b), "ab", [(-1, 1), (0.1, 0.6)]),
+    "two decays that die away": (TWO, lambda a, b: a * (np.exp(-b) - np.exp(-a)) / (a - b), "ab",
+                                 [(5, 45), (0.1, 3)]),
     "two rates": (TWO, lambda a, b, t: (np.exp(-a * t) - np.exp(-b * t)) / (b - a), "abt",
                   [(0.2, 1), (1.5, 3), (0, 4)]),
     "a rate in no column": (RATE, lambda a, b, t: (a + b * t) / (1 + np.exp(-1.37 * t)), "abt",
@@ -35,6 +39,17 @@ LAWS = {
 
 def test_any_power_of_a_ratio():
     asked = posed(lambda a, x: (a + x) ** -1.7, "ax", [(1, 3), (0.1, 9)])
+    fit = extensions.with_power(asked)[0]
+    formula = fit.problem.finish(fit.name()[0].write())
+    values = Program.compile(formula, asked.formulas).value(asked.Z)
+    assert np.max(np.abs(values - asked.y)) < 1e-7
+
+
+def test_a_logarithm_of_any_base():
+    """Six columns: a logarithm of a ratio is the only law that is looked for beside so many."""
+    asked = posed(
+        lambda a, b, x, y, u, v: 25.7 * np.log((a * x + b * y) / (a * u + b * v)), "abxyuv", [(1, 3)] * 6
+    )
     fit = extensions.with_power(asked)[0]
     formula = fit.problem.finish(fit.name()[0].write())
     values = Program.compile(formula, asked.formulas).value(asked.Z)

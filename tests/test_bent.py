@@ -1,0 +1,63 @@
+"""Powers that bend into other powers are found from one column alone, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kansym.data.dataset import from_arrays
+from kansym.formula.program import Program
+from kansym.search.structure.models import SHARP
+from kansym.search.structure.problem import problem
+from kansym.search.tree import bent
+
+
+def seen(law, low, high, rows=300, seed=0):
+    x = np.exp(np.random.default_rng(seed).uniform(np.log(low), np.log(high), rows))
+    return problem(from_arrays(x[:, None], law(x), ["x"]))
+
+
+def found(data):
+    """Return the values of the nearest bent power at the rows."""
+    best = min(bent.fits(data), key=lambda f: f.share)
+    formula = data.finish(best.problem.finish(best.name()[0].write()))
+    return Program.compile(formula, data.formulas).value(data.Z)
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    st.floats(-2, 2), st.floats(0.4, 3), st.floats(0.3, 3), st.sampled_from([-1.0, 1.0]), st.floats(0.5, 20)
+)
+def test_any_bent_power(slope, sharp, size, sign, place):
+    """A power of any exponents on both sides, bent within the rows."""
+    data = seen(lambda x: 3.1 * x**slope * (1 + (x / place) ** sharp) ** (sign * size), 0.05, 200)
+    best = min(bent.fits(data), key=lambda f: f.share)
+    assert best.share < SHARP
+    assert np.allclose(found(data), data.y, rtol=1e-4)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_is_lacking_of_one(sign):
+    """A saturation to ±1 is not one itself."""
+    data = seen(lambda x: sign * (1 - (1 + x**1.7) ** -0.6), 0.05, 40)
+    assert np.allclose(found(data), data.y, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("law", "low", "high"),
+    [
+        (np.sin, 0.1, 6.0),
+        (lambda x: x**2 - 3 * x + 1, 0.1, 6.0),
+        (lambda x: np.exp(-3 * x) * (2 + np.sin(4 * x)), 0.1, 6.0),
+    ],
+)
+def test_other_curves_are_none(law, low, high):
+    assert not [f for f in bent.fits(seen(law, low, high)) if f.share < SHARP]
+
+
+def test_few_rows_and_two_columns_have_no_answer():
+    assert not bent.fits(seen(lambda x: x**2, 1, 4, rows=8))
+    X = np.random.default_rng(0).uniform(1, 2, (80, 2))
+    assert not bent.fits(problem(from_arrays(X, X.sum(1), ["a", "b"])))
