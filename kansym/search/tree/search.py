@@ -244,26 +244,9 @@ class Tree:
         if last != "1/t":  # a ratio's reciprocal is one, too
             self.push(0.2, self.ratio, node)
         if problem.width == 1:
-            self.push(0.55, self.bend, node)
-            self.push(0.95, self.modes, node)
-            if not transforms:
-                self.push(1.4, self.sides, node)
-            if not seen_through:
-                self.push(1.0, self.ridge, node)
-            self.push(1.6, self.powers, node)
-            self.push(2.0, self.handbook, node)
+            self.curve(node, seen_through)
         else:
-            if smooth:
-                poor = node.left > VERY_POOR
-                self.push(1.1 if poor else 0.3, self.reduce, node)
-                if node.left > POOR:
-                    self.push(0.95 if poor else 1.05, self.learn, node)
-            self.push(0.9, self.sum_of_curves, node)
-            self.push(1.0, self.linear, node)
-            self.push(1.1, self.product_of_curves, node)
-            self.push(2.5, self.ridge, node)
-            self.push(3.5, self.powers, node)
-            self.push(4.0, self.sums, node)
+            self.columns(node, smooth)
         self.push(0.4, self.logarithms, node)
         if problem.width <= extensions.MOST_COLUMNS_OF_POWER:
             self.push(0.6, self.any_power, node)
@@ -277,6 +260,31 @@ class Tree:
                 self.push(TWO_FUNCTIONS[problem.width], self.two_functions, node)
         if transforms < MOST_TRANSFORMS:
             self.push(0.5, self.transform, node)
+
+    def curve(self, node: Node, seen_through: bool) -> None:
+        """Queue the solvers of problems of one column."""
+        self.push(0.55, self.bend, node)
+        self.push(0.95, self.modes, node)
+        if not node.transforms:
+            self.push(1.4, self.sides, node)
+        if not seen_through:
+            self.push(1.0, self.ridge, node)
+        self.push(1.6, self.powers, node)
+        self.push(2.0, self.handbook, node)
+
+    def columns(self, node: Node, smooth: bool) -> None:
+        """Queue the solvers of problems of several columns, and what makes fewer of them."""
+        if smooth:
+            poor = node.left > VERY_POOR
+            self.push(1.1 if poor else 0.3, self.reduce, node)
+            if node.left > POOR:
+                self.push(0.95 if poor else 1.05, self.learn, node)
+        self.push(0.9, self.sum_of_curves, node)
+        self.push(1.0, self.linear, node)
+        self.push(1.1, self.product_of_curves, node)
+        self.push(2.5, self.ridge, node)
+        self.push(3.5, self.powers, node)
+        self.push(4.0, self.sums, node)
 
     def push(self, cost: float, ask: Callable[[Node], list[Fit]], node: Node) -> None:
         """Queue one solver for a problem."""
