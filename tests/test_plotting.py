@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,10 @@ from examples import example
 from matplotlib.figure import Figure
 
 from kansym.base.errors import InputError
+from kansym.data.dataset import from_arrays
+from kansym.formula.expression import to_graph
 from kansym.functions.graph import Edge, Graph, Spline
+from kansym.functions.parsing import parse_expression
 from kansym.report import layout, plotting
 from kansym.report.svg import network_svg
 
@@ -49,16 +53,16 @@ def test_saving_where_one_cannot(tmp_path):
 
 def test_one_panel_per_input():
     run, data = example()
-    assert [ax.get_xlabel() for ax in plotting.residuals(run, data).axes] == ["x 1", "Δt"]
-    assert [ax.get_xlabel() for ax in plotting.slices(run, data).axes] == ["x 1", "Δt"]
+    assert [ax.get_xlabel() for ax in plotting.residuals(run, data).axes] == ["x 1 [m/s]", "Δt"]
+    assert [ax.get_xlabel() for ax in plotting.slices(run, data).axes] == ["x 1 [m/s]", "Δt"]
 
 
 def test_inputs_that_occur_come_first():
     run, data = example()
     swapped = replace(run, front=run.front[:2], chosen=1)
     assert plotting.occurring(swapped) == ["x 1"]
-    assert [ax.get_xlabel() for ax in plotting.slices(swapped, data).axes] == ["x 1"]
-    assert [ax.get_xlabel() for ax in plotting.residuals(swapped, data).axes] == ["x 1", "Δt"]
+    assert [ax.get_xlabel() for ax in plotting.slices(swapped, data).axes] == ["x 1 [m/s]"]
+    assert [ax.get_xlabel() for ax in plotting.residuals(swapped, data).axes] == ["x 1 [m/s]", "Δt"]
     constant = replace(run, front=run.front[:1], chosen=0)
     assert plotting.occurring(constant) == ["x 1", "Δt"]
 
@@ -80,6 +84,75 @@ def test_opacity_is_tanh_of_three_times_the_share():
     opacity = {e.id: d.opacity for e, d in zip(graph.edges(), drawn, strict=True)}
     assert opacity["u", "h0", 0] == pytest.approx(np.tanh(3))
     assert opacity["v", "h0", 0] == pytest.approx(0, abs=1e-12)
+
+
+def _formula(text, names, rows=200):
+    """Return a formula's graph, and rows on which it is drawn."""
+    X = np.random.default_rng(0).uniform(0.5, 3, (rows, len(names)))
+    return to_graph(parse_expression(text, names), names), X
+
+
+def test_no_factor_is_hidden_however_small():
+    graph, X = _formula("x**3/(exp(3*x) - 1)", ["x"])
+    drawn = layout.drawn(graph, X, layout.layout(graph))
+    factors = {d.label: d.opacity for d in drawn}
+    assert set(factors) == {"x³", "1/x", "exp"} and min(factors.values()) > 0.9
+    figure = plotting.network(graph, X)
+    assert all(line.get_alpha() >= layout.FAINT for line in figure.axes[0].lines)
+
+
+def test_a_long_edge_runs_behind_nothing():
+    graph, X = _formula("x**3/(exp(x) - 1)", ["x"])
+    plan = layout.layout(graph)
+    long = next(d for d in layout.drawn(graph, X, plan) if d.label == "x³")
+    other = next(d for d in layout.drawn(graph, X, plan) if d.label == "exp")
+    assert [y for _, y in long.bends] == [1.0, 2.0]
+    assert abs(long.bends[0][0] - other.centre[0]) >= 1 and long.bends[1] not in plan.nodes.values()
+
+
+def test_names_of_inputs_do_not_overlap():
+    names = [f"longitudinal_translation_{k}" for k in range(6)]
+    graph, _ = _formula(" + ".join(f"sin({n})" for n in names), names)
+    plan = layout.layout(graph)
+    places = [plan.nodes[n] for n in names]
+    for (x0, y0), (x1, y1) in itertools.combinations(places, 2):
+        assert y0 != y1 or abs(x0 - x1) >= 24 * layout.LETTER + layout.MARGIN
+    short = layout.layout(_formula("sin(a) + sin(b)", ["a", "b"])[0])
+    assert {short.nodes[n][1] for n in "ab"} == {0.0}
+
+
+def test_ticks_of_the_front_are_whole_and_exact_laws_stand_on_their_level():
+    run, _ = example()
+    laws = (*run.front[:2], replace(run.front[2], exact=True, heldout_loss=1e-33))
+    figure = plotting.front(replace(run, front=laws))
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    assert all(float(t).is_integer() for t in ax.get_xticks())
+    assert next(t.get_text() for t in ax.get_yticklabels()) == "0 (exact)"
+    least = min(ax.lines[0].get_ydata())
+    assert least == min(ax.get_yticks()) and 1e-4 < least < 1e-1
+
+
+def test_axes_have_units_and_follow_the_data():
+    run, data = example()
+    X = data.X.copy()
+    X[:, 0] = np.geomspace(1e-2, 10, len(X))
+    wide = from_arrays(X, data.y, names=data.names, target="y")
+    for figure in (plotting.slices(run, wide), plotting.residuals(run, wide)):
+        assert [ax.get_xscale() for ax in figure.axes] == ["log", "linear"]
+    assert plotting.slices(run, data).axes[0].get_xlabel() == "x 1 [m/s]"
+    named, data = example(("x_1", "mu"))
+    assert [ax.get_xlabel() for ax in plotting.slices(named, data).axes] == ["$x_{1}$ [m/s]", "$\\mu$"]
+
+
+def test_what_mathematics_cannot_set_stays_plain():
+    from matplotlib.text import Text
+
+    said = Text(parse_math=False)
+    plotting._typeset(said, r"\nothing{x}", "x", " [$]")
+    assert said.get_text() == "x [$]" and not said.get_parse_math()
+    plotting._typeset(said, r"\frac{1}{x}", "1/x", " [$]")
+    assert said.get_text() == r"$\frac{1}{x}$ [\$]" and said.get_parse_math()
 
 
 def test_network_svg_names_and_escapes():

@@ -15,18 +15,25 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from kansym.base.errors import InputError
+from kansym.formula.expression import latex
 from kansym.functions.graph import Graph
 from kansym.pipeline.run import Run
-from kansym.report.layout import drawn, layout, node_text, short
-from kansym.report.slices import along, span
+from kansym.report.layout import FAINT, LABEL, drawn, layout, node_text, short
+from kansym.report.levels import exact_level
+from kansym.report.slices import BEYOND, along, beside, path, positions, wants_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     from kansym.data.dataset import Dataset
 
 Arguments = ParamSpec("Arguments")
+
+TYPESET = 40
+"""Letters of a formula that still finds room beside a point when it is typeset."""
 
 INK, ACCENT, SOFT, GRID = "#1f2933", "#0b6e99", "#c0392b", "#d5dbe1"
 _STYLE: Any = {
@@ -85,22 +92,26 @@ def save(figure: Figure, path: str | Path) -> Path:
 @_styled
 def front(run: Run) -> Figure:
     """Draw held-out error against complexity, the chosen law marked and named."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _figure(6.4, 4.0)
     ax = axes[0]
     x = [law.complexity for law in run.front]
-    y = [math.sqrt(max(law.heldout_loss, 0.0)) for law in run.front]
-    positive = [v for v in y if v > 0 and math.isfinite(v)]
-    if positive and max(positive) > 10 * min(positive):
+    y = [0.0 if law.exact else math.sqrt(max(law.heldout_loss, 0.0)) for law in run.front]
+    level = exact_level(y)
+    if level is not None:
         ax.set_yscale("log")
+        if 0.0 in y:
+            _exact_at(ax, level, max(v for v in [*y, level] if math.isfinite(v)))
+        y = [v or level for v in y]
     ax.plot(x, y, "o-", color=ACCENT)
     ax.plot(x[run.chosen], y[run.chosen], "o", ms=11, mfc="none", mec=SOFT, mew=2)
-    ax.annotate(
-        short(run.best.equation),
-        (x[run.chosen], y[run.chosen]),
-        (8, 10),
-        textcoords="offset points",
-        color=SOFT,
-    )
+    # on the side where there is more room for it
+    left = x[run.chosen] > (min(x) + max(x)) / 2
+    said = ax.annotate("", (x[run.chosen], y[run.chosen]), (-8 if left else 8, 10), color=SOFT,
+                       textcoords="offset points", ha="right" if left else "left")  # fmt: skip
+    _typeset(said, "" if run.best.expression is None else run.best.latex, run.best.equation)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("complexity")
     ax.set_ylabel("error on held-out rows")
     return figure
@@ -115,10 +126,13 @@ def predicted(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
     ax = axes[0]
     both = np.concatenate([data.y, values[np.isfinite(values)]])
     low, high = float(both.min()), float(both.max())
+    if wants_log(both):
+        ax.set_xscale("log")
+        ax.set_yscale("log")
     ax.plot([low, high], [low, high], color=INK, lw=0.8)
     ax.plot(data.y, values, "o", ms=_size(data.rows), alpha=0.6, color=ACCENT, mew=0)
-    ax.set_xlabel(f"{data.target}, measured")
-    ax.set_ylabel(f"{data.target}, predicted")
+    _called(ax.xaxis, run, data.target, ", measured")
+    _called(ax.yaxis, run, data.target, ", predicted")
     return figure
 
 
@@ -137,9 +151,14 @@ def residuals(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
         if errors:
             ax.axhspan(-2, 2, color=GRID, alpha=0.5, lw=0)
         ax.axhline(0, color=INK, lw=0.8)
+        if wants_log(data.column(name)):
+            ax.set_xscale("log")
         ax.plot(data.column(name), rest, "o", ms=_size(data.rows), alpha=0.6, color=ACCENT, mew=0)
-        ax.set_xlabel(name)
-    axes[0].set_ylabel("residual, in standard errors" if errors else f"{data.target}: measured − predicted")
+        _called(ax.xaxis, run, name)
+    if errors:
+        axes[0].set_ylabel("residual, in standard errors")
+    else:
+        _called(axes[0].yaxis, run, data.target, ": measured − predicted")
     return figure
 
 
@@ -148,30 +167,39 @@ def slices(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
     """Draw the law along each input of the front, the others at their medians, and its prediction band of
     95 %.
 
-    The data's range is shaded; with one input the rows are drawn, those left out as rings.
+    The data's range is shaded; rows are drawn as if their other inputs were at the medians (`slices.beside`),
+    those left out as rings where there is one input.
     """
     data = dataset.select(run.names)
     law = run.front[run.chosen if index is None else index]
     shown = occurring(run)
     figure, axes = _figure(3.4, 3.0, len(shown))
+    values = law.predict(data.X, data.names)
     for ax, name in zip(axes, shown, strict=False):
-        low, high = float(data.column(name).min()), float(data.column(name).max())
-        cut = along(law, data, name, np.linspace(*span(low, high), 240))
-        x, values = cut.x, cut.y
-        inside = (x >= low) & (x <= high)
+        column = data.column(name)
+        low, high = float(column.min()), float(column.max())
+        rows = beside(data, values, law.predict(path(data, name, column), data.names))
+        cut = along(law, data, name, positions(column, 240))
+        inside = (cut.x >= low) & (cut.x <= high)
+        spread = np.ptp(rows)
+        bottom, top = _view(cut.y, float(rows.min() - spread), float(rows.max() + spread))
+        if wants_log(column):
+            ax.set_xscale("log")
+        if wants_log(data.y, rows):
+            ax.set_yscale("log")
+            bottom = max(bottom, float(rows.min()) / BEYOND)
         ax.axvspan(low, high, color=GRID, alpha=0.5, lw=0)
         if np.all(np.isfinite(cut.low)):
-            ax.fill_between(x, cut.low, cut.high, color=ACCENT, alpha=0.15, lw=0)
-        ax.plot(x, values, "--", color=SOFT, lw=1.2)
-        ax.plot(x[inside], values[inside], color=ACCENT)
+            ax.fill_between(cut.x, cut.low, cut.high, color=ACCENT, alpha=0.15, lw=0)
+        ax.plot(cut.x, cut.y, "--", color=SOFT, lw=1.2)
+        ax.plot(cut.x[inside], cut.y[inside], color=ACCENT)
+        ax.plot(column, rows, "o", ms=_size(data.rows), color=INK, alpha=0.5, mew=0)
         if len(data.names) == 1:
-            ax.plot(data.X[:, 0], data.y, "o", ms=_size(data.rows), color=INK, alpha=0.6, mew=0)
             off = [(o.inputs[0], o.value) for o in run.outliers]
             ax.plot(*zip(*off, strict=True) if off else ([], []), "o", ms=9, mfc="none", mec=SOFT)
-        spread = np.ptp(data.y)
-        ax.set_ylim(*_view(values, float(data.y.min() - spread), float(data.y.max() + spread)))
-        ax.set_xlabel(name)
-    axes[0].set_ylabel(f"{data.target}")
+        ax.set_ylim(bottom, top)
+        _called(ax.xaxis, run, name)
+    _called(axes[0].yaxis, run, data.target)
     return figure
 
 
@@ -192,8 +220,8 @@ def _symbols(expression: Any) -> set[str]:
 def network(graph: Graph, X: np.ndarray | None = None, target: str = "") -> Figure:
     """Draw the network with a curve on every edge, named where it is symbolic, `target` on its output.
 
-    With rows X (n, inputs) the opacity of an edge is tanh(3A), A its spread as a share of the largest
-    spread that enters the same node; without, all edges are solid and curves run over [-1, 1].
+    With rows X (n, inputs) the opacity of an edge is that of `layout.drawn`, and FAINT at least; without, all
+    edges are solid and curves run over [-1, 1].
     """
     plan = layout(graph)
     width = max(3.2, 1.35 * plan.width)
@@ -201,21 +229,22 @@ def network(graph: Graph, X: np.ndarray | None = None, target: str = "") -> Figu
     ax = axes[0]
     ax.set_axis_off()
     for edge in drawn(graph, X, plan):
-        (x0, y0), (x1, y1), (cx, cy) = edge.start, edge.end, edge.centre
-        ax.plot(
-            [x0, cx, cx, x1], [y0, cy - 0.2, cy + 0.2, y1], color=INK, alpha=edge.opacity, lw=1.2, zorder=1
-        )
+        (x1, y1), (cx, cy) = edge.end, edge.centre
+        shade = max(edge.opacity, FAINT)
+        come = [edge.start, *edge.bends, (cx, cy - 0.2)]
+        for way in (come, [(cx, cy + 0.2), (x1, y1)]):
+            ax.plot(*zip(*way, strict=True), color=INK, alpha=shade, lw=1.2, zorder=1)
         box = ax.inset_axes((cx - 0.3, cy - 0.2, 0.6, 0.4), transform=ax.transData, zorder=2)
         box.set_xticks([])
         box.set_yticks([])
         box.grid(False)
         for spine in box.spines.values():
             spine.set_visible(True)
-            spine.set_alpha(max(edge.opacity, 0.15))
-        colour = SOFT if edge.label else ACCENT
-        box.plot(edge.x, edge.y, color=colour, alpha=edge.opacity)
+            spine.set_alpha(shade)
+        box.plot(edge.x, edge.y, color=SOFT if edge.label else ACCENT, alpha=shade)
         if edge.label:
-            ax.text(cx + 0.33, cy, edge.label, fontsize=8, va="center", color=SOFT, zorder=3)
+            word = short(edge.label, LABEL)
+            ax.text(cx + 0.33, cy, word, fontsize=7, va="center", color=SOFT, zorder=3)
     for node, (x, y) in plan.nodes.items():
         ax.text(
             x,
@@ -237,6 +266,47 @@ def network(graph: Graph, X: np.ndarray | None = None, target: str = "") -> Figu
     ax.set_xlim(-0.7, plan.width)
     ax.set_ylim(-0.5, plan.height - 0.5)
     return figure
+
+
+def _exact_at(ax: Axes, level: float, most: float) -> None:
+    """Mark the decades from the level of the exact laws up to the largest error, the level by its name."""
+    first, last = round(math.log10(level)), math.ceil(math.log10(most))
+    decades = range(first, last + 1, max(1, math.ceil((last - first) / 6)))
+    ax.set_yticks([10.0**k for k in decades], ["0 (exact)", *(f"$10^{{{k}}}$" for k in decades[1:])])
+    for label in ax.get_yticklabels():
+        label.set_parse_math(True)
+    ax.minorticks_off()
+    ax.axhline(level, color=GRID, lw=1.2)
+    ax.set_ylim(level / 3, 10.0**last)
+
+
+def _called(axis: Axis, run: Run, name: str, what: str = "") -> None:
+    """Write a column's name on an axis as mathematics, with what is drawn of it and its unit."""
+    import sympy
+
+    unit = str(run.data.get("units", {}).get(name, "1"))
+    behind = what if unit == "1" else f"{what} [{unit}]"
+    sign = latex(sympy.Symbol(name, real=True))  # a word stays as it is: x1 is mathematics, volume is not
+    _typeset(axis.label, "" if sign.startswith(r"\mathrm") else sign, name, behind)
+
+
+def _typeset(said: Text, formula: str, plain: str, behind: str = "") -> None:
+    """Write a formula as mathematics where matplotlib can and it is short, as plain text else.
+
+    Text `behind` it stays as it is, whatever it holds.
+    """
+    from matplotlib.mathtext import MathTextParser
+
+    said.set_text(short(plain) + behind)
+    if not formula or len(plain) > TYPESET:
+        return
+    marked = f"${formula}$" + behind.replace("$", r"\$")
+    try:
+        MathTextParser("path").parse(marked)
+    except (ValueError, RuntimeError):  # a command that it does not know, a letter that its font lacks
+        return
+    said.set_parse_math(True)
+    said.set_text(marked)
 
 
 def _size(rows: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,14 @@ POINTS = 81
 """Points of a slice: enough for a curve as wide as a hand."""
 
 
+LOG_DECADES, CROWDED = 1.5, 1 / 6
+"""Decades that positive values span, and the part of a plain axis that holds half of them, before their axis
+is logarithmic: the planets' orbits ask for it, a column that is even between 0.01 and 10 does not."""
+
+BEYOND = 1.5
+"""Factor by which a slice along a logarithmic axis goes past the data."""
+
+
 @dataclass(frozen=True, eq=False)
 class Slice:
     """Hold a law's values (n,) along an input, the others at their medians, and the ends of its band."""
@@ -21,6 +30,20 @@ class Slice:
     y: np.ndarray
     low: np.ndarray
     high: np.ndarray
+
+
+def wants_log(*values: Any) -> bool:
+    """Tell whether values, all positive, span decades and crowd at the low end: a logarithmic axis shows them
+    better.
+
+    >>> wants_log([0.01, 0.1, 1.0]), wants_log([0.01, 0.5, 1.0]), wants_log([0.0, 0.1, 5.0])
+    (True, False, False)
+    """
+    together = np.concatenate([v[np.isfinite(v)] for v in (np.asarray(one, float) for one in values)])
+    if not len(together) or together.min() <= 0:
+        return False
+    low, high = float(together.min()), float(together.max())
+    return high >= low * 10**LOG_DECADES and float(np.median(together)) <= low + CROWDED * (high - low)
 
 
 def span(low: float, high: float, beyond: float = 0.35) -> tuple[float, float]:
@@ -34,6 +57,17 @@ def span(low: float, high: float, beyond: float = 0.35) -> tuple[float, float]:
     return (0.0 if left < 0 <= low else left), (0.0 if right > 0 >= high else right)
 
 
+def positions(column: np.ndarray, points: int = POINTS) -> np.ndarray:
+    """Return the points (n,) of a slice past a column's values on both sides, even on the axis it asks for.
+
+    A logarithmic axis goes past them by the factor BEYOND.
+    """
+    low, high = float(column.min()), float(column.max())
+    if wants_log(column):
+        return np.geomspace(low / BEYOND, high * BEYOND, points)
+    return np.linspace(*span(low, high), points)
+
+
 def path(data: Dataset, name: str, x: np.ndarray) -> np.ndarray:
     """Return rows (n, inputs) along values x (n,) of an input, the others at their medians."""
     X = np.tile(np.median(data.X, axis=0), (len(x), 1))
@@ -44,7 +78,17 @@ def path(data: Dataset, name: str, x: np.ndarray) -> np.ndarray:
 def along(law: Law, data: Dataset, name: str, x: np.ndarray | None = None) -> Slice:
     """Return a law along an input of the data, by default past their range on both sides."""
     if x is None:
-        column = data.column(name)
-        x = np.linspace(*span(float(column.min()), float(column.max())), POINTS)
+        x = positions(data.column(name))
     X = path(data, name, x)
     return Slice(x, law.predict(X, data.names), *law.predict_band(X, data.names))
+
+
+def beside(data: Dataset, values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Return where the rows (n,) stand beside a slice: the law at the slice plus what it leaves of each row.
+
+    `values` (n,) are the law's on the rows, `there` (n,) its values on the rows moved to the slice. With one
+    input these are the rows as they are, with several their other inputs are as if at the medians; a row at
+    which the law is undefined stands as measured.
+    """
+    moved = data.y - values + there
+    return data.y if len(data.names) == 1 else np.where(np.isfinite(moved), moved, data.y)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kansym.functions.graph import Graph
-from kansym.report.layout import Drawn, Place, Plan, drawn, layout, node_text, short
+from kansym.report.layout import FAINT, LABEL, Drawn, Place, Plan, drawn, layout, node_text, short
 
 SCALE, FLAT, PAD = 116.0, 0.62, 40.0
 """Pixels between neighbours, how much less between rows, and pixels around."""
@@ -36,7 +36,8 @@ def picture(
 
     wires, parts = [], []
     for edge in edges:
-        wire, box = _edge(edge, at(edge.start), at(edge.end), at(edge.centre))
+        way = [at(edge.start), *map(at, edge.bends)]
+        wire, box = _edge(edge, way, at(edge.end), at(edge.centre))
         wires.append(wire)
         parts.append(box)
     for node, place in plan.nodes.items():
@@ -58,12 +59,13 @@ def picture(
     )
 
 
-def _edge(edge: Drawn, start: Place, end: Place, centre: Place) -> tuple[str, str]:
-    """Return an edge's line, and the box with its curve that stands on it."""
-    (x0, y0), (x1, y1), (cx, cy) = start, end, centre
-    shade = max(edge.opacity, 0.25)
+def _edge(edge: Drawn, way: Sequence[Place], end: Place, centre: Place) -> tuple[str, str]:
+    """Return an edge's line, which comes along `way`, and the box with its curve that stands on it."""
+    (x1, y1), (cx, cy) = end, centre
+    shade = max(edge.opacity, FAINT)
+    come = "L".join(f"{x:.1f} {y:.1f}" for x, y in way)
     wire = (
-        f'<path class="wire" opacity="{shade:.3f}" d="M{x0:.1f} {y0:.1f}L{cx:.1f} {cy + 18:.1f}'
+        f'<path class="wire" opacity="{shade:.3f}" d="M{come}L{cx:.1f} {cy + 18:.1f}'
         f'M{cx:.1f} {cy - 18:.1f}L{x1:.1f} {y1:.1f}"/>'
     )
     kind = "symbolic" if edge.label else "spline"
@@ -74,7 +76,7 @@ def _edge(edge: Drawn, start: Place, end: Place, centre: Place) -> tuple[str, st
     if edge.label:
         box += (
             f'<text class="label" x="{cx + 30:.1f}" y="{cy + 4:.1f}">'
-            f"{html.escape(short(edge.label, 9))}<title>{html.escape(edge.label)}</title></text>"
+            f"{html.escape(short(edge.label, LABEL))}<title>{html.escape(edge.label)}</title></text>"
         )
     if edge.name:
         name, says = html.escape(edge.name), html.escape(edge.label or "a spline")

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from kansym.report.levels import exact_level
+
 ACCENT, SOFT, INK = "#2a86b3", "#d0604f", "#7a8794"
 """Blue of laws, red of what is compared or beyond the data, grey of rows: readable on white and on black."""
-
-LOG_DECADES = 2.0
-"""Decades that positive values span before their axis is logarithmic."""
 
 _NUMBER = (
     "v => Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toExponential(2) : +v.toPrecision(5)"
@@ -41,32 +40,23 @@ def labelled(name: str, unit: str) -> str:
     return f"{name} [{unit}]" if unit and unit != "1" else name
 
 
-def wants_log(*values: np.ndarray) -> bool:
-    """Tell whether values, all positive, span so many decades that a logarithmic axis shows them better."""
-    together = np.concatenate([v[np.isfinite(v)] for v in values])
-    return bool(len(together) and together.min() > 0 and together.max() / together.min() >= 10**LOG_DECADES)
-
-
 def front(points: Sequence[tuple[int, float, str]], chosen: int | None, other: int | None) -> dict[str, Any]:
     """Return error against complexity, one point a formula; an error of 0 stands at the level "0 (exact)"."""
-    positive = [e for _, e, _ in points if e > 0 and math.isfinite(e)]
-    least, most = min(positive, default=1.0), max(positive, default=1.0)
-    # round-off is no news: what is proved exact stands on one level, a decade below the rest
-    floor = 10.0 ** math.floor(math.log10(least) - 0.7)
-    log = most > 20 * least or any(e == 0 for _, e, _ in points)
+    level = exact_level([e for _, e, _ in points])
     data = []
     for i, (size, error, text) in enumerate(points):
-        place = error if error > 0 or not log else floor
+        place = error or level or 0.0
         if not math.isfinite(place):
             continue
         colour = ACCENT if i == chosen else SOFT if i == other else "transparent"
         edge = SOFT if i == other else ACCENT
         style = {"color": colour, "borderColor": edge, "borderWidth": 2}
         data.append({"value": [size, place, i], "name": text, "itemStyle": style})
-    y = Axis("error, share of the spread", log, floor if any(e == 0 for _, e, _ in points) else None)
+    low = level if any(e == 0 for _, e, _ in points) else None
+    y = Axis("error, share of the spread", level is not None, low)
     made = _chart(Axis("complexity", whole=True), y, "Error on held-out rows against complexity")
     if y.low is not None:
-        made["yAxis"]["axisLabel"][":formatter"] = f"v => v <= {floor!r} ? '0 (exact)' : ({_NUMBER})(v)"
+        made["yAxis"]["axisLabel"][":formatter"] = f"v => v <= {low!r} ? '0 (exact)' : ({_NUMBER})(v)"
     made["tooltip"][":formatter"] = (
         "p => { const t = document.createElement('span'); t.textContent = p.name.length > 90 ? "
         "p.name.slice(0, 89) + '…' : p.name; return t.outerHTML; }"

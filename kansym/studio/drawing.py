@@ -14,9 +14,9 @@ from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.pipeline.run import Law
 from kansym.report import slices
-from kansym.report.slices import Slice, along
+from kansym.report.slices import Slice, along, wants_log
 from kansym.studio import charts
-from kansym.studio.charts import ACCENT, SOFT, Axis, Line, labelled, wants_log
+from kansym.studio.charts import ACCENT, SOFT, Axis, Line, labelled
 from kansym.studio.desk import Desk
 
 DRAWN = 1000
@@ -67,19 +67,13 @@ def curve(desk: Desk, name: str) -> dict[str, Any]:
     x, y = _axes(desk, data, name)
     sample = _sample(data)
     column, lines = sample.column(name), []
-    at = (
-        np.geomspace(data.column(name).min() / 1.5, data.column(name).max() * 1.5, slices.POINTS)
-        if x.log
-        else None
-    )
+    at = slices.positions(data.column(name))
     shown = sample.y
     if law is not None:
         cut = _cut(desk, law, data, name, at)
         lines.append(Line("law", cut.x, cut.y, ACCENT, False, cut.low, cut.high))
-        if len(data.names) > 1:
-            there = slices.path(data, name, column)
-            moved = sample.y - _values(desk, law, sample.X, data) + _values(desk, law, there, data)
-            shown = np.where(np.isfinite(moved), moved, sample.y)
+        there = slices.path(data, name, column)
+        shown = slices.beside(sample, _values(desk, law, sample.X, data), _values(desk, law, there, data))
     if desk.other is not None and desk.run is not None and not desk.searching:
         cut = along(desk.run.front[desk.other], data, name, at)
         lines.append(Line("compared", cut.x, cut.y, SOFT, True))
@@ -159,7 +153,7 @@ def _values(desk: Desk, law: Law, X: np.ndarray, data: Dataset) -> np.ndarray:
     return law.predict(X, data.names)
 
 
-def _cut(desk: Desk, law: Law, data: Dataset, name: str, at: np.ndarray | None) -> Slice:
+def _cut(desk: Desk, law: Law, data: Dataset, name: str, at: np.ndarray) -> Slice:
     cut = along(law, data, name, at)
     if not desk.moved or desk.searching:
         return cut

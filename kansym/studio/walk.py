@@ -219,7 +219,8 @@ class Walk:
         ends = {c.place: (names[c.place[0]][c.place[1]], names[c.place[0] + 1][self._node(c.place)])
                 for c in curves}  # fmt: skip
         edges = [Edge(*ends[c.place], c.place[2], line) for c in curves]
-        plan = layout(Graph.build(names[0], names[-1], kinds, edges))
+        written = {n: short(model.names[k], 24) for k, n in enumerate(names[0])}
+        plan = layout(Graph.build(names[0], names[-1], kinds, edges), written)
         shown = [
             Drawn(
                 plan.nodes[source], plan.nodes[target], plan.edges[edge.id], c.x, c.y,
@@ -228,7 +229,7 @@ class Walk:
             for c, edge, (source, target) in zip(curves, edges, ends.values(), strict=True)
         ]  # fmt: skip
         texts = {n: "×" if kinds.get(n) == "product" else "+" for n in plan.nodes}
-        texts |= {n: short(model.names[k], 24) for k, n in enumerate(names[0]) if n in plan.nodes}
+        texts |= {n: word for n, word in written.items() if n in plan.nodes}
         title = f"Network {model.shape}, an edge is a curve that can be clicked"
         return picture(plan, shown, texts, title, dict(zip(names[-1], model.outputs, strict=True)))
 
