@@ -17,9 +17,11 @@ from examples import example
 
 from kansym.base import storage
 from kansym.base.errors import FormatError, InputError
+from kansym.data.dataset import from_arrays
 from kansym.data.table import read_table
 from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Edge, Graph, Spline
+from kansym.pipeline.flow import discover
 from kansym.pipeline.run import Law
 from kansym.report import page as report
 
@@ -404,6 +406,62 @@ def test_every_text_stands_out_from_what_is_behind_it(scheme):
 def test_a_page_without_a_law_does_not_say_the_law():
     run, data = example()
     said = report.page(report.summarise(run, data))
-    assert ">The law <" in said
+    assert ">The law <" in said and "The law along" in said
     doubtful = replace(run, verdict=replace(run.verdict, kind="noise"))
-    assert ">The law <" not in report.page(report.summarise(doubtful, data))
+    words = re.sub(r"(?s)<(script|style).*?</\1>", "", report.page(report.summarise(doubtful, data)))
+    assert not re.search(r"(?i)\bthe law\b", words)
+
+
+def test_the_first_picture_is_along_the_input_that_matters_most():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0, 1, (50, 3))
+    data = from_arrays(X, X[:, 0] + 9 * X[:, 2], names=["weak", "idle", "strong"], target="y")
+    said = report.page(report.summarise(discover(data, effort=0.02), data))
+    assert re.findall(r'class="chart slice[ a-z]*" data-column="(\w+)"', said)[:2] == ["strong", "weak"]
+
+
+def test_panels_fold_on_wide_tables():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0, 1, (40, 9))
+    data = from_arrays(X, X[:, 0] + 2 * X[:, 1], names=[f"column_{k}" for k in range(9)], target="y")
+    said = report.page(report.summarise(discover(data, effort=0.02), data))
+    shown, folded = said.split('<details class="folded">')[:2]
+    assert shown.count('class="chart residual"') == report.PANELS
+    assert folded.count('class="chart residual"') == 9 - report.PANELS and "3 more inputs" in folded
+
+
+@pytest.mark.browser
+def test_what_the_pointer_is_near_tells_its_values(browser, tmp_path):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    run, data = example()
+    browser.get(report.write_html(report.summarise(run, data), tmp_path / "page.html").as_uri())
+    dot = browser.find_element("css selector", ".slice .measured")
+    ActionChains(browser).move_to_element(dot).perform()
+    tip = browser.find_element("css selector", ".slice .tip text")
+    assert tip.is_displayed() and re.match(r"(row|formula): .*, y [\d.−]+", tip.text)
+    assert browser.find_element("css selector", "#front-chart [data-axis=y]").text == "held-out error"
+    labels = [e.text for e in browser.find_elements("css selector", ".slice text")]
+    assert "x 1 [m/s]" in labels
+
+
+@pytest.mark.browser
+def test_the_network_and_the_front_follow_the_data(browser, tmp_path):
+    run, data = example()
+    X = data.X.copy()
+    X[:, 0] = np.geomspace(1e-2, 10, len(X))
+    data = from_arrays(X, data.y, names=data.names, target="y")
+    run = replace(run, front=(*run.front[:3], replace(run.front[3], exact=True)))
+    browser.get(report.write_html(report.summarise(run, data), tmp_path / "page.html").as_uri())
+
+    def network():
+        return [e.text for e in browser.find_elements("css selector", "figure[data-row]") if e.is_displayed()]
+
+    before = network()
+    assert len(before) == 1 and "complexity 5" in before[0]
+    browser.find_elements("css selector", "#front tbody tr")[1].click()
+    assert len(network()) == 1 and network() != before
+    front = [e.text for e in browser.find_elements("css selector", "#front-chart text")]
+    assert "0 (exact)" in front and not any("." in t for t in front if t.isdigit())
+    marks = [e.text for e in browser.find_elements("css selector", '.slice[data-column="x 1"] text')]
+    assert "0.01" in marks and "0.1" in marks and "10" in marks

@@ -13,6 +13,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,9 @@ from kansym.base.errors import FormatError, InputError
 from kansym.functions.graph import Graph
 from kansym.judge.verdict import NOISE, STRUCTURE
 from kansym.pipeline.run import Run
+from kansym.report.levels import exact_level
 from kansym.report.plotting import occurring
-from kansym.report.slices import POINTS as SLICE_POINTS
-from kansym.report.slices import along, span
+from kansym.report.slices import along, positions, wants_log
 from kansym.report.svg import network_svg
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
 
 POINTS = 400  # rows drawn in pictures
-PANELS = 12  # pictures per section
+PANELS = 6  # pictures of a section that are not folded away
 LONG = 60  # characters of a sum that stands on one line
 MODEL_FORMAT = 1
 
@@ -170,12 +171,8 @@ def _rendered(run: Run, data: Mapping[str, Any]) -> str:
         }
         for i, (law, row) in enumerate(zip(run.front, data["front"], strict=True))
     ]
-    graphs = {**run.graphs, "the chosen law": run.graph}
-    networks = [
-        {"name": name, "svg": network_svg(graph, _sample(data, graph), run.data["target"])}
-        for name, graph in graphs.items()
-        if graph is not None
-    ]
+    drawn = _networks(run, data)
+    shown = _leading(run, data.get("pictures"))
     values = {
         "run": {"pictures": None, **data, "history": list(run.history)},
         "rows": rows,
@@ -185,12 +182,15 @@ def _rendered(run: Run, data: Mapping[str, Any]) -> str:
         "outliers": run.outliers,
         "steps": [s for s in run.history if s.get("event") != "refused"],
         "refusals": [s for s in run.history if s.get("event") == "refused"],
-        "occurring": occurring(run)[:PANELS],
-        "panels": [*occurring(run), *(n for n in run.names if n not in occurring(run))][:PANELS],
-        "networks": networks,
+        "along": [shown[1 : PANELS + 1], shown[PANELS + 1 :]],
+        "first": shown[0],
+        "against": _folded([*shown, *(n for n in run.names if n not in shown)]),
+        "networks": drawn,
         "embedded": _embedded(
             {
                 "front": _chart(run),
+                "level": exact_level([p["error"] for p in _chart(run) if p["error"] is not None]),
+                "labels": {n: _label(run, n) for n in (*run.names, run.data["target"])},
                 "pictures": data.get("pictures"),
                 "chosen": run.chosen,
                 "ranges": run.data["ranges"],
@@ -257,30 +257,74 @@ def _stand_in(index: int) -> str:
 
 def _name(name: str) -> str:
     """Return a column's name as MathML: letters italic, a number or letter after them as a subscript."""
+    stem, below = _parted(name)
+    if not stem:
+        return f'<mi mathvariant="normal">{html.escape(name)}</mi>'
+    return f"<msub><mi>{stem}</mi><mn>{below}</mn></msub>" if below else f"<mi>{stem}</mi>"
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Return the letter of a column's name and what stands below the line; empty for a word."""
     found = re.fullmatch(r"([^\W\d_]+)_?(\d+|[^\W\d_])?", name)
     stem = _GREEK.get(found[1], found[1]) if found else ""
-    if found is None or len(stem) > 1:
-        return f'<mi mathvariant="normal">{html.escape(name)}</mi>'
-    base = f"<mi>{stem}</mi>"
-    return f"<msub>{base}<mn>{found[2]}</mn></msub>" if found[2] else base
+    return (stem, found[2] or "") if found and len(stem) == 1 else ("", "")
+
+
+def _label(run: Run, name: str) -> dict[str, str]:
+    """Return how a column is written on an axis: a stem, what stands below the line, and its unit."""
+    stem, below = _parted(name)
+    unit = str(run.data.get("units", {}).get(name, "1"))
+    return {"stem": stem or name, "below": below, "unit": "" if unit == "1" else unit}
+
+
+def _leading(run: Run, pictures: Any) -> list[str]:
+    """Return the front's inputs, first the one along which the chosen law varies most within the data."""
+    shown = occurring(run)
+    law = run.best.expression
+    if not pictures or law is None:
+        return shown
+    used = {s.name for s in law.free_symbols}
+
+    def varies(name: str) -> float:
+        cut = np.array(pictures["slices"][run.chosen][name], float)
+        inside = cut[len(cut) // 5 : -(len(cut) // 5)]
+        return float(np.ptp(inside)) if name in used and np.all(np.isfinite(inside)) else 0.0
+
+    return sorted(shown, key=lambda n: -varies(n))
+
+
+def _folded(names: Sequence[str]) -> list[Sequence[str]]:
+    """Return the names of panels that are shown, and of those that a wide table folds away."""
+    return [names[:PANELS], names[PANELS:]]
+
+
+def _networks(run: Run, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the picture of every row's law that has one, and those of trained networks."""
+    laws = [
+        (f"complexity {law.complexity}", replace(run, chosen=i).graph, i) for i, law in enumerate(run.front)
+    ]
+    return [
+        {"name": name, "row": row, "svg": network_svg(graph, _sample(data, graph), run.data["target"])}
+        for name, graph, row in [*laws, *((name, graph, None) for name, graph in run.graphs.items())]
+        if graph is not None
+    ]
 
 
 def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
     """Return rows to draw with every law's predictions on them, and slices through the data's middle."""
     data = dataset.select(run.names).subsample(POINTS, seed=0)
     whole = dataset.select(run.names)
-    spans = {name: list(span(*run.data["ranges"][name])) for name in run.names}
-    cuts = [
-        {n: along(law, whole, n, np.linspace(spans[n][0], spans[n][1], SLICE_POINTS)) for n in run.names}
-        for law in run.front
-    ]
+    at = {name: positions(whole.column(name)) for name in run.names}
+    cuts = [{n: along(law, whole, n, at[n]) for n in run.names} for law in run.front]
     return {
         "columns": {n: _plain(data.X[:, i]) for i, n in enumerate(run.names)},
         "target": _plain(data.y),
         "sigma": None if data.weights is None or not data.absolute else _plain(data.weights**-0.5),
         "predicted": [_plain(law.predict(data.X, run.names)) for law in run.front],
         "middle": dict(zip(run.names, _plain(np.median(whole.X, axis=0)), strict=True)),
-        "spans": spans,
+        "spans": {n: [float(x[0]), float(x[-1])] for n, x in at.items()},
+        "logs": [n for n in run.names if wants_log(whole.column(n))],
+        "log_target": wants_log(whole.y),
         "slices": [{n: _plain(cut.y) for n, cut in laws.items()} for laws in cuts],
         "bands": [{n: [_plain(cut.low), _plain(cut.high)] for n, cut in laws.items()} for laws in cuts],
         "outliers": [{**dict(zip(run.names, o.inputs, strict=True)), "": o.value} for o in run.outliers],
@@ -299,7 +343,9 @@ def _chart(run: Run) -> list[dict[str, Any]]:
     return [
         {
             "complexity": law.complexity,
-            "error": math.sqrt(max(law.heldout_loss, 0.0)) / spread
+            "error": 0.0
+            if law.exact
+            else math.sqrt(max(law.heldout_loss, 0.0)) / spread
             if math.isfinite(law.heldout_loss)
             else None,
             "equation": law.equation,
