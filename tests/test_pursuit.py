@@ -9,6 +9,9 @@ import sympy
 from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
+from kansym.functions.parsing import symbols
+from kansym.pipeline.flow import discover
+from kansym.pipeline.options import Options
 from kansym.search import pursuit, registry
 
 
@@ -39,6 +42,22 @@ def test_exponents_of_all_columns_are_measured() -> None:
     best = proposed(X, noisy(np.prod(X**powers, axis=1), rng))[0].expression.as_powers_dict()
     found = {str(base): float(e) for base, e in best.items() if base.is_Symbol}
     assert [found[f"f{k + 1}"] for k in range(16)] == pytest.approx(list(powers), abs=0.1)
+
+
+def test_a_law_of_twenty_columns_is_shown_whole() -> None:
+    """Its values span decades, so that most are small beside the noise, and it has more than sixty nodes."""
+    rng = np.random.default_rng(1)
+    X = rng.uniform(0.5, 2, (1000, 20))
+    powers = rng.choice([-2, -1.5, -1, -0.5, 0.5, 1, 1.5, 2], 20)
+    y = noisy(3.3 * np.prod(X**powers, axis=1), rng)
+    run = discover(X, y, names=[f"x{k}" for k in range(20)])
+    found = run.best.expression.as_powers_dict()
+    assert [float(found[s]) for s in symbols([f"x{k}" for k in range(20)])] == list(powers)
+
+
+def test_many_columns_have_room_unless_a_person_wants_short_formulas() -> None:
+    assert [Options().limit(d) for d in (3, 10, 20)] == [60, 60, 100]
+    assert Options(maxsize=15).limit(20) == 15
 
 
 def test_only_functions_of_the_library_are_used() -> None:

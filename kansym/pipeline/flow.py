@@ -198,7 +198,7 @@ def _begun(surveyed: Survey, library: Library, language: Language, options: Opti
     trial = Trial.of(rows, library, options.seed, options.unit_constants, penalty)
     trial = replace(trial, language=language, rounding=options.rounding)
     levels = sum(map(len, rows.categories.values()))
-    archive = Archive(trial, options.limit + LEVEL_NODES * levels)
+    archive = Archive(trial, options.limit(len(rows.names)) + LEVEL_NODES * levels)
     _answer_guesses(archive, options.guesses, rows)
     return archive
 

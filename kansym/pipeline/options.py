@@ -17,6 +17,13 @@ from kansym.functions.library import Library
 from kansym.judge.pareto import RULES
 from kansym.search.assumptions.template import Template
 
+USUAL_SIZE = 60
+"""Nodes of the largest formula that is shown where nobody says otherwise."""
+
+MANY_COLUMNS, COLUMN_NODES = 10, 4
+"""Inputs beyond which each further one lets formulas have so many nodes more: those of its power in a
+product, without which a law of all of them would be cut."""
+
 LEVEL_NODES = 8
 """Nodes that a formula may have more for each level of a category: those of two constants of its own."""
 
@@ -26,22 +33,22 @@ class Options:
     """Set what a run looks for and how long; the defaults suit someone who sets nothing.
 
     `effort` scales the work limit of WORK units: below 1 it is a quicker look, above 1 it helps where the
-    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are a person's own formulas
-    (see `judge.guess`), `starts` others to start from. `library` is a preset's name, a TOML file or a
-    Library; `only` and `exclude` narrow it, and so do PySR's lists of operators, `binary` and `unary`, by
-    its names; what is shown is written with these alone. `template` is a formula with unknown functions and
-    constants, "y = f(x1)*g(x2) + h", whose form every law must have (see `search.assumptions.template`);
-    `hypotheses` say less, "x1 - x2", "linear: x3", "last: exp", "only: sin" (see
-    `search.assumptions.hypothesis`). `categories` are one-hot columns: the law has constants of its own for
-    each (see `search.assumptions.shared`), which do not count in `maxsize`, the largest complexity that is
-    shown. Where some product of inputs has the target's unit, every formula offered respects the units;
-    `unit_constants` lets numbers have units of their own. Without `rounding` constants stay as measured.
-    `selection` is a rule of `pareto`. `noise` is the kind of noise, "auto" or one of `judge.noise.KINDS`;
-    `robust` says whether rows that are far off are left out: "auto" (where the noise is known), "on" (nearer
-    ones, too) or "off". `loss` is what constants are fitted by: "squared", "absolute", "huber", "huber:0.5"
-    (bent there, in the target's unit), "quantile:0.9", or a function of prediction and target (n,) that
-    returns what each row costs. `families` are the curves of one or two inputs that are tried first:
-    "default", "off" or a TOML file (see `search.families.family`).
+    stop reason was "work limit". `time_limit` (seconds) only cuts. `guesses` are a person's own formulas (see
+    `judge.guess`), `starts` others to start from. `library` is a preset's name, a TOML file or a Library;
+    `only` and `exclude` narrow it, and so do PySR's lists of operators, `binary` and `unary`, by its names;
+    what is shown is written with these alone. `template` is a formula with unknown functions and constants,
+    "y = f(x1)*g(x2) + h", whose form every law must have (see `search.assumptions.template`); `hypotheses`
+    say less, "x1 - x2", "linear: x3", "last: exp", "only: sin" (see `search.assumptions.hypothesis`).
+    `categories` are one-hot columns: the law has constants of its own for each (see
+    `search.assumptions.shared`), which do not count in `maxsize`, the largest complexity that is shown; nor
+    does, from 60 up, a power of each input beyond the tenth. Where some product of inputs has the target's
+    unit, every formula offered respects the units; `unit_constants` lets numbers have units of their own.
+    Without `rounding` constants stay as measured. `selection` is a rule of `pareto`. `noise` is the kind of
+    noise, "auto" or one of `judge.noise.KINDS`; `robust` says whether rows that are far off are left out:
+    "auto" (where the noise is known), "on" (nearer ones, too) or "off". `loss` is what constants are fitted
+    by: "squared", "absolute", "huber", "huber:0.5" (bent there, in the target's unit), "quantile:0.9", or a
+    function of prediction and target (n,) that returns what each row costs. `families` are the curves of one
+    or two inputs that are tried first: "default", "off" or a TOML file (see `search.families.family`).
     """
 
     library: str | Library = "default"
@@ -54,7 +61,7 @@ class Options:
     seed: int = 0
     jobs: int = 1
     device: str = "cpu"
-    maxsize: int = 60
+    maxsize: int = USUAL_SIZE
     selection: str = "description"
     guesses: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
@@ -77,10 +84,12 @@ class Options:
             raise InputError(f"Option {min(unknown)!r} is not known; see kansym.pipeline.flow.Options.")
         return replace(options or Options(), **settings)
 
-    @property
-    def limit(self) -> int:
-        """Return the largest complexity that is kept: two constants for every category are free."""
-        return self.maxsize + LEVEL_NODES * len(self.categories)
+    def limit(self, columns: int) -> int:
+        """Return the largest complexity kept for so many inputs: two constants for every category are free, and
+        those beyond MANY_COLUMNS, unless a person asks for shorter formulas than usual.
+        """
+        further = max(columns - MANY_COLUMNS, 0) if self.maxsize >= USUAL_SIZE else 0
+        return self.maxsize + LEVEL_NODES * len(self.categories) + COLUMN_NODES * further
 
     def __post_init__(self) -> None:
         """Refuse what no run can take; raises InputError."""

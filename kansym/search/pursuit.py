@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.base.leastsq import levenberg_marquardt
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
@@ -192,7 +194,8 @@ def _one_number(term: sympy.Expr) -> sympy.Expr:
 def powers(dataset: Dataset, w: np.ndarray) -> tuple[float, float, sympy.Expr] | None:
     """Return c·x1^n1·x2^n2·... of the positive columns that matter: length, sum of squares left, formula.
 
-    By the regression of log |y| on the rows of y's usual sign, weighed by y² as the delta method has it.
+    By the regression of log |y| on the rows of y's usual sign, weighed by y² as the delta method has it; then
+    on y itself, since many values may be small beside the noise, and have the logarithm of the noise.
     """
     n = dataset.rows
     at = [j for j in range(dataset.X.shape[1]) if np.all(dataset.X[:, j] > 0)]
@@ -200,22 +203,23 @@ def powers(dataset: Dataset, w: np.ndarray) -> tuple[float, float, sympy.Expr] |
     up = sign * dataset.y > 0
     if not at or np.sum(up) < max(2 * len(at) + 2, n / 2):
         return None
-    everywhere = np.column_stack([np.ones(n), np.log(dataset.X[:, at])])
-    logs, target, v = everywhere[up], np.log(sign * dataset.y[up]), (w * np.abs(dataset.y))[up]
-    kept = list(range(len(at) + 1))
+    logs = np.column_stack([np.ones(n), np.log(dataset.X[:, at])])
+    v = (w * np.abs(dataset.y))[up]
+    start = np.linalg.lstsq(logs[up] * v[:, None], np.log(sign * dataset.y[up]) * v, rcond=1e-12)[0]
+    kept = list(range(len(start)))
     while True:
-        A = logs[:, kept] * v[:, None]
-        c, *_ = np.linalg.lstsq(A, target * v, rcond=1e-12)
-        left = target * v - A @ c
-        errors = np.sqrt(np.diag(np.linalg.pinv(A.T @ A)) * float(left @ left) / max(len(v) - len(kept), 1))
-        sure = np.abs(c[1:]) / np.maximum(errors[1:], 1e-300)
+        fit = levenberg_marquardt(partial(_power_law, logs[:, kept], sign * dataset.y, w), start)
+        errors = np.sqrt(np.diag(fit.covariance))
+        sure = np.abs(fit.theta[1:]) / np.maximum(errors[1:], 1e-300)
         # a column goes when its exponent saves less than the number costs
         if len(sure) == 0 or sure.min() ** 2 / 2 > TERM_NATS:
             break
-        del kept[1 + int(np.argmin(sure))]
+        least = 1 + int(np.argmin(sure))
+        del kept[least]
+        start = np.delete(fit.theta, least)
     if len(kept) < 2:
         return None
-    exponents = [_nice(float(e), float(error)) for e, error in zip(c[1:], errors[1:], strict=True)]
+    exponents = [_nice(float(e), float(error)) for e, error in zip(fit.theta[1:], errors[1:], strict=True)]
     columns = [at[k - 1] for k in kept[1:]]
     shape = np.exp(np.log(dataset.X[:, columns]) @ np.array([float(e) for e in exponents]))
     factor = float(np.sum(w * w * shape * dataset.y) / np.sum((w * shape) ** 2))
@@ -226,6 +230,14 @@ def powers(dataset: Dataset, w: np.ndarray) -> tuple[float, float, sympy.Expr] |
         TERM_NATS + 0.5 * math.log(n)
     )
     return length, cost, sympy.Float(factor) * product
+
+
+def _power_law(
+    A: np.ndarray, y: np.ndarray, w: np.ndarray, theta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted residuals of exp(A·theta), a product of powers, and their Jacobian."""
+    values = np.exp(A @ theta)
+    return w * (values - y), A * (w * values)[:, None]
 
 
 def _nice(value: float, error: float) -> sympy.Expr:
