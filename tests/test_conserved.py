@@ -44,6 +44,17 @@ def test_friction_and_badly_known_constants_conserve_nothing():
     assert first_integrals({"x": y, "y": -4 * x + t}, -HIGH, HIGH, 0.0) == ()
 
 
+def test_what_hardly_depends_on_a_state_is_no_energy():
+    # under blurred constants x^2 + 2*cos(x) - x^4/12 seems to stay the same along any motion
+    x, v, a, b = sympy.symbols("x v a b", real=True)
+    low, high = np.array([-1.0, -1.0]), np.array([1.0, 1.0])
+    assert first_integrals({"x": v, "v": -4 * x - 0.3 * v}, low, high, 3e-3) == ()
+    coupled = {"a": x, "b": v, "x": -3 * a + b, "v": a - 2 * b}
+    found = first_integrals(coupled, -np.ones(4), np.ones(4), 1e-3)
+    energy = 3 * a**2 - 2 * a * b + 2 * b**2 + x**2 + v**2
+    assert any(sympy.simplify(f / f.coeff(x**2) - energy).is_zero for f in found if f.coeff(x**2) != 0)
+
+
 def test_values_of_several_runs_show_an_energy():
     rng, rows, labels = np.random.default_rng(0), [], []
     for run in range(6):

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 @click.option("--inputs", metavar="A,B,...", multiple=True, help="Known quantities that drive the states.")
 @click.option("--group", metavar="COLUMN", help="The column that tells several runs apart.")
 @click.option(
+    "--units",
+    metavar="COLUMN=UNIT",
+    multiple=True,
+    help="Unit of a column, such as speed=m/s; also read from headers: 'speed [m/s]'.",
+)
+@click.option(
     "--order",
     type=click.Choice(["1", "2"]),
     default="1",
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=Place(path_type=Path, file_okay=False), help="Write dynamics.json and exports here."
 )
+@click.option("--report", is_flag=True, help="Write motion.html, into DIR if --out is given.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def dynamics(
@@ -56,9 +63,11 @@ def dynamics(
     states: tuple[str, ...],
     inputs: tuple[str, ...],
     group: str | None,
+    units: tuple[str, ...],
     order: str,
     time_limit: float | None,
     out: Path | None,
+    report: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -68,15 +77,22 @@ def dynamics(
     simulation, and judged on a stretch of time that they were not fitted to.
     """
     from kansym.base import storage
-    from kansym.cli.options import names, writable
+    from kansym.cli.options import names, unit, writable
     from kansym.data.table import read_table
     from kansym.pipeline.motion.dynamics import dynamics as find
     from kansym.pipeline.motion.reading import arrays
 
-    if out is not None:
-        writable(out)
+    if out is not None or report:
+        writable(out or Path("."))
     table = read_table(data, decimal=decimal, thousands=thousands)
-    given = arrays(table, time, names(states) if states else (), names(inputs) if inputs else (), group)
+    given = arrays(
+        table,
+        time,
+        names(states) if states else (),
+        names(inputs) if inputs else (),
+        group,
+        dict(map(unit, units)),
+    )
     notes: tuple[Any, ...] = given.pop("notes")
     if not quiet:
         say(notes)
@@ -91,6 +107,12 @@ def dynamics(
     if out is not None:
         storage.write_json(out / "dynamics.json", found.to_dict())
         _write_exports(found, out)
+    if report:
+        from kansym.pipeline.motion.trajectory import series
+        from kansym.report import motion
+
+        runs = motion.beside(found, series(**given))
+        motion.write_page(found, runs, table.source, time, (out or Path(".")) / "motion.html")
     return 130 if found.stop_reason == "interrupted" else 0
 
 
@@ -107,27 +129,32 @@ def show(found: Dynamics) -> None:
     click.echo()
     click.echo(found.text())
     for state, constants in found.constants.items():
-        for c in constants:
+        for c, unit in zip(constants, found.constant_units.get(state, ("",) * len(constants)), strict=True):
             rounded = f" -> {c.rounded}" if c.rounded else ""
-            click.echo(f"  {c.name} of {state}: {c.value:.6g} ± {c.stderr:.2g}{rounded}")
+            click.echo(f"  {c.name} of {state}: {c.value:.6g} ± {c.stderr:.2g}{_after(unit)}{rounded}")
     for state, sd in found.noise.items():
-        click.echo(f"  noise of {state}: {sd:.3g}")
+        click.echo(f"  noise of {state}: {sd:.3g}{_after(found.units.get(state, ''))}")
     for quantity in found.conserved:
         click.echo(f"conserved: {expression.text(quantity, 6)}")
     click.echo(found.trust)
     click.echo(f"{found.rows} rows; {found.seconds:.1f} s; {found.stop_reason}.")
 
 
+def _after(unit: str) -> str:
+    """Return a unit as it stands after a number."""
+    return f" {unit}" if unit not in ("", "1") else ""
+
+
 def _write_exports(found: Dynamics, out: Path) -> None:
     from kansym.report.arrows import arrows_svg
-    from kansym.report.export import motion
+    from kansym.report.export.motion import write
+    from kansym.report.motion import equations
 
-    equations = motion.Equations(found.equations, found.inputs, found.order, found.start, found.span)
     for target, name in (
         ("python", "equations.py"),
         ("latex", "equations.tex"),
         ("c", "equations.c"),
         ("julia", "equations.jl"),
     ):
-        (out / name).write_text(motion.write(equations, target), encoding="utf-8")
+        (out / name).write_text(write(equations(found), target), encoding="utf-8")
     (out / "network.svg").write_text(arrows_svg(found.couplings), encoding="utf-8")

@@ -182,7 +182,7 @@ def _dataset(table: Table, options: dict[str, Any], target: str | None) -> Datas
         inputs=chosen,
         sigma=options["sigma"],
         group=options["group"],
-        units=dict(_unit(text) for text in options["units"]),
+        units=dict(unit(text) for text in options["units"]),
         relative_error=options["relative_error"],
         category=names(options["category"], table.names) if options["category"] else (),
     )
@@ -198,13 +198,14 @@ def names(values: tuple[str, ...], known: tuple[str, ...] = ()) -> tuple[str, ..
     return tuple(parts)
 
 
-def _unit(text: str) -> tuple[str, str]:
-    name, equals, unit = text.rpartition("=")
+def unit(text: str) -> tuple[str, str]:
+    """Return the column and its unit in COLUMN=UNIT."""
+    name, equals, said = text.rpartition("=")
     if not equals:
         raise click.BadParameter(
             f"{text!r} is not COLUMN=UNIT; write for instance speed=m/s.", param_hint="--units"
         )
-    return name, unit
+    return name, said
 
 
 def writable(folder: Path) -> None:

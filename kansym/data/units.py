@@ -7,7 +7,7 @@ It knows nothing of tables, formulas or searches.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -72,21 +72,25 @@ def _powers(text: str) -> str:
     return re.sub(r"(?<![\w.])([^\W\d_]+)(-?[1-9])(?![\d.])", r"\1^\2", text)
 
 
+def _read(plain: str) -> Any:
+    """Return pint's unit of a text."""
+    code = re.sub(r"\bAU\b", "au", _powers(plain).replace("^", "**").replace("·", "*"))
+    rest = _POWER.sub("", code)
+    unknown = InputError(f"Unit {plain!r} is not known; write SI symbols such as 'm/s', 'kg*m^2/s^2' or '1'.")
+    if len(plain) > 80 or "**" in rest or not _WORDS.fullmatch(rest):
+        raise unknown
+    try:
+        return _registry().parse_units(code)
+    except Exception:  # pint raises a dozen kinds, from the tokenizer's to its own
+        raise unknown from None
+
+
 @lru_cache(maxsize=512)
 def _parse_text(text: str) -> Unit:
     plain = text.strip()
     if plain.lower() in _PLAIN:
         return Unit((Fraction(0),) * len(BASE), 1.0, "1")
-    code = re.sub(r"\bAU\b", "au", _powers(plain).replace("^", "**").replace("·", "*"))
-    rest = _POWER.sub("", code)
-    unknown = InputError(f"Unit {text!r} is not known; write SI symbols such as 'm/s', 'kg*m^2/s^2' or '1'.")
-    if len(plain) > 80 or "**" in rest or not _WORDS.fullmatch(rest):
-        raise unknown
-    registry = _registry()
-    try:
-        parsed = registry.parse_units(code)
-    except Exception:  # pint raises a dozen kinds, from the tokenizer's to its own
-        raise unknown from None
+    registry, parsed = _registry(), _read(plain)
     if any(not registry._units[name].is_multiplicative for name in parsed._units if name in registry._units):
         raise InputError(
             f"Unit {text!r} has a zero point of its own, so a law cannot multiply it; "
@@ -128,6 +132,25 @@ def parse(unit: str | Unit | Sequence[Any]) -> Unit:
     return Unit(tuple(values) + (Fraction(0),) * (len(BASE) - len(values)))
 
 
+@lru_cache(maxsize=512)
+def factors(text: str) -> tuple[tuple[str, Fraction], ...]:
+    """Return a unit as powers of the symbols that it is written in; angles in radians have none.
+
+    Zero points do not matter here: "degC" is a size of steps. Raises InputError for a text that pint does not
+    know.
+
+    >>> factors("km/h")
+    (('km', Fraction(1, 1)), ('h', Fraction(-1, 1)))
+    """
+    plain = text.strip()
+    if plain.lower() in _PLAIN:
+        return ()
+    # "degC/min" is one of steps already, and written with a delta
+    named = ((_registry().get_symbol(n).removeprefix("Δ"), e) for n, e in _read(plain)._units.items())
+    found = [(symbol, _fraction(e)) for symbol, e in named]
+    return tuple(sorted(((s, e) for s, e in found if s != "rad"), key=lambda part: (part[1] < 0, part[0])))
+
+
 def is_unit(text: str) -> bool:
     """Tell whether `parse` takes this text."""
     try:
@@ -138,11 +161,17 @@ def is_unit(text: str) -> bool:
 
 
 def show(exponents: Sequence[Fraction]) -> str:
-    """Return exponents as text: "m*kg/s^2", "1" when all are zero."""
+    """Return exponents of BASE as text: "m*kg/s^2", "1" when all are zero."""
+    return written(zip(BASE, exponents, strict=False))
 
-    def factors(sign: int) -> str:
+
+def written(powers: Iterable[tuple[str, Fraction]]) -> str:
+    """Return a product of symbols' powers as text: "km/h", "1/(K*min)", "1" when there are none."""
+    powers = list(powers)
+
+    def side(sign: int) -> str:
         parts = []
-        for name, e in zip(BASE, exponents, strict=False):
+        for name, e in powers:
             if e * sign > 0:
                 power = abs(e)
                 parts.append(
@@ -154,7 +183,7 @@ def show(exponents: Sequence[Fraction]) -> str:
                 )
         return "*".join(parts)
 
-    above, below = factors(1), factors(-1)
+    above, below = side(1), side(-1)
     if not below:
         return above or "1"
     return f"{above or '1'}/({below})" if "*" in below else f"{above or '1'}/{below}"

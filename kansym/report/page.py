@@ -31,6 +31,7 @@ from kansym.report.slices import along, positions, wants_log
 from kansym.report.svg import network_svg
 
 if TYPE_CHECKING:
+    import jinja2
     import sympy
 
     from kansym.data.dataset import Dataset
@@ -151,16 +152,23 @@ def page(data: Mapping[str, Any]) -> str:
         return _rendered(run, data)
 
 
-def _rendered(run: Run, data: Mapping[str, Any]) -> str:
+def environment() -> jinja2.Environment:
+    """Return where pages are rendered: escaping, strict, with figures as people write them."""
     import jinja2
 
-    environment = jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("kansym.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["figures"] = _figures
-    environment.filters["measured"] = _measured
+    made.filters["figures"] = _figures
+    made.filters["measured"] = _measured
+    return made
+
+
+def _rendered(run: Run, data: Mapping[str, Any]) -> str:
+    import jinja2
+
     # the only markup on the page is made here, from parsed formulas: a file's own is never trusted
     rows = [
         {
@@ -198,7 +206,7 @@ def _rendered(run: Run, data: Mapping[str, Any]) -> str:
         ),
     }
     try:
-        return environment.get_template("report.html").render(values)
+        return environment().get_template("report.html").render(values)
     except jinja2.UndefinedError as problem:
         raise FormatError(f"The result lacks a part: {problem}; run discover again.") from None
 

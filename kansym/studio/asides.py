@@ -26,20 +26,15 @@ def motion(table: Table, order: dict[str, Any]) -> dict[str, Any]:
     """Return equations of motion, and the simulated states of the first run beside the measured ones."""
     from kansym.pipeline.motion.dynamics import dynamics
     from kansym.pipeline.motion.reading import arrays
+    from kansym.pipeline.motion.trajectory import series
+    from kansym.report.motion import beside
 
     parts = (order["time"], order["states"], order["inputs"], order["group"] or None)
     given = arrays(table, *parts)
     notes = given.pop("notes")
     found = dynamics(**given, order=int(order["order"]), time_limit=order["seconds"])
-    runs = given["groups"]
-    first = np.ones(len(given["t"]), bool) if runs is None else runs == runs[0]
-    t, X = given["t"][first], given["X"][first]
-    driven = None if given["inputs"] is None else given["inputs"][first]
-    path = found.simulate(np.array(found.start), t, driven)
-    at = np.linspace(0, len(t) - 1, min(len(t), DRAWN)).astype(int)
-    drawn = {s: {"measured": _plain(X[at, k]), "simulated": _plain(path[at, k])}
-             for k, s in enumerate(found.states)}  # fmt: skip
-    return {**found.to_dict(), "said": list(notes), "t": _plain(t[at]), "drawn": drawn, "time": order["time"]}
+    first = beside(found, series(**given))[0]
+    return {**found.to_dict(), "said": list(notes), **first, "time": order["time"]}
 
 
 def classes(table: Table, order: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import sympy
 
 from kansym.formula import expression as expressions
+from kansym.functions.parsing import symbols
 from kansym.pipeline.motion import parametric, terms
 from kansym.pipeline.motion.integral import Motion, fit
 
@@ -77,7 +79,11 @@ def look(
     all states together can tell. A `brief` look leaves out functions with constants inside, save those in the
     right sides found `before`, which are among what is compared.
     """
-    rows = len(moving.target(state)[0])
+    values = moving.target(state)[0]
+    rows = len(values)
+    if np.ptp(values) == 0:
+        return [Candidate(sympy.S.Zero, 0.0, rows, 0.0)]
+    moving = moving.varying()
     known: list[Candidate] = []
     found: dict[str, Candidate] = {}
     if broad:
@@ -106,8 +112,8 @@ def familiar(moving: Motion, state: int) -> list[sympy.Expr]:
     (Lotka and Volterra).
     """
     one, half = sympy.Float(1.0, 17), sympy.Float(0.5, 17)
-    x = moving.symbols[state]
-    others = [moving.symbols[k] for k in range(len(moving.series.states)) if k != state]
+    x = symbols([moving.series.states[state]])[0]
+    others = [s for s in symbols(moving.series.states) if s != x and s in moving.symbols]
     sums = [one * x, half + one * x, one * x + half * x**2]
     for y in others:
         sums += [one * y, one * x + half * y, one * x + half * x * y]

@@ -126,6 +126,11 @@ def first_integrals(
         which = usable[list(found[0])]
         weights = found[1] / sizes[which]
         gradient = sum(w * gradients[k] for w, k in zip(weights, which, strict=True))
+        if not _vanishes(np.asarray(gradient), slopes, max(ALIKE, 3 * blur)):
+            # functions resemble sums of products within this box: products alone are asked
+            plain = [k for k in usable if terms[k].is_polynomial(*variables)]
+            usable = np.array(plain if len(plain) < len(usable) else usable[usable != max(which)], int)
+            continue
         if _independent([*kept, gradient]):
             kept.append(np.asarray(gradient))
             out.append(_written([terms[k] for k in which], weights, max(ALIKE, blur)))
@@ -153,6 +158,16 @@ def _smallest(columns: np.ndarray, tolerance: float) -> tuple[tuple[int, ...], n
                 best = len(which), miss, which, np.append(-weights, 1.0)
                 break
     return None if best is None else best[2:]
+
+
+def _vanishes(gradient: np.ndarray, slopes: np.ndarray, tolerance: float) -> bool:
+    """Tell whether the parts of a derivative along the motion, one a state, take each other away.
+
+    The terms of a state may already do so: x^2 + 2*cos(x) - x^4/12 hardly depends on x.
+    """
+    parts = gradient * slopes
+    left, size = np.mean(parts.sum(axis=1) ** 2), np.mean((parts**2).sum(axis=1))
+    return bool(np.sqrt(left) < tolerance * np.sqrt(size))
 
 
 def _independent(gradients: Sequence[np.ndarray]) -> bool:

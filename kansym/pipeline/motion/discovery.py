@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -20,8 +20,8 @@ from kansym.pipeline.motion import couplings
 from kansym.pipeline.motion.candidates import Candidate, explains, look
 from kansym.pipeline.motion.integral import Motion, motion, resmoothed
 from kansym.pipeline.motion.shooting import JOINED_STATES, Segments, Shot, System, paths, segments, shoot
+from kansym.pipeline.motion.simulation import COARSE, follow
 from kansym.pipeline.motion.terms import FEW_ROWS, misfit, price
-from kansym.pipeline.motion.trajectory import Series
 
 RIVALS = 4
 """Right sides of a state that are tried in simulation beside the likeliest."""
@@ -78,13 +78,13 @@ class Found:
     reason: str
 
 
-def find(series: Series, order: int, budget: Budget) -> Found | None:
+def find(original: Motion, budget: Budget) -> Found | None:
     """Return the system that describes the trajectories shortest; None where none can be followed."""
-    moving = original = motion(series, order)
+    moving, series = original, original.series
     if len(series.states) > JOINED_STATES:
         return _many(original, budget)
     few = max(run.rows for run in series.runs) < FEW_ROWS
-    rough = motion(series, order, rough=True) if few else None
+    rough = motion(series, original.order, rough=True) if few else None
     best = None if few else _in_windows(original, budget)
     if best is not None:
         moving = best.moving
@@ -116,6 +116,39 @@ def find(series: Series, order: int, budget: Budget) -> Found | None:
             break
         moving = resmoothed(original, paths(best.shot, segments(original)))
     return best
+
+
+def steady(found: Found | None, original: Motion, budget: Budget) -> Found | None:
+    """Return the system, or where it diverges when it is simulated from each run's start the next best.
+
+    One state's right side is changed for its rivals. None where all that is tried diverges.
+    """
+    if found is None or len(found.candidates) > JOINED_STATES or _stays(found.shot, original):
+        return found
+    budget.tell("simulation")
+    cut, best = segments(original), None
+    for state, rivals in enumerate(found.candidates):
+        for rival in rivals:
+            formulas = list(found.shot.expressions)
+            formulas[state] = rival.expression
+            shot = shoot(System.of(formulas, original), cut, QUICK_STEPS)
+            if shot is not None and _stays(shot, original) and (best is None or length(shot) < length(best)):
+                best = shot
+    return None if best is None else replace(found, shot=best, length=length(best))
+
+
+def _stays(shot: Shot, original: Motion) -> bool:
+    """Tell whether simulations over whole runs, from the fitted starts, end with the runs."""
+    series, cut = original.series, segments(original)
+    equations = dict(zip(series.states, shot.expressions, strict=True))
+    for number, run in enumerate(series.runs):
+        start = shot.starts[int(np.argmax(cut.run == number))]
+        scale = np.nanstd(run.X, axis=0)
+        path = follow(equations, start, run.t, order=original.order, input_names=series.inputs, inputs=run.U,
+                      scale=scale, tolerance=COARSE)  # fmt: skip
+        if path.outcome != "followed":
+            return False
+    return True
 
 
 def _in_windows(original: Motion, budget: Budget) -> Found | None:

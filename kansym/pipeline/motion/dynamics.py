@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,19 +17,32 @@ from kansym.formula.expression import complexity
 from kansym.functions.parsing import symbols
 from kansym.pipeline.motion.candidates import Candidate
 from kansym.pipeline.motion.conserved import first_integrals
-from kansym.pipeline.motion.discovery import Found, find
+from kansym.pipeline.motion.dimensions import of_constants, rate
+from kansym.pipeline.motion.discovery import Found, find, steady
 from kansym.pipeline.motion.integral import Motion, fit, motion, speed
 from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
 from kansym.pipeline.motion.simulation import COARSE, follow
 from kansym.pipeline.motion.system import Dynamics, RightSide, explained, front
-from kansym.pipeline.motion.trajectory import Series, series
+from kansym.pipeline.motion.terms import FEW_ROWS
+from kansym.pipeline.motion.trajectory import TIME, Series, series
+from kansym.pipeline.motion.unseen import unseen
 from kansym.pipeline.run import ConstantReport
+
+GOOD = 0.9
+"""Share of a state's variance from which it counts as followed."""
 
 REACH = 2.0
 """Standard errors within which a constant may be rounded."""
 
 TRAINED = 0.75
 """Share of a single run that the constants are fitted to before the rest of it judges them."""
+
+FEWEST_CHAOTIC = 3
+"""Numbers that must move for chaos (Poincare and Bendixson); of fewer, errors that grow tell of growth."""
+
+BY_NOISE = 1.5
+"""Standard deviations of the noise that a stretch held back may be off by and still be followed: where a
+state has settled, noise is all its variance, and the start of the simulation is as uncertain."""
 
 CHAOTIC = 3.0
 """Lyapunov exponent times the time observed from which a system counts as chaotic: errors grow twentyfold."""
@@ -46,6 +59,7 @@ def dynamics(
     inputs: Any = None,
     input_names: Sequence[str] | None = None,
     groups: Any = None,
+    units: Mapping[str, str] | None = None,
     order: int = 1,
     time_limit: float | None = None,
     seed: int = 0,
@@ -55,8 +69,9 @@ def dynamics(
 
     t may be one number, the time between two rows; t and X may be lists of arrays, one a run, or `groups`
     (n,) tells runs apart. `inputs` (n, k) are known quantities that drive the system. NaN is a value not
-    measured. `order` 2 looks for d2x/dt2 = f(x, dx/dt, u, t) when only positions are given. The same arrays
-    give the same answer; `seed` is kept for the record, nothing here is drawn. Raises InputError for times or
+    measured. `units` {name: "m/s", "t": "s"} give constants their units and refuse sines of metres. `order`
+    2 looks for d2x/dt2 = f(x, dx/dt, u, t) when only positions are given. The same arrays give the same
+    answer; `seed` is kept for the record, nothing here is drawn. Raises InputError for times or
     states that cannot be used, and when no system could be followed.
 
     >>> import numpy as np
@@ -67,26 +82,28 @@ def dynamics(
     """
     if order not in (1, 2):
         raise InputError(f"order is {order}; it must be 1 (slopes of the states) or 2 (of their speeds).")
-    data = series(t, X, names=names, inputs=inputs, input_names=input_names, groups=groups)
+    data = series(t, X, names=names, inputs=inputs, input_names=input_names, groups=groups,
+                  units=units)  # fmt: skip
     budget = Budget(seconds=time_limit, listener=progress)
     found: Found | None = None
     try:
         with watchdog(budget), np.errstate(all="ignore"):
-            found = find(data, order, budget)
+            original = motion(data, order)
+            found = steady(find(original, budget), original, budget)
     except KeyboardInterrupt:
         budget.cancelled = not budget.exhausted
     if found is None:
+        reason = budget.reason or "what was tried diverges when it is simulated"
         raise InputError(
-            f"No law of motion was found in {data.rows} rows ({budget.reason or 'none could be followed'}); "
+            f"No law of motion was found in {data.rows} rows ({reason}); "
             "give more rows, a longer time limit, or say what drives the system (inputs)."
         )
     with np.errstate(all="ignore"):
-        return _conclude(data, order, found, budget, seed)
+        return _conclude(original, found, budget, seed)
 
 
-def _conclude(data: Series, order: int, found: Found, budget: Budget, seed: int) -> Dynamics:
-    original = motion(data, order)
-    cut = segments(original)
+def _conclude(original: Motion, found: Found, budget: Budget, seed: int) -> Dynamics:
+    data, order, cut = original.series, original.order, segments(original)
     formulas, reports = _rounded(found.shot, original, cut)
     equations = dict(zip(data.states, formulas, strict=True))
     scale = np.array(
@@ -96,11 +113,12 @@ def _conclude(data: Series, order: int, found: Found, budget: Budget, seed: int)
     span = sum(float(r.t[-1] - r.t[0]) for r in data.runs) / len(data.runs)
     noise = {s: float(np.median(original.target(k)[1])) for k, s in enumerate(data.states)}
     relative = max(max(noise[s] / (scale[k] or 1.0) for k, s in enumerate(data.states)), 1e-9)
-    chaotic = lyapunov * span > CHAOTIC
+    free = len(found.shot.starts[0]) + any(TIME in map(str, f.free_symbols) for f in formulas)
+    chaotic = bool(lyapunov * span > CHAOTIC and free + len(data.inputs) >= FEWEST_CHAOTIC)
     horizon = math.log(LOST / min(relative, 0.1)) / lyapunov if chaotic else math.inf
     told = _explained(equations, original, scale, horizon)
     held = _heldout(formulas, original, scale, horizon)
-    notes = [*data.notes, *_notes(found, original, order)]
+    notes = [*data.notes, *_notes(found, original)]
     return Dynamics(
         equations=equations,
         inputs=data.inputs,
@@ -110,13 +128,15 @@ def _conclude(data: Series, order: int, found: Found, budget: Budget, seed: int)
             for k, s in enumerate(data.states)
         },
         constants=dict(zip(data.states, reports, strict=True)),
+        units=dict(data.units),
+        constant_units=_constant_units(found.shot, original),
         noise=noise,
         explained=dict(zip(data.states, map(float, told), strict=True)),
         heldout=dict(zip(data.states, map(float, held), strict=True)),
         horizon=horizon,
         lyapunov=lyapunov if chaotic else 0.0,
         scale=tuple(float(v) for v in scale),
-        start=tuple(float(v) for v in found.shot.starts[0]),
+        starts=tuple(tuple(map(float, v)) for v in _fitted_starts(found.shot, cut)),
         span=(float(data.runs[0].t[0]), float(data.runs[0].t[-1])),
         rows=data.rows,
         notes=tuple(notes),
@@ -124,11 +144,29 @@ def _conclude(data: Series, order: int, found: Found, budget: Budget, seed: int)
         stop_reason=budget.reason or "every right side was looked at",
         seconds=budget.elapsed,
         seed=seed,
-        conserved=_conserved(equations, original, found.shot),
+        conserved=_conserved(equations, original, reports),
     )
 
 
-def _conserved(equations: dict[str, sympy.Expr], moving: Motion, shot: Shot) -> tuple[sympy.Expr, ...]:
+def _constant_units(shot: Shot, moving: Motion) -> dict[str, tuple[str, ...]]:
+    """Return the unit of each constant of each state; nothing where no units were given."""
+    given = moving.series.units
+    if not given:
+        return {}
+    out = {}
+    for state, program, theta in zip(
+        moving.series.states, shot.system.programs, shot.system.parts(shot.theta), strict=True
+    ):
+        slope = moving.units[state]
+        for _ in range(moving.order):
+            slope = rate(slope, given.get(TIME))
+        out[state] = of_constants(program.template, program.parameters, theta, slope, moving.units)
+    return out
+
+
+def _conserved(
+    equations: dict[str, sympy.Expr], moving: Motion, reports: Sequence[Sequence[ConstantReport]]
+) -> tuple[sympy.Expr, ...]:
     """Return what the equations conserve within the states' ranges, where their constants are well known."""
     count = len(equations) * moving.order
     low, high = moving.columns[:, :count].min(axis=0), moving.columns[:, :count].max(axis=0)
@@ -136,8 +174,9 @@ def _conserved(equations: dict[str, sympy.Expr], moving: Motion, shot: Shot) -> 
     if moving.order == 2:
         speeds = [speed(s) for s in equations]
         every = dict(zip([*equations, *speeds], [*symbols(speeds), *equations.values()], strict=True))
-    errors = np.sqrt(np.clip(np.diag(shot.covariance), 0, None)) / (np.abs(shot.theta) + 1e-300)
-    return first_integrals(every, low, high, float(errors.max(initial=0.0)))
+    tiny = np.finfo(float).tiny
+    errors = [c.stderr / (abs(c.value) + tiny) for rows in reports for c in rows if c.rounded is None]
+    return first_integrals(every, low, high, max(errors, default=0.0))
 
 
 def _rounded(
@@ -205,17 +244,27 @@ def _starts(moving: Motion) -> list[np.ndarray]:
     return out
 
 
+def _fitted_starts(shot: Shot, cut: Segments) -> list[np.ndarray]:
+    """Return the fitted states at the first time of each run."""
+    return [shot.starts[int(np.argmax(cut.run == r))] for r in range(int(cut.run.max()) + 1)]
+
+
 def _explained(
-    equations: dict[str, sympy.Expr], moving: Motion, scale: np.ndarray, until: float
+    equations: dict[str, sympy.Expr], moving: Motion, scale: np.ndarray, until: float, noise: float = 0.0
 ) -> np.ndarray:
-    """Return the share of each state's variance that simulations explain until then, the worst run's."""
+    """Return the share of each state's variance that simulations explain until then, the worst run's.
+
+    What noise may leave, so many of its standard deviations, is not held against a simulation.
+    """
     shares = []
     for s, begin in zip(moving.stretches, _starts(moving), strict=True):
         early = np.flatnonzero(s.run.t - s.run.t[0] <= until)
         run = s.run.part(slice(0, max(len(early), 3)))
         path = follow(equations, begin, run.t, order=moving.order, input_names=moving.series.inputs,
                       inputs=run.U, scale=scale, tolerance=COARSE)  # fmt: skip
-        shares.append(explained(run.X, path.X))
+        sd = np.array([float(np.median(c.noise)) for c in s.curves])
+        plain = explained(run.X, path.X)
+        shares.append(np.where(plain > GOOD, plain, explained(run.X, path.X, noise * sd)))
     return np.min(shares, axis=0)
 
 
@@ -238,7 +287,9 @@ def _heldout(formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray, 
         if shot is None:
             return np.full(len(scale), -1.0)
         known = motion(Series((rest,), names.states, names.inputs), moving.order)
-        return _explained(dict(zip(names.states, shot.expressions, strict=True)), known, scale, until)
+        equations = dict(zip(names.states, shot.expressions, strict=True))
+        told = runs[0].rows >= FEW_ROWS  # of fewer rows the noise is hardly known
+        return _explained(equations, known, scale, until, BY_NOISE if told else 0.0)
     except (ValueError, np.linalg.LinAlgError):
         return np.full(len(scale), np.nan)  # too few rows for a stretch of their own
 
@@ -287,21 +338,15 @@ def _front(
     return tuple(out)
 
 
-def _notes(found: Found, moving: Motion, order: int) -> list[str]:
-    out = []
-    shot = found.shot
-    if shot.chi2 > 2.0 * shot.rows:
-        unseen = (
-            "" if order == 2 else "; something that was not measured may drive the states (try --order 2)"
-        )
-        out.append(f"the best equations leave {math.sqrt(shot.chi2 / shot.rows):.3g} times the noise{unseen}")
+def _notes(found: Found, moving: Motion) -> list[str]:
+    out = unseen(found, moving)
     for s in moving.stretches:
-        gap, usual = float(np.max(np.diff(s.run.t))), float(np.median(np.diff(s.run.t)))
         turns = max(float(c.freedom) for c in s.curves)
         if turns > 0.8 * s.run.rows and np.median(s.curves[0].noise) > 1e-3 * np.nanstd(s.run.X):
             out.append(
                 "the rows are so far apart in time that faster motion between them cannot be seen (aliasing)"
             )
+        gap, usual = float(np.max(np.diff(s.run.t))), float(np.median(np.diff(s.run.t)))
         if gap > 10 * usual:
             out.append(f"a gap of {gap:.3g} in time is {gap / usual:.0f} times the usual step")
     return list(dict.fromkeys(out))
@@ -315,7 +360,9 @@ def _trust(shot: Shot, held: np.ndarray, horizon: float, span: float, chaotic: b
         text = f"Chaotic: it can be foretold for about {horizon:.3g} units of time, of {span:.3g} seen."
     elif not math.isfinite(share):
         text = "There are too few rows to hold a stretch of time back."
-    elif share > 0.9:
+    elif share >= 1 and not shot.sharp:
+        text = f"Followed to within the noise over {apart}."
+    elif share > GOOD:
         text = f"Followed over {apart} (R2 at least {share:.4g})."
     elif share <= -1:
         text = f"Over {apart} the equations diverge: do not rely on them."

@@ -15,10 +15,12 @@ import numpy as np
 import sympy
 
 from kansym.base.leastsq import LeastSquares, levenberg_marquardt
+from kansym.data.units import factors
 from kansym.formula.program import Program
 from kansym.functions.parsing import symbols
+from kansym.pipeline.motion.dimensions import Powers, consistent, powers, rate
 from kansym.pipeline.motion.smooth import Smooth, smooth
-from kansym.pipeline.motion.trajectory import Series, Trajectory
+from kansym.pipeline.motion.trajectory import TIME, Series, Trajectory
 
 NODES = 4
 """Gauss nodes between two rows: the integral is exact for curves of degree seven, as the splines are."""
@@ -28,11 +30,11 @@ SHARPEST = 1e-6
 clean rows are right to 1e-8 on slow systems, to 5e-5 on fast ones, and what they lack is no term of the
 law."""
 
+STILL = 1e-9
+"""Share of its size by which a column may vary, by the rounding of smooth curves, and not change."""
+
 SHARP = 1e-4
 """Noise as a share of a state's SD below which rows count as clean."""
-
-TIME = "t"
-"""The name of the time in a right side; a state or input of that name takes it away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,28 @@ class Motion:
         taken = (*self.series.states, *speeds, *self.series.inputs)
         every = taken if TIME in taken else (*taken, TIME)
         return every if self.only is None else tuple(n for n in every if n in self.only)
+
+    def varying(self) -> Motion:
+        """Return the same without the columns that never change: no right side can tell what for."""
+        still = [n for n, v in zip(self.names, self.columns.T, strict=True) if np.ptp(v) <= STILL * abs(v[0])]
+        return replace(self, only=frozenset(self.names) - frozenset(still)) if still else self
+
+    @cached_property
+    def units(self) -> dict[str, Powers]:
+        """Return the unit of each name, a speed's from its state's and the time's."""
+        given = dict(self.series.units)
+        named = {*self.series.states, *self.series.inputs}
+        time = None if TIME in named else given.pop(TIME, None)
+        units = powers(given, self.names)
+        if TIME in units and TIME not in given and time is not None:
+            units[TIME] = dict(factors(time))
+        if self.order == 2:
+            units |= {speed(s): rate(powers(given, (s,))[s], time) for s in self.series.states}
+        return units
+
+    def consistent(self, formula: sympy.Expr) -> bool:
+        """Tell whether the names' units allow a formula."""
+        return not self.series.units or consistent(formula, self.units)
 
     @cached_property
     def symbols(self) -> tuple[sympy.Symbol, ...]:

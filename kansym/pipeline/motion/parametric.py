@@ -18,8 +18,9 @@ import sympy
 from scipy.optimize import minimize_scalar
 
 from kansym.formula.program import Program
-from kansym.pipeline.motion.integral import TIME, Motion
+from kansym.pipeline.motion.integral import Motion
 from kansym.pipeline.motion.terms import Term, best_subsets, misfit, monomials, whitened, written
+from kansym.pipeline.motion.trajectory import TIME
 
 BESIDE = 3
 """Plain terms beside the function while its constant is scanned."""
@@ -312,6 +313,8 @@ def families(moving: Motion) -> Iterator[Family]:
     one = (sympy.S.One, np.ones(len(moving.columns)))
     firsts = (one, *states)
     for m, v in _denominators(states):
+        if not moving.consistent(m):
+            continue
         size = float(np.median(np.abs(v)))
         if size > 0:
             yield Family(SATURATION / size, *_repressing(m, v), (*firsts, *_products(states)))

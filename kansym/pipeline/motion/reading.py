@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.data.table import Table, numbers, read_table
+from kansym.pipeline.motion.trajectory import TIME
 
 
 def arrays(
@@ -17,11 +18,13 @@ def arrays(
     states: Sequence[str] = (),
     inputs: Sequence[str] = (),
     group: str | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return what :func:`kansym.dynamics` takes, from a table in any form that can be read.
 
-    Without `states` every other column of numbers is one. Rows of a run may come in any order. Raises
-    InputError for a column of words and UnknownNameError for one that is not there.
+    Without `states` every other column of numbers is one. `units` of columns go before those of the headers.
+    Rows of a run may come in any order. Raises InputError for a column of words and UnknownNameError for one
+    that is not there.
     """
     table = data if isinstance(data, Table) else read_table(data)
     notes = list(table.notes)
@@ -55,6 +58,7 @@ def arrays(
         rows = rows[np.lexsort((moments[rows], labels[rows]))]
         groups = labels[rows]
     return {
+        "units": _units(table, time, (*chosen, *inputs), units or {}),
         "t": moments[rows],
         "X": X[rows],
         "names": chosen,
@@ -63,6 +67,15 @@ def arrays(
         "groups": groups,
         "notes": tuple(dict.fromkeys(notes)),
     }
+
+
+def _units(table: Table, time: str, names: Sequence[str], said: Mapping[str, str]) -> dict[str, str]:
+    """Return the units that are known of names, and the time's as TIME where no name is called so."""
+    if strange := sorted(set(said) - set(table.names)):
+        raise UnknownNameError("column", strange[0], table.names)
+    told = {**table.units, **said}
+    known = {n: told[n] for n in names if n in told}
+    return {TIME: told[time], **known} if time in told else known
 
 
 def _numbers(table: Any, name: str, notes: list[str]) -> np.ndarray:

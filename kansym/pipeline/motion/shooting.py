@@ -16,7 +16,8 @@ from scipy.integrate import DOP853, RK45
 
 from kansym.base.leastsq import levenberg_marquardt
 from kansym.formula.program import Program
-from kansym.pipeline.motion.integral import SHARP, TIME, Motion, Stretch
+from kansym.pipeline.motion.integral import SHARP, Motion, Stretch
+from kansym.pipeline.motion.trajectory import TIME
 
 SEGMENT_ROWS = 12
 """Rows of a segment: long enough to feel the law, short enough that errors have not grown."""

@@ -11,7 +11,8 @@ from scipy.integrate import solve_ivp
 
 from kansym.base.errors import InputError
 from kansym.functions.parsing import symbols
-from kansym.pipeline.motion.integral import TIME, speed
+from kansym.pipeline.motion.integral import speed
+from kansym.pipeline.motion.trajectory import TIME
 
 MOST_EVALUATIONS = 200_000
 """Evaluations of the right sides after which a simulation is given up; a law needs thousands."""

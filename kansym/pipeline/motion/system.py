@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,15 @@ from kansym.base.errors import FormatError, InputError
 from kansym.formula import expression as expressions
 from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.pipeline.motion.integral import TIME, speed
+from kansym.pipeline.motion.integral import speed
 from kansym.pipeline.motion.simulation import Simulated, follow
+from kansym.pipeline.motion.trajectory import TIME
 from kansym.pipeline.run import ConstantReport
 
-FORMAT = 1
+STILL = 1e-6
+"""Share of its size that a path may leave a state that never changes and be called the same."""
+
+FORMAT = 2
 """Version of the JSON layout."""
 
 
@@ -50,9 +54,12 @@ class Dynamics:
     `equations` maps each state to its right side; `constants` are its measured and rounded numbers with
     standard errors; `noise` the SD of each state's measurement noise. `explained` is the share of each
     state's variance that a simulation from the first row explains, `heldout` the same for a stretch of
-    time, or a run, that the constants were not fitted to. `horizon` is the time over which states can be
+    time, or a run, that the constants were not fitted to. `starts` are the fitted states at each run's first
+    time. `horizon` is the time over which states can be
     foretold: finite for chaotic systems, where `lyapunov` (1/time) is positive. `conserved` are sums that the
-    equations leave as they are (energies, total amounts). `trust` says all that in a sentence.
+    equations leave as they are (energies, total amounts). `units` are the columns' own, the time's under
+    "t", and `constant_units` (parallel to `constants`) what follows for each constant, "" where unknown.
+    `trust` says all that in a sentence.
     """
 
     equations: dict[str, sympy.Expr]
@@ -66,7 +73,7 @@ class Dynamics:
     horizon: float
     lyapunov: float
     scale: tuple[float, ...]
-    start: tuple[float, ...]
+    starts: tuple[tuple[float, ...], ...]
     span: tuple[float, float]
     rows: int
     notes: tuple[str, ...]
@@ -75,12 +82,19 @@ class Dynamics:
     seconds: float
     seed: int
     conserved: tuple[sympy.Expr, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
+    constant_units: dict[str, tuple[str, ...]] = field(default_factory=dict)
     version: str = kansym.__version__
 
     @property
     def states(self) -> tuple[str, ...]:
         """Return the states' names."""
         return tuple(self.equations)
+
+    @property
+    def start(self) -> tuple[float, ...]:
+        """Return the fitted states at the first run's first time."""
+        return self.starts[0]
 
     @property
     def couplings(self) -> dict[str, tuple[str, ...]]:
@@ -174,13 +188,15 @@ class Dynamics:
                 ]
                 for s, rows in self.constants.items()
             },
+            "units": self.units,
+            "constant_units": {s: list(units) for s, units in self.constant_units.items()},
             "noise": self.noise,
             "explained": {s: number(v) for s, v in self.explained.items()},
             "heldout": {s: number(v) for s, v in self.heldout.items()},
             "horizon": number(self.horizon),
             "lyapunov": number(self.lyapunov),
             "scale": list(self.scale),
-            "start": list(self.start),
+            "starts": [list(start) for start in self.starts],
             "span": list(self.span),
             "rows": self.rows,
             "notes": list(self.notes),
@@ -226,13 +242,17 @@ class Dynamics:
                     )
                     for s, rows in data["constants"].items()
                 },
+                units={str(n): str(u) for n, u in data.get("units", {}).items()},
+                constant_units={
+                    s: tuple(str(u) for u in units) for s, units in data.get("constant_units", {}).items()
+                },
                 noise={s: float(v) for s, v in data["noise"].items()},
                 explained={s: float(v) for s, v in data["explained"].items()},
                 heldout={s: float(v) for s, v in data["heldout"].items()},
                 horizon=float(data["horizon"]),
                 lyapunov=float(data["lyapunov"]),
                 scale=tuple(float(v) for v in data["scale"]),
-                start=tuple(float(v) for v in data["start"]),
+                starts=tuple(tuple(float(v) for v in start) for start in data["starts"]),
                 span=(float(data["span"][0]), float(data["span"][1])),
                 rows=int(data["rows"]),
                 notes=tuple(str(n) for n in data["notes"]),
@@ -244,14 +264,24 @@ class Dynamics:
             )
 
 
-def explained(X: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """Return the share of each state's variance that a path explains, at least -1; gaps are left out."""
+def explained(X: np.ndarray, path: np.ndarray, allowed: np.ndarray | float = 0.0) -> np.ndarray:
+    """Return the share of each state's variance that a path explains, at least -1; gaps are left out.
+
+    A state that never changes is explained by a path that stays where it is, or not at all. Root
+    mean squares of `allowed` (states,) size are not counted.
+    """
+    free = np.broadcast_to(np.asarray(allowed, float) ** 2, X.shape[1])
     out = np.empty(X.shape[1])
     for k in range(X.shape[1]):
         known = np.isfinite(X[:, k])
         left, spread = X[known, k] - path[known, k], float(np.var(X[known, k]))
-        good = np.all(np.isfinite(left)) and spread > 0
-        out[k] = max(-1.0, 1 - float(np.mean(left**2)) / spread) if good else (0.0 if spread == 0 else -1.0)
+        if not np.all(np.isfinite(left)):
+            out[k] = -1.0
+        elif spread > 0:
+            out[k] = max(-1.0, 1 - max(float(np.mean(left**2)) - free[k], 0.0) / spread)
+        else:
+            still = np.abs(left).max(initial=0.0) <= STILL * np.abs(X[known, k]).max(initial=0.0)
+            out[k] = 1.0 if still else -1.0
     return out
 
 

@@ -18,7 +18,8 @@ import sympy
 
 from kansym.base import criterion
 from kansym.formula.expression import complexity
-from kansym.pipeline.motion.integral import TIME, Motion
+from kansym.pipeline.motion.integral import Motion
+from kansym.pipeline.motion.trajectory import TIME
 
 LARGEST_SUM = 9
 """Terms of the largest sum that is looked at."""
@@ -141,7 +142,7 @@ def _transcendental(moving: Motion) -> Iterator[Term]:
 
 def _chosen(moving: Motion, state: int, terms: Sequence[Term], shown: int) -> list[tuple[sympy.Expr, float]]:
     """Return the right sides of the best subsets, small ones first."""
-    terms = [t for t in terms if np.all(np.isfinite(t.values))]
+    terms = [t for t in terms if np.all(np.isfinite(t.values)) and moving.consistent(t.formula)]
     columns, y = whitened(moving, state, np.column_stack([t.values for t in terms]))
     if len(terms) > MOST_TERMS:
         near = np.abs(columns.T @ y) / (np.linalg.norm(columns, axis=0) + np.finfo(float).tiny)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from kansym.base.errors import InputError, counted
+from kansym.base.errors import InputError, UnknownNameError, counted
 from kansym.data.repair import squarable
+from kansym.data.units import factors
+
+TIME = "t"
+"""The name of the time in a right side; a state or input of that name takes it away."""
 
 FEWEST_ROWS = 8
 """Rows of a run below which no smooth curve and its slope can be distinguished from chance."""
+
+
+GAP = 10.0
+"""Times by which a step in time is longer than both beside it and cuts a run in two. Steps that grow steadily
+from 0.1 to 10 do not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +44,16 @@ class Trajectory:
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Hold all runs of one system with the names of its states and inputs, and notes on what was repaired."""
+    """Hold all runs of one system with the names of its states and inputs, and notes on what was repaired.
+
+    `units` has those that were given, the time's under `TIME`.
+    """
 
     runs: tuple[Trajectory, ...]
     states: tuple[str, ...]
     inputs: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -56,15 +69,18 @@ def series(
     inputs: Any = None,
     input_names: Sequence[str] | None = None,
     groups: Any = None,
+    units: Mapping[str, str] | None = None,
 ) -> Series:
     """Return checked runs from arrays: t (n,) and X (n, states), or lists of them, one a run.
 
     `inputs` (n, k) are known quantities that drive the system; `groups` (n,) says which rows are one run. A
-    number instead of t is the time between two rows. Raises InputError for times that do not increase, that
-    occur twice, that are not finite, and for runs too short to have a slope.
+    number instead of t is the time between two rows. `units` of states, inputs and the time ("t") are texts
+    such as "m/s". Rows from the last time to the first are turned around; a long gap makes two runs. Raises
+    InputError for times that do not increase, that occur twice, that are not finite, for runs too short to
+    have a slope, and for units that are not known.
     """
     if isinstance(X, (list, tuple)) and len(X) and np.ndim(X[0]) == 2:
-        return _many(t, X, names, inputs, input_names)
+        return _many(t, X, names, inputs, input_names, units)
     states = np.asarray(X, float)
     states = states[:, None] if states.ndim == 1 else states
     if states.ndim != 2 or states.shape[1] == 0:
@@ -84,16 +100,47 @@ def series(
     for label in range(labels.max() + 1):
         at = np.flatnonzero(labels == label)
         run = Trajectory(times[at], states[at], driven[at])
-        runs.append(_checked(run, "" if groups is None else f" of run {label + 1}", notes))
+        which = "" if groups is None else f" of run {label + 1}"
+        runs += _parted(_checked(run, which, notes), which, notes)
     constant = [
         s for k, s in enumerate(state_names) if np.ptp(np.concatenate([r.X[:, k] for r in runs])) == 0
     ]
     if constant:
         notes.append(f"{constant[0]} never changes: its law is that it stays as it is")
-    return Series(tuple(runs), state_names, driver_names, tuple(notes))
+    given = dict(units or {})
+    if strange := sorted(set(given) - {*state_names, *driver_names, TIME}):
+        raise UnknownNameError("column with a unit", strange[0], (*state_names, *driver_names, TIME))
+    for text in given.values():
+        factors(text)
+    return Series(tuple(runs), state_names, driver_names, tuple(dict.fromkeys(notes)), given)
 
 
-def _many(t: Any, X: Iterable[Any], names: Any, inputs: Any, input_names: Sequence[str] | None) -> Series:
+def _parted(run: Trajectory, which: str, notes: list[str]) -> list[Trajectory]:
+    """Return the run in parts that no gap interrupts: a smooth curve across one would be made up."""
+    step = np.diff(run.t)
+    beside = np.maximum(np.append(0.0, step[:-1]), np.append(step[1:], 0.0))
+    parts, first = [], 0
+    for row in map(int, np.flatnonzero(step > GAP * beside) + 1):
+        known = [np.isfinite(run.X[a:b]).sum(axis=0).min() for a, b in ((first, row), (row, run.rows))]
+        if min(known) >= FEWEST_ROWS:
+            notes.append(
+                f"nothing is known of{which or ' the time'} from {run.t[row - 1]:g} to {run.t[row]:g}, a gap "
+                f"{step[row - 1] / beside[row - 1]:.0f} times as long as the steps beside it: what is before "
+                "and after it are two runs"
+            )
+            parts.append(run.part(slice(first, row)))
+            first = row
+    return [*parts, run.part(slice(first, None))]
+
+
+def _many(
+    t: Any,
+    X: Iterable[Any],
+    names: Any,
+    inputs: Any,
+    input_names: Sequence[str] | None,
+    units: Mapping[str, str] | None,
+) -> Series:
     """Return runs that came as lists of arrays."""
     arrays = [np.asarray(x, float) for x in X]
     if len({a.shape[1] for a in arrays}) > 1:
@@ -116,6 +163,7 @@ def _many(t: Any, X: Iterable[Any], names: Any, inputs: Any, input_names: Sequen
         inputs=driven,
         input_names=input_names,
         groups=labels,
+        units=units,
     )
 
 
@@ -135,6 +183,9 @@ def _checked(run: Trajectory, which: str, notes: list[str]) -> Trajectory:
         row = int(np.flatnonzero(~np.isfinite(run.t))[0])
         raise InputError(f"The time in row {row + 1}{which} is {run.t[row]}; every row needs a time.")
     step = np.diff(run.t)
+    if len(step) and np.all(step < 0):
+        notes.append(f"the rows{which} run from the last time to the first; they were turned around")
+        run, step = run.part(slice(None, None, -1)), -step[::-1]
     if np.any(step <= 0):
         row = int(np.flatnonzero(step <= 0)[0])
         kind = "occurs twice" if step[row] == 0 else "is before the one above it"
