@@ -38,6 +38,9 @@ STARTS, STEPS = 2, 60
 NEAR = 1e-3
 """Share of the logarithm's variance above which the curve is none of these."""
 
+MOST_POWER = 30.0
+"""Exponents m beyond this are an exponential's, which such powers come near to."""
+
 WHOLE = 1e-6
 """Distance from a half below which an exponent is one."""
 
@@ -105,7 +108,7 @@ def _fit(problem: Problem) -> Fit | None:
     constants, left = logs.linear(theta)
     spread = float(np.sum((logs.w * (t - np.average(t, weights=logs.w**2))) ** 2))
     share = float(np.sum(left**2)) / spread if spread > 0 else np.inf
-    if not share < NEAR or not np.all(np.isfinite(constants)):
+    if not share < NEAR or not np.all(np.isfinite(constants)) or abs(constants[2]) > MOST_POWER:
         return None
     column = problem.formulas[0] * (1 if x[0] > 0 else -1)
     write = partial(_written, float(np.sign(y[0])), constants, logs.bend(theta), column)

@@ -137,15 +137,18 @@ def propose(
                 waiting.append(fit)
                 continue
             yield from search.name(fit, match=False, clean=0 < tree.told < CLEAN)
-            if search.done:
+            if search.budget.exhausted:
                 return
+            if search.done:  # whoever asks for more has refused what looked exact
+                search.best = np.inf
+                break
             if fit.match is not None and search.best > NAMED:
                 tree.push_match(fit)
     if not deep:  # curves are named later, by those who know more of noise; a ratio has its name already
         waiting = [fit for fit in waiting if fit.source == noisy.SOURCE]
     for fit in sorted(waiting, key=lambda f: f.rank)[: NOISY if search.best > SHARP else 0]:
         yield from search.name(fit)
-        if search.done:
+        if search.budget.exhausted:
             return
 
 
