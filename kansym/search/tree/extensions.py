@@ -68,8 +68,13 @@ NEARLY = 1e-8
 PLAIN, SAME = 100, 1e-9
 """Denominators of coefficients that are taken for fractions, and how near, as a share, those have to be."""
 
-MOST_IN_ONE = 8
-"""Coefficients of a ratio in one column and its extensions: more come near to any smooth curve."""
+MOST_IN_ONE, MOST_IN_ONE_WITH_RATE = 8, 5
+"""Coefficients of a ratio in one column and its extensions: more come near to any smooth curve, sooner where
+a rate is chosen, too."""
+
+MOST_SHOWN, PLAIN_PRICE = 6, 6 * ratios.TERM_PRICE
+"""Choices of functions that show a ratio among which the plainest is taken, and the price, of six
+coefficients, at which no plainer one is looked for: many come near to another where columns span little."""
 
 DEGREES = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 1), (3, 2), (2, 3), (4, 1), (3, 3))
 
@@ -84,12 +89,12 @@ class Extension:
 
 def with_one(problem: Problem) -> list[Fit]:
     """Return the ratio of polynomials that needs one function of the columns, if there is one."""
-    return _first(problem, ((e,) for e in functions(problem)))
+    return _plainest(problem, ((e,) for e in functions(problem)))
 
 
 def with_two(problem: Problem) -> list[Fit]:
     """Return the ratio of polynomials that needs two functions of the columns, if there is one."""
-    return _first(problem, itertools.combinations(functions(problem, decaying=True), 2))
+    return _plainest(problem, itertools.combinations(functions(problem, decaying=True), 2))
 
 
 def with_rate(problem: Problem) -> list[Fit]:
@@ -101,6 +106,8 @@ def with_rate(problem: Problem) -> list[Fit]:
         for rate in _rates(problem, rows, argument):
             made = exponential(argument, rate)
             if made is not None and (found := _confirmed(problem, rows, (made,), NEARLY)):
+                if problem.width == 1 and found[0].price > ratios.TERM_PRICE * MOST_IN_ONE_WITH_RATE:
+                    continue
                 return found
     return []
 
@@ -125,11 +132,21 @@ def with_power(problem: Problem) -> list[Fit]:
     return []
 
 
-def _first(problem: Problem, choices: Iterable[tuple[Extension, ...]]) -> list[Fit]:
+def _plainest(problem: Problem, choices: Iterable[tuple[Extension, ...]]) -> list[Fit]:
+    """Return the ratio of fewest terms of the first few choices that show one, or the first that is plain."""
     rows = _rows(problem)
     if rows is None:
         return []
-    return next((found for chosen in choices if (found := _confirmed(problem, rows, chosen))), [])
+    best: list[Fit] = []
+    shown = 0
+    for chosen in choices:
+        found = _confirmed(problem, rows, chosen)
+        shown += bool(found)
+        if found and (not best or found[0].price < best[0].price):
+            best = found
+        if best and (shown == MOST_SHOWN or best[0].price <= PLAIN_PRICE):
+            break
+    return best
 
 
 def _rows(problem: Problem, most_columns: int = MOST_COLUMNS) -> np.ndarray | None:
@@ -162,7 +179,7 @@ def _confirmed(
     return [
         replace(f, name=partial(_named, f, back))
         for f in found
-        if problem.width > 1 or f.price <= 3.0 * MOST_IN_ONE
+        if problem.width > 1 or f.price <= ratios.TERM_PRICE * MOST_IN_ONE
     ]
 
 

@@ -101,7 +101,7 @@ def _thinned(
     out = []
     for ratio in found:
         share = corrected(ratio.loss, ratio.terms, len(chooser.part.y)) * problem.unit
-        price = 3.0 * ratio.terms
+        price = ratios.TERM_PRICE * ratio.terms
         write = partial(ratios.written_out, chooser, ratio, view)
         name = partial(_proposed, Proposal(share, price, write))
         out.append(Fit(share, price, SOURCE, view, name))

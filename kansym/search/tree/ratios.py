@@ -33,6 +33,9 @@ EXACT, EXACT_IN_FUNCTIONS = 1e-11, 1e-13
 
 Polynomials in logarithms, roots and exponentials come nearer: w^0.425 to 1e-11 in the logarithm of w."""
 
+TERM_PRICE = 3.0
+"""Symbols that a coefficient and its term cost."""
+
 FEW_TERMS = 10
 """Coefficients above which a ratio is as strictly judged as one in functions."""
 
@@ -71,7 +74,7 @@ def exact(problem: Problem, asked: list[tuple[int, int]] | None = None, within: 
     if found is None or not _holds(chooser, found, within):
         return []
     write = partial(written_out, chooser, found, problem)
-    price = 3.0 * found.terms
+    price = TERM_PRICE * found.terms
     return [Fit(1e-24, price, "ratio", problem, lambda: [Proposal(1e-24, price, write)])]
 
 
