@@ -1,6 +1,8 @@
 """The desk without a browser: bring a table, search in another process, decide, save and open again."""
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -255,3 +257,45 @@ def test_a_run_opens_without_its_table(found, tmp_path):
     assert drawing.curve(other, "S")["series"]
     with pytest.raises(InputError, match="needs the table"):
         other.try_formula("a*S")
+
+
+def test_the_page_does_without_what_only_a_search_needs(tmp_path):
+    """Each of these is 15 to 300 MB: a page with a table and a law shows neither networks nor figures."""
+    code = """
+import json, sys
+from pathlib import Path
+from kansym.studio import drawing, session, takeaway
+from kansym.studio.desk import Desk, Opened
+from kansym.studio.folder import Folder
+import kansym.studio.page.filling
+desk = Desk(Folder.of("."))
+session.open_into(desk, json.loads(Path("session.json").read_text()))
+desk.ask(desk.question)
+[drawing.front(desk), drawing.curve(desk, "S"), drawing.residuals(desk, "S"), drawing.predicted(desk)]
+desk.move(0, desk.theta[0] * 1.1); desk.refit(); desk.share()
+takeaway.code(desk, "python")
+heavy = ("torch", "numba", "matplotlib", "scipy.stats", "scipy.signal", "kansym.search.tree", "sklearn")
+print([name for name in heavy if name in sys.modules])
+"""
+    made = Desk(Folder.of(tmp_path))
+    x = np.linspace(0.2, 10, 30)
+    (tmp_path / "rate.csv").write_text("S,v\n" + "\n".join(f"{a:.5g},{3 * a:.5g}" for a in x) + "\n")
+    made.take(Opened.read(made.folder, "rate.csv"))
+    made.dataset = made.prepared()
+    made.show(discover(made.dataset, effort=0.02))
+    (tmp_path / "session.json").write_text(json.dumps(session.to_dict(made)))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_stop_is_heard_before_the_search_has_begun(desk):
+    desk.process.close()  # a new process is seconds away from its first order
+    desk.take(Opened.read(desk.folder, "hubble"))
+    desk.ask(replace(desk.question, time_limit=PATIENCE, effort=100.0))
+    desk.begin(desk.prepared())
+    desk.stop()
+    begun = time.monotonic()
+    wait(desk)
+    assert time.monotonic() - begun < PATIENCE / 2 and "Stopped" in desk.message

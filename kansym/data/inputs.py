@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.data import dates
@@ -258,7 +258,7 @@ def _helps(base: np.ndarray, more: np.ndarray, target: np.ndarray) -> bool:
     gain, rest = float(before @ before - after @ after), float(after @ after)
     if rest <= 1e-20 * float(y @ y):
         return gain > 1e-12 * float(y @ y)
-    return bool(stats.f.sf((gain / extra) / (rest / left), extra, left) < CHANCE)
+    return bool(special.fdtrc(extra, left, (gain / extra) / (rest / left)) < CHANCE)
 
 
 def _weekday(times: dates.Times, day: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kansym.base.errors import InputError
-from kansym.functions import library, spline
+from kansym.functions import library
 from kansym.functions.graph import Curve, Edge, Graph, Spline, Symbolic
 
 
@@ -21,6 +21,8 @@ def curve_values(curve: Curve, x: np.ndarray, derivative: int = 0) -> np.ndarray
     if derivative not in (0, 1):
         raise InputError(f"derivative={derivative} is not offered; use 0 or 1.")
     if isinstance(curve, Spline):
+        from kansym.functions import spline  # brings numba: 50 MB, which formulas do without
+
         shape = np.shape(x)
         flat = np.ascontiguousarray(x, float).ravel()
         out = spline.evaluate(curve.knots, curve.coefficients, curve.order, flat, derivative).reshape(shape)
@@ -149,6 +151,8 @@ def jacobian(graph: Graph, X: np.ndarray, output: int = 0) -> tuple[np.ndarray, 
 def _curve_slopes(curve: Curve, x: np.ndarray) -> np.ndarray:
     """Return the derivatives (n, free numbers) of a curve's values for its own numbers."""
     if isinstance(curve, Spline):
+        from kansym.functions import spline
+
         basis = spline.design(curve.knots, curve.order, x)
         if curve.base is None:
             return basis

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import sparse, special, stats
+import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
+from scipy import sparse, special
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
@@ -135,7 +136,7 @@ def _normal_scores(y: np.ndarray) -> np.ndarray:
     """Return what normal noise of y's ranks would be, centred, of length 1: heavy tails count no more than
     light ones.
     """
-    z = special.ndtri((stats.rankdata(y) - 0.375) / (len(y) + 0.25))
+    z = special.ndtri((scipy.stats.rankdata(y) - 0.375) / (len(y) + 0.25))
     z = z - z.mean()
     return z / np.linalg.norm(z)
 
@@ -154,13 +155,13 @@ class _Looks:
     @staticmethod
     def plain(X: np.ndarray) -> _Looks:
         """Return the cheap tests only: polynomials, and neighbours along each column."""
-        ranks = np.column_stack([stats.rankdata(x) for x in X.T]) / len(X)
+        ranks = np.column_stack([scipy.stats.rankdata(x) for x in X.T]) / len(X)
         return _Looks(tuple(_polynomials(X, ranks)), tuple(np.argsort(x, kind="stable") for x in X.T))
 
     @staticmethod
     def at(X: np.ndarray, rng: np.random.Generator) -> _Looks:
         n, d = X.shape
-        ranks = np.column_stack([stats.rankdata(x) for x in X.T]) / n
+        ranks = np.column_stack([scipy.stats.rankdata(x) for x in X.T]) / n
         wave = 2 * math.pi * np.arange(1, n // 2 + 1)
         spectra = []
         for x in X.T[:MOST_SPECTRA]:

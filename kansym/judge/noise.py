@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
 
 from kansym.base.errors import UnknownNameError, counted
 from kansym.judge import chance
@@ -225,7 +225,7 @@ def measure(
             spread = np.sqrt(_growth(kind, lone)) / root
             scale = scale_of((y - lone) / spread)
             misfit = -float(
-                np.sum(stats.t.logpdf((y - lone) / spread / scale, TAILS) - np.log(scale * spread))
+                np.sum(scipy.stats.t.logpdf((y - lone) / spread / scale, TAILS) - np.log(scale * spread))
             )
             found.append(_Found(misfit, kind, values, leverage, spread, fit, back))
     best = min((f for f in found if f.kind == kinds[0]), key=lambda f: f.misfit)
@@ -270,7 +270,7 @@ def likelihood(kind: str, y: np.ndarray, values: np.ndarray) -> tuple[float, np.
     spread = np.sqrt(_growth(kind, values))
     scaled = (y - values) / spread
     scale = scale_of(scaled)
-    return -float(np.sum(stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread))), scaled, scale
+    return -float(np.sum(scipy.stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread))), scaled, scale
 
 
 def _in_unit(kind: str, sigma: float, values: np.ndarray) -> float:
@@ -304,7 +304,7 @@ def _tells(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
     scale = scale_of((y - lone) / found.spread)
     if not LEAST_NOISE * float(y.std()) < scale < MOST_SHARE * float(np.median(np.abs(found.values))):
         return False
-    followed = stats.spearmanr(lone, y).statistic if np.ptp(lone) > 0 else 0.0
+    followed = scipy.stats.spearmanr(lone, y).statistic if np.ptp(lone) > 0 else 0.0
     spare = SPARE_ROWS if _repeated(X, y)[1] >= REPEATS else SPARE_ROWS_FOR_KINDS
     return len(y) - found.fit.terms >= spare and followed > TOLD and _white(X, y, found)
 

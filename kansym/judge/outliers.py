@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
+from scipy import special
 from scipy.spatial import cKDTree
 
 from kansym.judge.trend import TAILS, scale_of
@@ -114,8 +115,8 @@ def tail_weights(deviations: np.ndarray) -> np.ndarray | None:
     if n < LEAST_ROWS_OF_TAILS or not np.all(np.isfinite(deviations)) or not np.any(deviations):
         return None
     share = deviations / scale_of(deviations)
-    student = float(np.sum(stats.t.logpdf(share, TAILS))) - n * math.log(scale_of(deviations))
-    normal = float(np.sum(stats.norm.logpdf(deviations, scale=np.sqrt(np.mean(deviations**2)))))
+    student = float(np.sum(scipy.stats.t.logpdf(share, TAILS))) - n * math.log(scale_of(deviations))
+    normal = float(np.sum(scipy.stats.norm.logpdf(deviations, scale=np.sqrt(np.mean(deviations**2)))))
     if student - normal < HEAVY:
         return None
     weights = (TAILS + 1) / (TAILS + share**2)

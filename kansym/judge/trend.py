@@ -15,8 +15,6 @@ from scipy import special
 from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
-from kansym.functions import spline
-
 TAILS = 4.0
 """Degrees of freedom of the Student-t noise that a trend is fitted for: normal noise loses 12 % by it
 (4000 samples of 101 rows), and a row 10 SD off counts an eighth of one that is 3 SD off."""
@@ -98,6 +96,8 @@ def _ladder(X: np.ndarray, n: int) -> Iterator[Features]:
             yield lambda Z, k=degree: _products(scale(Z), k)  # type: ignore[misc]
     cells = 4
     while 1 + d * (cells + 2) <= most:
+        from kansym.functions import spline  # brings numba: 50 MB, which readers of a run do without
+
         knots = [spline.adaptive_knots(u, cells, 3, blend=0.5) for u in scale(X).T]
         yield lambda Z, t=knots: _splines(scale(Z), t)  # type: ignore[misc]
         cells = cells * 3 // 2
@@ -140,6 +140,8 @@ def _products(U: np.ndarray, degree: int) -> np.ndarray:
 
 def _splines(U: np.ndarray, knots: list[np.ndarray]) -> np.ndarray:
     # a column's functions sum to one: the constant stands once, one function of each is left out
+    from kansym.functions import spline
+
     parts = [spline.design(t, 3, u)[:, 1:] for t, u in zip(knots, U.T, strict=True)]
     return np.hstack([np.ones((len(U), 1)), *parts])
 

@@ -13,7 +13,7 @@ PATIENCE = 2.0
 
 
 class Process:
-    """Hold the process and its pipe; it is started early, since its imports take a second.
+    """Hold the process and its pipe; it is started early, since it takes seconds to be ready.
 
     `busy` tells whether an order has not been answered yet.
     """

@@ -12,7 +12,7 @@ from kansym.data.dataset import Dataset, from_table
 from kansym.data.table import Table
 
 if TYPE_CHECKING:
-    from kansym.pipeline.flow import Options
+    from kansym.pipeline.options import Options
 
 PARTS = ("input", "target", "sigma", "group", "category", "unused")
 """Parts that a column can play; one column is the target, at most one sigma and group."""
@@ -23,7 +23,7 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Question:
-    """Hold the parts of a table's columns, and what is known; fields as in `pipeline.flow.Options`."""
+    """Hold the parts of a table's columns, and what is known; fields as in `pipeline.options.Options`."""
 
     parts: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Question:
 
     def options(self) -> Options:
         """Return the options of the search; raises InputError for what none can take."""
-        from kansym.pipeline.flow import Options
+        from kansym.pipeline.options import Options
 
         names = ("exclude", "hypotheses", "guesses", "noise", "robust", "loss", "effort", "maxsize")
         more = ("unit_constants", "rounding", "seed", "time_limit")

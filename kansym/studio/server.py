@@ -95,7 +95,7 @@ def _desk(data: str | None, root: Path) -> Any:
 
     named = Path(data) if data is not None and Path(data).is_file() else None
     desk = Desk(Folder.of(root, named))
-    desk.process.start()  # its imports take a second, in which nobody waits for it
+    desk.process.start()  # imports and compiled code take seconds, in which nobody waits for it
     if data is not None:
         try:
             open_first(desk, data)

@@ -28,12 +28,12 @@ def main(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     teller, orders = _Teller(pipe), _Orders(pipe)
     threading.Thread(target=orders.listen, daemon=True).start()
-    import kansym.pipeline.flow  # noqa: F401  # a second of imports, done before the first order
-
+    _warm()
     teller.say({"kind": "ready"})
     while (order := orders.next()) is not None:
         answer: dict[str, Any] = {"kind": "failed", "message": "Stopped before there was a result."}
         try:
+            orders.begin()
             answer = JOBS[str(order["job"])](order, teller)
             orders.done()
         except KeyboardInterrupt:  # too late to change the answer, if there is one
@@ -46,6 +46,19 @@ def main(pipe: Connection) -> None:
         teller.say(answer)
 
 
+def _warm() -> None:
+    """Do what the first search would wait for: two seconds of imports, compiled code read, tables made."""
+    import numpy as np
+
+    from kansym.data.dataset import from_arrays
+    from kansym.pipeline.flow import Options, search
+
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 3, (40, 2))
+    with suppress(KansymError):
+        search(from_arrays(X, X[:, 0] / X[:, 1] + rng.normal(0, 0.01, 40)), Options(effort=0.0))
+
+
 class _Orders:
     """Wait for orders in a thread of their own, so that "stop" is heard while a search runs."""
 
@@ -53,7 +66,7 @@ class _Orders:
         self.pipe = pipe
         self.waiting: list[dict[str, Any]] = []
         self.there = threading.Condition()
-        self.busy = self.over = False
+        self.busy = self.over = self.hasty = False
 
     def listen(self) -> None:
         while not self.over:
@@ -66,6 +79,7 @@ class _Orders:
                 if order["job"] == "stop" or self.over:
                     if self.busy:
                         _thread.interrupt_main()
+                    self.hasty = bool(self.waiting)
                 else:
                     self.waiting.append(order)
                 self.there.notify()
@@ -77,6 +91,13 @@ class _Orders:
                 self.there.wait(1.0)
             self.busy = bool(self.waiting)
             return self.waiting.pop(0) if self.waiting else None
+
+    def begin(self) -> None:
+        """Raise KeyboardInterrupt where an order was to stop before its work had begun."""
+        with self.there:
+            hasty, self.hasty = self.hasty, False
+        if hasty:
+            raise KeyboardInterrupt
 
     def done(self) -> None:
         with self.there:
