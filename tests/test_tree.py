@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy
@@ -120,6 +122,23 @@ def test_curves_part_only_where_they_do():
     assert parts.separated(apart, product=False)
     assert not parts.separated(mixed, product=False)
     assert not parts.separated(mixed, product=True)
+
+
+def test_waves_part_though_their_columns_span_a_wide_range():
+    """In the logarithm of a wide column its waves crowd at one end, where no polynomial follows them."""
+    wave = problem(table(lambda a, b: np.cos(2 * a) * (2 + np.sin(3 * b)), "ab", [(0.1, 5)] * 2))
+    assert parts.separated(wave, product=True)
+
+
+def test_a_quick_look_needs_no_weights():
+    """Weights that a table's seeming noise suggested must not hide what is exact."""
+    data = table(lambda a, b, c: a * np.exp(-b * c), "abc", [(1, 3)] * 3)
+    w = np.exp(np.random.default_rng(1).uniform(-9, 9, 600))
+    plain, weighed = (
+        next(c.expression for c in tree.propose(d, budget=Budget(), deep=False) if c.score < PROVED)
+        for d in (data, replace(data, weights=w))
+    )
+    assert plain == weighed
 
 
 def test_a_power_is_named_before_anything_else():

@@ -7,7 +7,7 @@ squares), so that without noise they are known to many digits before anything ha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -60,16 +60,19 @@ def separated(problem: Problem, product: bool) -> list[Fit]:
     if not 1 < d <= MOST_COLUMNS or degree < 4:
         return []
     y, w = problem.y[rows], problem.w[rows]
-    bases = [chebyshev(_stretched(z), degree)[0] for z in problem.Z[rows].T]
-    curves = (_product if product else _sum)(bases, y, w, n)
-    if curves is None:
-        return []
-    value = np.prod(curves, axis=0) if product else np.sum(curves, axis=0)
     total = float(np.sum((w * y)[:n] ** 2)) / n
-    share = float(np.mean(((value - y) * w)[n:] ** 2)) / total * problem.unit
-    if not share < PARTS:
+    share, best = PARTS, None
+    for scaled in _scales(problem.Z[rows]):
+        curves = (_product if product else _sum)([chebyshev(u, degree)[0] for u in scaled.T], y, w, n)
+        if curves is None:
+            continue
+        value = np.prod(curves, axis=0) if product else np.sum(curves, axis=0)
+        left = float(np.mean(((value - y) * w)[n:] ** 2)) / total * problem.unit
+        if left < share:
+            share, best = left, curves
+    if best is None:
         return []
-    name = partial(_named, problem, rows, curves, product)
+    name = partial(_named, problem, rows, best, product)
     return [Fit(share, 2.0 * d, "product of curves" if product else "sum of curves", problem, name)]
 
 
@@ -86,14 +89,15 @@ def linear(problem: Problem) -> list[Fit]:
     found = []
     for i, j in ((0, 1), (1, 0)):
         u = problem.Z[rows, i]
-        basis = chebyshev(_stretched(problem.Z[rows, j]), degree)[0]
-        A = np.hstack([basis, u[:, None] * basis])
-        c = np.linalg.lstsq(A[:n] * w[:n, None], (y * w)[:n], rcond=1e-13)[0]
-        share = float(np.mean(((A @ c - y) * w)[n:] ** 2)) / total * problem.unit
-        if share < PARTS:
-            curves = [basis @ c[: degree + 1], basis @ c[degree + 1 :]]
-            name = partial(_named_linear, problem, rows, curves, i, j)
-            found.append(Fit(share, 4.0, "linear in a column", problem, name))
+        for scaled in _scales(problem.Z[rows, j : j + 1]):
+            basis = chebyshev(scaled[:, 0], degree)[0]
+            A = np.hstack([basis, u[:, None] * basis])
+            c = np.linalg.lstsq(A[:n] * w[:n, None], (y * w)[:n], rcond=1e-13)[0]
+            share = float(np.mean(((A @ c - y) * w)[n:] ** 2)) / total * problem.unit
+            if share < PARTS:
+                curves = [basis @ c[: degree + 1], basis @ c[degree + 1 :]]
+                name = partial(_named_linear, problem, rows, curves, i, j)
+                found.append(Fit(share, 4.0, "linear in a column", problem, name))
     return found
 
 
@@ -112,6 +116,15 @@ def _named_linear(
 
 def _line(alone: Formula, times: Formula, x: sympy.Expr, factor: sympy.Expr) -> sympy.Expr:
     return alone(x) + factor * times(x)
+
+
+def _scales(Z: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the columns (n, d) within [-1, 1]: wide ones in logarithms, and then, for waves, as they are."""
+    logs = np.column_stack([_stretched(z) for z in Z.T])
+    plain = np.column_stack([unit(z)[0] for z in Z.T])
+    yield logs
+    if not np.array_equal(logs, plain):
+        yield plain
 
 
 def _stretched(z: np.ndarray) -> np.ndarray:

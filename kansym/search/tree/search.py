@@ -28,7 +28,8 @@ DEAREST = 6.5
 """Items dearer than this are left to the thorough looks that come after the tree."""
 
 TWO_FUNCTIONS = {1: 1.0, 2: 1.0, 3: 1.7}
-"""Cost of the look for two functions of so many columns; of more, there are thousands of pairs."""
+"""Cost of the look for two functions of so many columns; of more, there are thousands of pairs. Where a
+polynomial tells little there is less to wait for, and it costs as little for three."""
 
 WIDEST = 8
 """Problems with more columns are not reduced: a polynomial of so many columns tells too little."""
@@ -268,7 +269,8 @@ class Tree:
             # many a law is such a ratio as it stands: the table itself is asked before what was made of it
             self.push(OF_THE_TABLE if table else 0.6 + 0.15 * problem.width, self.any_rate, node)
             if problem.width in TWO_FUNCTIONS:
-                self.push(TWO_FUNCTIONS[problem.width], self.two_functions, node)
+                cost = TWO_FUNCTIONS[1 if node.left > VERY_POOR else problem.width]
+                self.push(cost, self.two_functions, node)
         if transforms < MOST_TRANSFORMS:
             self.push(0.5, self.transform, node)
 
@@ -290,9 +292,9 @@ class Tree:
             self.push(1.1 if poor else 0.3, self.reduce, node)
             if node.left > POOR:
                 self.push(0.95 if poor else 1.05, self.learn, node)
-        self.push(0.9, self.sum_of_curves, node)
-        self.push(1.0, self.linear, node)
-        self.push(1.1, self.product_of_curves, node)
+        self.push(0.6, self.sum_of_curves, node)
+        self.push(0.65, self.linear, node)
+        self.push(0.7, self.product_of_curves, node)
         self.push(2.5, self.ridge, node)
         self.push(3.5, self.powers, node)
         self.push(4.0, self.sums, node)
