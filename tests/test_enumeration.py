@@ -14,7 +14,7 @@ from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library, get
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.search.enumeration import pool
-from kansym.search.enumeration.search import CONSTANTS, propose
+from kansym.search.enumeration.search import CONSTANTS, few, propose
 
 NGUYEN = Path(__file__).parents[1] / "scripts" / "problems" / "nguyen.csv"
 
@@ -94,6 +94,16 @@ def test_noise_leaves_the_linear_routes(law, noise):
     errors = [np.std(sympy.lambdify(symbols(names), c.expression)(*X.T) - truth) for c in found]
     assert min(errors[:3]) < 0.3 * noise * np.std(truth)
     assert found[0].score < 3 * noise**2
+
+
+@pytest.mark.parametrize("law", ["x*sin(y*z) + w", "(x*w - y*z)**3"])
+def test_thirty_exact_rows_are_enough(law):
+    data = table(law, ["x", "y", "z", "w"], [0.5] * 4, [2.5] * 4, 30)
+    assert right(next(few(data)), law, ["x", "y", "z", "w"], [0.5] * 4, [2.5] * 4)
+
+
+def test_few_rows_of_noise_give_nothing():
+    assert not list(few(table("x*y", ["x", "y"], [1, 1], [3, 3], 30, noise=0.01)))
 
 
 def test_nothing_is_claimed_where_there_is_no_law():

@@ -70,6 +70,11 @@ def test_handbook_forms_cost_their_name():
     assert prior.price(F(2.01) * x + F(3.01), 1) < prior.price(2 * x + 3, 1) < 14
 
 
+def test_a_regression_on_several_columns_has_a_name():
+    plain = F(2.1) * x + F(3.2) * y + F(4.3) * z + F(5.4)
+    assert prior.price(plain, 3) < 10 < prior.price(plain.xreplace({x: sympy.sqrt(x)}), 3)
+
+
 def without_names():
     shipped = prior.shipped()
     return prior.Prior(shipped.counts, shipped.shared, shipped.nested)

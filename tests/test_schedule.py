@@ -71,7 +71,7 @@ def test_effort_limits_a_search_with_any_number_of_jobs(jobs):
 def test_each_producer_says_what_it_needs():
     data = table(rows=20)
     assert [p.name for p in registry.producers() if p.takes(data)] == [
-        "tree", "plain", "structure", "pade", "deep tree", "enumeration",
+        "tree", "few rows", "plain", "structure", "pade", "deep tree", "enumeration",
     ]  # fmt: skip
     assert not list(registry.SEPARABLE.propose(data, Budget(), None, 0))
 

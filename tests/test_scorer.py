@@ -44,6 +44,15 @@ def test_round_off_does_not_pay():
     assert law.heldout == law.loss and exact(law, t)
 
 
+def test_digits_that_were_rounded_away_do_not_pay():
+    t = trial("2*x + 3", noise=0.0)
+    y = np.array([float(f"{v:.9g}") for v in t.train.y])
+    t = replace(t, train=replace(t.train, y=y))
+    plain, closer = judged("2*x + 3", t), judged("2.001*x + 3.001 + 0.001*x**2", t)
+    assert closer.loss < plain.loss and plain.length < closer.length
+    assert exact(plain, t)
+
+
 def test_an_alias_explains_nothing_on_few_rows():
     t = trial("3*exp(-x/4)")
     honest = judged("2.9*exp(-0.24*x)", t)

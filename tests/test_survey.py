@@ -15,13 +15,14 @@ from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
 from kansym.judge import outliers
 from kansym.judge.archive import Archive
+from kansym.judge.chance import Chance
 from kansym.judge.correlation import correlation
 from kansym.judge.ending import Ending
 from kansym.judge.outliers import Outlier, flagged
 from kansym.judge.refine import refine
 from kansym.judge.survey import again, survey
 from kansym.judge.trial import Trial
-from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, verdict
+from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, told, verdict
 
 rng = np.random.default_rng(0)
 x = np.linspace(0, 10, 100)
@@ -205,6 +206,19 @@ def test_verdicts() -> None:
     half = verdict(wave, fit_of(0.3 * np.sin(7 * x), 30.0, heldout=0.5))
     assert half.kind == STRUCTURE
     assert Verdict.from_dict(half.to_dict()) == half
+
+
+def test_a_weak_sign_and_a_formula_that_saves_a_little_are_a_law_together() -> None:
+    weak, luck = Chance(0.01, "runs of signs", 3.0), Chance(0.3, "runs of signs", 1.0)
+    assert told(weak, 6.0) and not told(weak, 2.0)
+    assert not told(luck, 6.0) and told(luck, 50.0)
+
+
+def test_what_stated_errors_explain_is_said_to_be_no_more() -> None:
+    X = np.linspace(0, 1, 40)[:, None]
+    surveyed = survey(from_arrays(X, 3 * X[:, 0] + 0.1 * np.sin(40 * X[:, 0])))
+    fit = fit_of(3 * X[:, 0], 60.0, within=True)
+    assert verdict(surveyed, fit).reason == "what it leaves is no more than the stated errors"
 
 
 def test_a_drift_is_no_law() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import sympy
 from scipy import optimize
 
-from kansym.base import criterion
+from kansym.base import criterion, digits
 from kansym.base.leastsq import levenberg_marquardt
 from kansym.base.losses import SQUARED, Loss
 from kansym.formula import constants
@@ -46,6 +46,11 @@ MAX_WORSENING = 8.0
 """Nats of worse fit (four standard errors) beyond which no simplicity excuses a rounded constant."""
 
 
+WRITTEN = 4.0
+"""How many times the mean square of the target's own rounding an exact law may leave: few rows of uneven
+rounding, each without itself."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """Hold the rows a formula is fitted to: X (n, d), y (n,), weights (n,) or None, column symbols.
@@ -67,9 +72,32 @@ class Rows:
         """Compute the loss below which all formulas count as exact."""
         object.__setattr__(self, "floor", criterion.floor(self.y, self.weights))
 
+    @cached_property
+    def resolution(self) -> float:
+        """Return the mean square by which the target's own rounding puts rows off, at least: step²/12.
+
+        Of a row in the middle, since a fit follows the few that move in larger steps. Where all are finer
+        than look-alikes come, a few times their mean: all such formulas are exact.
+        """
+        w = 1.0 if self.weights is None else self.weights
+        squares = w * digits.steps(self.y) ** 2 / 12
+        mean = float(np.mean(squares))
+        return WRITTEN * mean if self.fine(mean) else float(np.median(squares))
+
+    def fine(self, square: float) -> bool:
+        """Tell whether a mean square is so small a part of the target's that no look-alike leaves it."""
+        weight = 1.0 if self.weights is None else float(np.mean(self.weights))
+        return square <= criterion.EXACT_JOIN**2 * weight * float(np.var(self.y))
+
+    def counted(self, loss: float) -> float:
+        """Return the loss that a fit counts for: one closer than the target's digits is so by luck, unless
+        it is exact.
+        """
+        return self.floor if loss <= self.floor else max(loss, self.resolution)
+
     def variance(self, loss: float, constants: int) -> float:
         """Return the noise variance that a loss shows, never below the known one."""
-        shown = max(loss, self.floor) * len(self.y) / max(len(self.y) - constants, 1)
+        shown = self.counted(loss) * len(self.y) / max(len(self.y) - constants, 1)
         return shown if self.sigma2 is None else max(shown, self.sigma2)
 
     def loss(self, values: np.ndarray) -> float:
@@ -332,7 +360,7 @@ def worsening(old: Polished, new: Polished, rows: Rows) -> float:
     n, p = len(rows.y), len(old.theta)
     if rows.sigma2 is not None:
         return 0.5 * n * (new.loss - old.loss) / rows.variance(old.loss, p)
-    return 0.5 * max(n - p, 1) * math.log(max(new.loss, rows.floor) / max(old.loss, rows.floor))
+    return 0.5 * max(n - p, 1) * math.log(rows.counted(new.loss) / rows.counted(old.loss))
 
 
 def _slide(polished: Polished, index: int, target: float, rows: Rows) -> np.ndarray:

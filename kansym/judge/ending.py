@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from kansym.base.budget import Budget
 from kansym.judge import chance
 from kansym.judge.archive import Archive
 from kansym.judge.correlation import correlation
-from kansym.judge.scorer import price
+from kansym.judge.scorer import exact, price, within
 from kansym.judge.survey import Survey, weighted
-from kansym.judge.verdict import CERTAIN
+from kansym.judge.verdict import told
 
 LEFT = 0.01
 """Chance, among shuffled residuals, above which what a formula leaves counts as noise."""
@@ -25,6 +23,10 @@ VISIBLE, VISIBLE_IN_MANY, EXPLAINED = 1e-5, 1e-12, 0.5
 """Residual shares of a familiar curve between which its rest may be taken for noise: an approximation of a
 smooth exact law leaves less, which the tests see from LEAST_ROWS rows on; and what explains little should not
 end a search."""
+
+AS_WRITTEN = 20.0
+"""How many times the mean square of the target's rounding a familiar curve may leave to be as close as the
+target's digits tell: a few rows are written in larger steps than the one in the middle."""
 
 AS_SHORT = 16.0
 """Nats of a formula that is no longer than the shortest familiar curves: a straight line, a power."""
@@ -90,6 +92,10 @@ class Ending:
         self._survey, self._archive = survey, archive
         self._seen: tuple[object, bool] = (None, False)
 
+    def proved(self) -> bool:
+        """Tell whether the best formula is exact."""
+        return self._archive.leader is not None and exact(self._archive.leader, self._archive.trial)
+
     def only_noise_left(self) -> bool:
         """Tell whether no test sees structure in what the best formula leaves, drifting noise aside."""
         law, rows = self._archive.leader, self._archive.trial.small
@@ -114,6 +120,8 @@ class Ending:
             or len(rows.y) < ROWS_A_CONSTANT * len(law.polished.theta)
         ):
             return False
+        if AS_WRITTEN * rows.resolution >= law.loss > rows.floor and not rows.fine(rows.resolution):
+            return True
         share = law.loss / trial.power
         if share > EXPLAINED or share < (VISIBLE if len(rows.y) < LEAST_ROWS else VISIBLE_IN_MANY):
             return False
@@ -129,21 +137,18 @@ class Ending:
     def within_errors(self) -> bool:
         """Tell whether known measurement errors explain all that a short formula leaves."""
         law, trial = self._archive.leader, self._archive.trial
-        if law is None or trial.sigma2 is None:
-            return False
-        rows = len((trial.heldout or trial.train).y)
-        # the mean of n squared unit normals exceeds this in about one case in fifty
-        limit = 1.0 + 2.0 * math.sqrt(2.0 / rows)
-        varies = bool(law.expression.free_symbols) and price(law.polished, trial) <= SHORT_ENOUGH
-        return varies and max(law.loss, law.heldout) <= limit * trial.sigma2
+        varies = law is not None and bool(law.expression.free_symbols)
+        return (
+            law is not None and varies and price(law.polished, trial) <= SHORT_ENOUGH and within(law, trial)
+        )
 
     def nothing_there(self) -> bool:
         """Tell whether the rows look like shuffled ones and no formula says more than luck could."""
         law = self._archive.leader
-        if law is None or self._survey.chance.seen or self._survey.dataset.rows < LEAST_ROWS_OF_NOISE:
+        if law is None or self._survey.dataset.rows < LEAST_ROWS_OF_NOISE:
             return False
-        flat = [m for m in self._archive.best.values() if not m.expression.free_symbols]
-        return not flat or min(m.length for m in flat) - law.length < CERTAIN
+        flat = [m.length for m in self._archive.best.values() if not m.expression.free_symbols]
+        return not told(self._survey.chance, min(flat) - law.length if flat else 0.0)
 
 
 def _noise(X: np.ndarray, r: np.ndarray, survey: Survey) -> bool:

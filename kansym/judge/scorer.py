@@ -44,7 +44,9 @@ def length(polished: Polished, loss: float, trial: Trial, unrounded: Polished | 
     does `unrounded`, less ROUNDED for each such number.
     """
     known = len(polished.theta)
-    misfit = criterion.misfit_length(loss, trial.rows, known, trial.train.floor, trial.sigma2)
+    misfit = criterion.misfit_length(
+        trial.train.counted(loss), trial.rows, known, trial.train.floor, trial.sigma2
+    )
     own = price(polished, trial)
     settled = 0 if unrounded is None else len(unrounded.theta) - known
     if trial.tiny and unrounded is not None and settled > 0:
@@ -208,10 +210,21 @@ def leverages(polished: Polished, rows: Rows) -> tuple[np.ndarray, int]:
 def proves(heldout: float, trial: Trial) -> bool:
     """Tell whether an error on rows left out is nothing but round-off."""
     rows = trial.train if trial.heldout is None else trial.heldout
-    return heldout <= max(criterion.EXACT_SHARE * trial.power, rows.floor)
+    written = rows.resolution if rows.fine(rows.resolution) else 0.0  # in many digits, though not in all
+    return heldout <= max(criterion.EXACT_SHARE * trial.power, rows.floor, written)
 
 
 def exact(law: Judged, trial: Trial) -> bool:
     """Tell whether the held-out rows prove the formula: error below EXACT of the target's spread."""
     spare = len(trial.train.y) - len(law.polished.theta)
     return proves(law.heldout, trial) and spare >= 3
+
+
+def within(law: Judged, trial: Trial) -> bool:
+    """Tell whether stated measurement errors explain all that a formula leaves."""
+    if trial.sigma2 is None:
+        return False
+    rows = len((trial.heldout or trial.train).y)
+    # the mean of n squared unit normals exceeds this in about one case in fifty
+    limit = 1.0 + 2.0 * math.sqrt(2.0 / rows)
+    return max(law.loss, law.heldout) <= limit * trial.sigma2

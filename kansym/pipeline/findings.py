@@ -25,7 +25,7 @@ from kansym.judge.doubt import doubt
 from kansym.judge.guess import GUESS
 from kansym.judge.noise import NoiseModel
 from kansym.judge.refine import MOST_CONSTANTS, NEAR, normalised, with_all_rows
-from kansym.judge.scorer import Judged, exact, judge, price
+from kansym.judge.scorer import Judged, exact, judge, price, within
 from kansym.judge.smooth import as_graph
 from kansym.judge.survey import Survey
 from kansym.judge.trial import Trial
@@ -170,6 +170,7 @@ def _verdict(survey: Survey, law: Judged, archive: Archive) -> Verdict:
         law.heldout if trial.train.penalty.squared else 0.0,
         _constant(trial).length - law.length,
         price(law.polished, trial),
+        within(law, trial),
     )
     return verdict(survey, fit)
 

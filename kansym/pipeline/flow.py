@@ -42,6 +42,7 @@ from kansym.search.assumptions import filling, shared
 from kansym.search.assumptions.hypothesis import Hypotheses
 from kansym.search.assumptions.template import Template
 from kansym.search.families.family import Families
+from kansym.search.producer import Level
 from kansym.search.schedule import Step
 
 WORK = 5000.0
@@ -54,6 +55,8 @@ NOTHING_BETTER = "nothing better was found for long"
 
 SECOND = 0.5
 """Share of the patience (see `judge.ending`) for looks at other rows or weights: the best is mostly known."""
+
+PROVED = "proved exact on held-out rows"
 
 WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
 
@@ -272,9 +275,12 @@ def _search(
     trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
     compared = not any(step.familiar for step in steps)
+    ahead = {s.name for s in steps if s.producer is registry.FEW and s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if step.leftovers and ending.only_noise_left():
             continue
+        if step.producer.level > Level.QUICK and ending.proved():  # plainer ones are for the quick looks
+            return PROVED
         name, offered, graphs = step.name, False, False
         budget.tell(name, *best_of(archive))
         for candidate in candidates:
@@ -287,7 +293,7 @@ def _search(
             for formula in formulas(candidate, trial, tried):
                 take_in(formula, candidate.source, archive, budget, memory, name)
                 if archive.settled(budget.used):
-                    return "proved exact on held-out rows"
+                    return PROVED
                 patience.fitted()
             # familiar curves are all compared before one of them ends the search
             if not step.familiar and ending.within_errors():
@@ -304,7 +310,8 @@ def _search(
             return "a familiar curve leaves nothing but noise"
         if (step.only and offered) or (step.settles and _of_levels(archive)):
             break
-        if not step.familiar and ending.nothing_there():
+        ahead.discard(name)
+        if not step.familiar and not ahead and ending.nothing_there():
             return "the rows look like shuffled ones: nothing but noise"
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar

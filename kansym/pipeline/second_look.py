@@ -25,7 +25,9 @@ ABSOLUTE = Loss.of("absolute")
 def looked_again(surveyed: Survey, archive: Archive, noise: str, robust: str) -> Survey | None:
     """Return the survey that the best formula's residuals suggest, where they show what no trend could."""
     law = archive.leader
-    if law is None or not law.expression.free_symbols or exact(law, archive.trial):
+    if law is None or not law.expression.free_symbols or law.loss <= archive.trial.train.resolution:
+        return None
+    if exact(law, archive.trial):
         return None
     # rows that are off draw a least-squares fit to themselves: the absolute loss leaves them where they are
     sample = archive.trial.rows_of(surveyed.whole.subsample(MOST_ROWS))

@@ -53,6 +53,7 @@ class Producer:
     cost: float
     load: Callable[[], Propose]
     fewest_rows: int = 3
+    most_rows: int = 1_000_000_000
     fewest_columns: int = 1
     most_columns: int = 1000
     leftovers: bool = False
@@ -61,7 +62,7 @@ class Producer:
     def takes(self, dataset: Dataset) -> bool:
         """Tell whether a dataset has the rows and as many columns as this producer can use."""
         return (
-            dataset.rows >= self.fewest_rows
+            self.fewest_rows <= dataset.rows <= self.most_rows
             and self.fewest_columns <= len(dataset.names) <= self.most_columns
         )
 

@@ -20,6 +20,12 @@ def _plain() -> Propose:
     return plain.propose
 
 
+def _few() -> Propose:
+    from kansym.search.enumeration import search
+
+    return search.few
+
+
 def _curves(families: Families) -> Propose:
     from kansym.search.families import curves
 
@@ -74,6 +80,16 @@ PLAIN = Producer(
     Level.QUICK,
     100.0,
     _plain,
+)
+FEW = Producer(
+    "few rows",
+    "short exact formulas of few rows, compositions included",
+    Level.QUICK,
+    20.0,
+    _few,
+    fewest_rows=6,
+    most_rows=60,  # tests of so few rows do not see every law: x0*sin(x1*x2) + x3 on 30 looks like noise
+    fewest_columns=2,  # of one column the families and curves know more
 )
 TREE = Producer(
     "tree",
@@ -168,7 +184,7 @@ def network(device: str = "cpu") -> Producer:
 
 def producers(device: str = "cpu", networks: bool = True) -> tuple[Producer, ...]:
     """Return all producers that can answer any table, in the order in which they are asked."""
-    without = (TREE, PLAIN, PURSUIT, STRUCTURE, SEPARABLE, PADE, DEEP_TREE, ENUMERATION)
+    without = (TREE, FEW, PLAIN, PURSUIT, STRUCTURE, SEPARABLE, PADE, DEEP_TREE, ENUMERATION)
     return (*without, network(device)) if networks else without
 
 

@@ -54,6 +54,10 @@ DEEP_POOLS: tuple[tuple[tuple[str, ...], int], ...] = ((ALL, 60_000), (("x^2",),
 DEEP_PART, SHORT = 1_500, 250
 """For joins of three: functions and sizes of the pools, e1's part of them, and the number of short ones."""
 
+FEW_WORK, COMPARED = 4000.0, 200.0
+"""Units of work of a look at few rows (about two seconds), and how many of them count as one of the whole
+search's, whose units are longer (see `base.budget`)."""
+
 KEEP, PROVED = 12, 100
 NAMES = (
     "x^2", "1/x", "sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "x^3",
@@ -100,6 +104,21 @@ def propose(
     root = np.ones(len(y)) if weights is None else np.sqrt(np.asarray(weights, float) / np.mean(weights))
     with threadpool_limits(1, "blas"):
         yield from Search.of(X, y, names, library, seed).linear(budget, root)
+
+
+def few(
+    dataset: Any, *, budget: Budget | None = None, library: Library | None = None, seed: int = 0
+) -> Iterator[Candidate]:
+    """Yield exact formulas only, by one look through all pools: a second or two of work on few rows."""
+    X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
+    budget = budget or Budget()
+    if len(y) < pool.PROBES + 2 or np.ptp(y) == 0 or budget.exhausted:
+        return
+    own = Budget(work=FEW_WORK, seconds=budget.left)
+    search = Search.of(X, y, symbols(dataset.names), library or Library.load("default"), seed)
+    found = _exact(search, own)
+    budget.spend(own.used / COMPARED)
+    yield from found
 
 
 def _exact(search: Search, budget: Budget) -> list[Candidate]:

@@ -54,6 +54,7 @@ def simple(y: np.ndarray, known: Collection[str]) -> list[Target]:
         if "exp" in known:
             found.append(Target(np.log(np.abs(y)), lambda e: sign * sympy.exp(e), 1))
         found.append(Target(np.sqrt(np.abs(y)), lambda e: sign * e**2, 1))
+    found.append(Target(np.cbrt(y), lambda e: e**3, 1))
     found.append(Target(y - 1, lambda e: e + 1, 2))
     found.append(Target(y + 1, lambda e: e - 1, 2))
     if "log" in known and np.abs(y).max() < 30:
