@@ -26,8 +26,8 @@ CERTAIN = 40.0
 million formulas wins 14 nats by luck, constants fitted to noise half a nat each."""
 
 LIKELY, SUSPECTED = 5.0, 0.05
-"""Nats that are enough where shuffled rows look as structured in at most this share of cases. Of 120 tables of
-noise (10 to 45 rows of 1 to 3 columns) none saved more than 1.2; 14 rows of Ricker's curve with 12 % noise
+"""Nats that are enough where shuffled rows look as structured in at most this share of cases. Of 120 tables
+of noise (10 to 45 rows of 1 to 3 columns) none saved more than 1.2; 14 rows of Ricker's curve with 12 % noise
 save 6, at a chance of 0.005."""
 
 FALLS_SHORT = 2.0
