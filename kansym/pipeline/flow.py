@@ -311,17 +311,22 @@ def _search(
         if (step.only and offered) or (step.settles and _of_levels(archive)):
             break
         ahead.discard(name)
-        if not step.familiar and not ahead and ending.nothing_there():
-            return "the rows look like shuffled ones: nothing but noise"
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
-        if compared and ending.short_enough():
-            return "a short formula leaves nothing but noise"
-        if compared and patience.spent:
-            return NOTHING_BETTER
+        if over := _over(ending, patience, compared, not step.familiar and not ahead):
+            return over
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
     return "everything was tried"
+
+
+def _over(ending: Ending, patience: Patience, compared: bool, may_be_noise: bool) -> str:
+    """Return why a search is over after a step, if it is."""
+    if may_be_noise and ending.nothing_there():
+        return "the rows look like shuffled ones: nothing but noise"
+    if compared and ending.short_enough():
+        return "a short formula leaves nothing but noise"
+    return NOTHING_BETTER if compared and patience.spent else ""
 
 
 def _of_levels(archive: Archive) -> bool:
