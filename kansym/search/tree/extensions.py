@@ -47,6 +47,8 @@ SLOWEST, FASTEST, RATES = 0.25, 30.0, 40
 FEW_COLUMNS = 2
 """Columns up to which tangents, and logarithms of one and something, are looked at, too."""
 
+MOST_BESIDE_LOGARITHMS = 3
+
 LEAST = ((2, 1), (3, 1))
 """Degrees that are looked at beside the largest ones: those come so near that nothing shows any more."""
 
@@ -90,6 +92,18 @@ class Extension:
 def with_one(problem: Problem) -> list[Fit]:
     """Return the ratio of polynomials that needs one function of the columns, if there is one."""
     return _plainest(problem, ((e,) for e in functions(problem)))
+
+
+def beside_logarithms(problem: Problem) -> list[Fit]:
+    """Return the ratio of polynomials in positive columns, their logarithms and one function, if there is.
+
+    The logarithm of a probability's density is one, and that of a power times an exponential.
+    """
+    if problem.width > MOST_BESIDE_LOGARITHMS or not np.all(problem.Z > 0):
+        return []
+    logs = [Extension(np.log(v), sympy.log(f)) for v, f in zip(problem.Z.T, problem.formulas, strict=True)]
+    made = functions(problem, decaying=True)
+    return _plainest(problem, ((*logs, e) for e in made if not isinstance(e.formula, sympy.log)))
 
 
 def with_two(problem: Problem) -> list[Fit]:

@@ -36,8 +36,8 @@ Polynomials in logarithms, roots and exponentials come nearer: w^0.425 to 1e-11 
 TERM_PRICE = 3.0
 """Symbols that a coefficient and its term cost."""
 
-FEW_TERMS = 10
-"""Coefficients above which a ratio is as strictly judged as one in functions."""
+FEW_TERMS, FEW_OF_ONE = 10, 6
+"""Coefficients above which a ratio is as strictly judged as one in functions, the second in one column."""
 
 HIGHEST = {1: 6, 2: 5, 3: 5}
 """Highest degrees of numerator and denominator for so many columns; 4 for more."""
@@ -85,7 +85,8 @@ def _least(chooser: Chooser, tried: list[tuple[int, int]], within: float) -> Rat
 
 
 def _holds(chooser: Chooser, found: Ratio, within: float) -> bool:
-    if found.terms > FEW_TERMS and within <= EXACT:
+    few = FEW_OF_ONE if chooser.sheet.E.shape[1] == 1 else FEW_TERMS
+    if found.terms > few and within <= EXACT:
         within = min(within, EXACT_IN_FUNCTIONS)
     return measured(chooser.sheet, found.support, found.p, found.q).loss <= within**2
 

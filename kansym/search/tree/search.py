@@ -112,8 +112,9 @@ PER_SQUARE = {
 SLOW = ("ridge", "powers", "sums")
 """Solvers that a quick look asks about one column only: with more they take far longer than all others."""
 
-MATCH = 2.5
-"""Cost of a look at all functions of the library: seconds where the curve is none of them."""
+MATCH, MATCH_OF_CLEAN = 2.5, 1.2
+"""Cost of a look at all functions of the library: seconds where the curve is none of them; and of a curve
+that is known to many digits, to which everything was reduced."""
 
 NOISY = 4
 """Fits that are named where none was sharp."""
@@ -223,7 +224,7 @@ class Tree:
             """Answer with a function of the library."""
             return [named]
 
-        self.push(MATCH, match, self.node)
+        self.push(MATCH_OF_CLEAN if 0 < self.told < CLEAN else MATCH, match, self.node)
 
     def add(
         self,
@@ -266,6 +267,8 @@ class Tree:
             if problem.width <= noisy.MOST_COLUMNS and node.left > NOISE:
                 # half a second, and in vain where there is no noise
                 self.push(1.7 if transforms else 1.3, self.in_noise, node)
+            if last == "log":
+                self.push(0.7, self.beside_logarithms, node)
             # many a law is such a ratio as it stands: the table itself is asked before what was made of it
             self.push(OF_THE_TABLE if table else 0.6 + 0.15 * problem.width, self.any_rate, node)
             if problem.width in TWO_FUNCTIONS:
@@ -333,6 +336,10 @@ class Tree:
     def two_functions(self, node: Node) -> list[Fit]:
         """Answer with a ratio of polynomials in the columns and two functions of some."""
         return extensions.with_two(node.problem)
+
+    def beside_logarithms(self, node: Node) -> list[Fit]:
+        """Answer with a ratio of polynomials in the columns, their logarithms and one function of some."""
+        return extensions.beside_logarithms(node.problem)
 
     def any_rate(self, node: Node) -> list[Fit]:
         """Answer with a ratio of polynomials in the columns and an exponential or a power of any rate."""
