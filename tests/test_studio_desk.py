@@ -11,9 +11,9 @@ import pytest
 
 from kansym.base.errors import FormatError, InputError
 from kansym.pipeline.flow import discover
-from kansym.studio import drawing, session, takeaway
+from kansym.studio import charts, drawing, session, takeaway
 from kansym.studio.columns import profiles
-from kansym.studio.desk import FAILED, OVER, PAUSED, Desk, Opened
+from kansym.studio.desk import FAILED, OVER, PAUSED, SEARCHING, Desk, Live, Opened
 from kansym.studio.folder import Folder
 from kansym.studio.question import Question
 
@@ -119,6 +119,26 @@ def test_a_search_grows_its_front_in_another_process_and_goes_on_after_a_pause(d
         desk.try_formula("__import__('os')")
     desk.forget()
     assert not list((desk.folder.root / "kansym-studio").glob("search-*"))
+
+
+def test_a_growing_front_shows_the_row_that_was_clicked_while_it_lasts(found):
+    desk = found
+    try:
+        desk.state = SEARCHING
+        desk.live = Live(front=((1, 1.0, "2"), (3, 0.5, "S*2"), (5, 0.1, "S*2 + 1")))
+        assert desk.live_row == 2 and "2*S + 1" in str(drawing._current(desk).expression)
+        desk.choose(1)
+        assert desk.live_row == 1 and str(drawing._current(desk).expression) == "2*S"
+        assert drawing.front(desk)["series"][-1]["data"][1]["itemStyle"]["color"] == charts.ACCENT
+        desk.live = Live(front=((1, 1.0, "2"), (2, 0.9, "S"), (3, 0.5, "S*2")))
+        assert desk.live_row == 2
+        desk.live = Live(front=((1, 1.0, "2"), (2, 0.9, "S"), (5, 0.1, "S*2 + 1")))
+        assert desk.live_row == 2
+        desk.choose(99)
+        desk.live = Live()
+        assert desk.live_row is None
+    finally:
+        desk.state = OVER
 
 
 def test_a_crash_of_the_search_is_a_message(desk):

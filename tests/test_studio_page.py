@@ -3,142 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import os
-import subprocess
-import sys
 import time
-import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
+from windows import PATIENCE, Studio, axe
 
 pytest.importorskip("nicegui", reason="no studio: nicegui is not installed")
 
 pytestmark = pytest.mark.browser
-
-PATIENCE = 90.0
-"""Seconds for what takes a tenth of that on a machine with nothing else to do."""
-
-
-class Studio:
-    """Hold a running studio and the browser's window onto it."""
-
-    def __init__(self, window, folder, *args):
-        self.window, self.folder = window, folder
-        # a server that believes to be under test would take another port
-        env = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
-        env["PYTHONPATH"] = str(Path(__file__).parents[1])
-        command = [
-            sys.executable,
-            "-c",
-            "from kansym.cli import main; main()",
-            "studio",
-            "--no-browser",
-            *args,
-        ]
-        with open(folder / "stderr", "w") as heard:
-            self.process = subprocess.Popen(
-                command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True, stderr=heard
-            )
-        self.address = self.process.stdout.readline().strip()
-
-    def open(self):
-        self.window.get(self.address)
-        self.see(lambda: self.all("[role=tab]"))
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(20)
-        self.process.stdout.close()
-
-    def all(self, css):
-        return self.window.find_elements("css selector", css)
-
-    def text(self):
-        return self.window.find_element("css selector", "body").text
-
-    def see(self, what):
-        """Wait until something is there, and return it; what is drawn again meanwhile is looked up again."""
-        from selenium.common.exceptions import WebDriverException
-
-        end, found = time.monotonic() + PATIENCE, None
-        while time.monotonic() < end:
-            try:
-                found = what() if callable(what) else what in self.text()
-            except (WebDriverException, IndexError):
-                found = None
-            if found:
-                return found
-            time.sleep(0.1)
-        said = (self.folder / "stderr").read_text()[-3000:]
-        raise AssertionError(f"not seen: {what}\n{self.text()[:900]}\n{said}")
-
-    def button(self, word):
-        return next(
-            (
-                b
-                for b in self.all("button")
-                if b.is_displayed() and word in (b.text, b.get_attribute("aria-label"))
-            ),
-            None,
-        )
-
-    def press(self, word):
-        def pressed():
-            found = self.button(word)
-            if found is None or not found.is_enabled():
-                return False
-            self.window.execute_script(
-                "arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", found
-            )
-            return True
-
-        self.see(pressed)
-
-    def click(self, find):
-        """Click what is found, once it is there; what is drawn again in between is looked up again."""
-
-        def clicked():
-            found = find()
-            if found:
-                found.click()
-            return bool(found)
-
-        self.see(clicked)
-
-    def named(self, label):
-        return self.see(
-            lambda: next((e for e in self.all(f'[aria-label="{label}"]') if e.is_displayed()), None)
-        )
-
-    def choose(self, label, word):
-        from selenium.webdriver.support.ui import Select
-
-        Select(self.named(label)).select_by_visible_text(word)
-
-    def write(self, label, text):
-        box = self.named(label)
-        box.clear()
-        box.send_keys(text, "\t")
-
-    def formula(self):
-        return self.see(lambda: [e.text for e in self.all(".formula") if e.is_displayed()])[0]
-
-    def picture(self, name):
-        """Take a picture for the docs; it is kept where KANSYM_PICTURES names a folder."""
-        self.window.execute_script("window.scrollTo(0, 0)")
-        place = Path(os.environ.get("KANSYM_PICTURES", self.folder)) / f"studio-{name}.png"
-        time.sleep(0.5)
-        self.window.save_screenshot(str(place))
-        assert 2_000 < place.stat().st_size < 100_000
-
-    def severe(self):
-        return [
-            e
-            for e in self.window.get_log("browser")
-            if e["level"] == "SEVERE" and "favicon" not in e["message"]
-        ]
 
 
 @pytest.fixture(scope="module")
@@ -348,17 +221,6 @@ def test_axe_finds_nothing(studio, look):
         studio.press(tab)
         time.sleep(0.5)
         assert axe(studio.window) == [], tab
-
-
-def axe(window):
-    """Return what axe-core finds on the page: contrast, labels, roles."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from axe_selenium_python import Axe
-    checker = Axe(window)
-    checker.inject()
-    found = checker.run()
-    return [(v["id"], [n["html"][:200] for n in v["nodes"]][:3]) for v in found["violations"]]
 
 
 def test_a_phone_does_not_scroll_sideways(studio):

@@ -78,6 +78,7 @@ class Desk:
         self.question = Question()
         self.state = ""
         self.live = Live()
+        self.watched = ""
         self.message = ""
         self.checkpoint: Path | None = None
         self.dataset: Dataset | None = None
@@ -121,7 +122,7 @@ class Desk:
         if self.checkpoint is not None:
             shutil.rmtree(self.checkpoint, ignore_errors=True)
         self.checkpoint = self.dataset = self.run = self.bench = self.other = self._asked = None
-        self.state, self.message, self.live, self.row = "", "", Live(), 0
+        self.state, self.message, self.live, self.row, self.watched = "", "", Live(), 0, ""
         self.asides, self.walk = {}, None
 
     # --- the search ------------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ class Desk:
                 self.touch("search")
 
     def _search(self) -> None:
-        self.state, self.message, self._pausing = SEARCHING, "", False
+        self.state, self.message, self._pausing, self.watched = SEARCHING, "", False, ""
         self.live = replace(Live(), front=self.live.front)
         self.process.order("search", folder=str(self.checkpoint))
         self.touch("search", "run", "live")
@@ -263,8 +264,19 @@ class Desk:
         self._hold()
         self.touch("run", "law")
 
+    @property
+    def live_row(self) -> int | None:
+        """Return which row of a growing front is shown: the one clicked, while it lasts, or the best."""
+        texts = [text for _, _, text in self.live.front]
+        return texts.index(self.watched) if self.watched in texts else len(texts) - 1 if texts else None
+
     def choose(self, row: int) -> None:
-        """Take a row of the front in the hand."""
+        """Take a row of the front in the hand; while it grows, watch the formula that is there now."""
+        if self.searching or self.run is None:
+            if 0 <= row < len(self.live.front):
+                self.watched = self.live.front[row][2]
+                self.touch("live")
+            return
         self._law_at(row)
         self.row = row
         self.other = None if self.other == row else self.other

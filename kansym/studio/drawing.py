@@ -44,7 +44,7 @@ def front(desk: Desk) -> dict[str, Any]:
     """Return the front, live while a search is under way."""
     found = points(desk)
     if desk.searching or desk.run is None:
-        return charts.front(found, len(found) - 1 if found else None, None)
+        return charts.front(found, desk.live_row, None)
     return charts.front(found, desk.row, desk.other)
 
 
@@ -138,9 +138,9 @@ def _current(desk: Desk) -> Law | None:
     """Return the law that is drawn: in the hand, or the best so far of a search."""
     if not desk.searching:
         return desk.law
-    if not desk.live.front or desk.dataset is None:
+    if desk.live_row is None or desk.dataset is None:
         return None
-    size, error, text = desk.live.front[-1]
+    size, error, text = desk.live.front[desk.live_row]
     formula = parse_expression(text, desk.dataset.names)
     return Law(text, size, error, error, 0.0, 0.0, formula)
 

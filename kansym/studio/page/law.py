@@ -29,11 +29,12 @@ def draw(view: View) -> None:
 def _formula(view: View) -> None:
     desk = view.desk
     if desk.searching:
-        if desk.live.front and desk.dataset is not None:
+        if desk.live_row is not None and desk.dataset is not None:
             from kansym.functions.parsing import parse_expression
 
-            size, error, text = desk.live.front[-1]
-            html.h2(f"The best so far, complexity {size}")
+            size, error, text = desk.live.front[desk.live_row]
+            best = desk.live_row == len(desk.live.front) - 1
+            html.h2(f"{'The best' if best else 'Row of the front'} so far, complexity {size}")
             _typeset(parse_expression(text, desk.dataset.names), desk.dataset.target, desk.dataset.names)
             html.p(f"Off by {error:.3g} of the spread on held-out rows.").classes("hint")
         return

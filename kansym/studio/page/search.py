@@ -102,39 +102,38 @@ def _progress(view: View) -> None:
 
 
 def _picked(view: View, value: Any) -> None:
-    if not view.desk.searching and isinstance(value, list) and len(value) > 2:
+    if isinstance(value, list) and len(value) > 2:
         view.do(view.desk.choose, int(value[2]))
 
 
 def _rows(view: View) -> None:
     desk = view.desk
     points = drawing.points(desk)
-    found = not desk.searching and desk.run is not None
+    now = desk.live_row if desk.searching or desk.run is None else desk.row
     if not points:
         return
     html.h2("Formulas")
     body = table([("show", ""), ("beside", ""), ("size", "n"), ("error", "n"), ("formula", "")])
     with body:
         for row, (size, error, text) in enumerate(points):
-            _row(view, size, error, text, row if found else None)
+            _row(view, (size, error, text), row, now)
 
 
-def _row(view: View, size: int, error: float, text: str, row: int | None) -> None:
-    desk = view.desk
+def _row(view: View, point: tuple[int, float, str], row: int, now: int | None) -> None:
+    (size, error, text), desk = point, view.desk
+    growing = desk.searching or desk.run is None
     line = html.tr()
-    if row is not None:
-        line.props["data-row"] = row
-        line.classes("picked" if row == desk.row else "other" if row == desk.other else "")
-        line.on("click", lambda: view.do(desk.choose, row))
+    line.props["data-row"] = row
+    line.classes("picked" if row == now else "other" if row == desk.other and not growing else "")
+    line.on("click", lambda: view.do(desk.choose, row))
     with line:
         with html.td():
-            if row is not None:
-                shown = button("▶" if row == desk.row else "▷", lambda: view.do(desk.choose, row),
-                               label=f"Show the formula of complexity {size}")  # fmt: skip
-                shown.props["aria-pressed"] = "true" if row == desk.row else "false"
-                shown.on("click", js_handler="e => e.stopPropagation()")
+            shown = button("▶" if row == now else "▷", lambda: view.do(desk.choose, row),
+                           label=f"Show the formula of complexity {size}")  # fmt: skip
+            shown.props["aria-pressed"] = "true" if row == now else "false"
+            shown.on("click", js_handler="e => e.stopPropagation()")
         with html.td():
-            if row is not None and row != desk.row:
+            if row != now and not growing:
                 beside = button("⇄", lambda: None, label=f"Compare with the formula of complexity {size}")
                 beside.on("click.stop", lambda: view.do(desk.compare, None if row == desk.other else row))
                 beside.props["aria-pressed"] = "true" if row == desk.other else "false"

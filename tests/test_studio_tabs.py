@@ -1,0 +1,156 @@
+"""The studio's other tabs in a real browser, with results; and tables as people bring them."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from windows import Studio, axe
+
+pytest.importorskip("nicegui", reason="no studio: nicegui is not installed")
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("tabs")
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.6g},{5 * np.exp(-0.7 * a):.8g}" for a in np.linspace(0, 6, 120)]
+    (place / "decay.csv").write_text("t,x\n" + "\n".join(rows) + "\n")
+    u, v = rng.uniform(-1, 1, (2, 300))
+    rows = [f"{a:.5g},{b:.5g},{'in' if a * a + b * b < 0.5 else 'out'}" for a, b in zip(u, v, strict=True)]
+    (place / "disc.csv").write_text("u,v,side\n" + "\n".join(rows) + "\n")
+    rows = [f"{a:.3f},{b:.3f},{round(a, 3) * round(b, 3):.17g}" for a, b in zip(u, v, strict=True)]
+    (place / "bound.csv").write_text("a,b,c\n" + "\n".join(rows) + "\n")
+    rows = [f"{a:.2f};{3.5 * a:.3f}".replace(".", ",") for a in np.linspace(0.5, 20, 25)]
+    (place / "europe.csv").write_text("Weg;Kraft\nmm;N\n" + "\n".join(rows) + "\nn/a;1,0\n")
+    return place
+
+
+@pytest.fixture(scope="module")
+def studio(browser, folder):
+    made = Studio(browser, folder)
+    made.open()
+    yield made
+    made.close()
+
+
+def _sound(studio):
+    """See that what is shown has words, contrast, and room on a phone, and that nothing went wrong."""
+    assert axe(studio.window) == []
+    studio.window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    try:
+        time.sleep(0.5)
+        assert studio.window.execute_script("return document.documentElement.scrollWidth") <= 390
+    finally:
+        studio.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert studio.severe() == []
+
+
+def _open(studio, name, tab):
+    studio.press("Table")
+    studio.press(name)
+    studio.see(f"{name}: ")
+    studio.write("At most so many seconds", "20")
+    studio.press(tab)
+
+
+def _marks(studio):
+    """Return how many shapes the charts that are shown have."""
+    return sum(
+        len(c.find_elements("css selector", "svg path")) for c in studio.all(".chart") if c.is_displayed()
+    )
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_laws_of_motion_with_their_simulation(studio, look):
+    studio.choose("Colours", look)
+    if look == "light":
+        _open(studio, "decay.csv", "Motion")
+        studio.press("Find them")
+    studio.see("Simulated from the first row")
+    assert "d" in studio.formula() and "x" in studio.formula()
+    studio.see(lambda: _marks(studio) > 100)
+    studio.picture(f"motion-{look}")
+    _sound(studio)
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_classes_with_their_boundary(studio, look):
+    studio.choose("Colours", look)
+    if look == "light":
+        _open(studio, "disc.csv", "Classes")
+        studio.press("Find them")
+    studio.see("held-out rows; the commonest class alone")
+    studio.see(lambda: _marks(studio) > 300)
+    studio.picture(f"classes-{look}")
+    _sound(studio)
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_relations_as_a_picture(studio, look):
+    studio.choose("Colours", look)
+    if look == "light":
+        _open(studio, "bound.csv", "Relations")
+        studio.press("Find them")
+    studio.see("0 (exact)")
+    studio.see(lambda: studio.all(".arrows svg marker"))
+    studio.picture(f"relations-{look}")
+    _sound(studio)
+
+
+def test_a_growing_front_can_be_clicked(studio):
+    studio.choose("Colours", "light")
+    studio.press("Table")
+    studio.press("firas")  # its errors are so small that the search looks on for long
+    studio.see("firas: ")
+    studio.write("At most so many seconds", "60")
+    studio.press("Search for the law")
+    studio.see(lambda: len([r for r in studio.all("tr[data-row]") if r.is_displayed()]) > 1)
+    studio.click(lambda: next(iter(studio.all("tr[data-row]")), None))
+    studio.see("Row of the front so far, complexity 1")
+    studio.press("Stop")
+    studio.see(lambda: studio.button("Search anew"))
+    assert studio.severe() == []
+
+
+def test_a_table_with_commas_units_and_words_is_read_and_searched(studio):
+    _open(studio, "europe.csv", "Table")
+    assert studio.named("Unit of Weg").get_attribute("value") == "mm"
+    studio.see("What was repaired on reading")
+    studio.press("Search for the law")
+    studio.see(lambda: studio.button("Search anew"))
+    studio.see(lambda: "The law" in studio.text() and "Kraft" in studio.formula())
+    labels = [e.text for e in studio.see(lambda: studio.all(".chart svg text"))]
+    assert "Weg [mm]" in labels and "Kraft [N]" in labels
+    assert studio.severe() == []
+
+
+def test_the_whole_way_by_keys(studio):
+    """From the table's button to another row of the front with Tab, Enter and arrows, no mouse."""
+    from selenium.webdriver.common.keys import Keys
+
+    def focused():
+        return studio.window.switch_to.active_element
+
+    studio.press("Table")
+    studio.named("Part of Weg")
+    studio.button("planets").send_keys(Keys.ENTER)
+    studio.see("Eight planets")
+    studio.see(lambda: studio.button("Search for the law"))
+    studio.button("Search for the law").send_keys(Keys.ENTER)
+    studio.see(lambda: studio.button("Search anew"))
+    before = studio.formula()
+    studio.click(lambda: studio.button("Search anew") and studio.window.execute_script(
+        "document.activeElement.blur(); return document.body"))  # fmt: skip
+    for _ in range(40):
+        studio.window.switch_to.active_element.send_keys(Keys.TAB)
+        if "Show the formula" in (focused().get_attribute("aria-label") or ""):
+            break
+    focused().send_keys(Keys.ENTER)
+    studio.see(lambda: studio.formula() != before)
+    assert studio.severe() == []
