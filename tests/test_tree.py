@@ -38,6 +38,8 @@ LAWS = {
     "between two levels": (lambda c, f, k, t: c + (f - c) * np.exp(-k * t), "cfkt",
                            [(0.5, 3), (4, 10), (0.2, 2), (0, 5)]),
     "two curves": (lambda i, a, b: i * np.cos(a) ** 2 * np.exp(-(b**2)), "iab", [(1, 3), (0, 3), (-1, 2)]),
+    "a bell about a time": (lambda b, t: b * np.exp(-b * (t - 10)) / (1 + np.exp(-b * (t - 10))) ** 2, "bt",
+                            [(0.2, 1), (0, 20)]),
     "wave of a product": (lambda x, y: np.exp(np.sin(x * y)), "xy", [(-2, 2), (-2, 2)]),
 }  # fmt: skip
 

@@ -81,7 +81,7 @@ LOG = 0.6
 OFFSET = 0.7
 
 
-QUICK, DEEP = 6.0, 50.0
+QUICK, DEEP = 7.0, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
 
 UNITS = {

@@ -55,8 +55,9 @@ FLOOR = 1e-13
 MOST_SHIFTS = 3
 """Moves with a constant that are judged: its search costs some fifteen judgements."""
 
-NEARBY, STEPS = 0.1, 14
-"""Share of a column's span within which the constant taken off it is looked for, and the steps of that."""
+NEARBY, PLACES, STEPS = 0.1, 5, 12
+"""Share of a column's span within which the constant taken off it is looked for, the places of a first look
+there, and the steps of a second one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,10 +242,15 @@ def _shifts(problem: Problem, i: int, X: np.ndarray, G: np.ndarray, y: np.ndarra
         other = k * y if j is None else sign * S[:, j] + k * y
         c = float(G[:, i] @ (S[:, i] - other)) / power
         span = float(np.ptp(x))
-        if not moves.NEAR * span < abs(c) < moves.FAR * span or (k and np.ptp(np.sign(x - c))):
+        crosses = bool(k) and bool(np.ptp(np.sign(x - c)))
+        if not moves.NEAR * span < abs(c) < moves.FAR * span:
             continue
         test = ((X[:, i] - c) * G[:, i], other)
-        if j is None:
+        if crosses:
+            if j is None or not problem.one_signed()[j]:
+                continue
+            made = partial(_scaled_shifted, problem, i, j, -k * sign, moves.JOINS[0 if sign > 0 else 1])
+        elif j is None:
             made = partial(_divided_shifted, problem, i, k)
         elif k:
             rule = operator.mul if sign > 0 else operator.truediv
@@ -284,8 +290,14 @@ def _shifted_unit(problem: Problem, i: int, j: int, k: float, r: float, c: float
 def _best_shift(made: Callable[[float], Problem | None], c: float, room: float) -> Problem | None:
     """Return the problem for the constant near c that loses least, the plainest among equals."""
 
-    first = made(c)
-    form = None if first is None else evidence.form(first)
+    # a polynomial that fails between the rows here and there makes valleys: the right one is found first
+    places = {float(at): made(float(at)) for at in np.linspace(c - room, c + room, PLACES)}
+    lefts = {at: evidence.loss(p) for at, p in places.items() if p is not None}
+    if not lefts:
+        return None
+    middle, step = min(lefts, key=lambda at: lefts[at]), 2 * room / (PLACES - 1)
+    seen = places[middle]
+    form = None if seen is None else evidence.form(seen)
 
     def left(constant: float) -> float:
         problem = made(constant)
@@ -294,8 +306,9 @@ def _best_shift(made: Callable[[float], Problem | None], c: float, room: float) 
     def cost(constant: float) -> float:
         return float(np.log10(min(left(constant), 1.0) + FLOOR**2))
 
-    best = minimize_scalar(cost, bounds=(c - room, c + room), method="bounded", options={"maxiter": STEPS})
-    found = min((float(best.x), c), key=left)
+    ends = (middle - step, middle + step)
+    best = minimize_scalar(cost, bounds=ends, method="bounded", options={"maxiter": STEPS})
+    found = min((float(best.x), middle, c), key=left)
     near = moves.plain(found)
     return made(near if left(near) <= LOSES * left(found) else found)
 
@@ -326,6 +339,14 @@ def _merged_shifted(problem: Problem, i: int, j: int, operation: Operation, c: f
     if operation.name == "a/b" and not moved.one_signed()[j]:
         return moved.merge(j, i, operation) if moved.one_signed()[i] else None
     return moved.merge(i, j, operation)
+
+
+def _scaled_shifted(
+    problem: Problem, i: int, j: int, power: float, operation: Operation, c: float
+) -> Problem | None:
+    """Return the problem for y/x_j^power with (x_i - c)·x_j or (x_i - c)/x_j, x_i on both sides of c."""
+    moved = moves.divided(problem, j, power, drop=False)
+    return None if moved is None else _merged_shifted(moved, i, j, operation, c)
 
 
 def _in_units(problem: Problem, i: int, j: int, power: float, rule: Callable) -> Problem | None:
