@@ -70,6 +70,15 @@ def test_columns_are_seen_with_unit_range_gaps_and_bars(desk):
     assert two.numeric and not three.numeric
 
 
+def test_words_that_no_search_takes_are_not_suggested(tmp_path):
+    rows = "\n".join(f"{'cat dog eel fox'.split()[k % 4]}-{k % 25},{k},{k * 2}" for k in range(75))
+    (tmp_path / "animals.csv").write_text(f"kind,x,y\n{rows}\n")
+    desk = Desk(Folder.of(tmp_path))
+    desk.take(Opened.read(desk.folder, "animals.csv"))
+    assert desk.opened.profiles[0].kind == "text" and desk.question.of("category") == ()
+    assert desk.prepared().names == ("x",)
+
+
 def test_a_table_suggests_its_question_and_a_click_changes_it(desk):
     desk.take(Opened.read(desk.folder, "rate.csv"))
     asked = desk.question

@@ -1,13 +1,21 @@
 """Who gets in: token, Host, Origin, sizes; and which files may be read."""
 
 import asyncio
+import gzip
+import io
+import json
 import os
+import zipfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kansym.base.errors import InputError, UnknownNameError
+from kansym.base.errors import FormatError, InputError, UnknownNameError
+from kansym.pipeline.flow import discover
+from kansym.studio import folder as studio_folder
+from kansym.studio import session
+from kansym.studio.desk import Desk, Opened
 from kansym.studio.folder import OWN, Folder
 from kansym.studio.guard import Guard, Key
 
@@ -169,3 +177,68 @@ def test_what_is_no_table_is_not_kept(tmp_path):
     with pytest.raises(InputError, match="outside"):
         Folder.of(tmp_path / "in").receive("x.csv", b"a")
     assert not list(outside.iterdir())
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(studio_folder, "MOST_UNPACKED", 1000)
+    folder = Folder.of(tmp_path)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/sheet1.xml", b"0" * 1001)
+    for name, content in (("bomb.csv.gz", gzip.compress(b"0" * 1001)), ("bomb.xlsx", packed.getvalue())):
+        with pytest.raises(InputError, match="unpacks to more"):
+            folder.receive(name, content)
+    assert not (tmp_path / OWN).exists()
+    assert folder.receive("small.csv.gz", gzip.compress(b"a,b\n1,2\n"))
+    assert folder.receive("broken.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-4])
+
+
+@pytest.mark.parametrize("code", ["__import__('os').system('touch hacked')", "x.__class__", "(lambda: 1)()"])
+def test_formulas_execute_nothing_wherever_they_stand(tmp_path, monkeypatch, code):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("x,y\n" + "\n".join(f"{k},{2 * k}" for k in range(20)) + "\n")
+    desk = Desk(Folder.of(tmp_path))
+    desk.take(Opened.read(desk.folder, "t.csv"))
+    with pytest.raises(InputError):
+        desk.try_formula(code, desk.prepared())
+    desk.dataset = desk.prepared()
+    desk.show(discover(desk.dataset, effort=0.0))
+    saved = session.to_dict(desk)
+    for place in ("sympy", "unrounded"):
+        evil = json.loads(json.dumps(saved))
+        evil["run"]["front"][-1][place] = code
+        with pytest.raises((InputError, FormatError)):
+            session.open_into(Desk(Folder.of(tmp_path)), evil)
+    for field in ("hypotheses", "guesses", "exclude"):
+        evil = json.loads(json.dumps(saved))
+        evil["question"][field] = [code]
+        other = Desk(Folder.of(tmp_path))
+        with pytest.raises((InputError, FormatError)):
+            session.open_into(other, evil)
+            discover(other.prepared(), options=other.question.options())
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_two_people_at_one_desk_do_no_harm(tmp_path):
+    """What one does while the other's search is under way is refused in words, and nothing is lost."""
+    desk = Desk(Folder.of(tmp_path))
+    desk.take(Opened.read(desk.folder, "hubble"))
+    desk.begin(desk.prepared())
+    try:
+        for action in (
+            lambda: desk.begin(desk.prepared()),
+            lambda: desk.take(Opened.read(desk.folder, "planets")),
+            lambda: desk.ask(desk.question.with_part("distance", "unused")),
+            desk.go_on,
+            lambda: desk.try_formula("a*distance", desk.dataset),
+            lambda: desk.ask_aside("relations", {"columns": ["distance", "velocity"]}),
+        ):
+            with pytest.raises(InputError, match="pause it first"):
+                action()
+        desk.choose(99)
+        assert desk.searching and desk.opened.name == "hubble"
+        desk.stop()
+        with pytest.raises(InputError, match="No search is under way"):
+            desk.stop()
+    finally:
+        desk.close()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,12 +50,33 @@ def test_who_lacks_the_token_gets_nothing(studio):
     assert _status(studio.address, path=query) == 200
     assert _status(studio.address, "evil.example", query) == 403
     assert _status(studio.address, path=query, Origin="http://evil.example") == 403
-    socket = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
-    assert _status(studio.address, path=socket) == 403
+    studio.open()
+    socket_path = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    assert _status(studio.address, path=socket_path) == 403
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
-    assert _status(studio.address, path=socket.replace("polling", "websocket"), **upgrade) == 403
-    assert not studio.address.split(":")[1].strip("/").startswith("0.0.0.0")
+    assert _status(studio.address, path=socket_path.replace("polling", "websocket"), **upgrade) == 403
+    upgrade |= {"Origin": "http://evil.example", "Cookie": "a=b"}
+    knows = socket_path.replace("polling", "websocket") + "&" + studio.address.split("?")[1]
+    assert _status(studio.address, path=knows, **upgrade) == 403
+    parts = {e.get_attribute(k) for e in studio.all("script, link") for k in ("src", "href")} - {None, ""}
+    for path in [p.split("/", 3)[-1] for p in parts if p.startswith("http")]:
+        assert _status(studio.address, path="/" + path) == 403, path
+
+
+def test_it_listens_on_this_machine_alone(studio):
+    port = int(studio.address.split(":")[2].split("/")[0])
+    with pytest.raises(OSError):  # every address of the loopback answers where a server listens everywhere
+        socket.create_connection(("127.0.0.2", port), timeout=5).close()
+    socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+
+
+def test_it_writes_into_its_own_folder_alone(studio, folder):
+    studio.open()
+    studio.press("rate.csv")
+    studio.see("rate.csv: 40 rows")
+    assert {p.name for p in folder.iterdir()} <= {"rate.csv", "stderr", "kansym-studio"}
+    assert not list(Path(tempfile.gettempdir()).glob(f"kansym-studio-{studio.process.pid}*"))
 
 
 def test_a_table_becomes_a_law_by_clicks_alone(studio):

@@ -110,10 +110,11 @@ class Studio:
         Select(self.named(label)).select_by_visible_text(word)
 
     def write(self, label, text):
+        from selenium.webdriver.common.keys import Keys
+
         def written():
-            box = self.named(label)
-            box.clear()
-            box.send_keys(text, "\t")
+            # as a person does: emptied first, it would tell of the emptiness
+            self.named(label).send_keys(Keys.CONTROL, "a", Keys.NULL, text or Keys.DELETE, "\t")
             return True
 
         self.see(written)

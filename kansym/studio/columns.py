@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kansym.data.inputs import MOST_LEVELS
+from kansym.data.inputs import MOST_LEVELS, ROWS_A_LEVEL
 from kansym.data.table import Table, column
 
 BARS = 16
@@ -80,7 +80,10 @@ def _of_words(table: Table, name: str, unit: str, about: str) -> Profile:
     if not len(given):
         return Profile(name, "empty", unit, gaps=len(cells), about=about)
     counts = given.astype(str).value_counts()
-    kind = "category" if len(counts) <= MOST_LEVELS else "text"
+    few = 2 <= len(counts) <= MOST_LEVELS and ROWS_A_LEVEL * len(counts) <= len(
+        cells
+    )  # as a search takes them
+    kind = "category" if few else "text"
     return Profile(
         name,
         kind,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +20,13 @@ OWN = "kansym-studio"
 
 MOST_LISTED = 200
 """Files that are offered; more would hide the shipped tables."""
+
+MOST_UNPACKED = 1 << 30
+"""Bytes that a packed table may unpack to: a million rows of fifty columns as text. A few kilobytes can hold
+more zeros than any memory."""
+
+PIECE = 1 << 20
+"""Bytes that are unpacked at a time to see how many there are."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,11 @@ class Folder:
         plain = re.sub(r"[^\w.-]+", "_", Path(name.replace("\\", "/")).name).lstrip(".") or "table.csv"
         if not plain.endswith(sources.SUFFIXES):
             raise InputError(f"{plain!r} is no table; drop a file of {', '.join(sources.SUFFIXES)}.")
+        if _unpacks_to_more(content):
+            most = f"{MOST_UNPACKED:,} bytes"
+            raise InputError(
+                f"{plain!r} unpacks to more than {most}; start the studio with its name instead."
+            )
         place = storage.writable(self.root / OWN)
         stem, dot, rest = plain.partition(".")
         number, free = 2, place / plain
@@ -83,6 +99,24 @@ class Folder:
 
     def _is_inside(self, path: Path) -> bool:
         return path.resolve().is_relative_to(self.root)
+
+
+def _unpacks_to_more(content: bytes) -> bool:
+    """Tell whether packed content is larger than may be; broken files are left to the reader of tables."""
+    seen = 0
+    try:
+        if content.startswith(b"PK\x03\x04"):
+            with zipfile.ZipFile(io.BytesIO(content)) as packed:
+                return sum(part.file_size for part in packed.infolist()) > MOST_UNPACKED
+        if content.startswith(b"\x1f\x8b"):
+            with gzip.open(io.BytesIO(content)) as unpacked:
+                while piece := unpacked.read(PIECE):
+                    seen += len(piece)
+                    if seen > MOST_UNPACKED:
+                        return True
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile):
+        return False
+    return False
 
 
 def _is_table(path: Path) -> bool:
