@@ -11,7 +11,7 @@ from kansym.pipeline.motion.dynamics import dynamics
 from kansym.pipeline.motion.integral import motion
 from kansym.pipeline.motion.shooting import System, segments, shoot
 from kansym.pipeline.motion.trajectory import series
-from kansym.pipeline.motion.unseen import unseen
+from kansym.pipeline.motion.unseen import aliased, unseen
 
 
 def test_a_long_gap_makes_two_runs_and_growing_steps_do_not():
@@ -58,6 +58,12 @@ def test_positions_alone_are_told_from_a_season():
     season = motion(series(t, forced + noise, names=["x"]))
     notes = " ".join(unseen(judged(season, "-1.0*x + 1.0*sin(2.0*t)"), season))
     assert "turns back" in notes and "--order 2" not in notes and "noise" not in notes
+
+
+def test_rows_too_far_apart_are_spoken_of(decay):
+    t = np.arange(60.0)
+    fast = motion(series(t, np.column_stack([np.exp(-t / 9), np.cos(2.9 * t)]), names=["x", "y"]))
+    assert [note[:9] for note in aliased(fast)] == ["y changes"] and aliased(decay) == []
 
 
 def test_a_state_that_falls_only_shows_nothing_unseen(decay):

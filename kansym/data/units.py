@@ -26,6 +26,7 @@ _DIMENSIONS = (
     "[substance]",
     "[luminosity]",
 )
+_SAID = {"a": "year"}  # symbols that few would know
 _PLAIN = {"", "1", "-", "–", "none", "dimensionless", "unitless"}
 
 Exponents = tuple[Fraction, ...]
@@ -147,7 +148,7 @@ def factors(text: str) -> tuple[tuple[str, Fraction], ...]:
         return ()
     # "degC/min" is one of steps already, and written with a delta
     named = ((_registry().get_symbol(n).removeprefix("Δ"), e) for n, e in _read(plain)._units.items())
-    found = [(symbol, _fraction(e)) for symbol, e in named]
+    found = [(_SAID.get(symbol, symbol), _fraction(e)) for symbol, e in named]
     return tuple(sorted(((s, e) for s, e in found if s != "rad"), key=lambda part: (part[1] < 0, part[0])))
 
 

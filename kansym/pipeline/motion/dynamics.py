@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,13 @@ from kansym.pipeline.motion.candidates import Candidate
 from kansym.pipeline.motion.conserved import first_integrals
 from kansym.pipeline.motion.dimensions import of_constants, rate
 from kansym.pipeline.motion.discovery import Found, find, steady
-from kansym.pipeline.motion.integral import Motion, fit, motion, speed
+from kansym.pipeline.motion.integral import Motion, Stretch, fit, motion, speed
 from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
 from kansym.pipeline.motion.simulation import COARSE, follow
 from kansym.pipeline.motion.system import Dynamics, RightSide, explained, front
 from kansym.pipeline.motion.terms import FEW_ROWS
 from kansym.pipeline.motion.trajectory import TIME, Series, series
-from kansym.pipeline.motion.unseen import unseen
+from kansym.pipeline.motion.unseen import aliased, unseen
 from kansym.pipeline.run import ConstantReport
 
 GOOD = 0.9
@@ -94,6 +94,7 @@ def dynamics(
         budget.cancelled = not budget.exhausted
     if found is None:
         reason = budget.reason or "what was tried diverges when it is simulated"
+        reason = "; ".join([reason, *aliased(original)])
         raise InputError(
             f"No law of motion was found in {data.rows} rows ({reason}); "
             "give more rows, a longer time limit, or say what drives the system (inputs)."
@@ -257,15 +258,24 @@ def _explained(
     What noise may leave, so many of its standard deviations, is not held against a simulation.
     """
     shares = []
+    for s, path in _simulated(equations, moving, scale, until):
+        sd = np.array([float(np.median(c.noise)) for c in s.curves])
+        measured = s.run.X[: len(path)]
+        plain = explained(measured, path)
+        shares.append(np.where(plain > GOOD, plain, explained(measured, path, noise * sd)))
+    return np.min(shares, axis=0)
+
+
+def _simulated(
+    equations: dict[str, sympy.Expr], moving: Motion, scale: np.ndarray, until: float
+) -> Iterator[tuple[Stretch, np.ndarray]]:
+    """Yield each run with the states (rows, states) simulated from its first row until then."""
     for s, begin in zip(moving.stretches, _starts(moving), strict=True):
         early = np.flatnonzero(s.run.t - s.run.t[0] <= until)
         run = s.run.part(slice(0, max(len(early), 3)))
         path = follow(equations, begin, run.t, order=moving.order, input_names=moving.series.inputs,
                       inputs=run.U, scale=scale, tolerance=COARSE)  # fmt: skip
-        sd = np.array([float(np.median(c.noise)) for c in s.curves])
-        plain = explained(run.X, path.X)
-        shares.append(np.where(plain > GOOD, plain, explained(run.X, path.X, noise * sd)))
-    return np.min(shares, axis=0)
+        yield s, path.X
 
 
 def _heldout(formulas: Sequence[sympy.Expr], moving: Motion, scale: np.ndarray, until: float) -> np.ndarray:
@@ -333,19 +343,16 @@ def _front(
     kept.append(RightSide(chosen, complexity(chosen), loss, math.nan))
     out = []
     for row in sorted(kept, key=lambda r: r.complexity):
-        share = float(_explained({**equations, name: row.expression}, moving, scale, until)[state])
-        out.append(RightSide(row.expression, row.complexity, row.loss, share if share > -1 else math.nan))
+        paths = list(_simulated({**equations, name: row.expression}, moving, scale, until))
+        share = min(float(explained(s.run.X[: len(path)], path)[state]) for s, path in paths)
+        whole = all(np.isfinite(path).all() for _, path in paths)
+        out.append(RightSide(row.expression, row.complexity, row.loss, share if whole else math.nan))
     return tuple(out)
 
 
 def _notes(found: Found, moving: Motion) -> list[str]:
-    out = unseen(found, moving)
+    out = [*unseen(found, moving), *aliased(moving)]
     for s in moving.stretches:
-        turns = max(float(c.freedom) for c in s.curves)
-        if turns > 0.8 * s.run.rows and np.median(s.curves[0].noise) > 1e-3 * np.nanstd(s.run.X):
-            out.append(
-                "the rows are so far apart in time that faster motion between them cannot be seen (aliasing)"
-            )
         gap, usual = float(np.max(np.diff(s.run.t))), float(np.median(np.diff(s.run.t)))
         if gap > 10 * usual:
             out.append(f"a gap of {gap:.3g} in time is {gap / usual:.0f} times the usual step")

@@ -20,6 +20,10 @@ TURNED = 6.0
 EXCESS = 2.0
 """Squared residual over the noise above which equations leave more than noise."""
 
+FASTEST = 1.2
+"""Root mean square of a state's change between two rows, in its SDs, above which nobody can tell how it moves
+between them: a wave of fewer than five rows. Noise alone has 1.4."""
+
 CLEARLY = 10.0
 """Nats by which a law of forces must be shorter than what was found for speeds, to be spoken of."""
 
@@ -49,6 +53,21 @@ def unseen(found: Found, moving: Motion) -> list[str]:
                     "a state that was not measured seems to drive it, its speed perhaps (try --order 2)"
                 )
     return out
+
+
+def aliased(moving: Motion) -> list[str]:
+    """Return a sentence for the first state that changes too much between two rows to be seen moving."""
+    for k, state in enumerate(moving.series.states):
+        steps = np.concatenate([np.diff(run.X[:, k]) for run in moving.series.runs])
+        values = np.concatenate([run.X[:, k] - np.nanmean(run.X[:, k]) for run in moving.series.runs])
+        spread = float(np.sqrt(np.nanmean(values**2)))
+        share = float(np.sqrt(np.nanmean(steps**2))) / spread if spread > 0 else 0.0
+        if share > FASTEST:
+            return [
+                f"{state} changes by {share:.2g} of its SD from one row to the next: the rows are too far "
+                "apart to see it move between them (aliasing), or it is noise alone"
+            ]
+    return []
 
 
 def _turns(moving: Motion) -> bool:
