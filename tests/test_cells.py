@@ -153,3 +153,30 @@ def test_any_number_in_any_locale_is_read_back(tmp_path_factory, values, locale,
             assert not told and digits in (0, 3)
             continue
         assert numbers(table, "a", [])[0].tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers", "errors"),
+    [
+        (["1.98 ± 0.05", "2.5±0.1"], [1.98, 2.5], [0.05, 0.1]),
+        (["1,98 +/- 0,05", "-2,5 +- 0,1"], [1.98, -2.5], [0.05, 0.1]),
+        (["3.28980(3)", "0.82(12)"], [3.2898, 0.82], [3e-5, 0.12]),
+        (["1.5(2)e3", "12(3)", "(7 ± 1)"], [1500, 12, 7], [200, 3, 1]),
+        (["1.98 ± 0.05 mm", "25 ± 1 mm"], [1.98, 25], [0.05, 1]),
+    ],
+)
+def test_a_measurement_with_its_error(cells, numbers, errors):
+    values, found = column(cells)
+    np.testing.assert_allclose(values, numbers)
+    np.testing.assert_allclose(found.errors["a"], errors)
+
+
+def test_errors_in_the_cells_weigh_the_rows():
+    frame = pd.DataFrame({"x": ["1.0(1)", "2.0(1)", "3.0(1)"], "y": ["2.0 ± 0.1", "4.1 ± 0.2", "6.2 ± 0.4"]})
+    data = from_table(frame)
+    np.testing.assert_allclose(data.weights, 1 / np.array([0.1, 0.2, 0.4]) ** 2)
+    assert data.absolute
+    said = "; ".join(data.notes)
+    assert "taken as its measurement errors" in said and "inputs count as exact" in said
+    # where one row says no error, none counts
+    assert from_table(frame.assign(y=["2.0 ± 0.1", "4.1", "6.2 ± 0.4"])).weights is None

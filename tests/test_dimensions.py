@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import kansym
 from kansym.data import dimensions
-from kansym.data.dataset import from_arrays
+from kansym.data.dataset import from_arrays, from_table
 from kansym.data.dimensions import Dimensions
 from kansym.functions.parsing import parse_expression, symbols
 
@@ -71,7 +72,7 @@ def test_without_a_product_in_the_targets_unit_nothing_is_excluded() -> None:
 
 def test_only_formulas_that_respect_units_are_offered() -> None:
     data = dataset(noise=0.05)
-    run = kansym.discover(data, kan=False, time_limit=4)
+    run = kansym.discover(data, kan=False, time_limit=12)
     allowed = Dimensions.of(data)
     assert len(run.front) > 1
     for law in run.front:
@@ -94,3 +95,19 @@ def test_numbers_may_have_units_when_asked() -> None:
     data = dataset(lambda m, v, c, t: m + 3.0 * v)
     run = kansym.discover(data, unit_constants=True, kan=False)
     assert run.best.exact and str(run.best.expression) == "m + 3*v"
+
+
+def test_where_units_exclude_every_law_constants_may_have_some() -> None:
+    rng = np.random.default_rng(1)
+    c = np.linspace(0.5, 12, 40)
+    share = c / (c + 2.5)
+    frame = pd.DataFrame({"c": c, "yield": share + rng.normal(0, 0.003, 40)})
+    run = kansym.discover(from_table(frame, units={"c": "mmol/L", "yield": "1"}), kan=False)
+    assert run.verdict.kind == "law" and run.best.family == "Michaelis-Menten"
+    assert any("constants that have units" in note for note in run.data["notes"])
+    # two voltages: groups are left, so that the search has to see for itself
+    gain = pd.DataFrame({"a": c, "b": c[::-1] ** 2, "out": c / (1 + c / 3) + c[::-1] ** 2})
+    volts = dict.fromkeys(("a", "b", "out"), "V")
+    run = kansym.discover(from_table(gain, units=volts), kan=False)
+    assert run.verdict.kind == "law"
+    assert "only formulas that respect the units are offered" not in run.data["notes"]

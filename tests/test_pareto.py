@@ -39,3 +39,8 @@ def test_rules_pick_what_they_say():
     assert pareto.choose([9.0, 3.0, 1.0], [0.0, 5.0, 0.1], lengths, "best") == 2
     with pytest.raises(UnknownNameError, match="did you mean 'accuracy'"):
         pareto.choose(losses, score, lengths, "acuracy")
+
+
+def test_of_lengths_alike_but_for_round_off_the_simpler_is_chosen():
+    assert pareto.choose([2.0, 1.0], [0.0, 1.0], [-292.3217875169669, -292.3217875170851], "description") == 0
+    assert pareto.choose([2.0, 1.0], [0.0, 1.0], [-292.32, -292.33], "description") == 1

@@ -72,12 +72,21 @@ _CELL = re.compile(
     r"\s*(?P<rest>.*)",
     re.DOTALL,
 )
+_SPREAD = re.compile(
+    r"(?P<value>.*?\d[.,]?)(?:\s*(?:±|\+/-|\+-)\s*(?P<error>\d[\d.,]*(?:[eE][-+]?\d{1,3})?)|\((?P<last>\d{1,3})\))"
+    r"(?P<rest>\D.*)?",
+    re.DOTALL,
+)
+"""A measurement with its error: 1.98 ± 0.05 mm, or 1.98(5), whose digits count in the last place."""
 _FOOTNOTE = re.compile(r"\s*(?:\[\w{1,8}\]|[†‡§*]+)$")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Hold one cell taken apart: sign, digits with their signs, power of ten, and the words behind."""
+    """Hold one cell taken apart: sign, digits with their signs, power of ten, and the words behind.
+
+    `error` is what follows a plus-minus sign, `last` the digits in brackets of a measurement like 1.98(5).
+    """
 
     digits: str
     negative: bool
@@ -85,6 +94,20 @@ class Cell:
     rest: str
     footnote: bool = False
     money: str = ""
+    error: str = ""
+    last: str = ""
+
+    def deviation(self, decimal: str | None, thousands: str | None) -> float | None:
+        """Return the measurement's own error with this decimal sign; None where the cell states none."""
+        scale = 10.0 ** (self.power or 0)
+        if self.last:
+            places = len((_plain(self.digits, decimal, thousands) or "").partition(".")[2])
+            return int(self.last) * scale / 10.0**places
+        digits, _, power = self.error.lower().partition("e")
+        plain = _plain(digits, decimal, thousands) if digits else None
+        if plain is None:
+            return None
+        return float(f"{plain}e{power}") if power else float(plain) * scale
 
     def value(self, decimal: str | None, thousands: str | None) -> float | None:
         """Return the number with this decimal sign; None where it is not one then."""
@@ -98,9 +121,14 @@ class Cell:
 def taken_apart(text: str) -> Cell | None:
     """Return a cell's parts, or None where it does not begin with a number."""
     text = text.strip().translate(_MINUS)
-    negative = bool(re.fullmatch(r"\([^()]*\d[^()]*\)", text))  # as accountants write it
-    if negative:
+    bracketed = bool(re.fullmatch(r"\([^()]*\d[^()]*\)", text))
+    negative = bracketed and not re.search(r"±|\+/-|\+-", text)  # as accountants write it
+    if bracketed:
         text = text[1:-1].strip()
+    spread = None if negative else _SPREAD.fullmatch(text)
+    if spread is not None:
+        rest = (spread["rest"] or "").strip()
+        text = spread["value"] + (rest if re.match(r"[eE][-+]?\d", rest) else f" {rest}")
     found = _CELL.fullmatch(text)
     if found is None:
         return None
@@ -114,7 +142,9 @@ def taken_apart(text: str) -> Cell | None:
     if bare in tuple(_CURRENCY) or bare in ("EUR", "USD", "CHF", "GBP"):
         money, bare = money or bare, ""
     marked = bare != rest and not money
-    return Cell(found["digits"], negative != sign, int(power) if power else None, bare, marked, money)
+    error, last = ("", "") if spread is None else (spread["error"] or "", spread["last"] or "")
+    exponent = int(power) if power else None
+    return Cell(found["digits"], negative != sign, exponent, bare, marked, money, error, last)
 
 
 def proved(cell: Cell) -> str:

@@ -67,8 +67,8 @@ class Numerals:
     """Hold what became of a table's columns of text.
 
     `values` are those that are numbers, gaps as NaN; `lossy` names those with words in the place of some;
-    `units` are what stood in their cells; `unclear` says for a column what is ambiguous in it and which
-    option decides; `notes` say what was taken for what.
+    `units` are what stood in their cells; `errors` (n,) of each row where a column states them; `unclear`
+    says for a column what is ambiguous in it and which option decides; `notes` say what was taken for what.
     """
 
     values: Mapping[str, np.ndarray]
@@ -76,6 +76,7 @@ class Numerals:
     units: Mapping[str, str] = field(default_factory=dict)
     unclear: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    errors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def numerals(columns: Mapping[str, pd.Series], writing: Writing) -> Numerals:
@@ -93,6 +94,7 @@ def numerals(columns: Mapping[str, pd.Series], writing: Writing) -> Numerals:
     values: dict[str, np.ndarray] = {}
     units: dict[str, str] = {}
     unclear: dict[str, str] = {}
+    errors: dict[str, np.ndarray] = {}
     lossy: set[str] = set()
     notes = _Notes()
     for name, column in read.items():
@@ -110,8 +112,10 @@ def numerals(columns: Mapping[str, pd.Series], writing: Writing) -> Numerals:
             units[name] = outcome.unit
         if outcome.words:
             lossy.add(name)
+        if outcome.errors is not None:
+            errors[name] = outcome.errors
         notes.add(name, outcome, "" if decimal == writing.decimal else decimal)
-    return Numerals(values, frozenset(lossy), units, unclear, notes.lines())
+    return Numerals(values, frozenset(lossy), units, unclear, notes.lines(), errors)
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ class _Outcome:
     converted: int = 0
     footnotes: int = 0
     words: tuple[int, str, int] | None = None
+    errors: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +235,22 @@ class _Column:
             outcome.converted,
             marks,
             lost_words,
+            self._errors(found, decimal, thousands),
         )
+
+    def _errors(self, found: np.ndarray, decimal: str, thousands: str | None) -> np.ndarray | None:
+        """Return the errors (n,) that stand behind the values (k,) of the cells; None unless all have one."""
+        errors = np.full(len(found), np.nan)
+        for k, part in enumerate(self.parts):
+            if part is None or np.isnan(found[k]):
+                continue
+            stated = part.deviation("." if decimal == "both" else decimal, thousands)
+            value = part.value("." if decimal == "both" else decimal, thousands)
+            if stated is None or not stated > 0 or value is None:
+                return None
+            # a unit that was turned into another took the error with it
+            errors[k] = stated * (abs(found[k] / value) if value else 1.0)
+        return errors[self.at] if np.any(np.isfinite(errors)) else None
 
     def _with_units(self, found: np.ndarray, rests: list[str | None], counts: np.ndarray) -> _Outcome:
         """Turn percent into shares and all units into the commonest, in place; words behind make gaps."""

@@ -199,9 +199,10 @@ def from_table(
 
     `target` defaults to the card's, then to the last column; `inputs` to the card's, then to all other
     columns of numbers. `sigma` names the column of measurement errors of the target, `relative_error` is a
-    floor for them as a share of the value: weights are 1/(sigma^2 + (relative_error*y)^2). `units` adds
-    to those in the header and card. Columns in `category`, and those of text with few levels, become inputs
-    of 0 and 1, one a level. Raises InputError; every repair is in `notes`.
+    floor for them as a share of the value: weights are 1/(sigma^2 + (relative_error*y)^2). Without `sigma`
+    those errors count that the target's cells state (1.98 ± 0.05). `units` adds to those in the header and
+    card. Columns in `category`, and those of text with few levels, become inputs of 0 and 1, one a level.
+    Raises InputError; every repair is in `notes`.
     """
     table = read_table(table)
     card = table.card
@@ -221,12 +222,9 @@ def from_table(
     category = [table.name(n, "category") for n in category]
     y = _target(table, target, notes)
     found = of_table(table, y, others if inputs is None else inputs, inputs is not None, category, notes)
-    errors = None
-    if sigma is not None:
-        errors, problem = numbers(table, sigma, notes)
-        if errors is None:
-            raise InputError(f"Sigma column {sigma!r} {problem}.")
-        errors = errors * repair.rescaled(all_units, sigma, target, notes)
+    errors = _errors(table, target, sigma, all_units, notes)
+    if spare := [n for n in table.errors if n in found.values]:
+        notes.append(f"errors behind the numbers of {repair.listed(spare)}: left out, inputs count as exact")
     given = Rows(
         np.column_stack(list(found.values.values())),
         y,
@@ -242,6 +240,20 @@ def from_table(
     categories = {n: levels for n, levels in found.categories.items() if set(levels) <= set(whole.names)}
     made = {n: how for n, how in found.made.items() if n in whole.names}
     return replace(whole, categories=categories, made=made)
+
+
+def _errors(
+    table: Table, target: str, sigma: str | None, units: Mapping[str, Any], notes: list[str]
+) -> np.ndarray | None:
+    """Return the target's measurement errors (n,): a column's, or those in its cells; None for neither."""
+    if sigma is None:
+        if target in table.errors:
+            notes.append(f"errors behind the numbers of {target!r}: taken as its measurement errors")
+        return table.errors.get(target)
+    errors, problem = numbers(table, sigma, notes)
+    if errors is None:
+        raise InputError(f"Sigma column {sigma!r} {problem}.")
+    return errors * repair.rescaled(units, sigma, target, notes)
 
 
 def _check_choices(target: str, inputs: Sequence[str] | None, parts: Mapping[str, str | None]) -> None:

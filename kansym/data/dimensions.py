@@ -92,6 +92,12 @@ def product(dataset: Dataset) -> sympy.Expr | None:
     return None if found is None else _monomial(found[0], dataset)
 
 
+def groups_of(dataset: Dataset) -> list[sympy.Expr]:
+    """Return the dimensionless groups of a dataset's inputs; none where its units have no such product."""
+    found = None if dataset.units is None else groups(dataset.units, dataset.target)
+    return [] if found is None else [_monomial(g, dataset) for g in found[1]]
+
+
 def reduced(dataset: Dataset) -> Rewritten | None:
     """Return the dataset in dimensionless groups; None where units do not make it any smaller.
 

@@ -112,7 +112,10 @@ def _counts(column: pd.Series) -> bool:
     """Tell whether a column counts 0, 1, 2, ... or 1, 2, 3, ..., be it as text."""
     import pandas as pd
 
-    numbers = pd.to_numeric(column, errors="coerce")
+    try:
+        numbers = pd.to_numeric(column, errors="coerce")
+    except OverflowError:  # a whole number too large for a float
+        return False
     steps = numbers.diff().dropna()
     return bool(numbers.notna().all() and (numbers % 1 == 0).all() and (steps == 1).all())
 

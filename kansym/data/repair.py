@@ -145,15 +145,24 @@ def weights_of(y: np.ndarray, errors: np.ndarray | None, floor: float | None, no
     """Return 1/(errors² + (floor·y)²); raises InputError where an error is not above zero."""
     if errors is not None and np.any(errors <= 0):
         raise InputError(f"A measurement error is {errors.min():g}; every sigma must be above zero.")
-    variance = np.zeros_like(y) if errors is None else errors**2
+    with np.errstate(over="ignore"):
+        variance = np.zeros_like(y) if errors is None else errors**2
     if floor is not None:
         if not floor > 0:
             raise InputError(f"Relative error {floor:g} is not above zero; 0.01 means one percent.")
-        variance = variance + (floor * y) ** 2
+        with np.errstate(over="ignore"):
+            variance = variance + (floor * y) ** 2
         if np.any(variance == 0):
             raise InputError("A relative error gives a target of 0 no error at all; give a sigma column too.")
         notes.append(f"measurement error of each row taken as at least {floor:.3g} of its value")
-    return 1.0 / variance
+    weights = 1.0 / variance
+    if not np.all(np.isfinite(weights)) or not np.any(weights > 0):
+        low, high = np.sqrt(variance.min()), np.sqrt(variance.max())
+        raise InputError(
+            f"Measurement errors of {low:g} to {high:g} give no usable weights 1/error^2; "
+            "state them in the target's unit."
+        )
+    return weights
 
 
 def rescaled(units: Mapping[str, Any], sigma: str, target: str, notes: list[str]) -> float:

@@ -80,7 +80,8 @@ class Table:
     """Hold named columns as read; `notes` say what was repaired. The frame is a private copy.
 
     `read` holds the numbers of columns some of whose cells are words; the frame keeps the words. `unclear`
-    says for a column why its numbers can be read in two ways.
+    says for a column why its numbers can be read in two ways; `errors` holds the measurement errors of
+    columns whose cells state them, as in 1.98 ± 0.05.
     """
 
     frame: pd.DataFrame
@@ -90,6 +91,7 @@ class Table:
     notes: tuple[str, ...] = ()
     read: Mapping[str, np.ndarray] = field(default_factory=dict)
     unclear: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return the source, the columns and the number of rows on one line."""
@@ -260,7 +262,9 @@ def _stacked(files: Sequence[Path], source: str, writing: Writing) -> Table:
     notes.append(f"{len(files)} files read as one table; column {label!r} says which")
     unclear = {name: why for t in tables for name, why in t.unclear.items()}
     whole = pd.concat(frames, ignore_index=True)
-    return Table(whole, source, first.units, None, tuple(notes), {}, unclear)
+    stated = [n for n in first.errors if all(n in t.errors for t in tables)]
+    errors = {n: np.concatenate([t.errors[n] for t in tables]) for n in stated}
+    return Table(whole, source, first.units, None, tuple(notes), {}, unclear, errors)
 
 
 def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -> Table:
@@ -289,7 +293,8 @@ def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -
         frame = frame.assign(**whole)
     lossy = {n: found.values[n] for n in found.lossy}
     notes += found.notes
-    return Table(frame, source, {**units, **found.units}, None, tuple(notes), lossy, found.unclear)
+    known = {**units, **found.units}
+    return Table(frame, source, known, None, tuple(notes), lossy, found.unclear, found.errors)
 
 
 def _numbered(given: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,10 @@ TOLD = 0.7
 """Rank correlation between the target and what the trend predicts without the row, below which the kinds of
 noise are not distinguished: how noise grows with a value that is not known cannot be seen."""
 
+AS_STATED = 4.0
+"""Mean square, in units of the stated errors, up to which what a law leaves bears the errors out: no table of
+people's has errors known better than to a factor of two."""
+
 MOST_SHARE = 1.0
 """Noise beyond this part of the middle value is no noise that grows with the value, but a trend that misses
 it."""
@@ -123,8 +127,23 @@ class NoiseModel:
             "rounding": f"{about}, from rounding to {self.step:.4g}",
             "stated": f"{about} times the stated errors" if self.founded else "as stated",
         }
-        plain = f"{about}, the same everywhere" if self.kind == "additive" else f"at most {about}"
+        size = f"about {about}" if self.founded else f"at most {about}"
+        plain = f"{about}, the same everywhere" if self.kind == "additive" else size
         return forms.get(self.kind, plain) + (", with heavy tails" if self.heavy else "")
+
+    def seen_by(self, left: float) -> NoiseModel:
+        """Return the noise where a law leaves the mean square `left` and nothing that is not noise.
+
+        A trend that misses something gives an upper bound only; what a law leaves is the better figure.
+        Stated errors that a law bears out are as stated.
+        """
+        if not 0 < left < self.sigma**2:
+            return self
+        if self.kind == "stated":
+            return replace(self, sigma=1.0, founded=False) if left < AS_STATED else self
+        if self.founded or self.kind != "unknown":
+            return self
+        return replace(self, sigma=math.sqrt(left), founded=True, source="what the law leaves")
 
     @property
     def origin(self) -> str:

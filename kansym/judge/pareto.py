@@ -13,6 +13,9 @@ Item = TypeVar("Item")
 RULES = ("description", "best", "accuracy", "score")
 """Names of the selection rules; "description" is ours, the others are PySR's."""
 
+NATS_DIGITS = 6
+"""Digits of a description length in nats: beyond them is round-off, and the simpler law stands first."""
+
 
 def front(
     items: Sequence[Item],
@@ -60,14 +63,15 @@ def scores(complexities: Sequence[float], losses: Sequence[float]) -> list[float
 def choose(losses: Sequence[float], score: Sequence[float], lengths: Sequence[float], rule: str) -> int:
     """Return the index that a rule picks.
 
-    "description": smallest description length. "accuracy": smallest loss. "score": largest score.
+    "description": smallest description length, the first of those alike to a millionth of a nat.
+    "accuracy": smallest loss. "score": largest score.
     "best": largest score among losses up to 1.5 times the smallest. Raises UnknownNameError.
     """
     if rule not in RULES:
         raise UnknownNameError("selection rule", rule, RULES)
     rows = range(len(losses))
     if rule == "description":
-        return min(rows, key=lambda i: (lengths[i], i))
+        return min(rows, key=lambda i: (round(lengths[i], NATS_DIGITS), i))
     if rule == "accuracy":
         return min(rows, key=lambda i: (losses[i], i))
     limit = math.inf if rule == "score" else 1.5 * min(losses)

@@ -51,6 +51,16 @@ class Survey:
     outliers: tuple[Outlier, ...] = ()
     trend: Callable[[np.ndarray], np.ndarray] | None = None
 
+    def noted(self, word: str, instead: str = "") -> Survey:
+        """Return the survey of the same rows with a note more, or with one `instead` of another."""
+        notes = tuple(n for n in self.whole.notes if n != instead)
+        rest = tuple(n for n in self.dataset.notes if n != instead)
+        return replace(
+            self,
+            whole=replace(self.whole, notes=(*notes, word)),
+            dataset=replace(self.dataset, notes=(*rest, word)),
+        )
+
     @property
     def usual_error(self) -> float:
         """Return the noise's SD at the middle value, in the target's unit (of weighted rows in units of

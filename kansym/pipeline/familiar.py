@@ -13,6 +13,10 @@ from kansym.search.families import projection
 from kansym.search.families.customary import customary
 from kansym.search.families.family import Families
 
+LONGER = 2
+"""Symbols by which a family's form may be longer than a law that another search found: x·(15·x + 32) is an
+odd power of a saturation, too, and nobody would call it so."""
+
 
 def in_customary_constants(
     law: Law, rows: Rows, families: Families, chosen: bool, variance: float | None = None
@@ -33,6 +37,8 @@ def in_customary_constants(
     found = customary(law.expression, rows.symbols, seen, variance, own)
     if found is None and chosen:
         found = customary(law.expression, rows.symbols, seen, variance, families)
+        if found is not None and expressions.complexity(found.expression) > law.complexity + LONGER:
+            return law
     if found is None:
         return law
     measured = any(exact is None for *_, exact in found.constants)

@@ -105,7 +105,7 @@ def conclude(
         data=_facts(survey.whole, trial),
         options=options,
         noise=0.0 if proved else _usual_error(survey, leader, trial),
-        noise_model=survey.noise,
+        noise_model=survey.noise.seen_by(leader.loss) if found.kind == LAW else survey.noise,
         outliers=survey.outliers,
         verdict=found,
         stop_reason=reason,
@@ -188,7 +188,7 @@ def _front(laws: list[Judged], floor: float) -> list[Judged]:
     is always among them, also where a formula beats it in both size and loss and still needs more nats (for
     constants of many digits that cancel); that formula is shown as well.
     """
-    leader = min(laws, key=lambda law: law.length)
+    leader = min(laws, key=lambda law: (round(law.length, pareto.NATS_DIGITS), law.complexity))
     kept: list[Judged] = []
     for law in pareto.front(laws, lambda law: law.complexity, lambda law: law.loss, floor):
         better = law.complexity <= leader.complexity or all(

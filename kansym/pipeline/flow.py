@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,17 @@ from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
 from kansym.data.scan import Reading, Scan
 from kansym.data.table import read_table
+from kansym.formula.guarded import valued
 from kansym.formula.language import Language
 from kansym.functions.library import Library
+from kansym.functions.parsing import symbols
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.scorer import exact
-from kansym.judge.survey import Survey, survey
+from kansym.judge.survey import Survey, survey, weighted
 from kansym.judge.trial import Trial
+from kansym.judge.verdict import STRUCTURE
 from kansym.pipeline.beyond import on_all_rows
 from kansym.pipeline.checkpoint import Checkpoint, Memory
 from kansym.pipeline.findings import conclude
@@ -57,6 +60,14 @@ SECOND = 0.5
 """Share of the patience (see `judge.ending`) for looks at other rows or weights: the best is mostly known."""
 
 PROVED = "proved exact on held-out rows"
+
+IN_UNITS = "only formulas that respect the units are offered"
+
+NO_LAW_IN_UNITS = "no law without constants that have units was found, so they may have any"
+
+MEASURABLY = 3.0
+"""Standard deviations of the noise by which c·product must be off before constants may have units: the noise
+is known to a third or so (see `judge.noise`)."""
 
 WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
 
@@ -117,48 +128,93 @@ def search(
         None if options.template is None else Template.parse(options.template, dataset.names, dataset.target)
     )
     dataset = dataset.select(asked.columns) if asked else dataset.screened(seed=options.seed)
-    if dataset.units is not None and not options.unit_constants:
-        dataset = replace(dataset, notes=(*dataset.notes, _word_on_units(dataset)))
     if dataset.rows > SEARCH_ROWS:
         said = f"the search looks at {SEARCH_ROWS} of {dataset.rows} rows; constants are fitted to all"
         dataset = replace(dataset, notes=(*dataset.notes, said))
     budget = Budget(work=WORK * options.effort, seconds=options.time_limit, listener=progress)
     options, language = _plainly(options), options.language(asked)
     surveyed = survey(dataset, options.noise, options.robust, options.seed)
-    archive = _begun(surveyed, library, language, options)
-
-    def memory(k: int) -> Memory:
-        return Memory() if checkpoint is None else checkpoint.memory(k)
-
-    def finish(reason: str) -> Run:
-        with np.errstate(all="ignore"):
-            return conclude(surveyed, archive, options.to_dict(), options.selection, reason, budget)
-
+    if dataset.units is not None and not options.unit_constants:
+        told, options = _with_units(surveyed, options)
+        surveyed = surveyed.noted(told)
+    passes = _Passes(surveyed, options, language, library, asked, budget, checkpoint)
     try:
         kept = nullcontext() if checkpoint is None else checkpoint.kept()
         with kept, watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
-            reason = _explore(surveyed, archive, options, asked, budget, memory(0))
-            take_limits(archive)
-            for k in range(MOST_LOOKS):
-                looked = looked_again(surveyed, archive, options.noise, options.robust)
-                if looked is None:
-                    break
-                surveyed, earlier = looked, archive
-                archive = _begun(surveyed, library, language, options)
-                rejudge(earlier, archive)
-                if not budget.exhausted and not _settled(surveyed, archive):
-                    reason = _explore(surveyed, archive, options, asked, budget, memory(k + 1), SECOND)
-                    take_limits(archive)
+            reason = passes.explored()
+            if passes.archive.trial.dimensions is not None and not budget.exhausted:
+                run = passes.concluded(reason)
+                if run.verdict.kind != STRUCTURE:
+                    return run
+                passes.freed_of_units()
+                reason = passes.explored()
     except KeyboardInterrupt:
         # the watchdog's interrupt and a person's look alike; the clock tells them apart
         budget.cancelled = not budget.exhausted
-        return finish(budget.reason)
+        return passes.concluded(budget.reason)
     except BaseException as stopped:
         # an alarm's exception goes on its way, but the best so far goes with it
-        if archive.best and not isinstance(stopped, InputError):
-            stopped.run = finish("interrupted")  # type: ignore[attr-defined]
+        if passes.archive.best and not isinstance(stopped, InputError):
+            stopped.run = passes.concluded("interrupted")  # type: ignore[attr-defined]
         raise
-    return finish(reason)
+    return passes.concluded(reason)
+
+
+@dataclass(eq=False)
+class _Passes:
+    """Hold the search of one table while it goes on: what is known of the rows, and what was found so far.
+
+    A pass looks at the rows with the weights that the survey gives them; its best formula may suggest others.
+    """
+
+    surveyed: Survey
+    options: Options
+    language: Language
+    library: Library
+    asked: Template | None
+    budget: Budget
+    checkpoint: Checkpoint | None
+    begun: int = 0
+
+    def __post_init__(self) -> None:
+        self.archive = _begun(self.surveyed, self.library, self.language, self.options)
+
+    def explored(self) -> str:
+        """Search, look again at what the best formula leaves out or weighs otherwise; return why it ended."""
+        reason = self._explored(1.0)
+        for _ in range(MOST_LOOKS):
+            looked = looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust)
+            if looked is None:
+                break
+            self._begin_anew(looked)
+            if not self.budget.exhausted and not _settled(self.surveyed, self.archive):
+                reason = self._explored(SECOND)
+        return reason
+
+    def freed_of_units(self) -> None:
+        """Let constants have units from now on: no law without them was found."""
+        self.options = replace(self.options, unit_constants=True)
+        self._begin_anew(self.surveyed.noted(NO_LAW_IN_UNITS, instead=IN_UNITS))
+
+    def concluded(self, reason: str) -> Run:
+        """Return the run as it stands."""
+        options = self.options
+        with np.errstate(all="ignore"):
+            return conclude(
+                self.surveyed, self.archive, options.to_dict(), options.selection, reason, self.budget
+            )
+
+    def _begin_anew(self, surveyed: Survey) -> None:
+        earlier, self.surveyed = self.archive, surveyed
+        self.archive = _begun(surveyed, self.library, self.language, self.options)
+        rejudge(earlier, self.archive)
+
+    def _explored(self, share: float) -> str:
+        memory = Memory() if self.checkpoint is None else self.checkpoint.memory(self.begun)
+        self.begun += 1
+        reason = _explore(self.surveyed, self.archive, self.options, self.asked, self.budget, memory, share)
+        take_limits(self.archive)
+        return reason
 
 
 def _answer_guesses(archive: Archive, texts: Sequence[str], dataset: Dataset) -> None:
@@ -340,10 +396,28 @@ def _of_levels(archive: Archive) -> bool:
     )
 
 
-def _word_on_units(dataset: Dataset) -> str:
-    if dimensions.product(dataset) is None:
-        return "no product of inputs has the target's unit, so the law's constants may have any units"
-    return "only formulas that respect the units are offered"
+def _with_units(surveyed: Survey, options: Options) -> tuple[str, Options]:
+    """Return a word on what units mean for a table's laws, and the options that follow.
+
+    Where the one product of inputs that has the target's unit is not the law, and no dimensionless group is
+    left to correct it, only constants with units can.
+    """
+    rows = surveyed.dataset
+    product = dimensions.product(rows)
+    if product is None:
+        return (
+            "no product of inputs has the target's unit, so the law's constants may have any units",
+            options,
+        )
+    if dimensions.groups_of(rows):
+        return IN_UNITS, options
+    values = valued(product, symbols(rows.names), rows.X)
+    p = np.broadcast_to(1.0 if values is None else values, rows.y.shape)
+    factor = np.average(p * rows.y, weights=rows.weights) / np.average(p * p, weights=rows.weights)
+    left = weighted(rows.y - factor * p, rows.weights)
+    if np.sqrt(np.mean(left**2)) <= MEASURABLY * surveyed.usual_error:
+        return IN_UNITS, options
+    return NO_LAW_IN_UNITS, replace(options, unit_constants=True)
 
 
 def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None) -> list[Step]:

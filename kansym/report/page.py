@@ -147,9 +147,8 @@ def write_html(data: Mapping[str, Any], path: str | Path) -> Path:
 
 def page(data: Mapping[str, Any]) -> str:
     """Return one self-contained HTML page from the dict of `summarise`."""
-    run = Run.from_dict({**data, "chosen": data["chosen"]["index"]})
     with storage.reading("The result", "run discover again"):
-        return _rendered(run, data)
+        return _rendered(Run.from_dict({**data, "chosen": data["chosen"]["index"]}), data)
 
 
 def environment() -> jinja2.Environment:

@@ -101,10 +101,14 @@ def _read(
         free = theta + (Vt.T * np.where(np.isfinite(inverse), inverse, 0.0)) @ (U.T @ r) / scale
     numbers = [sympy.Float(float(v), 17) if e is None else e for v, e in zip(theta, exact, strict=True)]
     swap = {**dict(zip(form.constants, numbers, strict=True)), **dict(zip(INPUTS, inputs, strict=False))}
-    named = form.formula.xreplace(dict(zip(INPUTS, inputs, strict=False)))
+    # a column may be called n, too
+    taken = {s.name for s in inputs}
+    names = [c.name if c.name not in taken else f"{c.name}_0" for c in form.constants]
+    renamed = dict(zip(form.constants, map(sympy.Symbol, names), strict=True))
+    named = form.formula.xreplace({**renamed, **dict(zip(INPUTS, inputs, strict=False))})
     constants = tuple(
-        (c.name, float(v if e is None else f), float(error), None if e is None else str(e))
-        for c, v, f, error, e in zip(form.constants, theta, free, errors, exact, strict=True)
+        (name, float(v if e is None else f), float(error), None if e is None else str(e))
+        for name, v, f, error, e in zip(names, theta, free, errors, exact, strict=True)
     )
     return Customary(form.family, format_expression(named), form.formula.xreplace(swap), constants)
 
