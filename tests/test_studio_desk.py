@@ -197,8 +197,8 @@ def test_everything_drawn_follows_the_row(found):
         desk.compare(0)
         options = drawing.curve(desk, "S")
         names = [s["name"] for s in options["series"]]
-        assert "rows" in names and "law" in names and ("compared" in names) == (row != 0)
-        curves.append(next(s["data"] for s in options["series"] if s["name"] == "law"))
+        assert "rows" in names and "formula" in names and ("compared" in names) == (row != 0)
+        curves.append(next(s["data"] for s in options["series"] if s["name"] == "formula"))
         assert options["xAxis"]["name"] == "S [mM]"
         json.dumps(
             [drawing.front(desk), drawing.residuals(desk, "S"), drawing.predicted(desk)], allow_nan=False
@@ -328,3 +328,15 @@ def test_stop_is_heard_before_the_search_has_begun(desk):
     begun = time.monotonic()
     wait(desk)
     assert time.monotonic() - begun < PATIENCE / 2 and "Stopped" in desk.message
+
+
+def test_where_no_law_was_found_nothing_drawn_says_the_law(found):
+    desk = found
+    options = [
+        drawing.curve(desk, "S"),
+        drawing.residuals(desk, "S"),
+        drawing.predicted(desk),
+        drawing.front(desk),
+    ]
+    assert "law" not in json.dumps(options).lower()
+    assert not any("law" in words for words in takeaway.FIGURES.values())

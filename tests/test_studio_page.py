@@ -225,7 +225,7 @@ def test_it_is_taken_along(studio, tmp_path):
     studio.choose("Language", "LaTeX")
     studio.see("\\mathrm")
     for button, name in (("Report", "planets-report.html"), ("the front as PDF", "planets-front.pdf"),
-                         ("law against measured as SVG", "planets-predicted.svg"),
+                         ("predicted against measured as SVG", "planets-predicted.svg"),
                          ("Save the session", "planets-session.json")):  # fmt: skip
         studio.press(button)
         studio.see(lambda n=name: (tmp_path / n).is_file())

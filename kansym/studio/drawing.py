@@ -71,7 +71,7 @@ def curve(desk: Desk, name: str) -> dict[str, Any]:
     shown = sample.y
     if law is not None:
         cut = _cut(desk, law, data, name, at)
-        lines.append(Line("law", cut.x, cut.y, ACCENT, False, cut.low, cut.high))
+        lines.append(Line("formula", cut.x, cut.y, ACCENT, False, cut.low, cut.high))
         there = slices.path(data, name, column)
         shown = slices.beside(sample, _values(desk, law, sample.X, data), _values(desk, law, there, data))
     if desk.other is not None and desk.run is not None and not desk.searching:
@@ -80,7 +80,7 @@ def curve(desk: Desk, name: str) -> dict[str, Any]:
     low, high = charts.view(shown, *(line.y for line in lines))
     if not y.log:
         y = Axis(y.name, False, low, high)
-    title = f"{data.target} along {name}: {len(shown)} rows and the law"
+    title = f"{data.target} along {name}: {len(shown)} rows and the formula"
     return charts.curves(x, y, title, (column, shown), lines)
 
 
@@ -89,11 +89,13 @@ def residuals(desk: Desk, name: str) -> dict[str, Any]:
     data, law = _data(desk), _current(desk)
     sample = _sample(data)
     rest = np.zeros(sample.rows) if law is None else sample.y - _values(desk, law, sample.X, data)
-    unit = labelled("measured − law", _unit(data, data.target))
+    unit = labelled("measured − predicted", _unit(data, data.target))
     if data.absolute and sample.weights is not None:
-        rest, unit = rest * np.sqrt(sample.weights), "measured − law, in standard errors"
+        rest, unit = rest * np.sqrt(sample.weights), "measured − predicted, in standard errors"
     x, _ = _axes(desk, data, name)
-    return charts.residuals(x, Axis(unit), f"What the law leaves against {name}", (sample.column(name), rest))
+    return charts.residuals(
+        x, Axis(unit), f"What the formula leaves against {name}", (sample.column(name), rest)
+    )
 
 
 def predicted(desk: Desk) -> dict[str, Any]:
@@ -104,9 +106,9 @@ def predicted(desk: Desk) -> dict[str, Any]:
     log = wants_log(sample.y, values)
     unit = _unit(data, data.target)
     ends = np.array([sample.y.min(), sample.y.max()])
-    x, y = (Axis(labelled(f"{data.target}, {word}", unit), log) for word in ("measured", "law"))
+    x, y = (Axis(labelled(f"{data.target}, {word}", unit), log) for word in ("measured", "predicted"))
     equal = Line("equal", ends, ends, SOFT, True)
-    return charts.curves(x, y, "Law against measured", (sample.y, values), [equal])
+    return charts.curves(x, y, "Predicted against measured", (sample.y, values), [equal])
 
 
 def sampled(desk: Desk) -> str:

@@ -21,9 +21,9 @@ LANGUAGES = {
 
 FIGURES = {
     "front": "the front",
-    "predicted": "law against measured",
+    "predicted": "predicted against measured",
     "residuals": "residuals",
-    "slices": "the law along each input",
+    "slices": "the formula along each input",
     "network": "the network",
 }
 

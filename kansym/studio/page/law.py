@@ -186,9 +186,9 @@ def _charts(view: View) -> None:
     html.h2("Against the data")
     html.p(drawing.sampled(desk)).classes("hint")
     if len(names) > 1:
-        html.p("Along each input the others are at their medians; rows are moved there by the law.").classes(
-            "hint"
-        )
+        html.p(
+            "Along each input the others are at their medians; rows are moved there by the formula."
+        ).classes("hint")
     _panels(view, names[: drawing.PANELS])
     if len(names) > drawing.PANELS:
         with ui.expansion(f"{len(names) - drawing.PANELS} more inputs").classes("more"):
@@ -200,10 +200,10 @@ def _panels(view: View, names: list[str]) -> None:
     with ui.element("div").classes("grid"):
         for name in names:
             with html.figure():
-                view.chart(topics, partial(drawing.curve, view.desk, name), f"The law along {name}")
+                view.chart(topics, partial(drawing.curve, view.desk, name), f"The formula along {name}")
             with html.figure():
                 view.chart(topics, partial(drawing.residuals, view.desk, name), f"Residuals against {name}")
         with html.figure():
             view.chart(
-                topics, lambda: drawing.predicted(view.desk), "The law's values against the measured ones"
+                topics, lambda: drawing.predicted(view.desk), "The formula's values against the measured ones"
             )

@@ -25,7 +25,7 @@ def _draw(view: View) -> None:
         html.h2("Take it along")
         html.p("There is no law yet; search for one first.").classes("hint")
     else:
-        html.h2("The law in other languages")
+        html.h2("The formula in other languages")
         _code(view)
         html.h2("Report and figures")
         _files(view)
