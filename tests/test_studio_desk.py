@@ -150,6 +150,19 @@ def test_a_growing_front_shows_the_row_that_was_clicked_while_it_lasts(found):
         desk.state = OVER
 
 
+def test_a_front_that_has_not_changed_is_not_drawn_again(found, monkeypatch):
+    desk = found
+    news = {"kind": "progress", "stage": "tree", "seconds": 1.0, "left": None, "front": [[1, 0.5, "S"]]}
+    monkeypatch.setattr(desk.process, "news", lambda: [news])
+    desk.listen()
+    before = dict(desk.changes)
+    desk.listen()
+    assert desk.changes["live"] == before["live"] + 1 and desk.changes["front"] == before["front"]
+    news["front"] = [[1, 0.4, "S"]]
+    desk.listen()
+    assert desk.changes["front"] == before["front"] + 1
+
+
 def test_a_crash_of_the_search_is_a_message(desk):
     desk.take(Opened.read(desk.folder, "rate.csv"))
     desk.begin(desk.prepared())

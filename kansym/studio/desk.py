@@ -230,6 +230,8 @@ class Desk:
         for news in self.process.news():
             if news["kind"] == "progress":
                 points = tuple((int(c), float(e), str(f)) for c, e, f in news["front"])
+                if points != self.live.front:  # what is drawn again under the pointer cannot be clicked
+                    self.touch("front")
                 self.live = Live(news["stage"] or "starting", news["seconds"], news["left"], points)
                 self.touch("live")
             elif news["kind"] == "found":
@@ -275,7 +277,7 @@ class Desk:
         if self.searching or self.run is None:
             if 0 <= row < len(self.live.front):
                 self.watched = self.live.front[row][2]
-                self.touch("live")
+                self.touch("front")
             return
         self._law_at(row)
         self.row = row

@@ -20,7 +20,7 @@ TICKS = 200
 
 def draw(view: View) -> None:
     """Draw the law and everything that follows it."""
-    view.part(("search", "live", "law", "run"), lambda: _formula(view))
+    view.part(("search", "front", "law", "run"), lambda: _formula(view))
     view.part(("law", "search"), lambda: _constants(view))
     view.part(("law", "search", "table"), lambda: _own(view))
     view.part(("run", "search", "table"), lambda: _charts(view))
@@ -196,7 +196,7 @@ def _charts(view: View) -> None:
 
 
 def _panels(view: View, names: list[str]) -> None:
-    topics = ("law", "theta", "live", "search")
+    topics = ("law", "theta", "front", "search")
     with ui.element("div").classes("grid"):
         for name in names:
             with html.figure():

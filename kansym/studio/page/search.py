@@ -37,11 +37,11 @@ def draw(view: View) -> None:
         with ui.element("div"):
             html.h2("Accuracy against simplicity")
             view.chart(
-                ("search", "live", "run", "law"), lambda: drawing.front(view.desk),
+                ("search", "front", "run", "law"), lambda: drawing.front(view.desk),
                 "Error on held-out rows against complexity; the table of formulas says the same",
                 lambda value: _picked(view, value), "tall",
             )  # fmt: skip
-        view.part(("search", "live", "run", "law"), lambda: _rows(view))
+        view.part(("search", "front", "run", "law"), lambda: _rows(view))
 
 
 async def begin(view: View) -> None:
