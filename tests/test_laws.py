@@ -95,6 +95,12 @@ def test_noise_only_has_no_law():
     assert "no law was found" in run.trust.lower()
 
 
+def test_thirty_rows_that_look_like_noise_are_searched_for_an_exact_law():
+    X = np.random.default_rng(0).uniform(0.5, 2.5, (30, 4))
+    run = kansym.discover(X, X[:, 0] * np.sin(X[:, 1] * X[:, 2]) + X[:, 3], seed=0)
+    assert run.best.equation == "x0*sin(x1*x2) + x3" and run.stop_reason.startswith("proved")
+
+
 def test_a_law_with_noise_keeps_its_form_and_honest_errors():
     rng = np.random.default_rng(1)
     X = rng.uniform(1, 3, (400, 2))

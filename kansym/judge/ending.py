@@ -24,10 +24,6 @@ VISIBLE, VISIBLE_IN_MANY, EXPLAINED = 1e-5, 1e-12, 0.5
 smooth exact law leaves less, which the tests see from LEAST_ROWS rows on; and what explains little should not
 end a search."""
 
-AS_WRITTEN = 20.0
-"""How many times the mean square of the target's rounding a familiar curve may leave to be as close as the
-target's digits tell: a few rows are written in larger steps than the one in the middle."""
-
 AS_SHORT = 16.0
 """Nats of a formula that is no longer than the shortest familiar curves: a straight line, a power."""
 
@@ -120,8 +116,6 @@ class Ending:
             or len(rows.y) < ROWS_A_CONSTANT * len(law.polished.theta)
         ):
             return False
-        if AS_WRITTEN * rows.resolution >= law.loss > rows.floor and not rows.fine(rows.resolution):
-            return True
         share = law.loss / trial.power
         if share > EXPLAINED or share < (VISIBLE if len(rows.y) < LEAST_ROWS else VISIBLE_IN_MANY):
             return False

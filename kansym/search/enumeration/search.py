@@ -54,8 +54,8 @@ DEEP_POOLS: tuple[tuple[tuple[str, ...], int], ...] = ((ALL, 60_000), (("x^2",),
 DEEP_PART, SHORT = 1_500, 250
 """For joins of three: functions and sizes of the pools, e1's part of them, and the number of short ones."""
 
-FEW_WORK, COMPARED = 4000.0, 200.0
-"""Units of work of a look at few rows (about two seconds), and how many of them count as one of the whole
+FEW_WORK, COMPARED = 1800.0, 200.0
+"""Units of work of a look at few rows (about a second), and how many of them count as one of the whole
 search's, whose units are longer (see `base.budget`)."""
 
 KEEP, PROVED = 12, 100
@@ -109,20 +109,20 @@ def propose(
 def few(
     dataset: Any, *, budget: Budget | None = None, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
-    """Yield exact formulas only, by one look through all pools: a second or two of work on few rows."""
+    """Yield exact formulas only, by one look through the pools: about a second of work on few rows."""
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
     budget = budget or Budget()
     if len(y) < pool.PROBES + 2 or np.ptp(y) == 0 or budget.exhausted:
         return
     own = Budget(work=FEW_WORK, seconds=budget.left)
     search = Search.of(X, y, symbols(dataset.names), library or Library.load("default"), seed)
-    found = _exact(search, own)
+    found = _exact(search, own, deep=False)
     budget.spend(own.used / COMPARED)
     yield from found
 
 
-def _exact(search: Search, budget: Budget) -> list[Candidate]:
-    """Return the formulas of the first pools in which any agrees with all rows."""
+def _exact(search: Search, budget: Budget, deep: bool = True) -> list[Candidate]:
+    """Return the formulas of the first pools in which any agrees with all rows; joins of three if `deep`."""
     # where inputs had to be left out, deeper pools of the others are seldom worth their time
     few = search.X.shape[1] <= COLUMNS
     seen: set[tuple[tuple[str, ...], int]] = set()
@@ -133,7 +133,7 @@ def _exact(search: Search, budget: Budget) -> list[Candidate]:
         seen.add((functions, capacity))
         with threadpool_limits(1, "blas"):
             found = search.exact(names, capacity, part, budget)
-            if not found and capacity == STAGES[0][1] and few and not budget.exhausted:
+            if not found and deep and capacity == STAGES[0][1] and few and not budget.exhausted:
                 found = search.deep(budget)
         if found or budget.exhausted:
             return found
