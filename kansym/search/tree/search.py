@@ -268,7 +268,7 @@ class Tree:
                 # half a second, and in vain where there is no noise
                 self.push(1.7 if transforms else 1.3, self.in_noise, node)
             if last == "log":
-                self.push(0.7, self.beside_logarithms, node)
+                self.push(0.45, self.beside_logarithms, node)
             # many a law is such a ratio as it stands: the table itself is asked before what was made of it
             early = table and problem.width <= extensions.MANY
             self.push(OF_THE_TABLE if early else 0.6 + 0.15 * problem.width, self.any_rate, node)
