@@ -148,11 +148,17 @@ def _chosen(moving: Motion, state: int, terms: Sequence[Term], shown: int) -> li
         near = np.abs(columns.T @ y) / (np.linalg.norm(columns, axis=0) + np.finfo(float).tiny)
         keep = np.sort(np.argsort(-near, kind="stable")[:MOST_TERMS])
         terms, columns = [terms[k] for k in keep], columns[:, keep]
-    found = []
-    for which, coefficients in best_subsets(columns, y, shown=shown):
-        left = y - columns[:, list(which)] @ coefficients
-        found.append((written([terms[k] for k in which], coefficients), float(left @ left)))
-    return found
+    degrees = np.array([_degree(t.formula) for t in terms])
+    found: dict[tuple[int, ...], tuple[sympy.Expr, float]] = {}
+    # simple terms by themselves first: under noise a beam among all of them may lack a linear law
+    simple = [few for few in map(np.flatnonzero, (degrees <= 1, degrees <= 2)) if 0 < len(few) < len(terms)]
+    for few in (*simple, np.arange(len(terms))):
+        for subset, coefficients in best_subsets(columns[:, few], y, shown=shown):
+            which = tuple(map(int, few[list(subset)]))
+            if which not in found:
+                left = y - columns[:, which] @ coefficients
+                found[which] = written([terms[k] for k in which], coefficients), float(left @ left)
+    return list(found.values())
 
 
 def whitened(moving: Motion, state: int, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
