@@ -106,7 +106,8 @@ def test_where_units_exclude_every_law_constants_may_have_some() -> None:
     assert run.verdict.kind == "law" and run.best.family == "Michaelis-Menten"
     assert any("constants that have units" in note for note in run.data["notes"])
     # two voltages: groups are left, so that the search has to see for itself
-    gain = pd.DataFrame({"a": c, "b": c[::-1] ** 2, "out": c / (1 + c / 3) + c[::-1] ** 2})
+    a, b = rng.uniform(0.5, 12, (2, 60))
+    gain = pd.DataFrame({"a": a, "b": b, "out": a / (1 + a / 3) + b})
     volts = dict.fromkeys(("a", "b", "out"), "V")
     run = kansym.discover(from_table(gain, units=volts), kan=False)
     assert run.verdict.kind == "law"
