@@ -8,7 +8,7 @@ import sympy
 
 import kansym
 from kansym.data.dataset import from_arrays
-from kansym.formula.limits import limits
+from kansym.formula.limits import limits, without_terms
 
 x = sympy.Symbol("x", real=True)
 a, b = sympy.Float(3.5), sympy.Float(0.25)
@@ -41,3 +41,11 @@ def test_the_limit_of_a_guess_is_found_where_errors_are_stated() -> None:
     guess = "11.8/(1249680.0*tanh(2.35671e-06/x0) + 1)"
     run = kansym.discover(from_arrays(s, y, sigma=sigma), guesses=(guess,), time_limit=20)
     assert not run.best.expression.has(sympy.tanh)
+
+
+def test_each_measured_term_of_a_sum_is_left_out_in_turn():
+    small = sympy.Float(1e-5)
+    formula = (1 - small * x) / (sympy.exp(b * x) - 1 + 2 * small * x)
+    plain = sympy.exp(b * x) - 1
+    assert set(without_terms(formula)) == {(1 - small * x) / plain, 1 / (plain + 2 * small * x)}
+    assert not list(without_terms(x + 2))

@@ -23,3 +23,16 @@ def test_an_exact_law_holds_no_line_as_an_endless_wave():
     take_limits(archive)
     assert exact(archive.leader, trial)
     assert str(archive.leader.expression).count("sin") == 1
+
+
+def test_terms_that_make_up_for_a_rate_a_little_off_go():
+    u = np.random.default_rng(0).uniform(0.05, 20, 300)
+    data = from_arrays(u, 1 / (np.exp(u / (2 * np.pi)) - 1), ["u"])
+    trial = Trial.of(data, Library.load("default"), 0)
+    archive = Archive(trial, 60)
+    found = parse_expression("(1 - 0.0000102*u)/(exp(0.159145*u) - 1 + 0.0000102*u)", ["u"])
+    for law in refine(found, trial, "ratio"):
+        archive.add(law)
+    before = archive.leader.complexity
+    take_limits(archive)
+    assert archive.leader.complexity < before and "0.0000" not in str(archive.leader.expression)

@@ -1,6 +1,7 @@
-"""Simpler formulas that a formula comes near to where the argument of one of its functions stays small.
+"""Simpler formulas that a formula comes near to where one of its parts stays small.
 
-a/(b·tanh(c/x) + 1) with c near 0 is a/(d/x + 1): constants on their way to a limit hide the plain law.
+a/(b·tanh(c/x) + 1) with c near 0 is a/(d/x + 1): constants on their way to a limit hide the plain law. So do
+terms that make up for a constant which is a little off: (1 - e·x)/(exp(k·x) - 1 + e·x) with e near 0.
 """
 
 from __future__ import annotations
@@ -31,6 +32,18 @@ def limits(expression: sympy.Expr) -> Iterator[sympy.Expr]:
         form = expression.xreplace({part: near.xreplace({_SLOT: part.args[0]})})
         if form.free_symbols and complexity(form) <= complexity(expression) + 2:
             yield form
+
+
+def without_terms(expression: sympy.Expr) -> Iterator[sympy.Expr]:
+    """Yield the formula with each term of a sum in turn left out that has a measured coefficient.
+
+    Numbers stay, to be fitted anew.
+    """
+    sums = sorted(expression.atoms(sympy.Add), key=sympy.default_sort_key)
+    for total in sums:
+        for term in total.args:
+            if term.free_symbols and term.as_coeff_Mul()[0].is_Float:
+                yield expression.xreplace({total: total - term})
 
 
 def _near_zero(function: type[sympy.Function]) -> sympy.Expr | None:
