@@ -264,7 +264,9 @@ def _without_error(law: Any) -> int:
     if law.expression is None:
         return 0
     known = sum(c.rounded is None and bool(0 < c.stderr < np.inf) for c in law.constants)
-    return max(len(law.expression.atoms(sympy.Float)) - known, 0)
+    # of A - A*exp(-k*x) both numbers are one constant
+    sizes = {abs(number) for number in law.expression.atoms(sympy.Float)}
+    return max(len(sizes) - known, 0)
 
 
 def line(r: dict[str, Any]) -> str:

@@ -31,16 +31,21 @@ def test_scores_are_pysrs():
 
 
 def test_rules_pick_what_they_say():
-    losses, score, lengths = [9.0, 1.2, 1.0], [0.0, 5.0, 0.1], [4.0, 2.0, 1.0]
-    assert pareto.choose(losses, score, lengths, "accuracy") == 2
-    assert pareto.choose(losses, score, lengths, "score") == 1
-    assert pareto.choose(losses, score, lengths, "best") == 1
-    assert pareto.choose(losses, score, lengths, "description") == 2
-    assert pareto.choose([9.0, 3.0, 1.0], [0.0, 5.0, 0.1], lengths, "best") == 2
+    losses, score, lengths, sizes = [9.0, 1.2, 1.0], [0.0, 5.0, 0.1], [4.0, 2.0, 1.0], [1, 3, 5]
+    assert pareto.choose(losses, score, lengths, sizes, "accuracy") == 2
+    assert pareto.choose(losses, score, lengths, sizes, "score") == 1
+    assert pareto.choose(losses, score, lengths, sizes, "best") == 1
+    assert pareto.choose(losses, score, lengths, sizes, "description") == 2
+    assert pareto.choose([9.0, 3.0, 1.0], [0.0, 5.0, 0.1], lengths, sizes, "best") == 2
     with pytest.raises(UnknownNameError, match="did you mean 'accuracy'"):
-        pareto.choose(losses, score, lengths, "acuracy")
+        pareto.choose(losses, score, lengths, sizes, "acuracy")
 
 
-def test_of_lengths_alike_but_for_round_off_the_simpler_is_chosen():
-    assert pareto.choose([2.0, 1.0], [0.0, 1.0], [-292.3217875169669, -292.3217875170851], "description") == 0
-    assert pareto.choose([2.0, 1.0], [0.0, 1.0], [-292.32, -292.33], "description") == 1
+def test_of_lengths_alike_the_simpler_is_chosen():
+    def chosen(lengths, sizes):
+        return pareto.choose([2.0, 1.0], [0.0, 1.0], lengths, sizes, "description")
+
+    assert chosen([-10.4, -10.9], [3, 7]) == 0
+    assert chosen([-10.0, -10.9], [3, 7]) == 1
+    assert chosen([-10.4, -10.9], [5, 5]) == 1
+    assert chosen([-292.3217875169669, -292.3217875170851], [5, 5]) == 0

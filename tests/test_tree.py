@@ -148,3 +148,10 @@ def test_a_power_is_named_before_anything_else():
     (share, _, write), *more = parts.names(h, 2 * h**1.37, np.ones(100))
     assert share < 1e-20 and not more
     assert abs(float(write(sympy.Integer(2))) - 2 * 2**1.37) < 1e-9
+
+
+def test_a_column_along_which_nothing_changes_has_no_power():
+    root = problem(table(lambda a, b, c: a, "abc", [(1, 2)] * 3))
+    flat = np.zeros((len(root.y), 3))
+    flat[:, 0] = 1.0
+    assert list(suggestions._powers(root, flat)) == []

@@ -14,7 +14,11 @@ RULES = ("description", "best", "accuracy", "score")
 """Names of the selection rules; "description" is ours, the others are PySR's."""
 
 NATS_DIGITS = 6
-"""Digits of a description length in nats: beyond them is round-off, and the simpler law stands first."""
+"""Digits of a description length in nats: beyond them is round-off."""
+
+ALIKE = 0.7
+"""Nats by which descriptions may differ and say as much: odds of two to one are no evidence against the
+simpler law ("not worth more than a bare mention": Kass and Raftery, JASA 90, 1995)."""
 
 
 def front(
@@ -60,10 +64,16 @@ def scores(complexities: Sequence[float], losses: Sequence[float]) -> list[float
     return out
 
 
-def choose(losses: Sequence[float], score: Sequence[float], lengths: Sequence[float], rule: str) -> int:
-    """Return the index that a rule picks.
+def choose(
+    losses: Sequence[float],
+    score: Sequence[float],
+    lengths: Sequence[float],
+    sizes: Sequence[float],
+    rule: str,
+) -> int:
+    """Return the index that a rule picks; `sizes` are complexities.
 
-    "description": smallest description length, the first of those alike to a millionth of a nat.
+    "description": smallest description length, the simplest of those that are ALIKE.
     "accuracy": smallest loss. "score": largest score.
     "best": largest score among losses up to 1.5 times the smallest. Raises UnknownNameError.
     """
@@ -71,7 +81,8 @@ def choose(losses: Sequence[float], score: Sequence[float], lengths: Sequence[fl
         raise UnknownNameError("selection rule", rule, RULES)
     rows = range(len(losses))
     if rule == "description":
-        return min(rows, key=lambda i: (round(lengths[i], NATS_DIGITS), i))
+        alike = [i for i in rows if lengths[i] <= min(lengths) + ALIKE]
+        return min(alike, key=lambda i: (sizes[i], round(lengths[i], NATS_DIGITS), i))
     if rule == "accuracy":
         return min(rows, key=lambda i: (losses[i], i))
     limit = math.inf if rule == "score" else 1.5 * min(losses)

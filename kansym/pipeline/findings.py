@@ -76,8 +76,9 @@ def conclude(
     if not refitted:
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
     front = _with_guesses(_front(refitted, everything.floor), archive.guesses)
-    scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
-    chosen = pareto.choose([law.loss for law in front], scores, [law.length for law in front], selection)
+    losses, sizes = [law.loss for law in front], [law.complexity for law in front]
+    scores = pareto.scores(sizes, losses)
+    chosen = pareto.choose(losses, scores, [law.length for law in front], sizes, selection)
     found = _verdict(survey, front[chosen], archive)
     if found.kind == NOISE and front[chosen].expression.free_symbols:
         front, chosen = _with_constant(front, trial), 0

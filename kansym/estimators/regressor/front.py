@@ -180,11 +180,12 @@ class FittedFront(BaseEstimator):
         if run.verdict.kind == NOISE:  # whatever the rule, nothing but the constant is claimed
             return run.chosen
         losses = self._validation[output] or [law.loss for law in run.front]
-        scores = pareto.scores([law.complexity for law in run.front], losses)
+        sizes = [law.complexity for law in run.front]
+        scores = pareto.scores(sizes, losses)
         if self._validation[output] and checked_rule(self.model_selection) == "description":
             return int(np.argmin(losses))
         return pareto.choose(
-            losses, scores, [law.length for law in run.front], checked_rule(self.model_selection)
+            losses, scores, [law.length for law in run.front], sizes, checked_rule(self.model_selection)
         )
 
     def _each(self, answer: Callable[[int], Any]) -> Any:

@@ -25,6 +25,9 @@ SAME = 1e-9
 NOTHING = 1e-7
 """Share of the values' size up to which what a constant contributes is round-off."""
 
+WHOLE = 1e-3
+"""How near a whole number a measured constant must be at least to count as exact: one in 500 is by chance."""
+
 LARGEST_DENOMINATOR = 60
 """Of a constant that counts as an exact number, where the formula has exact numbers."""
 
@@ -114,7 +117,9 @@ def _read(
 
 
 def _whole(value: float) -> bool:
-    return abs(value - round(value)) <= SAME * abs(value) and round(value) != 0
+    # of numbers that the tolerance cannot tell from their neighbours every one is whole
+    told = SAME * abs(value) < WHOLE
+    return told and abs(value - round(value)) <= SAME * abs(value) and round(value) != 0
 
 
 def _exact(value: float) -> sympy.Rational | None:

@@ -315,6 +315,8 @@ def _alone(problem: Problem, kind: str, namer: Namer) -> list[Fit]:
     h, t, w = problem.Z[rows, 0], problem.y[rows], problem.w[rows]
     if len(rows) < 8 or np.ptp(h) == 0 or not (np.all(np.isfinite(h)) and np.all(np.isfinite(t))):
         return []
+    if not np.any(w * t):
+        return []
     spread = float(np.sum((w * (t - np.average(t, weights=w**2))) ** 2)) / float(np.sum((w * t) ** 2))
     found = [(s * spread * problem.unit, price, f) for s, price, f in namer(h, t, w)]
     return [

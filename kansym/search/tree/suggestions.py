@@ -148,7 +148,10 @@ def _tests(problem: Problem, X: np.ndarray, G: np.ndarray, y: np.ndarray) -> Ite
 def _powers(problem: Problem, S: np.ndarray) -> Iterator[Test]:
     """Yield moves to x_i^k·x_j, the exponent by least squares: y is a function of it where S_i = k·S_j."""
     for i, j in itertools.permutations(range(problem.width), 2):
-        k = float(np.round(2 * float(S[:, i] @ S[:, j]) / float(S[:, j] @ S[:, j])) / 2)
+        power = float(S[:, j] @ S[:, j])
+        if not power > 0:  # the estimate does not change along this column
+            continue
+        k = float(np.round(2 * float(S[:, i] @ S[:, j]) / power) / 2)
         if 1 < abs(k) <= MOST_POWER and (k.is_integer() or bool(np.all(problem.Z[:, i] > 0))):
             yield (S[:, i], k * S[:, j]), partial(problem.merge, i, j, _raised(k))
 
