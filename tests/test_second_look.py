@@ -36,3 +36,12 @@ def test_terms_that_make_up_for_a_rate_a_little_off_go():
     before = archive.leader.complexity
     take_limits(archive)
     assert archive.leader.complexity < before and "0.0000" not in str(archive.leader.expression)
+
+
+def test_a_term_that_adds_nothing_goes():
+    year = np.arange(1900.0, 2000.0, 5.0)
+    people = np.round(1e6 * 1.02 ** (year - 1900))
+    trial = Trial.of(from_arrays(year, people, ["year"]), Library.load("default"), 0)
+    found = parse_expression("4.56741e-11*exp(0.0198026*year) - 4.56741e-11", ["year"])
+    for law in refine(found, trial, "saturation"):
+        assert not law.expression.is_Add, law.expression

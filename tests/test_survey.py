@@ -232,3 +232,11 @@ def test_a_drift_is_no_law() -> None:
 
 def test_far_is_far_beyond_normal_noise() -> None:
     assert outliers.FAR > 5
+
+
+def test_what_is_off_by_its_last_digit_is_no_outlier():
+    temperature = np.arange(280.0, 380.0, 5.0)
+    rate = np.array([float(f"{v:.5e}") for v in 1e9 * np.exp(-6000 / temperature)])
+    surveyed = survey(from_arrays(temperature, rate, ["T"]))
+    later = again(surveyed, 1e9 * np.exp(-6000 / temperature))
+    assert (surveyed if later is None else later).kept.all()

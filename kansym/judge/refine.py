@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import sympy
 
 from kansym.base import criterion
@@ -26,6 +27,12 @@ MOST_CONSTANTS = 10
 
 BLURRED = 0.3
 """Exponents that are still measured numbers may break units by this much before they are made nice."""
+
+NOTHING = 1e-14
+"""Share of the values' size below which a term adds nothing to them: a double has 16 digits."""
+
+LEAN_OPERATIONS = 20
+"""Operations up to which a formula's terms are looked at for it: each look takes a millisecond."""
 
 NEAR = 15.0
 """Nats behind the shortest description within which a formula is worth the work on its constants."""
@@ -54,6 +61,10 @@ def refine(
         fitted = polish(fitted.expression, trial.train, 20) or fitted
     first = judge(fitted, fitted, trial, source)
     if first.length <= shortest + NEAR:
+        values = fitted.program.value(trial.small.X, fitted.theta)
+        lean = _without_nothing(fitted.expression, values, trial)
+        if lean != fitted.expression and (plain := polish(lean, trial.train, 20)) is not None:
+            fitted, first = plain, judge(plain, plain, trial, source)
         loose = _loosened(fitted, trial)
         if loose is not fitted:
             fitted, first = loose, judge(loose, loose, trial, source)
@@ -104,6 +115,22 @@ def shortened(polished: Polished, trial: Trial) -> Polished:
     if form == polished.expression:
         return polished
     return polish(form, trial.small, 20, polished.fixed) or polished
+
+
+def _without_nothing(formula: sympy.Expr, values: np.ndarray, trial: Trial) -> sympy.Expr:
+    """Return a short formula without the terms that add nothing on the rows: exp(k·x) - 1 at large k·x.
+
+    What is less than the round-off of the whole is nothing, whatever a term's constant.
+    """
+    if formula.count_ops() > LEAN_OPERATIONS:
+        return formula
+    for total in sorted(formula.atoms(sympy.Add), key=sympy.default_sort_key):
+        for term in total.args:
+            other = formula.xreplace({total: total - term})
+            found = valued(other, trial.small.symbols, trial.small.X) if other.free_symbols else None
+            if found is not None and expressions.agree(values, found, NOTHING):
+                return _without_nothing(other, values, trial)
+    return formula
 
 
 def normalised(law: Judged, trial: Trial) -> Judged:

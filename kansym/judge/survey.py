@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kansym.base import digits
 from kansym.base.errors import UnknownNameError
 from kansym.data.dataset import Dataset
 from kansym.judge import chance, noise, outliers
@@ -82,7 +83,7 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
     if robust != "off" and (measured.model.founded or robust == "on"):
         far = ON_FAR if robust == "on" else outliers.FAR
         deviations = measured.deviations if sample is dataset else _deviations(dataset, measured, expected)
-        kept = ~outliers.flagged(dataset.X, deviations, far)
+        kept = ~outliers.flagged(dataset.X, deviations, far) | _rounded(dataset.y, expected)
         if not kept.all():
             # the noise anew without them; a row far off only for a wrong idea of the noise comes back
             clean = dataset.take(np.flatnonzero(kept)).subsample(noise.MOST_ROWS, seed)
@@ -126,6 +127,7 @@ def again(
     kept = before.kept
     if robust != "off":
         kept = ~outliers.flagged(dataset.X, residual, ON_FAR if robust == "on" else outliers.FAR)
+        kept |= _rounded(dataset.y, values)
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
     new, ready = _weighted(ready, model, values[kept], asked == "auto" and robust != "off")
     same = np.array_equal(kept, before.kept) and model is before.noise
@@ -135,6 +137,11 @@ def again(
     found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, values, sd)
     model = new
     return replace(before, dataset=ready, kept=kept, noise=model, outliers=found)
+
+
+def _rounded(y: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Tell which rows (n,) are off by no more than the last digit in which they are written."""
+    return np.abs(y - values) <= digits.steps(y)
 
 
 def _reweighed(before: Dataset, after: Dataset) -> bool:
