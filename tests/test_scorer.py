@@ -117,3 +117,10 @@ def test_a_number_that_became_exact_costs_no_more_than_it_did_as_measured():
     found = list(refine(parse_expression("0.9*x**1.4", ["x"]), t, "test"))
     assert t.tiny
     assert min(found, key=lambda law: law.length).expression == parse_expression("x**(3/2)", ["x"])
+
+
+def test_a_constant_overfits_nothing():
+    trial = Trial.of(from_arrays(np.arange(200.0), np.arange(200.0), ["x"]), Library.load("default"), 0)
+    assert trial.pooled(1.0, 3.0) == 3.0
+    n, m = len(trial.train.y), len(trial.heldout.y)
+    assert trial.pooled(1.0, 3.0, alone=False) == pytest.approx((n + 3 * m) / (n + m))

@@ -152,7 +152,7 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
         shown = trial.pooled(loss, heldout / expected)
     else:
         heldout = trial.heldout.loss(program.value(trial.heldout.X, polished.theta))
-        shown = trial.pooled(loss, heldout)
+        shown = trial.pooled(loss, heldout, alone=bool(polished.expression.free_symbols))
     fault = between.fault(polished, trial.gaps, trial.train)
     if fault and proves(heldout, trial) and not (trial.tiny or (trial.gaps and trial.gaps.even)):
         fault = ""  # an alias would not meet uneven rows it never saw

@@ -131,8 +131,10 @@ class Trial:
         """Return how many rows judge: those fitted and those held out."""
         return len(self.train.y) + (0 if self.heldout is None else len(self.heldout.y))
 
-    def pooled(self, loss: float, heldout: float) -> float:
+    def pooled(self, loss: float, heldout: float, alone: bool = True) -> float:
         """Return the loss that all rows show; the held-out one where it is a sign of overfit.
+
+        Not `alone` for a constant, which overfits nothing: held-out rows off by more have heavy tails.
 
         Held-out rows are few, so that their mean alone would rank formulas by chance. It counts alone
         when it exceeds the fitted rows' by more than three standard errors of the ratio of two such means. Of
@@ -140,6 +142,6 @@ class Trial:
         """
         n = len(self.train.y)
         m = n if self.heldout is None else len(self.heldout.y)
-        if not heldout <= loss * (1 + OVERFIT * math.sqrt(2 / n + 2 / m)):
+        if alone and not heldout <= loss * (1 + OVERFIT * math.sqrt(2 / n + 2 / m)):
             return max(loss, min(heldout, WORST * loss))
         return loss if self.heldout is None else (n * loss + m * heldout) / (n + m)
