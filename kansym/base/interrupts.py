@@ -33,6 +33,7 @@ class _Shield:
         self.due: dict[int, FrameType | None] = {}
 
     def up(self) -> None:
+        """Enter a shielded block: signals wait from the first one on; nothing outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             return
         if not self.depth:
@@ -44,6 +45,7 @@ class _Shield:
         self.depth += 1
 
     def down(self) -> None:
+        """Leave a shielded block: after the last one signals act again, those that came meanwhile at once."""
         if threading.current_thread() is not threading.main_thread():
             return
         self.depth -= 1

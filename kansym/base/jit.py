@@ -24,6 +24,7 @@ def njit(*args: Any, depends: str = "", **options: Any) -> Any:
     options.setdefault("cache", True)
 
     def decorate(function: Callable[..., Any]) -> Any:
+        """Return the compiled function, compiled again where what it depends on has changed."""
         if depends:
             function.__qualname__ += f"-{depends}"
         try:

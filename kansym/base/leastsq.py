@@ -124,6 +124,7 @@ def variable_projection(
     """
 
     def solved(others: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return all constants, residuals and Jacobian with the linear constants at their best."""
         theta = np.concatenate([np.zeros(linear), others])
         r, J = residual_and_jacobian(theta)
         if linear:
@@ -135,6 +136,7 @@ def variable_projection(
         return theta, r, J
 
     def reduced(others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return residuals and Kaufman's Jacobian of the other constants alone."""
         _, r, J = solved(others)
         slopes = J[:, linear:]
         if linear and np.all(np.isfinite(J)):

@@ -146,6 +146,7 @@ class _Column:
 
     @staticmethod
     def of(name: str, series: pd.Series) -> _Column:
+        """Return a column of text taken apart, each different cell once."""
         import pandas as pd
 
         try:
@@ -309,6 +310,7 @@ class _Notes:
         self._kinds: dict[str, list[str]] = {}
 
     def add(self, name: str, outcome: _Outcome, decimal: str) -> None:
+        """Note what was met in one column, whose decimal sign is `decimal` where that needs a word."""
         quoted = repr(name)
         if decimal == "both":
             self._note("decimal commas and decimal points side by side", quoted)

@@ -6,7 +6,7 @@ written in dimensionless groups (Buckingham, Phys. Rev. 4, 1914), which are fewe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -86,15 +86,22 @@ class Rewritten:
         )
 
 
+def _reduction(
+    dataset: Dataset,
+) -> tuple[Mapping[str, Fraction], Sequence[Mapping[str, Fraction]]] | None:
+    """Return Buckingham's product and groups of a dataset; None where units are unknown or have none."""
+    return None if dataset.units is None else groups(dataset.units, dataset.target)
+
+
 def product(dataset: Dataset) -> sympy.Expr | None:
     """Return a product of powers of the inputs that has the target's unit, None where there is none."""
-    found = None if dataset.units is None else groups(dataset.units, dataset.target)
+    found = _reduction(dataset)
     return None if found is None else _monomial(found[0], dataset)
 
 
 def groups_of(dataset: Dataset) -> list[sympy.Expr]:
     """Return the dimensionless groups of a dataset's inputs; none where its units have no such product."""
-    found = None if dataset.units is None else groups(dataset.units, dataset.target)
+    found = _reduction(dataset)
     return [] if found is None else [_monomial(g, dataset) for g in found[1]]
 
 
@@ -103,7 +110,7 @@ def reduced(dataset: Dataset) -> Rewritten | None:
 
     The target becomes y / product; rows are weighted so that its residuals count as those of y do.
     """
-    found = None if dataset.units is None else groups(dataset.units, dataset.target)
+    found = _reduction(dataset)
     if found is None or not found[1] or len(found[1]) >= len(dataset.names):
         return None
     scale = _values(found[0], dataset)

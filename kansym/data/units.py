@@ -171,6 +171,7 @@ def written(powers: Iterable[tuple[str, Fraction]]) -> str:
     powers = list(powers)
 
     def side(sign: int) -> str:
+        """Return the powers of one sign as a product."""
         parts = []
         for name, e in powers:
             if e * sign > 0:

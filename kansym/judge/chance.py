@@ -160,6 +160,7 @@ class _Looks:
 
     @staticmethod
     def at(X: np.ndarray, rng: np.random.Generator) -> _Looks:
+        """Return all tests of a table of inputs (n, d): polynomials, spectra, neighbours, kernels, trees."""
         n, d = X.shape
         ranks = np.column_stack([scipy.stats.rankdata(x) for x in X.T]) / n
         wave = 2 * math.pi * np.arange(1, n // 2 + 1)

@@ -113,6 +113,7 @@ class _Scale:
 
     @staticmethod
     def of(X: np.ndarray) -> _Scale:
+        """Return the scale of columns (n, d): by logarithms where one spans decades."""
         low, high = np.abs(X).min(0), np.abs(X).max(0)
         wide = ((X > 0).all(0) | (X < 0).all(0)) & (high > WIDE * low)
         Z = np.where(wide, np.log(np.abs(np.where(wide, X, 1.0))), X)
