@@ -41,8 +41,10 @@ def browser() -> Iterator[Any]:
 
         options = webdriver.ChromeOptions()
         options.binary_location = chromium
-        for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,900"):
-            options.add_argument(flag)
+        still = ("background-networking", "component-update", "sync", "quic", "dev-shm-usage")
+        for flag in ("headless=new", "no-sandbox", "no-first-run", "window-size=1000,900",
+                     *(f"disable-{service}" for service in still)):  # fmt: skip
+            options.add_argument(f"--{flag}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         window = webdriver.Chrome(options=options, service=Service(driver))
     yield window

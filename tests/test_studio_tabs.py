@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
-from windows import Studio, axe
+from windows import Studio, axe, narrow
 
 pytest.importorskip("nicegui", reason="no studio: nicegui is not installed")
 
 pytestmark = pytest.mark.browser
-
-PHONE = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +38,7 @@ def studio(browser, folder):
 def _sound(studio):
     """See that what is shown has words, contrast, and room on a phone, and that nothing went wrong."""
     assert axe(studio.window) == []
-    studio.window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
-    try:
-        time.sleep(0.5)
-        assert studio.window.execute_script("return document.documentElement.scrollWidth") <= 390
-    finally:
-        studio.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert narrow(studio.window) <= 390
     assert studio.severe() == []
 
 
@@ -61,8 +52,9 @@ def _open(studio, name, tab):
 
 def _marks(studio):
     """Return how many shapes the charts that are shown have."""
-    return sum(
-        len(c.find_elements("css selector", "svg path")) for c in studio.all(".chart") if c.is_displayed()
+    shown = "[...document.querySelectorAll('.chart')].filter(e => e.checkVisibility())"
+    return studio.window.execute_script(
+        f"return {shown}.reduce((n, c) => n + c.querySelectorAll('svg path').length, 0)"
     )
 
 
@@ -120,7 +112,7 @@ def test_a_growing_front_can_be_clicked(studio):
 
 def test_a_table_with_commas_units_and_words_is_read_and_searched(studio):
     _open(studio, "europe.csv", "Table")
-    studio.see(lambda: studio.named("Unit of Weg").get_attribute("value") == "mm")
+    studio.see(lambda: studio.value("Unit of Weg") == "mm")
     studio.see("What was repaired on reading")
     studio.press("Search for the law")
     studio.see(lambda: studio.button("Search anew"))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -48,7 +49,15 @@ class Studio:
         return self.window.find_elements("css selector", css)
 
     def text(self):
-        return self.window.find_element("css selector", "body").text
+        # asked in one go: an element that is looked up first may be drawn anew before it is read
+        return self.window.execute_script("return document.body.innerText")
+
+    def texts(self, css):
+        """Return what is written in all that is shown of a kind, read in one go."""
+        shown = "[...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility())"
+        found = self.window.execute_script(f"return {shown}.map(e => e.innerText)", css)
+        # a formula's letters are those of mathematics, one on each line
+        return [" ".join(unicodedata.normalize("NFKC", text).split()) for text in found]
 
     def see(self, what):
         """Wait until something is there, and return it; what is drawn again meanwhile is looked up again."""
@@ -104,10 +113,27 @@ class Studio:
             lambda: next((e for e in self.all(f'[aria-label="{label}"]') if e.is_displayed()), None)
         )
 
+    def value(self, label):
+        """Return what stands in the field of a name."""
+        return self.see(lambda: (self.named(label).get_attribute("value"),))[0]
+
     def choose(self, label, word):
         from selenium.webdriver.support.ui import Select
 
-        Select(self.named(label)).select_by_visible_text(word)
+        def chosen():
+            Select(self.named(label)).select_by_visible_text(word)
+            return True
+
+        self.see(chosen)
+
+    def bring(self, path):
+        """Drop a file where tables are brought."""
+
+        def brought():
+            self.window.find_element("css selector", "input[type=file]").send_keys(str(path))
+            return True
+
+        self.see(brought)
 
     def write(self, label, text):
         from selenium.webdriver.common.keys import Keys
@@ -120,7 +146,7 @@ class Studio:
         self.see(written)
 
     def formula(self):
-        return self.see(lambda: [e.text for e in self.all(".formula") if e.is_displayed()])[0]
+        return self.see(lambda: self.texts(".formula"))[0]
 
     def picture(self, name):
         """Take a picture for the docs; it is kept where KANSYM_PICTURES names a folder."""
@@ -139,11 +165,30 @@ class Studio:
 
 
 def axe(window):
-    """Return what axe-core finds on the page: contrast, labels, roles."""
+    """Return what axe-core finds on the page, once it is at rest: contrast, labels, roles."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from axe_selenium_python import Axe
     checker = Axe(window)
-    checker.inject()
-    found = checker.run()
-    return [(v["id"], [n["html"][:200] for n in v["nodes"]][:3]) for v in found["violations"]]
+    for _ in range(20):  # a colour on its way from one look to another has a contrast of its own
+        checker.inject()
+        found = checker.run()["violations"]
+        if not found:
+            break
+        time.sleep(0.5)
+    return [(v["id"], [n["html"][:200] for n in v["nodes"]][:3]) for v in found]
+
+
+def narrow(window):
+    """Return the page's width in pixels on a phone 390 pixels wide, once it is laid out."""
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        for _ in range(20):
+            time.sleep(0.3)
+            width = window.execute_script("return document.documentElement.scrollWidth")
+            if width <= 390:
+                break
+        return width
+    finally:
+        window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
