@@ -8,12 +8,13 @@ import pytest
 import sympy
 
 from kansym.base.errors import InputError
+from kansym.base.polynomials import exponents
 from kansym.data.dataset import from_arrays
 from kansym.data.table import shipped_path
 from kansym.functions.parsing import symbols
 from kansym.search.rational import monomials as rational
 from kansym.search.rational.chooser import Chooser
-from kansym.search.rational.monomials import columns, exponents
+from kansym.search.rational.monomials import columns
 from kansym.search.rational.pade import fit_pade, written
 from kansym.search.rational.search import propose
 

@@ -22,7 +22,7 @@ from kansym.judge.outliers import Outlier, flagged
 from kansym.judge.refine import refine
 from kansym.judge.survey import again, survey
 from kansym.judge.trial import Trial
-from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, told, verdict
+from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, more_than_noise, verdict
 
 rng = np.random.default_rng(0)
 x = np.linspace(0, 10, 100)
@@ -210,8 +210,8 @@ def test_verdicts() -> None:
 
 def test_a_weak_sign_and_a_formula_that_saves_a_little_are_a_law_together() -> None:
     weak, luck = Chance(0.01, "runs of signs", 3.0), Chance(0.3, "runs of signs", 1.0)
-    assert told(weak, 6.0) and not told(weak, 2.0)
-    assert not told(luck, 6.0) and told(luck, 50.0)
+    assert more_than_noise(weak, 6.0) and not more_than_noise(weak, 2.0)
+    assert not more_than_noise(luck, 6.0) and more_than_noise(luck, 50.0)
 
 
 def test_what_stated_errors_explain_is_said_to_be_no_more() -> None:

@@ -92,22 +92,22 @@ def match(data: str, top: int, noise: float | None, terms: int, as_json: bool, *
 
 def _match_formulas(dataset: Dataset, library: Library, top: int, as_json: bool) -> None:
     """Print the formulas of two functions, and the families of curves, that describe a curve best."""
-    import numpy as np
 
     from kansym.base.budget import Budget
+    from kansym.base.weights import spread
     from kansym.formula import expression as expressions
     from kansym.functions.parsing import symbols
     from kansym.search.families.curves import named
+    from kansym.search.families.projection import Rows
 
-    weights = np.ones(dataset.rows) if dataset.weights is None else dataset.weights
-    root = np.sqrt(weights / weights.mean())
-    found = named(dataset.X[:, 0], dataset.y, root, budget=Budget(), library=library, thorough=True)[:top]
-    spread = float(np.sum(root**2 * (dataset.y - np.average(dataset.y, weights=root**2)) ** 2))
+    given = Rows.of(dataset)
+    found = named(given.X[:, 0], given.y, given.w, budget=Budget(), library=library, thorough=True)[:top]
+    unit = spread(given.y, given.w)
     rows = [
         {
             "form": fit.fitted.form.family,
             "formula": expressions.text(fit.expression(symbols(dataset.names))),
-            "unexplained": fit.fitted.cost * dataset.rows / fit.fitted.rows / spread,
+            "unexplained": fit.fitted.cost * dataset.rows / fit.fitted.rows / unit,
             "length": fit.length,
         }
         for fit in found

@@ -17,7 +17,9 @@ from scipy import optimize
 
 from kansym.base import criterion, digits
 from kansym.base.leastsq import levenberg_marquardt
+from kansym.base.linear import norms
 from kansym.base.losses import SQUARED, Loss
+from kansym.base.weights import roots
 from kansym.formula import constants
 from kansym.formula.expression import complexity
 from kansym.formula.program import Program
@@ -71,6 +73,19 @@ class Rows:
     def __post_init__(self) -> None:
         """Compute the loss below which all formulas count as exact."""
         object.__setattr__(self, "floor", criterion.floor(self.y, self.weights))
+
+    @cached_property
+    def root(self) -> np.ndarray:
+        """Return the roots (n,) of the rows' weights, ones without."""
+        return roots(self.weights, len(self.y))
+
+    def thinned(self, most: int) -> Rows:
+        """Return at most so many of the rows, evenly spread."""
+        if len(self.y) <= most:
+            return self
+        at = np.linspace(0, len(self.y) - 1, most).astype(int)
+        weights = None if self.weights is None else self.weights[at]
+        return Rows(self.X[at], self.y[at], weights, self.symbols, self.sigma2, self.penalty)
 
     @cached_property
     def resolution(self) -> float:
@@ -295,8 +310,7 @@ def _queue(polished: Polished, rows: Rows) -> list[Constant]:
 def _errors(polished: Polished, rows: Rows) -> np.ndarray:
     """Return standard errors, infinite along directions that the rows do not determine."""
     J = polished.slopes(rows)
-    norm = np.linalg.norm(J, axis=0)
-    norm[norm == 0] = 1.0
+    norm = norms(J)
     _, s, Vt = np.linalg.svd(J / norm, full_matrices=False)
     s2 = rows.variance(polished.loss, len(s))
     inverse = 1 / np.maximum(s, 1e-12 * s[0]) if len(s) and s[0] > 0 else np.full(len(s), np.inf)
@@ -370,8 +384,7 @@ def _slide(polished: Polished, index: int, target: float, rows: Rows) -> np.ndar
     move[index] = target - polished.theta[index]
     rest = [i for i in range(len(move)) if i != index]
     if rest:
-        scale = np.linalg.norm(J[:, rest], axis=0)
-        scale[scale == 0] = 1.0
+        scale = norms(J[:, rest])
         step = np.linalg.lstsq(J[:, rest] / scale, -J[:, index] * move[index], rcond=1e-10)[0] / scale
         # a long slide leaves the region where the linear model holds: keep what stays finite
         step = np.where(np.isfinite(step), step, 0.0)

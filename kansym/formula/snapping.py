@@ -77,7 +77,7 @@ def snap(
     price of their functions go on. Returns fewer graphs, or none, where no function fits a curve.
     """
     settings = settings or Settings()
-    rows = _fewer(rows, settings.rows)
+    rows = rows.thinned(settings.rows)
     beam = [Snapped(graph, rows.loss(evaluate(graph, rows.X)[:, output]))]
     for edge_id in _surest_first(graph, rows, library, settings):
         grown = [new for state in beam for new in _snap_edge(state, edge_id, rows, library, settings)]
@@ -98,7 +98,7 @@ def exchange(
     where the price (misfit and functions) falls.
     """
     settings = settings or Settings()
-    rows = _fewer(rows, settings.rows)
+    rows = rows.thinned(settings.rows)
     best = _together(state, rows, library, output)
     for _ in range(EXCHANGES):
         before = best
@@ -146,14 +146,6 @@ def _together(state: Snapped, rows: Rows, library: Library, output: int) -> Snap
         if _price(new, rows) < _price(best, rows) - 1.0:
             best = new
     return best
-
-
-def _fewer(rows: Rows, most: int) -> Rows:
-    if len(rows.y) <= most:
-        return rows
-    at = np.linspace(0, len(rows.y) - 1, most).astype(int)
-    weights = None if rows.weights is None else rows.weights[at]
-    return Rows(rows.X[at], rows.y[at], weights, rows.symbols, rows.sigma2)
 
 
 def _surest_first(

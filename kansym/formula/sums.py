@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from kansym.base.linear import norms
 from kansym.formula.polish import Rows
 from kansym.formula.uncertainty import Freed
 
@@ -145,8 +146,7 @@ def _stepped(formula: sympy.Expr, sums: Sums) -> sympy.Expr | None:
     if not floats or not math.isfinite(sums.loss) or sums.loss <= sums.floor:
         return None
     J, r = sums.slopes[:, floats], sums.residuals
-    scale = np.linalg.norm(J, axis=0)
-    scale[scale == 0] = 1.0
+    scale = norms(J)
     U, s, Vt = np.linalg.svd(J / scale, full_matrices=False)
     kept = s > 1e-10 * s[0]
     along = U[:, kept].T @ r

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from kansym.base.linear import norms
 from kansym.formula import expression as expressions
 from kansym.formula.polish import Constant, Rows
 from kansym.formula.program import Program
@@ -220,8 +221,7 @@ def _estimate(
     """Return free-fit value and standard error of the kept numbers, all others held."""
     if not kept or count <= len(kept):
         return {}
-    scale = np.linalg.norm(J[:, kept], axis=0)
-    scale[scale == 0] = 1.0
+    scale = norms(J[:, kept])
     U, s, Vt = np.linalg.svd(J[:, kept] / scale, full_matrices=False)
     s = np.maximum(s, 1e-14 * s[0])
     step = (Vt.T / s) @ (U.T @ r) / scale

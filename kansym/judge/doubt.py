@@ -42,9 +42,9 @@ def doubt(law: Judged, others: Sequence[Judged], rows: Rows) -> float:
 
 def _values(law: Judged, rows: Rows) -> np.ndarray:
     """Return a law's values times the roots of the rows' weights."""
-    values = law.polished.program.value(rows.X, law.polished.theta) + np.zeros(len(rows.y))
-    return values if rows.weights is None else values * np.sqrt(rows.weights)
+    return law.polished.program.value(rows.X, law.polished.theta) * rows.root
 
 
 def _variance(law: Judged, rows: Rows) -> float:
+    """Return the noise variance that a law's loss shows on the rows."""
     return rows.variance(law.loss, len(law.polished.theta))

@@ -8,9 +8,9 @@ from kansym.base.budget import Budget
 from kansym.judge import chance
 from kansym.judge.archive import Archive
 from kansym.judge.correlation import correlation
-from kansym.judge.scorer import exact, price, within
-from kansym.judge.survey import Survey, weighted
-from kansym.judge.verdict import told
+from kansym.judge.scorer import Judged, exact, price, residuals, within
+from kansym.judge.survey import Survey
+from kansym.judge.verdict import more_than_noise
 
 LEFT = 0.01
 """Chance, among shuffled residuals, above which what a formula leaves counts as noise."""
@@ -78,6 +78,7 @@ class Patience:
 
     @property
     def _work(self) -> float:
+        """Return the units of work so far, a fitted formula counted as one."""
         return self._budget.used + self._fitted
 
 
@@ -98,8 +99,7 @@ class Ending:
         if law is None or len(rows.y) < LEAST_ROWS:
             return False
         if self._seen[0] is not law:
-            r = weighted(law.polished.program.value(rows.X, law.polished.theta) - rows.y, rows.weights)
-            self._seen = law, bool(np.all(np.isfinite(r))) and _noise(rows.X, r, self._survey)
+            self._seen = law, self._leaves_noise(law)
         return self._seen[1]
 
     def familiar_enough(self, sources: set[str]) -> bool:
@@ -119,8 +119,16 @@ class Ending:
         share = law.loss / trial.power
         if share > EXPLAINED or share < (VISIBLE if len(rows.y) < LEAST_ROWS else VISIBLE_IN_MANY):
             return False
-        r = weighted(law.polished.program.value(rows.X, law.polished.theta) - rows.y, rows.weights)
-        return bool(np.all(np.isfinite(r))) and _noise(rows.X, r, self._survey)
+        return self._leaves_noise(law)
+
+    def _leaves_noise(self, law: Judged) -> bool:
+        """Tell whether no test sees structure in a formula's residuals but what drifting noise explains."""
+        rows = self._archive.trial.small
+        r = residuals(law.polished, rows)
+        if not np.all(np.isfinite(r)):
+            return False
+        left = chance.structure(rows.X, r, shuffles=chance.FIRST_SHUFFLES)
+        return left.pvalue > LEFT or correlation(rows.X, r, self._survey.dataset.names).explains
 
     def short_enough(self) -> bool:
         """Tell whether only noise is left by a formula that none could undercut by much."""
@@ -142,11 +150,4 @@ class Ending:
         if law is None or self._survey.dataset.rows < LEAST_ROWS_OF_NOISE:
             return False
         flat = [m.length for m in self._archive.best.values() if not m.expression.free_symbols]
-        return not told(self._survey.chance, min(flat) - law.length if flat else 0.0)
-
-
-def _noise(X: np.ndarray, r: np.ndarray, survey: Survey) -> bool:
-    left = chance.structure(X, r, shuffles=chance.FIRST_SHUFFLES)
-    if left.pvalue > LEFT:
-        return True
-    return correlation(X, r, survey.dataset.names).explains
+        return not more_than_noise(self._survey.chance, min(flat) - law.length if flat else 0.0)

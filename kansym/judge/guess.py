@@ -109,7 +109,7 @@ class Guess:
             form, names, start = parametrise(self.formula)
             return self._within(Program.compile(form, rows.symbols, names, start), start, rows)
         program = Program.compile(self.formula, rows.symbols, self.constants, np.ones(len(self.constants)))
-        some = _fewer(rows)
+        some = rows.thinned(TRIED_ROWS)
         found = [self._within(program, start, some, 40) for start in self._starts()]
         defined = [f for f in found if f is not None and math.isfinite(f.loss)]
         if not defined:
@@ -139,11 +139,11 @@ class Guess:
             return None
         if free is None or not self.constants or self._inside(free.theta):
             return free
-        root = 1.0 if rows.weights is None else np.sqrt(rows.weights)
         low, high = np.array(self.low), np.array(self.high)
 
         def residual(theta: np.ndarray) -> np.ndarray:
-            r = root * (given.value(rows.X, theta) - rows.y)
+            """Return the weighted residuals (n,), large where the formula is undefined."""
+            r = rows.root * (given.value(rows.X, theta) - rows.y)
             return np.where(np.isfinite(r), r, 1e9)
 
         margin = 1e-9 * np.where(np.isfinite(low) & np.isfinite(high), high - low, 1.0)
@@ -154,22 +154,15 @@ class Guess:
         return Polished(given, best.x, covariance, loss) if math.isfinite(loss) else None
 
     def _inside(self, theta: np.ndarray) -> bool:
+        """Tell whether the constants are within their bounds."""
         return bool(np.all(theta >= np.array(self.low)) and np.all(theta <= np.array(self.high)))
 
 
 def _bound(rule: str, text: str) -> tuple[str, float, float]:
+    """Return the name that a rule bounds, and its least and largest value; raises InputError for no rule."""
     if between := _BETWEEN.match(rule):
         return between[2], float(between[1]), float(between[3])
     if side := _ONE_SIDE.match(rule):
         value = float(side[3])
         return (side[1], -math.inf, value) if side[2].startswith("<") else (side[1], value, math.inf)
     raise InputError(f"Guess {text!r} has the bound {rule!r}; write for instance K > 0 or 0 < K < 5.")
-
-
-def _fewer(rows: Rows) -> Rows:
-    if len(rows.y) <= TRIED_ROWS:
-        return rows
-    at = np.linspace(0, len(rows.y) - 1, TRIED_ROWS).astype(int)
-    return Rows(
-        rows.X[at], rows.y[at], None if rows.weights is None else rows.weights[at], rows.symbols, rows.sigma2
-    )

@@ -10,6 +10,7 @@ import numpy as np
 import sympy
 
 from kansym.base import criterion
+from kansym.base.linear import norms
 from kansym.formula import constants, prior, uncertainty
 from kansym.formula import expression as expressions
 from kansym.formula.polish import Polished, Rows
@@ -103,6 +104,7 @@ def _signs(formula: sympy.Expr, trial: Trial) -> float:
 
 
 def _numbers(formula: sympy.Expr) -> int:
+    """Return how many numbers other than 1 and -1 a formula has."""
     return sum(n not in (1, -1) for n in formula.atoms(sympy.Number))
 
 
@@ -185,15 +187,13 @@ def leave_one_out(polished: Polished, rows: Rows) -> tuple[float, float]:
     if rows.penalty.squared:
         out = float(np.mean(alone**2))
     else:
-        root = 1.0 if rows.weights is None else np.sqrt(np.maximum(rows.weights, np.finfo(float).tiny))
-        out = rows.loss(rows.y + alone / root)
+        out = rows.loss(rows.y + alone / np.maximum(rows.root, math.sqrt(np.finfo(float).tiny)))
     return (out if math.isfinite(out) else math.inf), (n / max(n - numbers, 0.5)) ** 2
 
 
 def residuals(polished: Polished, rows: Rows) -> np.ndarray:
     """Return what a formula is off by (n,), times the roots of the rows' weights."""
-    r = polished.program.value(rows.X, polished.theta) - rows.y
-    return r if rows.weights is None else r * np.sqrt(rows.weights)
+    return (polished.program.value(rows.X, polished.theta) - rows.y) * rows.root
 
 
 def leverages(polished: Polished, rows: Rows) -> tuple[np.ndarray, int]:
@@ -201,8 +201,7 @@ def leverages(polished: Polished, rows: Rows) -> tuple[np.ndarray, int]:
     J = uncertainty.slopes(polished.expression, rows)
     if not J.shape[1]:
         return np.zeros(len(rows.y)), 0
-    scale = np.linalg.norm(J, axis=0)
-    U, s, _ = np.linalg.svd(J / np.where(scale > 0, scale, 1.0), full_matrices=False)
+    U, s, _ = np.linalg.svd(J / norms(J), full_matrices=False)
     U = U[:, s > 1e-10 * max(s[0], 1e-300)]
     return np.clip(np.sum(U * U, axis=1), 0, 1 - 1e-9), U.shape[1]
 

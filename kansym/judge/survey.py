@@ -14,6 +14,7 @@ import numpy as np
 
 from kansym.base import digits
 from kansym.base.errors import UnknownNameError
+from kansym.base.weights import roots
 from kansym.data.dataset import Dataset
 from kansym.judge import chance, noise, outliers
 from kansym.judge.chance import Chance
@@ -96,7 +97,7 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
     auto = asked == "auto" and robust != "off"
     model, ready = _weighted(ready, measured.model, expected[kept], auto)
     about = ready.y - np.average(ready.y, weights=ready.weights)
-    shown = chance.structure(ready.X, weighted(about, ready.weights), seed)
+    shown = chance.structure(ready.X, about * roots(ready.weights, ready.rows), seed)
     return Survey(dataset, ready, kept, model, shown, measured.misfit, found, measured.predict)
 
 
@@ -123,7 +124,7 @@ def again(
         fits = dict.fromkeys(noise.KINDS, values) if fits is None else fits
         told = noise.about(dataset.X[at], dataset.y[at], {k: v[at] for k, v in fits.items()}, model)
         model, values = (model, values) if told is None else (told, fits[told.kind])
-    residual = weighted((dataset.y - values) / np.sqrt(model.variance(values)), dataset.weights)
+    residual = (dataset.y - values) * roots(dataset.weights, dataset.rows) / np.sqrt(model.variance(values))
     kept = before.kept
     if robust != "off":
         kept = ~outliers.flagged(dataset.X, residual, ON_FAR if robust == "on" else outliers.FAR)
@@ -152,12 +153,15 @@ def _reweighed(before: Dataset, after: Dataset) -> bool:
 
 
 def _expected(X: np.ndarray, measured: Measured) -> np.ndarray:
+    """Return the trend's values (n,) at rows X (n, d)."""
     parts = [measured.predict(X[i : i + CHUNK]) for i in range(0, len(X), CHUNK)]
     return np.concatenate(parts)
 
 
 def _deviations(dataset: Dataset, measured: Measured, expected: np.ndarray) -> np.ndarray:
-    return weighted((dataset.y - expected) / np.sqrt(measured.model.variance(expected)), dataset.weights)
+    """Return what the rows (n,) are off by, in units of the noise at the expected values."""
+    sd = np.sqrt(measured.model.variance(expected))
+    return (dataset.y - expected) * roots(dataset.weights, dataset.rows) / sd
 
 
 def _weighted(
@@ -176,8 +180,3 @@ def _weighted(
     if tails is not None:
         return model, replace(dataset, weights=weights * tails)
     return model, dataset if model.kind not in noise.GROWING else replace(dataset, weights=weights)
-
-
-def weighted(r: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Return residuals (n,) times the root of their rows' weights."""
-    return r if weights is None else r * np.sqrt(weights)

@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import special
 from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
+
+from kansym.base import polynomials
+from kansym.base.weights import roots
 
 TAILS = 4.0
 """Degrees of freedom of the Student-t noise that a trend is fitted for: normal noise loses 12 % by it
@@ -75,7 +79,7 @@ def trend(X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> Tr
     """Return the smooth trend of y (n,) over X (n, d) that predicts left-out rows best; a constant if none
     does.
     """
-    root = np.ones(len(y)) if weights is None else np.sqrt(weights)
+    root = roots(weights, len(y))
     with threadpool_limits(1, "blas"):
         bases = [b for f in _ladder(X, len(y)) if (b := _Basis.of(f, X, root)) is not None]
         # rows that are off harm all bases alike in a plain fit: the likeliest few are then fitted robustly
@@ -91,15 +95,16 @@ def _ladder(X: np.ndarray, n: int) -> Iterator[Features]:
     yield lambda Z: np.ones((len(Z), 1))
     for degree in range(1, MOST_DEGREE + 1):
         if 1 + d * degree <= most or degree == 1 < n - d - 2:
-            yield lambda Z, k=degree: _sum_of_powers(scale(Z), k)  # type: ignore[misc]
+            alone = [k * np.eye(d, dtype=int) for k in range(1, degree + 1)]
+            yield partial(_polynomials, scale, np.vstack([np.zeros((1, d), int), *alone]))
         if 2 <= degree <= MOST_TOTAL_DEGREE and d > 1 and math.comb(d + degree, d) <= most:
-            yield lambda Z, k=degree: _products(scale(Z), k)  # type: ignore[misc]
+            yield partial(_polynomials, scale, polynomials.exponents(d, degree))
     cells = 4
     while 1 + d * (cells + 2) <= most:
         from kansym.functions import spline  # brings numba: 50 MB, which readers of a run do without
 
         knots = [spline.adaptive_knots(u, cells, 3, blend=0.5) for u in scale(X).T]
-        yield lambda Z, t=knots: _splines(scale(Z), t)  # type: ignore[misc]
+        yield partial(_splines, scale, knots)
         cells = cells * 3 // 2
 
 
@@ -121,30 +126,23 @@ class _Scale:
         return _Scale(wide, Z.min(0), np.where(width > 0, width, 1.0))
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
+        """Return rows X (n, d) on the scale."""
         Z = np.where(self.logarithmic, np.log(np.maximum(np.abs(X), 1e-300)), X)
         return 2 * (Z - self.low) / self.width - 1
 
 
-def _sum_of_powers(U: np.ndarray, degree: int) -> np.ndarray:
-    parts = [np.polynomial.chebyshev.chebvander(u, degree)[:, 1:] for u in U.T]
-    return np.hstack([np.ones((len(U), 1)), *parts])
+def _polynomials(scale: _Scale, powers: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    """Return the products of Chebyshev polynomials of these degrees (terms, d) at rows Z (n, d)."""
+    return polynomials.products(scale(Z), powers)
 
 
-def _products(U: np.ndarray, degree: int) -> np.ndarray:
-    """Return the Chebyshev products of total degree up to `degree`."""
-    terms = [(np.ones(len(U)), 0)]
-    for u in U.T:
-        T = np.polynomial.chebyshev.chebvander(u, degree)
-        terms = [(a * T[:, k], s + k) for a, s in terms for k in range(degree + 1 - s)]
-    return np.column_stack([a for a, _ in terms])
-
-
-def _splines(U: np.ndarray, knots: list[np.ndarray]) -> np.ndarray:
+def _splines(scale: _Scale, knots: list[np.ndarray], Z: np.ndarray) -> np.ndarray:
+    """Return a constant and the cubic B-splines of each column on its knots, at rows Z (n, d)."""
     # a column's functions sum to one: the constant stands once, one function of each is left out
     from kansym.functions import spline
 
-    parts = [spline.design(t, 3, u)[:, 1:] for t, u in zip(knots, U.T, strict=True)]
-    return np.hstack([np.ones((len(U), 1)), *parts])
+    parts = [spline.design(t, 3, u)[:, 1:] for t, u in zip(knots, scale(Z).T, strict=True)]
+    return np.hstack([np.ones((len(Z), 1)), *parts])
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,12 +102,7 @@ class Trial:
     @cached_property
     def small(self) -> Rows:
         """Return at most FIT_ROWS of the training rows, evenly spread."""
-        rows = self.train
-        if len(rows.y) <= FIT_ROWS:
-            return rows
-        at = np.linspace(0, len(rows.y) - 1, FIT_ROWS).astype(int)
-        weights = None if rows.weights is None else rows.weights[at]
-        return Rows(rows.X[at], rows.y[at], weights, rows.symbols, rows.sigma2, rows.penalty)
+        return self.train.thinned(FIT_ROWS)
 
     @cached_property
     def power(self) -> float:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from kansym.base import criterion
+from kansym.base.weights import roots
 from kansym.judge import chance
 from kansym.judge.correlation import Correlation, correlation
-from kansym.judge.survey import Survey, weighted
+from kansym.judge.survey import Survey
 
 LAW, STRUCTURE, NOISE, NONE = "law", "structure", "noise", "unsaid"
 
@@ -109,13 +110,14 @@ def verdict(survey: Survey, fit: Fit, seed: int = 0) -> Verdict:
     no luck explains it. Where a smooth trend does much better and structure is left, the formula is no law.
     """
     rows, seen = survey.dataset, survey.chance
-    r = weighted(rows.y - fit.values, rows.weights)
+    root = roots(rows.weights, rows.rows)
+    r = (rows.y - fit.values) * root
     if fit.exact:
         return Verdict(LAW, "it is exact to round-off", seen.pvalue, seen.test)
     left = chance.structure(rows.X, r, seed)
     linked = correlation(rows.X, r, rows.names, seed)
     evidence = (seen.pvalue, seen.test, left.pvalue, left.test, linked.lag, linked.along)
-    if not told(seen, fit.saved):
+    if not more_than_noise(seen, fit.saved):
         return Verdict(NOISE, _luck(seen.pvalue), *evidence)
     if _drifts(survey, fit, linked, seed):
         return Verdict(NOISE, "its rows drift: each is like the one before it, and no more", *evidence)
@@ -131,16 +133,18 @@ def verdict(survey: Survey, fit: Fit, seed: int = 0) -> Verdict:
     return Verdict(LAW, rest, *evidence)
 
 
-def told(seen: chance.Chance, saved: float) -> bool:
+def more_than_noise(seen: chance.Chance, saved: float) -> bool:
     """Tell whether a table is more than noise: its rows show structure, or a formula saves so many nats."""
     return seen.seen or saved >= (LIKELY if seen.pvalue <= SUSPECTED else CERTAIN)
 
 
 def _luck(pvalue: float) -> str:
+    """Return how often shuffled rows look as structured as these, in words."""
     return f"shuffled rows look as structured as these in {100 * pvalue:.2g} % of cases"
 
 
 def _rest(left: chance.Chance, linked: Correlation) -> str:
+    """Return what a law leaves, in words."""
     if linked.explains and linked.lag > 0:
         return f"what it leaves is noise correlated along {linked.along}"
     if left.seen:
@@ -155,13 +159,14 @@ def _drifts(survey: Survey, fit: Fit, linked: Correlation, seed: int) -> bool:
     has no trend that leaves so little.
     """
     rows = survey.dataset
-    y = weighted(rows.y - np.average(rows.y, weights=rows.weights), rows.weights)
+    root = roots(rows.weights, rows.rows)
+    y = (rows.y - np.average(rows.y, weights=rows.weights)) * root
     bare = correlation(rows.X, y, rows.names, seed)
     innovation = float(np.mean(y * y)) * bare.innovation
     if not bare.explains or (survey.noise.founded and survey.trend_loss < SMOOTHER * innovation):
         return False
     n, lines = rows.rows, 2 * criterion.NODE_PRICE
     alone = criterion.misfit_length(innovation, n, 2) + lines
-    r = weighted(rows.y - fit.values, rows.weights)
+    r = (rows.y - fit.values) * root
     with_law = criterion.misfit_length(float(np.mean(r * r)) * linked.innovation, n, 2) + fit.price
     return alone <= with_law

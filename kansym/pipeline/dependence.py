@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kansym.base import polynomials
+from kansym.base.linear import left
+
 Values = Callable[[np.ndarray], np.ndarray]
 
 LACKING = 0.3
@@ -97,7 +100,7 @@ class Survey:
         """Add to `found` what these columns leave of every target (one or two forms of a column)."""
         fit = self.fit
         powers = _powers(len(others), int(fit.sum()))
-        A = _chebyshev(self.scaled[:, others], powers)
+        A = polynomials.products(self.scaled[:, others], powers)
         columns = [(i, k, v) for i, vs in targets.items() if i not in others for k, v in enumerate(vs)]
         B = np.column_stack([v for *_, v in columns])
         G = A[fit].T @ A[fit]
@@ -105,12 +108,12 @@ class Survey:
         C = np.linalg.solve(G, A[fit].T @ B[fit])
         # a polynomial may leave the column's range on a row at the edge, and one such row drown all others
         guess = np.clip(A[~fit] @ C, B.min(axis=0), B.max(axis=0))
-        left = np.mean((guess - B[~fit]) ** 2, axis=0) / np.var(B[~fit], axis=0)
+        shares = np.mean((guess - B[~fit]) ** 2, axis=0) / np.var(B[~fit], axis=0)
         for j, (i, k, _) in enumerate(columns):
             key = (i, others)
-            if key in found and found[key].share <= left[j]:
+            if key in found and found[key].share <= shares[j]:
                 continue
-            found[key] = Claim(i, others, float(left[j]), self.polynomial(i, k, others, powers, C[:, j]))
+            found[key] = Claim(i, others, float(shares[j]), self.polynomial(i, k, others, powers, C[:, j]))
 
     def polynomial(
         self, target: int, kind: int, others: tuple[int, ...], powers: np.ndarray, c: np.ndarray
@@ -120,7 +123,7 @@ class Survey:
         def values(X: np.ndarray) -> np.ndarray:
             U = np.column_stack([self.maps[i](X[:, i]) for i in others])
             u = self.maps[target](X[:, target])
-            return (u**2 if kind else u) - _chebyshev(U, powers) @ c
+            return (u**2 if kind else u) - polynomials.products(U, powers) @ c
 
         return values
 
@@ -148,8 +151,7 @@ class Survey:
             norm = np.linalg.norm(g)
             if norm == 0 or not np.all(np.isfinite(B)) or not np.isfinite(norm):
                 continue
-            Q, _ = np.linalg.qr(B / (np.linalg.norm(B, axis=0) + 1e-300))
-            angles.append(np.linalg.norm(g - Q @ (Q.T @ g)) / norm)
+            angles.append(np.linalg.norm(left(B, g)) / norm)
         return bool(angles) and float(np.median(angles)) < ALONG
 
     def gradient(self, values: Values, X: np.ndarray) -> np.ndarray:
@@ -193,15 +195,5 @@ def _light(x: np.ndarray) -> Values:
 
 def _powers(count: int, rows: int) -> np.ndarray:
     """Return the exponents (terms, count) of total degree as high as a quarter of the rows allows."""
-    degree = {1: 14, 2: 10, 3: 7, 4: 5}.get(count, 4)
-    while degree > 1 and math.comb(degree + count, count) > rows // 4:
-        degree -= 1
-    return np.array([p for p in itertools.product(range(degree + 1), repeat=count) if sum(p) <= degree])
-
-
-def _chebyshev(U: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    out = np.ones((len(U), len(powers)))
-    for i in range(U.shape[1]):
-        T = np.polynomial.chebyshev.chebvander(U[:, i], int(powers.max()))
-        out *= T[:, powers[:, i]]
-    return out
+    most = {1: 14, 2: 10, 3: 7, 4: 5}.get(count, 4)
+    return polynomials.exponents(count, polynomials.highest(count, rows // 4, most))

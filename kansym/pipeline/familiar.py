@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from kansym.formula import expression as expressions
 from kansym.formula.polish import Rows
 from kansym.pipeline.run import ConstantReport, Law
@@ -30,8 +28,7 @@ def in_customary_constants(
     own = families.only([law.source]) if law.source in families else Families(())
     if law.expression is None or not law.expression.free_symbols:
         return law
-    root = np.ones(len(rows.y)) if rows.weights is None else np.sqrt(rows.weights)
-    seen = projection.Rows(rows.X, rows.y, root)
+    seen = projection.Rows(rows.X, rows.y, rows.root)
     if variance is None:
         variance = rows.variance(law.loss, len(law.constants))
     found = customary(law.expression, rows.symbols, seen, variance, own)

@@ -17,6 +17,7 @@ from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
 from kansym.base.interrupts import shielded
 from kansym.base.losses import Loss
+from kansym.base.weights import roots
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
 from kansym.data.scan import Reading, Scan
@@ -29,7 +30,7 @@ from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.scorer import exact
-from kansym.judge.survey import Survey, survey, weighted
+from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
 from kansym.judge.verdict import STRUCTURE
 from kansym.pipeline.beyond import on_all_rows
@@ -414,7 +415,7 @@ def _with_units(surveyed: Survey, options: Options) -> tuple[str, Options]:
     values = valued(product, symbols(rows.names), rows.X)
     p = np.broadcast_to(1.0 if values is None else values, rows.y.shape)
     factor = np.average(p * rows.y, weights=rows.weights) / np.average(p * p, weights=rows.weights)
-    left = weighted(rows.y - factor * p, rows.weights)
+    left = (rows.y - factor * p) * roots(rows.weights, rows.rows)
     if np.sqrt(np.mean(left**2)) <= MEASURABLY * surveyed.usual_error:
         return IN_UNITS, options
     return NO_LAW_IN_UNITS, replace(options, unit_constants=True)

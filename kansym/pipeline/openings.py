@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import sympy
 
+from kansym.base.weights import roots
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset
 from kansym.functions.parsing import parse_expression, symbols
@@ -58,7 +59,7 @@ def openings(
 
 def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[sympy.Expr, str]]:
     """Yield linear laws of 1, 2, ... inputs, each adding the one that explains most (forward selection)."""
-    root = np.ones(dataset.rows) if dataset.weights is None else np.sqrt(dataset.weights)
+    root = roots(dataset.weights, dataset.rows)
     one = root[:, None]
     y, Z = dataset.y * root, dataset.X * one
     used: list[int] = []

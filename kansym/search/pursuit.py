@@ -20,6 +20,7 @@ import sympy
 from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.base.leastsq import levenberg_marquardt
+from kansym.base.weights import roots, spread
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
@@ -84,8 +85,8 @@ def propose(
     """Yield sums of products of two functions for a table of many columns, the shortest description first."""
     if budget.exhausted:
         return
-    w = np.ones(dataset.rows) if dataset.weights is None else np.sqrt(dataset.weights)
-    spread = float(np.sum((w * (dataset.y - np.average(dataset.y, weights=w**2))) ** 2))
+    w = roots(dataset.weights, dataset.rows)
+    total = spread(dataset.y, w)
     budget.spend(1.0)
     found: list[tuple[float, float, sympy.Expr]] = []
     with np.errstate(all="ignore"):
@@ -93,7 +94,7 @@ def propose(
             found.append(power)
         found += sums(factors(dataset, library), dataset.y, w)
     for _, left, formula in sorted(found, key=lambda f: f[0])[:3]:
-        yield Candidate(left / max(spread, 1e-300), "pursuit", formula)
+        yield Candidate(left / max(total, 1e-300), "pursuit", formula)
 
 
 def factors(dataset: Dataset, library: Library | None) -> Factors:
@@ -179,6 +180,7 @@ def _exchanged(
 
 
 def _formula(given: Factors, pairs: list[tuple[int, int]], c: np.ndarray) -> sympy.Expr:
+    """Return a constant and the products of pairs of factors, each with its coefficient."""
     terms = [
         _one_number(sympy.Float(float(b)) * given.formulas[i] * given.formulas[j])
         for b, (i, j) in zip(c[1:], pairs, strict=True)
@@ -187,6 +189,7 @@ def _formula(given: Factors, pairs: list[tuple[int, int]], c: np.ndarray) -> sym
 
 
 def _one_number(term: sympy.Expr) -> sympy.Expr:
+    """Return a term with its numbers multiplied out."""
     number, rest = term.as_coeff_Mul()
     return sympy.Float(float(number)) * rest
 

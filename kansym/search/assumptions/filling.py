@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 import sympy
 
-from kansym.base import criterion
+from kansym.base import criterion, polynomials
 from kansym.base.budget import Budget
 from kansym.base.errors import KansymError
 from kansym.base.leastsq import levenberg_marquardt
@@ -35,7 +35,7 @@ from kansym.search import registry
 from kansym.search.assumptions.template import Template
 from kansym.search.candidate import Candidate
 from kansym.search.producer import Level, Producer
-from kansym.search.rational import monomials as rational
+from kansym.search.rational import monomials
 
 ROWS = 1000
 """Rows that are looked at; the pipeline polishes on all."""
@@ -217,8 +217,8 @@ class Search:
             return spline.design(knots, 3, arguments[:, 0])
         middle = (arguments.max(0) + arguments.min(0)) / 2
         half = np.maximum(np.ptp(arguments, axis=0) / 2, 1e-300)
-        powers = rational.exponents(arguments.shape[1], DEGREES[step])
-        return rational.columns((arguments - middle) / half, powers)
+        powers = polynomials.exponents(arguments.shape[1], DEGREES[step])
+        return monomials.columns((arguments - middle) / half, powers)
 
     def _joint(
         self, bases: list[np.ndarray], values: list[np.ndarray], constants: np.ndarray, steps: int

@@ -7,14 +7,12 @@ not matter, so the points are much closer to the border than rows are to each ot
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.polynomial import chebyshev
 from scipy.spatial import cKDTree
 
+from kansym.base import polynomials
 from kansym.base.logistic import logistic
 
 NEIGHBOURS = (8, 16, 32)
@@ -55,8 +53,9 @@ def border(X: np.ndarray, positive: np.ndarray) -> Border:
         if mixed.sum() >= ENOUGH:
             break
     band = mixed[near].any(1)
-    powers = _powers(int(band.sum()), U.shape[1])
-    beta = logistic(_basis(U[band], powers), positive[band].astype(float), RIDGE)[1]
+    columns, terms = U.shape[1], min(MOST_TERMS, int(band.sum()) / ROWS_PER_TERM)
+    powers = polynomials.exponents(columns, polynomials.highest(columns, terms, MOST_DEGREE))
+    beta = logistic(polynomials.products(U[band], powers), positive[band].astype(float), RIDGE)[1]
     P = U[mixed]
     for _ in range(NEWTON_STEPS):
         value, slope = _surface(P, powers, beta)
@@ -78,36 +77,12 @@ def _ranks(X: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def _both(positive: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Tell for each row's neighbours `near` (n, k) whether they are of both kinds."""
     labels = positive[near]
     return np.asarray(labels.any(1) & ~labels.all(1))
 
 
-def _powers(rows: int, columns: int) -> list[tuple[int, ...]]:
-    """Return the exponents of all monomials of the highest degree that so many rows can bear."""
-    best = [(0,) * columns]
-    for degree in range(1, MOST_DEGREE + 1):
-        count = math.comb(columns + degree, columns)
-        if degree > 1 and count > min(MOST_TERMS, rows / ROWS_PER_TERM):
-            break
-        shares = itertools.combinations_with_replacement(range(columns + 1), degree)
-        best = [tuple(s.count(i) for i in range(columns)) for s in shares]
-    return best
-
-
-def _basis(U: np.ndarray, powers: list[tuple[int, ...]], by: int | None = None) -> np.ndarray:
-    """Return products of Chebyshev polynomials (n, terms), or their derivatives by one column."""
-    degree = max(map(sum, powers))
-    tables = []
-    for i, u in enumerate(U.T):
-        table = chebyshev.chebvander(u, degree)
-        if i == by:
-            identity = np.eye(degree + 1)
-            table = np.column_stack([chebyshev.chebval(u, chebyshev.chebder(e)) for e in identity])
-        tables.append(table)
-    columns = [math.prod(t[:, k] for t, k in zip(tables, p, strict=True)) for p in powers]
-    return np.column_stack([np.broadcast_to(c, len(U)) for c in columns])
-
-
-def _surface(U: np.ndarray, powers: list[tuple[int, ...]], beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    slopes = [_basis(U, powers, i) @ beta for i in range(U.shape[1])]
-    return _basis(U, powers) @ beta, np.column_stack(slopes)
+def _surface(U: np.ndarray, powers: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the polynomial logit (n,) and its gradient (n, d)."""
+    slopes = [polynomials.products(U, powers, by=i) @ beta for i in range(U.shape[1])]
+    return polynomials.products(U, powers) @ beta, np.column_stack(slopes)

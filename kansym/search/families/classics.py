@@ -15,6 +15,7 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget
+from kansym.base.weights import spread
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
@@ -78,10 +79,8 @@ def propose(
     chosen = Families.load() if families is None else families
     if library is not None:
         chosen = chosen.within(library)
-    root = np.ones(dataset.rows) if dataset.weights is None else np.sqrt(dataset.weights)
-    rows = Rows(dataset.X, dataset.y, root / root.mean())
-    inputs = symbols(dataset.names)
-    unit = float(np.sum((rows.w * (rows.y - np.average(rows.y, weights=rows.w**2))) ** 2))
+    rows, inputs = Rows.of(dataset), symbols(dataset.names)
+    unit = spread(rows.y, rows.w)
     for found in best(rows, list(chosen.values()), budget):
         formula = found.expression(inputs)
         if library is None or kinks.allowed(formula, library):

@@ -17,6 +17,7 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget
+from kansym.base.weights import spread
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Function, Library
 from kansym.functions.library import X as ARGUMENT
@@ -61,14 +62,17 @@ class Change:
 
 
 def _log(v: Any) -> Any:
+    """Return the logarithm of an array or of a formula."""
     return sympy.log(v) if isinstance(v, sympy.Expr) else np.log(v)
 
 
 def _exp(v: Any) -> Any:
+    """Return the exponential of an array or of a formula."""
     return sympy.exp(v) if isinstance(v, sympy.Expr) else np.exp(v)
 
 
 def _root(v: Any) -> Any:
+    """Return the square root of an array or of a formula."""
     return sympy.sqrt(v) if isinstance(v, sympy.Expr) else np.sqrt(v)
 
 
@@ -93,21 +97,21 @@ def propose(
     """Yield formulas for a table of one input; the families themselves have had their look (`classics`)."""
     if len(dataset.names) != 1:
         return
-    root = np.ones(dataset.rows) if dataset.weights is None else np.sqrt(dataset.weights)
-    spread = float(np.sum((root * (dataset.y - np.average(dataset.y, weights=root**2))) ** 2))
+    rows = Rows.of(dataset)
+    unit = spread(rows.y, rows.w)
     found = named(
-        dataset.X[:, 0],
-        dataset.y,
-        root / root.mean(),
+        rows.X[:, 0],
+        rows.y,
+        rows.w,
         budget=budget,
         library=library,
         families=families,
         thorough=True,
         plain=False,
     )
+    names = symbols(dataset.names)
     for fit_ in found:
-        share = fit_.fitted.cost * float(root.mean()) ** 2 / max(spread, 1e-300)
-        yield Candidate(share, fit_.fitted.form.family, fit_.expression(symbols(dataset.names)))
+        yield Candidate(fit_.fitted.cost / max(unit, 1e-300), fit_.fitted.form.family, fit_.expression(names))
 
 
 def named(
@@ -202,6 +206,7 @@ def pairs(library: Library, positive: bool = True) -> Iterator[Family]:
 
 
 def _numbered(expression: sympy.Expr, starts: tuple[tuple[str, Start], ...], number: str) -> Part:
+    """Return a part with numbered constants, so that a form may hold two parts."""
     swap = {sympy.Symbol(n, real=True): sympy.Symbol(n + number, real=True) for n, _ in starts}
     return expression.xreplace(swap), tuple((n + number, s) for n, s in starts)
 

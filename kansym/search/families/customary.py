@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from kansym.base.linear import norms
 from kansym.formula.program import Program
 from kansym.functions.parsing import format_expression
 from kansym.search.families.family import INPUTS, Families, Form
@@ -95,8 +96,7 @@ def _read(
     exact = [_exact(v) if not before.atoms(sympy.Float) or _whole(v) else None for v in theta]
     values, J = program_of(form).jacobian(rows.X, theta)
     J, r = J * rows.w[:, None], (rows.y - values) * rows.w
-    scale = np.linalg.norm(J, axis=0)
-    scale[scale == 0] = 1.0
+    scale = norms(J)
     U, s, Vt = np.linalg.svd(J / scale, full_matrices=False)
     inverse = np.where(s > 1e-13 * s[0], 1 / np.maximum(s, 1e-300), math.inf)
     with np.errstate(all="ignore"):
@@ -117,9 +117,9 @@ def _read(
 
 
 def _whole(value: float) -> bool:
-    # of numbers that the tolerance cannot tell from their neighbours every one is whole
-    told = SAME * abs(value) < WHOLE
-    return told and abs(value - round(value)) <= SAME * abs(value) and round(value) != 0
+    """Tell whether a constant is a whole number to round-off, and small enough for that to mean something."""
+    # the tolerance of a large number spans whole numbers: each would count as one
+    return SAME * abs(value) < WHOLE and abs(value - round(value)) <= SAME * abs(value) and round(value) != 0
 
 
 def _exact(value: float) -> sympy.Rational | None:

@@ -19,6 +19,8 @@ import sympy
 from scipy.interpolate import PchipInterpolator
 
 from kansym.base.leastsq import levenberg_marquardt
+from kansym.base.linear import norms
+from kansym.base.weights import spread
 from kansym.search.families.described import Fit, length
 from kansym.search.families.exponentials import Mode, Scale, Sum, covers, written
 from kansym.search.families.family import Family
@@ -85,6 +87,7 @@ class _Table:
 
     @staticmethod
     def of(rows: Rows, most: int) -> _Table:
+        """Return the table of at most so many rows; of all where these would miss a fast wave's periods."""
         part = rows.thinned(most)
         if len(part.y) < len(rows.y) and _turns(rows) * 10 > most:
             part = rows
@@ -102,8 +105,7 @@ class _Table:
     @property
     def variance(self) -> float:
         """Return the weighted sum of squares of y about its mean."""
-        about = self.y - np.average(self.y, weights=self.w**2)
-        return float(np.sum((self.w * about) ** 2)) * self.scale.size**2
+        return spread(self.y, self.w) * self.scale.size**2
 
     @property
     def exact(self) -> float:
@@ -169,6 +171,7 @@ def _best(found: list[Found]) -> list[Found]:
 
 
 def _shortest(found: Found) -> float:
+    """Return the length by which sums are ordered."""
     return found[1].length
 
 
@@ -284,7 +287,7 @@ def _grown(now: Sum, table: _Table) -> Sum | None:
     Q = np.zeros((len(u), 0))
     if now.modes or now.base:
         A = np.column_stack([c for shapes in now.parts(u, table.v) for c in shapes]) * w[:, None]
-        Q = np.linalg.qr(A / np.linalg.norm(A, axis=0))[0]
+        Q = np.linalg.qr(A / norms(A))[0]
     left = table.y * w - Q @ (Q.T @ (table.y * w))
     if not np.any(np.abs(left) > 1e-13) or not np.all(np.isfinite(left)):
         return None
@@ -294,7 +297,7 @@ def _grown(now: Sum, table: _Table) -> Sum | None:
     for mode in (*waves, *(Mode(k) for k in RATES)):
         B = np.column_stack(mode.shapes(u, table.v)) * w[:, None]
         B = B - Q @ (Q.T @ B)
-        q = np.linalg.qr(B / (np.linalg.norm(B, axis=0) + 1e-300))[0]
+        q = np.linalg.qr(B / norms(B))[0]
         cost = float(left @ left - np.sum((q.T @ left) ** 2))
         if cost < least:
             best, least = mode, cost
@@ -319,6 +322,7 @@ def _simplified(one: Sum, table: _Table, seen: set[tuple]) -> list[Found]:
 
 
 def _simpler(one: Sum) -> Iterator[Sum]:
+    """Yield sums with a power, a mode or a constant less, and with two near modes as a double one."""
     modes, base = one.modes, one.base
     for k in base:
         yield Sum(modes, tuple(b for b in base if b != k))

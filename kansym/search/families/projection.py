@@ -15,6 +15,9 @@ import numpy as np
 import sympy
 
 from kansym.base.leastsq import variable_projection
+from kansym.base.linear import norms
+from kansym.base.weights import roots
+from kansym.data.dataset import Dataset
 from kansym.formula.program import Program
 from kansym.search.families import starts
 from kansym.search.families.family import INPUTS, Form
@@ -43,6 +46,12 @@ class Rows:
     X: np.ndarray
     y: np.ndarray
     w: np.ndarray
+
+    @staticmethod
+    def of(dataset: Dataset) -> Rows:
+        """Return a table's rows, with root weights of mean one."""
+        root = roots(dataset.weights, dataset.rows)
+        return Rows(dataset.X, dataset.y, root / root.mean())
 
     def thinned(self, most: int) -> Rows:
         """Return at most so many rows, evenly spread along the first input."""
@@ -132,6 +141,7 @@ def _left(form: Form, rows: Rows) -> np.ndarray:
 
 
 def _left_by(before: Fitted, rows: Rows) -> np.ndarray:
+    """Return what a fitted form leaves of y, 0 where it is undefined."""
     left = rows.y - program_of(before.form).value(rows.X, before.theta)
     return np.where(np.isfinite(left), left, 0.0)
 
@@ -181,6 +191,7 @@ def costs(form: Form, grid: np.ndarray, rows: Rows) -> np.ndarray:
 
 
 def _finite(cost: np.ndarray) -> np.ndarray:
+    """Return costs with NaN as infinity."""
     return np.where(np.isfinite(cost), cost, np.inf)
 
 
@@ -215,8 +226,7 @@ def _ratios(form: Form, rows: Rows, others: np.ndarray) -> Iterator[np.ndarray]:
             if not np.all(np.isfinite(below)) or np.any(below == 0):
                 break
             weight = rows.w / np.abs(below)
-            scale = np.linalg.norm(A * weight[:, None], axis=0)
-            scale[scale == 0] = 1.0
+            scale = norms(A * weight[:, None])
             found = np.linalg.lstsq(A * weight[:, None] / scale, target * weight, rcond=1e-14)[0] / scale
             new, below = np.concatenate([found, others]), D0 + D @ found[m:]
             cost = float(np.sum((rows.w * (program_of(form).value(rows.X, new) - rows.y)) ** 2))
@@ -232,6 +242,7 @@ def refined(form: Form, start: np.ndarray, rows: Rows, steps: int) -> Fitted | N
     rows = rows.thinned(FIT_ROWS)
 
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weighted residuals (n,) and their derivatives by all constants."""
         values, J = program.jacobian(rows.X, theta)
         return (values - rows.y) * rows.w, J * rows.w[:, None]
 

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from kansym.base.leastsq import ResidualAndJacobian, levenberg_marquardt
+from kansym.base.linear import norms
+from kansym.base.polynomials import exponents
 
 Support = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -22,22 +24,6 @@ REWEIGHTINGS = 4
 
 NULL = 1e-11
 """Relative singular value below which the linearised equations count as solved exactly."""
-
-
-def exponents(variables: int, degree: int) -> np.ndarray:
-    """Return the exponents (k, variables) of all monomials up to a total degree, in graded order.
-
-    >>> exponents(2, 2).tolist()
-    [[0, 0], [1, 0], [0, 1], [2, 0], [1, 1], [0, 2]]
-    """
-    rows = []
-    for total in range(degree + 1):
-        for picks in itertools.combinations_with_replacement(range(variables), total):
-            row = [0] * variables
-            for i in picks:
-                row[i] += 1
-            rows.append(row)
-    return np.array(rows, int).reshape(len(rows), variables)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +118,7 @@ def linearised(sheet: Sheet, support: Support, passes: int = REWEIGHTINGS) -> Ra
         weight = 1 / np.maximum(only, 1e-150) if np.all(only > 0) else weight
     for _ in range(max(passes, 1) if len(den) > 1 else 1):
         B = A * weight[:, None]
-        norm = np.linalg.norm(B, axis=0)
-        norm[norm == 0] = 1.0
+        norm = norms(B)
         R: Any = np.linalg.qr(B / norm, mode="r") if len(B) > B.shape[1] else B / norm
         if len(den) == 1:
             rhs = -R[:, -1] * norm[-1]
@@ -175,6 +160,7 @@ def problem(sheet: Sheet, start: Ratio, pin: int | None = None) -> tuple[np.ndar
     w, y, n = sheet.w, sheet.y, len(num)
 
     def function(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weighted residuals (n,) and their derivatives by the free coefficients."""
         Q = MQ @ theta[n:] + pinned
         f = (MP @ theta[:n]) / Q
         over = w / Q
@@ -275,6 +261,7 @@ def forward(sheet: Sheet, candidates: Support, most: int) -> Iterator[Ratio]:
 
 
 def _better(a: Ratio, b: Ratio) -> Ratio:
+    """Return the ratio of smaller loss."""
     return a if a.loss <= b.loss else b
 
 
@@ -297,8 +284,7 @@ def backward(sheet: Sheet, full: Ratio, stop: float = np.inf) -> Iterator[Ratio]
     while current.terms > 2 and current.loss <= stop:
         theta, function = problem(sheet, current)
         _, J = function(theta)
-        norm = np.linalg.norm(J, axis=0)
-        norm[norm == 0] = 1.0
+        norm = norms(J)
         # a little damping: common factors of P and Q leave directions that cost nothing
         _, s, Vt = np.linalg.svd(np.linalg.qr(J / norm, mode="r"), full_matrices=False)
         C = (Vt.T / (s * s + (1e-12 * s[0]) ** 2)) @ Vt

@@ -14,6 +14,7 @@ import numpy as np
 import sympy
 
 from kansym.base import criterion
+from kansym.base.weights import spread
 from kansym.search.structure.inners import INNER_POWERS, Group, Inner, grid, power
 from kansym.search.structure.outers import EXPONENTS, FLATTEST, Column, transformed
 
@@ -61,14 +62,15 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[
         rough += _whole(columns, u, size, scatter, n)
         true = {(c.gauge, c.outer.name): c for c in transformed(u, t, w)}
         rough = [(share, true.get((c.gauge, c.outer.name), c), kind) for share, c, kind in rough]
-        spread = float(np.sum(w * w * (t - np.average(t, weights=w * w)) ** 2)) + 1e-300
+        total = spread(t, w) + 1e-300
         fine = []
         few = slice(None, None, max(1, len(u) // 80))
         thin = {id(c): c.take(few) for _, c, _ in rough}
         sharper = [(*_refine(thin[id(c)], u[few], kind, 3), c) for _, c, kind in rough]
 
         def judged(share: float, column: Column, kind: Inner) -> tuple[float, float]:
-            return share * column.back / spread * (1 - scatter) + scatter, column.price + kind.price
+            """Return the share that a curve leaves of t itself, and its price in symbols."""
+            return share * column.back / total * (1 - scatter) + scatter, column.price + kind.price
 
         thinned = n if scatter else len(u[few])
         sharper.sort(key=lambda s: criterion.rank(*judged(s[0], s[2], s[1]), thinned))
@@ -97,8 +99,7 @@ def _binned(h: Array, t: Array, w: Array) -> tuple[Array, Array, Array, float]:
     left = np.add.reduceat(v * dt * dt, starts) - across**2 / (along + 1e-300)
     # two numbers a bin are fitted
     scatter = float(np.sum(np.maximum(left, 0.0))) * len(h) / max(len(h) - 2 * len(starts), 1)
-    total = float(np.sum(v * (t - np.average(t, weights=v)) ** 2)) + 1e-300
-    return middle, level, np.sqrt(weight), scatter / total
+    return middle, level, np.sqrt(weight), scatter / (spread(t, w) + 1e-300)
 
 
 def _noisy(h: Array, t: Array, w: Array) -> bool:
@@ -110,15 +111,17 @@ def _noisy(h: Array, t: Array, w: Array) -> bool:
     gap = h[2:] - h[:-2]
     a = np.where(gap > 0, (h[2:] - h[1:-1]) / np.where(gap > 0, gap, 1.0), 0.5)
     r = w[1:-1] * (t[1:-1] - a * t[:-2] - (1 - a) * t[2:])
-    total = float(np.mean(w * w * (t - np.average(t, weights=w * w)) ** 2))
-    return bool(r[1:] @ r[:-1] < 0 and np.mean(r * r) > criterion.SHARP * total)
+    return bool(r[1:] @ r[:-1] < 0 and np.mean(r * r) > criterion.SHARP * spread(t, w) / len(t))
 
 
 def _writer(
     column: Column, kind: Inner, size: np.float64, negative: bool
 ) -> Callable[[sympy.Expr], sympy.Expr]:
+    """Return what writes a fitted curve: h^gauge · g⁻¹(c·φ(a·h^k) + d), h in units of `size`."""
+
     @np.errstate(all="ignore")
     def write(h: sympy.Expr) -> sympy.Expr:
+        """Return the curve of h with the constants as fitted."""
         factor = column.unit * size**-column.gauge
         plain = kind.per_unit(size)
         outer = column.outer
@@ -226,6 +229,7 @@ def _whole(
 
 
 def _pair_share(V: Array, G: Array, total: Array, P: Array) -> Array:
+    """Return the shares (targets, pairs) that a level and two neighbouring columns of P leave."""
     if P.shape[1] == 0:
         return np.zeros((len(V), 0))
     s, c = P[:, 0::2], P[:, 1::2]

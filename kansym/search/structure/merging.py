@@ -7,16 +7,17 @@ F-test tells, for any noise, and needs no model of the rest.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from kansym.base import criterion
+from kansym.base import criterion, polynomials
+from kansym.base.linear import left
 from kansym.search.structure.problem import Operation, Problem
-from kansym.search.structure.ridge import chebyshev, unit
+from kansym.search.structure.ridge import unit
 
 OPERATIONS = (
     Operation("a-b", lambda a, b: a - b),
@@ -31,8 +32,11 @@ OPERATIONS = (
     Operation("a/b", lambda a, b: a / b),
 )
 _PRODUCTS = ("a*b", "a/b")
-SURFACE_DEGREE = 7
-CURVE_DEGREE = 9
+SURFACE_DEGREE, CURVE_DEGREE = 7, 9
+"""Degrees of the surface in two columns and of the curve in their combination, where rows are many."""
+
+HIGHEST = 10
+"""Highest total degree of the polynomials in all columns."""
 
 SHUFFLES = 30
 """Shuffled copies that a column must beat; an irrelevant one does so by chance in one table of 31."""
@@ -72,23 +76,22 @@ def merges(problem: Problem, exponents: np.ndarray) -> list[Merge]:
             m = np.exp(np.log(np.abs(Z[:, rest])) @ exponents[rest]) if rest else np.ones(n)
             m = m * w / np.median(m)
             degree = SURFACE_DEGREE if n >= 120 else 4 if n >= 60 else 2
-            a, _ = chebyshev(unit(Z[:, i])[0], degree)
-            b, _ = chebyshev(unit(Z[:, j])[0], degree)
-            if n <= (degree + 1) * (degree + 2) // 2:
+            powers = polynomials.exponents(2, degree)
+            if n <= len(powers):
                 continue  # so few rows are any surface's
-            T = np.column_stack([a[:, s] * b[:, t] for s in range(degree + 1) for t in range(degree + 1 - s)])
+            T = polynomials.products(np.column_stack([unit(Z[:, i])[0], unit(Z[:, j])[0]]), powers)
             ty = w * y
-            base = _left(np.column_stack([a, b[:, 1:]]) * m[:, None], ty)
-            surface = _left(T * m[:, None], ty)
+            base = _square_left(T[:, powers.min(axis=1) == 0] * m[:, None], ty)
+            surface = _square_left(T * m[:, None], ty)
             for operation in OPERATIONS:
                 with np.errstate(all="ignore"):
                     h = operation.value(Z[:, i], Z[:, j])
                 if not np.all(np.isfinite(h)) or np.ptp(h) == 0:
                     continue
                 k = min(CURVE_DEGREE, degree + 2)
-                left = _left(chebyshev(unit(h)[0], k)[0] * m[:, None], ty)
+                curve = _square_left(chebvander(unit(h)[0], k) * m[:, None], ty)
                 more = T.shape[1] - k - 1
-                F = max(left - surface, 0.0) / more / (max(surface, 1e-14 * base) / (n - T.shape[1]))
+                F = max(curve - surface, 0.0) / more / (max(surface, 1e-14 * base) / (n - T.shape[1]))
                 found.append(
                     Merge(
                         i,
@@ -96,7 +99,7 @@ def merges(problem: Problem, exponents: np.ndarray) -> list[Merge]:
                         operation,
                         float(stats.f.sf(F, more, n - T.shape[1])),
                         1 - surface / base,
-                        left / max(surface, 1e-300),
+                        curve / max(surface, 1e-300),
                     )
                 )
     return found
@@ -118,10 +121,9 @@ def telling(found: list[Merge]) -> list[Merge]:
     return [m for *_, m in sorted(out, key=lambda t: t[1] / max(t[0], 1e-3))]
 
 
-def _left(A: np.ndarray, y: np.ndarray) -> float:
-    A = A / (np.linalg.norm(A, axis=0) + 1e-300)
-    Q, _ = np.linalg.qr(A)
-    r = y - Q @ (Q.T @ y)
+def _square_left(A: np.ndarray, y: np.ndarray) -> float:
+    """Return the sum of squares that the columns of A (n, p) leave of y (n,)."""
+    r = left(A, y)
     return float(r @ r)
 
 
@@ -179,12 +181,14 @@ def needed(Z: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
     U, y = _scaled(Z[rows]), y[rows]
     most, least = max(len(y) // 6, 4), len(y) * criterion.floor(y)
 
-    def left(j: int, column: np.ndarray) -> float:
-        return _left(_polynomials(np.column_stack([np.delete(U, j, axis=1), column]), most)[0], y)
+    def with_column(j: int, column: np.ndarray) -> float:
+        """Return the sum of squares that is left with another column in the place of column j."""
+        return _square_left(_polynomials(np.column_stack([np.delete(U, j, axis=1), column]), most)[0], y)
 
     def helps(j: int) -> bool:
-        own = left(j, U[:, j]) + least
-        return all(own < left(j, rng.permutation(U[:, j])) for _ in range(SHUFFLES))
+        """Tell whether a column helps more than each of its shuffled copies."""
+        own = with_column(j, U[:, j]) + least
+        return all(own < with_column(j, rng.permutation(U[:, j])) for _ in range(SHUFFLES))
 
     with threadpool_limits(1, "blas"):
         return np.array([helps(j) for j in range(d)])
@@ -200,13 +204,7 @@ def _scaled(Z: np.ndarray) -> np.ndarray:
 
 
 def _polynomials(U: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the polynomials of total degree up to 10 that need at most `most` terms, and their degrees."""
+    """Return the polynomials of as high a degree as `most` terms allow, and the degree of each."""
     d = U.shape[1]
-    degree = 1
-    while degree < 10 and math.comb(d + degree + 1, d) <= most:
-        degree += 1
-    single = [chebyshev(u, degree)[0] for u in U.T]
-    terms = [(np.ones(len(U)), 0)]
-    for T in single:
-        terms = [(a * T[:, k], s + k) for a, s in terms for k in range(degree + 1 - s)]
-    return np.column_stack([a for a, _ in terms]), np.array([s for _, s in terms])
+    powers = polynomials.exponents(d, polynomials.highest(d, most, HIGHEST))
+    return polynomials.products(U, powers), powers.sum(axis=1)

@@ -13,6 +13,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.errors import InputError
+from kansym.base.weights import spread
 from kansym.formula.expression import symbolic_value
 from kansym.functions.graph import Symbolic
 from kansym.functions.library import Library
@@ -82,6 +83,7 @@ def forms(
     found: dict[tuple, Form] = {}
 
     def add(p: Array, q: Array) -> Form:
+        """Return the form of these exponents with the share that it leaves, computed once."""
         key = (tuple(p), tuple(q), family)
         if key not in found:
             factor = np.exp(np.clip(logarithms @ p, -60, 60))
@@ -98,6 +100,7 @@ def forms(
         return found[key]
 
     def rank(f: Form) -> float:
+        """Return the order of forms: exponents count twice, as the curve's price is not known yet."""
         return float(criterion.rank(f.share, 2 * f.price, n))
 
     for fit in fits:
@@ -229,7 +232,7 @@ def single(problem: Problem, form: Form, laws: Laws = curve.laws) -> list[Propos
     Z, y, w = np.abs(problem.Z[rows]), problem.y[rows], problem.w[rows]
     m = np.prod(Z ** np.array(form.p), axis=1)
     outer = monomial(problem, form.p)
-    total = float(np.sum((w * (y - np.average(y, weights=w * w))) ** 2))
+    total = spread(y, w)
     if not np.all(np.isfinite(m)) or not total > 0:
         return []
     if not any(form.q):
@@ -241,11 +244,11 @@ def single(problem: Problem, form: Form, laws: Laws = curve.laws) -> list[Propos
     if not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)):
         return []
     inner = inside(problem, form)
-    spread = float(np.sum((w * m * (t - _mean(t, w * m))) ** 2)) / total
-    if not np.isfinite(spread):
+    part = float(np.sum((w * m * (t - _mean(t, w * m))) ** 2)) / total
+    if not np.isfinite(part):
         return []
     return [
-        Proposal(law.share * spread, form.price + law.price, partial(_product, law, inner, outer))
+        Proposal(law.share * part, form.price + law.price, partial(_product, law, inner, outer))
         for law in laws(h, t, w * m)
     ]
 
@@ -267,6 +270,7 @@ def by_library(library: Library, h: Array, t: Array, w: Array) -> list[curve.Law
 
 
 def _matched(fit: Symbolic, k: float, inner: sympy.Expr) -> sympy.Expr:
+    """Return a library's function of a power of h as a formula."""
     return symbolic_value(fit, inners.power(inner, k))
 
 
@@ -279,6 +283,7 @@ def _mean(t: Array, w: Array) -> float:
 
 
 def _product(law: curve.Law, inner: sympy.Expr, outer: sympy.Expr) -> sympy.Expr:
+    """Return a named curve times the monomial before it."""
     return law.formula(inner) * outer
 
 
@@ -333,7 +338,7 @@ def several(
     P = np.where(np.abs(P - fit.P) > 0.1, fit.P, P)
     _, B = basis(problem, argument, rows, min(24, max(8, len(rows) // (4 * len(P)) - 1)))
     exact = terms.project(L, B, y / scale, w, P)
-    total = float(np.sum((w * (y - np.average(y, weights=w * w))) ** 2))
+    total = spread(y, w)
     if not np.isfinite(exact.share) or not total > 0:
         return []
     monomials = []
@@ -357,13 +362,13 @@ def several(
         level = _mean(t, w * m)
         if not np.isfinite(level):
             return []
-        spread = float(np.sum((w * m * (t - level)) ** 2)) / total
+        part = float(np.sum((w * m * (t - level)) ** 2)) / total
         named: list[tuple[float, float, Callable[[], sympy.Expr]]] = [
-            (spread, 1.0, partial(sympy.Float, level))
+            (part, 1.0, partial(sympy.Float, level))
         ]
-        if spread > 1e-12:
+        if part > 1e-12:
             named += [
-                (law.share * spread, law.price + 2, partial(law.formula, inner))
+                (law.share * part, law.price + 2, partial(law.formula, inner))
                 for law in curve.laws(h, t, w * m, keep=6)
             ]
         options.append(named)
@@ -376,6 +381,7 @@ def several(
 
 
 def _sum(curves: list[Callable[[], sympy.Expr]], monomials: list[sympy.Expr]) -> sympy.Expr:
+    """Return the sum of curves, each times its monomial."""
     return sympy.Add(*(c() * m for c, m in zip(curves, monomials, strict=True)))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from kansym.base.weights import roots, spread
 from kansym.functions.parsing import symbols
 from kansym.search.structure.outers import Outer
 
@@ -74,6 +75,7 @@ class Problem:
         factor = sympy.Float(size * sign) if size != 1 or sign < 0 else sympy.S.One
 
         def finish(e: sympy.Expr) -> sympy.Expr:
+            """Return the formula for the table's target from one for g(y)."""
             return before(outer.inverse(e) * factor)
 
         # where a slope vanishes noise decides the transformed value: such a row must not outweigh the others
@@ -120,9 +122,8 @@ def problem(dataset: Any, seed: int = 0, fit_rows: int = 700, test_rows: int = 3
     test = np.sort(order[:held]) if held else np.sort(order)
     fit = np.sort(order[held : held + fit_rows])
     weights = getattr(dataset, "weights", None)
-    w = np.ones(n) if weights is None else np.sqrt(np.asarray(weights, float))
+    w = roots(weights, n)
     w = w / w.mean()
-    v, t = w[fit] ** 2, y[fit]
-    spread = np.sum(v * (t - np.average(t, weights=v)) ** 2)
-    unit = float(np.sum(v * t * t) / spread) if spread > 0 else 1.0
+    total = spread(y[fit], w[fit])
+    unit = float(np.sum((w * y)[fit] ** 2)) / total if total > 0 else 1.0
     return Problem(X, y, w, symbols(dataset.names), fit, test, unit=unit)

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kansym.base.linear import left, norms
+
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
@@ -179,6 +181,7 @@ def _linearise(
     degree: int,
     sign: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return residual, Jacobian and share at (p, q), the curve's coefficients projected out (see `solve`)."""
     scale = np.exp(np.clip(L @ p, -60, 60)) if len(p) else np.ones(len(y))
     scale = scale * w
     if not len(q):
@@ -190,9 +193,8 @@ def _linearise(
         s, half = unit(v)
     T, D = chebyshev(s, degree if len(q) else 0)
     Phi = T * scale[:, None]
-    norms = np.linalg.norm(Phi, axis=0)
-    norms[norms == 0] = 1.0
-    Q, R = np.linalg.qr(Phi / norms)
+    norm = norms(Phi)
+    Q, R = np.linalg.qr(Phi / norm)
     ty = w * y
     proj = Q.T @ ty
     fitted = Q @ proj
@@ -203,7 +205,7 @@ def _linearise(
     columns = [L * fitted[:, None]]
     if len(q):
         diagonal = np.abs(np.diag(R))
-        c = np.linalg.solve(R + 1e-13 * diagonal.max() * np.eye(len(R)), proj) / norms
+        c = np.linalg.solve(R + 1e-13 * diagonal.max() * np.eye(len(R)), proj) / norm
         slope = scale * (D @ c) / half
         if v is not None:
             slope = slope * v
@@ -219,9 +221,6 @@ def residual_share(
 ) -> float:
     """Return the share of y that scale·f(s) leaves unexplained, f a polynomial of this degree."""
     t, _ = chebyshev(unit(s)[0], degree) if s is not None else (np.ones((len(y), 1)), None)
-    Phi = t * (scale * w)[:, None]
-    Phi = Phi / (np.linalg.norm(Phi, axis=0) + 1e-300)
-    Q, _ = np.linalg.qr(Phi)
     ty = w * y
-    r = ty - Q @ (Q.T @ ty)
+    r = left(t * (scale * w)[:, None], ty)
     return float(r @ r / (ty @ ty))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kansym.base.linear import norms
+
 
 @dataclass(frozen=True, eq=False)
 class Terms:
@@ -71,12 +73,12 @@ def project(L: np.ndarray, B: np.ndarray, y: np.ndarray, w: np.ndarray, P: np.nd
 def _linearise(
     L: np.ndarray, B: np.ndarray, y: np.ndarray, w: np.ndarray, P: np.ndarray, jacobian: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Return residual, Jacobian, coefficients and share at exponents P, the coefficients projected out."""
     m = B.shape[1]
     M = np.exp(np.clip(L @ P.T, -60, 60)) * w[:, None]
     Phi = (M[:, :, None] * B[:, None, :]).reshape(len(y), -1)
-    norms = np.linalg.norm(Phi, axis=0)
-    norms[norms == 0] = 1.0
-    Q, R = np.linalg.qr(Phi / norms)
+    norm = norms(Phi)
+    Q, R = np.linalg.qr(Phi / norm)
     ty = w * y
     proj = Q.T @ ty
     r = Q @ proj - ty
@@ -85,7 +87,7 @@ def _linearise(
         return r, np.zeros((len(y), P.size)), np.zeros((len(P), m)), np.inf
     top = np.abs(np.diag(R)).max()
     try:
-        c = np.linalg.solve(R + 1e-13 * top * np.eye(len(R)), proj) / norms
+        c = np.linalg.solve(R + 1e-13 * top * np.eye(len(R)), proj) / norm
     except np.linalg.LinAlgError:
         return r, np.zeros((len(y), P.size)), np.zeros((len(P), m)), np.inf
     C = c.reshape(len(P), m)

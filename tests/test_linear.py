@@ -1,0 +1,30 @@
+"""Columns of size one, what their span leaves, and rows that weigh differently."""
+
+import numpy as np
+import pytest
+
+from kansym.base.linear import left, norms
+from kansym.base.weights import roots, spread
+
+
+def test_a_column_of_zeros_has_norm_one_and_does_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    A, y = rng.normal(size=(20, 3)) * [1e-9, 1.0, 1e9], rng.normal(size=20)
+    empty = np.column_stack([A, np.zeros(20)])
+    assert norms(empty)[3] == 1.0
+    assert left(empty, y) == pytest.approx(left(A, y), abs=1e-12)
+
+
+def test_what_is_left_is_orthogonal_to_every_column() -> None:
+    rng = np.random.default_rng(1)
+    A, y = rng.normal(size=(30, 4)), rng.normal(size=30)
+    assert np.abs(A.T @ left(A, y)).max() < 1e-12
+    assert left(A, A @ np.arange(4.0)) == pytest.approx(np.zeros(30), abs=1e-12)
+
+
+def test_a_weight_of_two_is_a_row_twice() -> None:
+    rng = np.random.default_rng(2)
+    y, weights = rng.normal(size=12), rng.integers(1, 4, 12)
+    repeated = np.repeat(y, weights)
+    assert spread(y, roots(weights, 12)) == pytest.approx(spread(repeated, roots(None, len(repeated))))
+    assert spread(repeated, np.ones(len(repeated))) == pytest.approx(len(repeated) * repeated.var())
