@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import sympy
 
+from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.search.enumeration.search import propose
@@ -32,7 +33,7 @@ def attempt(
     X = rng.uniform(low, high, (rows, len(names)))
     y = value(law, names, X)
     start = time.perf_counter()
-    found = list(propose(from_arrays(X, y, names), noise=0))
+    found = list(propose(from_arrays(X, y, names), budget=Budget()))
     seconds = time.perf_counter() - start
     if not found:
         return False, seconds, ""

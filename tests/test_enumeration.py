@@ -45,7 +45,7 @@ PROBLEMS = list(csv.DictReader(NGUYEN.read_text().splitlines()))
 def test_all_of_nguyen(row):
     names = row["variables"].split(";")
     low, high = ([float(v) for v in row[k].split(";")] for k in ("low", "high"))
-    first = next(propose(table(row["expression"], names, low, high, int(row["rows"]))))
+    first = next(propose(table(row["expression"], names, low, high, int(row["rows"])), budget=Budget()))
     assert first.source == "enumeration" and first.score < 1e-18
     assert right(first, row["expression"], names, low, high), first.expression
 
@@ -72,7 +72,7 @@ def test_compositions(law):
     names = sorted({str(s) for s in sympy.sympify(law).free_symbols})
     low, high = (0.2, 0.9) if law.startswith("asin") else (0.5, 3)
     data = table(law, names, [low] * len(names), [high] * len(names), 300)
-    first = next(propose(data))
+    first = next(propose(data, budget=Budget()))
     assert right(first, law, names, [low] * len(names), [high] * len(names)), first.expression
 
 
@@ -80,7 +80,7 @@ def test_units_of_columns_and_target_do_not_matter_to_products():
     rng = np.random.default_rng(0)
     X = rng.uniform(1, 3, (200, 3))
     y = 3e-7 * X[:, 0] * np.sqrt(X[:, 1] / X[:, 2])
-    first = next(propose(from_arrays(X * np.array([1e-34, 1e6, 1e20]), y, ["a", "b", "c"])))
+    first = next(propose(from_arrays(X * np.array([1e-34, 1e6, 1e20]), y, ["a", "b", "c"]), budget=Budget()))
     assert first.score < 1e-18
 
 
@@ -88,7 +88,7 @@ def test_units_of_columns_and_target_do_not_matter_to_products():
 def test_noise_leaves_the_linear_routes(law, noise):
     names = sorted({str(s) for s in sympy.sympify(law).free_symbols})
     data = table(law, names, [0.5] * len(names), [5] * len(names), 400, noise)
-    found = list(propose(data))
+    found = list(propose(data, budget=Budget()))
     X = np.random.default_rng(2).uniform(0.5, 5, (200, len(names)))
     truth = sympy.lambdify(symbols(names), parse_expression(law, names))(*X.T)
     errors = [np.std(sympy.lambdify(symbols(names), c.expression)(*X.T) - truth) for c in found]
@@ -109,12 +109,12 @@ def test_few_rows_of_noise_give_nothing():
 def test_nothing_is_claimed_where_there_is_no_law():
     rng = np.random.default_rng(5)
     data = from_arrays(rng.normal(size=(200, 2)), rng.normal(size=200), ["x", "y"])
-    assert all(c.score > 0.5 for c in propose(data))
+    assert all(c.score > 0.5 for c in propose(data, budget=Budget()))
 
 
 def test_repeatable_and_bounded_by_work():
     data = table("tan(x*exp(sin(3*x)))", ["x"], [0], [1], 100)
-    a, b = (list(propose(data, seed=3)) for _ in range(2))
+    a, b = (list(propose(data, seed=3, budget=Budget())) for _ in range(2))
     assert [c.expression for c in a] == [c.expression for c in b]
     budget = Budget(work=25)
     list(propose(data, budget=budget))
@@ -123,7 +123,7 @@ def test_repeatable_and_bounded_by_work():
 
 def test_only_functions_of_the_library_are_used():
     data = table("sin(x)*x", ["x"], [0], [3], 100)
-    for c in propose(data, library=Library.load("polynomial")):
+    for c in propose(data, library=Library.load("polynomial"), budget=Budget()):
         assert not c.expression.has(sympy.sin, sympy.exp, sympy.log, sympy.asin, sympy.atan)
         assert all(p.exp.is_integer for p in c.expression.atoms(sympy.Pow))
 
@@ -131,7 +131,7 @@ def test_only_functions_of_the_library_are_used():
 def test_a_persons_own_function_is_used():
     library = Library.load("polynomial").add("bump", "x*exp(-x**2)")
     data = table("a*a*b*exp(-a*a*b*b)", ["a", "b"], [0.5, 0.5], [2, 2], 100)
-    first = next(propose(data, library=library))
+    first = next(propose(data, library=library, budget=Budget()))
     assert right(first, "a*a*b*exp(-a*a*b*b)", ["a", "b"], [0.5, 0.5], [2, 2])
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import sympy
 
+from kansym.base.budget import Budget
 from kansym.base.errors import InputError
 from kansym.base.polynomials import exponents
 from kansym.data.dataset import from_arrays
@@ -165,7 +166,7 @@ def test_bad_input_is_refused():
 )
 def test_the_producer_finds_roots_logarithms_and_exponentials_of_ratios(law, names, low, high):
     X, y = table(law, names, low, high, 500)
-    first = next(propose(from_arrays(X, y, names)))
+    first = next(propose(from_arrays(X, y, names), budget=Budget()))
     assert first.source == "pade" and first.score == 0
     value = sympy.lambdify(sympy.symbols(names, real=True), first.expression)(*X.T)
     assert np.allclose(value, y, rtol=1e-9)
@@ -173,13 +174,16 @@ def test_the_producer_finds_roots_logarithms_and_exponentials_of_ratios(law, nam
 
 def test_the_producer_keeps_to_the_library():
     X, y = table("sqrt((a - b)**2 + 1)", ["a", "b"], 1, 5, 300)
-    assert next(propose(from_arrays(X, y, ["a", "b"]), library={"sqrt": None})).score == 0
-    assert all(not c.expression.has(sympy.sqrt) for c in propose(from_arrays(X, y, ["a", "b"]), library={}))
+    assert next(propose(from_arrays(X, y, ["a", "b"]), library={"sqrt": None}, budget=Budget())).score == 0
+    assert all(
+        not c.expression.has(sympy.sqrt)
+        for c in propose(from_arrays(X, y, ["a", "b"]), library={}, budget=Budget())
+    )
 
 
 def test_the_producer_is_repeatable_and_honest_about_what_it_cannot():
     X, y = table("exp(sin(3*x) + y**2)", ["x", "y"], -1, 1, 300)
-    a, b = (list(propose(from_arrays(X, y, ["x", "y"]), seed=1)) for _ in range(2))
+    a, b = (list(propose(from_arrays(X, y, ["x", "y"]), seed=1, budget=Budget())) for _ in range(2))
     assert [c.expression for c in a] == [c.expression for c in b]
     assert all(c.score > 1e-8 for c in a)
 

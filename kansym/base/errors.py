@@ -11,6 +11,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def placed(names: Iterable[object], values: Iterable[float]) -> str:
+    """Return "x = 1.5, y = 2": where something is, by the names of the columns."""
+    return ", ".join(f"{name} = {value:.4g}" for name, value in zip(names, values, strict=True))
+
+
 class KansymError(Exception):
     """Report a problem that a person can mend; the command line prints it and exits 2."""
 
@@ -27,6 +32,7 @@ class UnknownNameError(InputError):
     """Report a name that is not known, with the nearest known ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], remedy: str = "") -> None:
+        """Write the message, with the names meant or all of a few."""
         known = [str(k) for k in known]
         near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
         if near:

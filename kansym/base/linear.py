@@ -13,6 +13,10 @@ def norms(A: np.ndarray) -> np.ndarray:
 
 
 def left(A: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return what the least-squares fit of y (n,) by the columns of A (n, p) leaves: y - QQ'y."""
-    Q, _ = np.linalg.qr(A / norms(A))
+    """Return what the least-squares fit of y (n,) by the columns of A (n, p) leaves: y - QQ'y.
+
+    Columns of zeros do not count; the others should be independent.
+    """
+    norm = np.linalg.norm(A, axis=0)
+    Q, _ = np.linalg.qr(A[:, norm > 0] / norm[norm > 0])
     return y - Q @ (Q.T @ y)

@@ -1,10 +1,11 @@
-"""Versioned JSON, written atomically."""
+"""Versioned JSON, written atomically, and what a person writes: TOML."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,19 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 def write_json(path: str | Path, data: Mapping[str, Any]) -> Path:
     """Write plain data as JSON; floats keep every bit."""
     return write_text(path, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_toml(path: str | Path, what: str) -> dict[str, Any]:
+    """Read a person's TOML file, "the library file" in messages.
+
+    Raises InputError for a file that cannot be read, FormatError for one that is no such TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise InputError(f"Cannot read {what} {str(path)!r}: {problem.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise FormatError(f"{what.capitalize()} {str(path)!r} is no TOML: {problem}.") from None
 
 
 def read_json(path: str | Path) -> dict[str, Any]:

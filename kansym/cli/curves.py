@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kansym.cli.options import library_options, names, read, say, table_options, tables, writable
+from kansym.cli.options import (
+    json_option,
+    library_options,
+    limit_option,
+    names,
+    read,
+    say,
+    seed_option,
+    table_options,
+    tables,
+    writable,
+)
 from kansym.cli.text import constant_line
 from kansym.cli.values import Number, Place
 
@@ -20,7 +31,6 @@ if TYPE_CHECKING:
 
 _OUT = click.option("--out", type=Place(file_okay=False, path_type=Path), metavar="DIR",
                     help="Write model.json and network.png here.")  # fmt: skip
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
 @click.command(
@@ -38,7 +48,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
     show_default=True,
     help="2: sums, products and compositions of two functions, and families of curves, as formulas.",
 )
-@_JSON
+@json_option
 def match(data: str, top: int, noise: float | None, terms: int, as_json: bool, **options: Any) -> None:
     """Rank functions for a curve: fit target = c*f(a*x + b) + d for every f of the library.
 
@@ -150,8 +160,8 @@ def _match_formulas(dataset: Dataset, library: Library, top: int, as_json: bool)
     show_default=True,
     help="Share of the rows held out.",
 )
-@click.option("--time", "time_limit", type=Number(min=0, min_open=True), metavar="SECONDS")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@limit_option("--time", "Stop training after this long with the best so far.")
+@seed_option
 @click.option(
     "--task",
     type=click.Choice(["fit", "classify"]),
@@ -163,7 +173,7 @@ def _match_formulas(dataset: Dataset, library: Library, top: int, as_json: bool)
     "--attribution", is_flag=True, help="Show each input's score, and how good the network is without it."
 )
 @_OUT
-@_JSON
+@json_option
 def fit(
     data: str,
     shape: str,
@@ -288,8 +298,8 @@ def _classes(data: str, options: dict[str, Any], heldout: float, seed: int) -> t
 @click.option("--degree", metavar="M/N", help="Total degrees above and below. Default: chosen by the data.")
 @click.option("--dense", is_flag=True, help="Keep all terms of these degrees, also those that do not pay.")
 @click.option("--noise", type=Number(min=0), help="Standard deviation of the target's noise, if known.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@_JSON
+@seed_option
+@json_option
 def pade(
     data: str,
     degree: str | None,

@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
+from kansym.cli.options import json_option
 from kansym.cli.values import Place
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
 @click.group(short_help="The functions formulas are made of.")
@@ -32,7 +31,7 @@ def library_list() -> None:
 @library.command("show", epilog="Example: kansym library show physics")
 @click.argument("name", default="default", metavar="[NAME|FILE|FUNCTION]")
 @click.option("--function", metavar="F", help="Show everything about one function.")
-@_JSON
+@json_option
 def library_show(name: str, function: str | None, as_json: bool) -> None:
     """Show every function of a set or of a TOML file, or everything about one function."""
     from kansym.functions.library import Library, presets
@@ -48,7 +47,7 @@ def library_show(name: str, function: str | None, as_json: bool) -> None:
 
 @library.command("check", epilog="Example: kansym library check mine.toml")
 @click.argument("file", metavar="FILE", type=Place(path_type=Path))
-@_JSON
+@json_option
 def library_check(file: Path, as_json: bool) -> None:
     """Check a library of your own: names, formulas, domains, slopes, saving."""
     from kansym.functions.library import check

@@ -11,12 +11,16 @@ import click
 
 from kansym.cli import large, many, progress
 from kansym.cli.options import (
+    json_option,
     library_options,
+    limit_option,
     names,
     noise_options,
+    quiet_option,
     read_each,
     rules,
     say,
+    seed_option,
     table_options,
     tables,
     writable,
@@ -46,13 +50,7 @@ if TYPE_CHECKING:
 )
 @library_options
 @noise_options
-@click.option(
-    "--time",
-    "time_limit",
-    type=Number(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop after this long with the best so far.",
-)
+@limit_option("--time", "Stop after this long with the best so far.")
 @click.option(
     "--effort",
     type=Number(min=0, min_open=True),
@@ -102,9 +100,7 @@ if TYPE_CHECKING:
     default=True,
     help="Write constants as 3/2 or pi where the rows allow it; else as measured.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result."
-)
+@seed_option
 @many.many_options
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to use.")
 @click.option(
@@ -117,8 +113,8 @@ if TYPE_CHECKING:
     help="Write hall_of_fame.csv, result.json, model.json and figures here.",
 )
 @click.option("--report", is_flag=True, help="Write report.html, into DIR if --out is given.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout.")
-@click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
+@json_option
+@quiet_option
 def discover(
     data: str,
     time_limit: float | None,

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kansym.cli import progress
-from kansym.cli.options import number_options, say, tables
-from kansym.cli.values import Number, Place
+from kansym.cli.options import (
+    json_option,
+    limit_option,
+    number_options,
+    quiet_option,
+    say,
+    tables,
+    units_option,
+)
+from kansym.cli.values import Place
 
 if TYPE_CHECKING:
     from kansym.pipeline.motion.system import Dynamics
@@ -29,12 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--inputs", metavar="A,B,...", multiple=True, help="Known quantities that drive the states.")
 @click.option("--group", metavar="COLUMN", help="The column that tells several runs apart.")
-@click.option(
-    "--units",
-    metavar="COLUMN=UNIT",
-    multiple=True,
-    help="Unit of a column, such as speed=m/s; also read from headers: 'speed [m/s]'.",
-)
+@units_option
 @click.option(
     "--order",
     type=click.Choice(["1", "2"]),
@@ -42,19 +45,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="2: the states are positions, and forces are looked for.",
 )
-@click.option(
-    "--limit",
-    "time_limit",
-    type=Number(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop after this long with the best so far.",
-)
+@limit_option("--limit", "Stop after this long with the best so far.")
 @click.option(
     "--out", type=Place(path_type=Path, file_okay=False), help="Write dynamics.json and exports here."
 )
 @click.option("--report", is_flag=True, help="Write motion.html, into DIR if --out is given.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout.")
-@click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
+@json_option
+@quiet_option
 def dynamics(
     data: str,
     decimal: str | None,

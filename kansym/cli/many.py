@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kansym.cli import progress
-from kansym.cli.options import read_each, say
+from kansym.cli.options import read_each, say, together
 from kansym.cli.result import document, show, write
 
 if TYPE_CHECKING:
@@ -22,40 +22,35 @@ if TYPE_CHECKING:
     from kansym.pipeline.many import Outcome, Task
 
 
-def many_options(command: Any) -> Any:
-    """Add the options that make several searches of one command, and say where they run."""
-    for option in reversed(
-        [
-            click.option(
-                "--each/--together",
-                default=None,
-                help="Of a folder or pattern: a law for each file, or one for all. Default: together; each "
-                "with --cluster.",
-            ),
-            click.option(
-                "--seeds",
-                type=click.IntRange(min=1),
-                default=1,
-                show_default=True,
-                help="Search so many times, with this seed and the next ones.",
-            ),
-            click.option(
-                "--bootstrap",
-                type=click.IntRange(min=0),
-                default=0,
-                show_default=True,
-                metavar="N",
-                help="Search N samples of the rows besides: is it the law in those as well?",
-            ),
-            click.option(
-                "--cluster",
-                metavar="tcp://HOST:PORT",
-                help="Run the searches on the workers of this Dask scheduler, which must be one you trust.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
+many_options = together(
+    click.option(
+        "--each/--together",
+        default=None,
+        help="Of a folder or pattern: a law for each file, or one for all. Default: together; each "
+        "with --cluster.",
+    ),
+    click.option(
+        "--seeds",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Search so many times, with this seed and the next ones.",
+    ),
+    click.option(
+        "--bootstrap",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Search N samples of the rows besides: is it the law in those as well?",
+    ),
+    click.option(
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="Run the searches on the workers of this Dask scheduler, which must be one you trust.",
+    ),
+)
+"""The options that make several searches of one command, and say where they run."""
 
 
 def asked(options: Mapping[str, Any]) -> bool:

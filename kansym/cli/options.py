@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from kansym.cli.values import Number
+
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
     from kansym.data.table import Table
+
+Decorator = Callable[[Any], Any]
 
 
 def tables(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -29,60 +33,83 @@ def rules(context: click.Context, parameter: click.Parameter, incomplete: str) -
     return [rule for rule in RULES if rule.startswith(incomplete)]
 
 
-def number_options(command: Any) -> Any:
-    """Add the options that say how numbers are written."""
-    for name, meaning in (
-        ("thousands", "Sign between groups of digits: . , ' or a blank. Default: what the cells show."),
-        ("decimal", "Decimal sign, . or a comma. Default: what the cells show."),
-    ):
-        command = click.option(f"--{name}", metavar="SIGN", help=meaning)(command)
-    return command
+def together(*options: Decorator) -> Decorator:
+    """Return one decorator that adds several options, in this order."""
+
+    def add(command: Any) -> Any:
+        """Add the options to a command."""
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
-def table_options(command: Any) -> Any:
-    """Add the options that say what in a table is what."""
-    command = number_options(command)
-    for option in reversed(
-        [
-            click.option(
-                "--target",
-                metavar="COLUMN",
-                help="What to explain. Default: the card's, or the last column. "
-                "discover takes several, A,B: a front for each.",
-            ),
-            click.option(
-                "--inputs",
-                metavar="A,B,...",
-                multiple=True,
-                help="What to explain it with. Default: the card's, or all other columns of numbers.",
-            ),
-            click.option("--sigma", metavar="COLUMN", help="Measurement error of the target, one per row."),
-            click.option(
-                "--relative-error",
-                type=float,
-                metavar="SHARE",
-                help="Least measurement error as a share of the target, such as 0.01.",
-            ),
-            click.option(
-                "--group", metavar="COLUMN", help="Hold out whole groups of rows that share this value."
-            ),
-            click.option(
-                "--category",
-                metavar="A,B,...",
-                multiple=True,
-                help="Columns whose values are kinds, not sizes: one law with constants of its own for each. "
-                "Default: columns of text with few different words.",
-            ),
-            click.option(
-                "--units",
-                metavar="COLUMN=UNIT",
-                multiple=True,
-                help="Unit of a column, such as speed=m/s; also read from headers: 'speed [m/s]'.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
+def limit_option(flag: str, meaning: str) -> Decorator:
+    """Return the option for a limit of time in seconds."""
+    return click.option(
+        flag, "time_limit", type=Number(min=0, min_open=True), metavar="SECONDS", help=meaning
+    )
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout."
+)
+quiet_option = click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result."
+)
+units_option = click.option(
+    "--units",
+    metavar="COLUMN=UNIT",
+    multiple=True,
+    help="Unit of a column, such as speed=m/s; also read from headers: 'speed [m/s]'.",
+)
+number_options = together(
+    click.option(
+        "--decimal", metavar="SIGN", help="Decimal sign, . or a comma. Default: what the cells show."
+    ),
+    click.option(
+        "--thousands",
+        metavar="SIGN",
+        help="Sign between groups of digits: . , ' or a blank. Default: what the cells show.",
+    ),
+)
+"""The options that say how numbers are written."""
+
+
+table_options = together(
+    number_options,
+    click.option(
+        "--target",
+        metavar="COLUMN",
+        help="What to explain. Default: the card's, or the last column. "
+        "discover takes several, A,B: a front for each.",
+    ),
+    click.option(
+        "--inputs",
+        metavar="A,B,...",
+        multiple=True,
+        help="What to explain it with. Default: the card's, or all other columns of numbers.",
+    ),
+    click.option("--sigma", metavar="COLUMN", help="Measurement error of the target, one per row."),
+    click.option(
+        "--relative-error",
+        type=float,
+        metavar="SHARE",
+        help="Least measurement error as a share of the target, such as 0.01.",
+    ),
+    click.option("--group", metavar="COLUMN", help="Hold out whole groups of rows that share this value."),
+    click.option(
+        "--category",
+        metavar="A,B,...",
+        multiple=True,
+        help="Columns whose values are kinds, not sizes: one law with constants of its own for each. "
+        "Default: columns of text with few different words.",
+    ),
+    units_option,
+)
+"""The options that say what in a table is what."""
 
 
 def noise_kinds(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -92,55 +119,45 @@ def noise_kinds(context: click.Context, parameter: click.Parameter, incomplete: 
     return [kind for kind in ("auto", *KINDS) if kind.startswith(incomplete)]
 
 
-def noise_options(command: Any) -> Any:
-    """Add the options that say what the target's noise is like."""
-    for option in reversed(
-        [
-            click.option(
-                "--noise",
-                default="auto",
-                show_default=True,
-                metavar="KIND",
-                shell_complete=noise_kinds,
-                help="How noise grows with the target: auto (as the rows show), additive, relative, poisson.",
-            ),
-            click.option(
-                "--loss",
-                default="squared",
-                show_default=True,
-                metavar="LOSS",
-                help="What is minimised: squared, absolute, huber, huber:0.5 or quantile:0.9.",
-            ),
-            click.option(
-                "--robust",
-                type=click.Choice(["auto", "on", "off"]),
-                default="auto",
-                show_default=True,
-                help="Leave out rows that are far off: auto only those that are no part of the noise.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
+noise_options = together(
+    click.option(
+        "--noise",
+        default="auto",
+        show_default=True,
+        metavar="KIND",
+        shell_complete=noise_kinds,
+        help="How noise grows with the target: auto (as the rows show), additive, relative, poisson.",
+    ),
+    click.option(
+        "--loss",
+        default="squared",
+        show_default=True,
+        metavar="LOSS",
+        help="What is minimised: squared, absolute, huber, huber:0.5 or quantile:0.9.",
+    ),
+    click.option(
+        "--robust",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
+        help="Leave out rows that are far off: auto only those that are no part of the noise.",
+    ),
+)
+"""The options that say what the target's noise is like."""
 
 
-def library_options(command: Any) -> Any:
-    """Add the options that choose the functions a formula may use."""
-    for option in reversed(
-        [
-            click.option(
-                "--library",
-                default="default",
-                show_default=True,
-                metavar="NAME|FILE",
-                help="Functions to use: a shipped set (kansym library list) or a TOML file.",
-            ),
-            click.option("--only", metavar="F,G,...", multiple=True, help="Use just these functions."),
-            click.option("--exclude", metavar="F,G,...", multiple=True, help="Use all but these functions."),
-        ]
-    ):
-        command = option(command)
-    return command
+library_options = together(
+    click.option(
+        "--library",
+        default="default",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="Functions to use: a shipped set (kansym library list) or a TOML file.",
+    ),
+    click.option("--only", metavar="F,G,...", multiple=True, help="Use just these functions."),
+    click.option("--exclude", metavar="F,G,...", multiple=True, help="Use all but these functions."),
+)
+"""The options that choose the functions a formula may use."""
 
 
 def say(notes: Iterable[str]) -> None:
@@ -173,6 +190,7 @@ def read_each(data: str | Table, options: dict[str, Any]) -> list[Dataset]:
 
 
 def _dataset(table: Table, options: dict[str, Any], target: str | None) -> Dataset:
+    """Return the dataset of one target."""
     from kansym.data.dataset import from_table
 
     chosen = names(options["inputs"], table.names) if options["inputs"] else None

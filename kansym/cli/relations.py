@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from kansym.cli.options import number_options
+from kansym.cli.options import (
+    json_option,
+    limit_option,
+    number_options,
+    quiet_option,
+    seed_option,
+)
 from kansym.cli.values import Number
 
 
@@ -35,18 +41,10 @@ from kansym.cli.values import Number
 @click.option(
     "--library", default="default", show_default=True, metavar="NAME|FILE", help="Functions to use."
 )
-@click.option(
-    "--time",
-    "time_limit",
-    type=Number(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop searching for formulas after this long.",
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else on stdout.")
-@click.option("--quiet", is_flag=True, help="No notes on stderr.")
+@limit_option("--time", "Stop searching for formulas after this long.")
+@seed_option
+@json_option
+@quiet_option
 def relations(
     data: str,
     decimal: str | None,

@@ -9,9 +9,9 @@ import click
 
 from kansym.cli import discover as command
 from kansym.cli import large, progress
-from kansym.cli.options import say
+from kansym.cli.options import limit_option, quiet_option, say
 from kansym.cli.result import show
-from kansym.cli.values import Number, Place
+from kansym.cli.values import Place
 
 
 @click.command(
@@ -19,14 +19,8 @@ from kansym.cli.values import Number, Place
     epilog="Example: kansym resume planets-run --time 60",
 )
 @click.argument("folder", metavar="DIR", type=Place(path_type=Path))
-@click.option(
-    "--time",
-    "time_limit",
-    type=Number(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop after this long from now. Default: what was left of the run's own limit.",
-)
-@click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
+@limit_option("--time", "Stop after this long from now. Default: what was left of the run's own limit.")
+@quiet_option
 def resume(folder: Path, time_limit: float | None, quiet: bool) -> int:
     """Go on with the run in DIR, which `kansym discover ... --out DIR` was making when it ended.
 

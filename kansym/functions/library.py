@@ -6,7 +6,6 @@ expression. This room does not fit anything (`affine`, `matching`) and knows no 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym.base import resources
+from kansym.base import resources, storage
 from kansym.base.errors import FormatError, InputError, UnknownNameError
 from kansym.functions.bytecode import Bytecode
 from kansym.functions.compiler import compile_expression
@@ -292,12 +291,7 @@ def read(path: Path) -> list[tuple[Function, tuple[str, ...]]]:
 
     Raises InputError for a file that cannot be read, FormatError for one that is no such TOML.
     """
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise InputError(f"Cannot read the library file {str(path)!r}: {problem.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise FormatError(f"The library file {str(path)!r} is no TOML: {problem}.") from None
+    data = storage.read_toml(path, "the library file")
     if not data:
         raise FormatError(f'The library file {str(path)!r} is empty; write [name] and expression = "...".')
     found = []
@@ -366,7 +360,7 @@ def _shipped() -> _Shipped:
     chosen: dict[str, list[str]] = {}
     for path in sorted(resources.folder("library").glob("*.toml")):
         if path.name == PRESETS:
-            chosen = tomllib.loads(path.read_text(encoding="utf-8"))
+            chosen = storage.read_toml(path, "the library file")
         if path.name in NOT_FUNCTIONS:
             continue
         for f, aliases in read(path):

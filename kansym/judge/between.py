@@ -14,6 +14,7 @@ import sympy
 from scipy.spatial import cKDTree
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
+from kansym.base.errors import placed
 from kansym.formula.guarded import valued
 from kansym.formula.polish import Polished, Rows
 
@@ -101,7 +102,7 @@ def fault(polished: Polished, gaps: Gaps | None, rows: Rows) -> str:
     values = polished.program.value(flat, polished.theta).reshape(count, steps)
     if not np.isfinite(values).all():
         where = flat[int(np.argmin(np.isfinite(values.ravel())))]
-        return f"it is undefined between the rows, at {_point(where, rows)}"
+        return f"it is undefined between the rows, at {placed(rows.symbols, where)}"
     way = np.abs(np.diff(values, axis=1)).sum(axis=1)
     shown = np.abs(values[:, -1] - values[:, 0])
     most = HALF_WAVE if columns == 1 else FAR_APART
@@ -111,8 +112,8 @@ def fault(polished: Polished, gaps: Gaps | None, rows: Rows) -> str:
         inner = int(np.argmax(np.abs(values[worst] - values[worst, [0, -1]].mean())))
         return (
             f"it varies between the rows as they do not show: {values[worst, inner]:.4g} at "
-            f"{_point(gaps.points[worst, inner], rows)}, {values[worst, 0]:.4g} and {values[worst, -1]:.4g} "
-            "on the rows beside"
+            f"{placed(rows.symbols, gaps.points[worst, inner])}, "
+            f"{values[worst, 0]:.4g} and {values[worst, -1]:.4g} on the rows beside"
         )
     if columns == 1 and _turns(polished.expression, gaps, rows) > 1.01 * math.pi:
         return "a wave in it turns more than half a wave from row to row"
@@ -129,7 +130,3 @@ def _turns(formula: sympy.Expr, gaps: Gaps, rows: Rows) -> float:
             if phase is not None:
                 most = max(most, float(np.median(np.abs(np.diff(phase.reshape(-1, 2), axis=1)))))
     return most
-
-
-def _point(x: np.ndarray, rows: Rows) -> str:
-    return ", ".join(f"{s.name} = {v:.4g}" for s, v in zip(rows.symbols, x, strict=True))

@@ -16,6 +16,7 @@ import numpy as np
 import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
 
 from kansym.base.errors import UnknownNameError, counted
+from kansym.base.weights import roots
 from kansym.judge import chance
 from kansym.judge.trend import TAILS, Trend, scale_of, trend
 
@@ -65,7 +66,7 @@ MOST_LEVERAGE = 0.95
 """A row that decides its own fit tells nothing of the noise; beyond this its residual is not blown up
 further."""
 
-TOLD = 0.7
+FOLLOWED = 0.7
 """Rank correlation between the target and what the trend predicts without the row, below which the kinds of
 noise are not distinguished: how noise grows with a value that is not known cannot be seen."""
 
@@ -170,6 +171,7 @@ class NoiseModel:
 
 
 def _middle(values: np.ndarray) -> float:
+    """Return the size of the middle value, 1 where that is 0."""
     return float(np.median(np.abs(values))) or 1.0
 
 
@@ -209,7 +211,7 @@ _SCALES: tuple[tuple[Back, Back], ...] = (
 @dataclass(frozen=True, eq=False)
 class _Found:
     """Hold one kind of noise about one trend: its negative log-likelihood, values, leverage and spread up
-    to a factor.
+    to a factor; what the trend predicts for each row without it (`alone`), and the scale of its error.
     """
 
     misfit: float
@@ -217,6 +219,8 @@ class _Found:
     values: np.ndarray
     leverage: np.ndarray
     spread: np.ndarray
+    alone: np.ndarray
+    scale: float
     fit: Trend
     back: Back
 
@@ -235,26 +239,23 @@ def measure(
         kinds: tuple[str, ...] = ("stated",) if stated else ("additive",)
     else:
         kinds = KINDS if asked == "auto" else (asked,)
-    root = np.ones(len(y)) if weights is None else np.sqrt(weights)
+    root = roots(weights, len(y))
     found = []
     for fit, back in _trends(X, y, weights, kinds):
         values, leverage = back(fit.fitted), np.clip(fit.leverage, 0.0, MOST_LEVERAGE)
-        lone = y - (y - values) / (1 - leverage)
+        alone = y - (y - values) / (1 - leverage)
         for kind in kinds:
-            spread = np.sqrt(_growth(kind, lone)) / root
-            scale = scale_of((y - lone) / spread)
-            misfit = -float(
-                np.sum(scipy.stats.t.logpdf((y - lone) / spread / scale, TAILS) - np.log(scale * spread))
-            )
-            found.append(_Found(misfit, kind, values, leverage, spread, fit, back))
+            spread = np.sqrt(_growth(kind, alone)) / root
+            misfit, _, scale = _likelihood(y - alone, spread)
+            found.append(_Found(misfit, kind, values, leverage, spread, alone, scale, fit, back))
     best = min((f for f in found if f.kind == kinds[0]), key=lambda f: f.misfit)
     evidence = 0.0
     if asked == "auto":
         least = best.misfit
         likelier = [f for f in found if f.misfit < least - ENOUGH and f.kind != best.kind]
-        told = next((f for f in sorted(likelier, key=lambda f: f.misfit) if _tells(X, y, f)), None)
-        if told is not None:
-            best, evidence = told, least - told.misfit
+        other = next((f for f in sorted(likelier, key=lambda f: f.misfit) if _tells(X, y, f)), None)
+        if other is not None:
+            best, evidence = other, least - other.misfit
     return _finished(X, y, best, evidence, asked)
 
 
@@ -286,8 +287,12 @@ def likelihood(kind: str, y: np.ndarray, values: np.ndarray) -> tuple[float, np.
     """Return the nats of y (n,) about `values` under a kind of noise with Student's tails; the residuals (n,)
     in its unit, and their scale.
     """
-    spread = np.sqrt(_growth(kind, values))
-    scaled = (y - values) / spread
+    return _likelihood(y - values, np.sqrt(_growth(kind, values)))
+
+
+def _likelihood(residuals: np.ndarray, spread: np.ndarray) -> tuple[float, np.ndarray, float]:
+    """Return the nats of residuals (n,) with Student's tails; these over their spread, and their scale."""
+    scaled = residuals / spread
     scale = scale_of(scaled)
     return -float(np.sum(scipy.stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread))), scaled, scale
 
@@ -319,18 +324,17 @@ def _trends(
 
 def _tells(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
     """Tell whether a trend is good enough to see how the noise grows with the value."""
-    lone = y - (y - found.values) / (1 - found.leverage)
-    scale = scale_of((y - lone) / found.spread)
-    if not LEAST_NOISE * float(y.std()) < scale < MOST_SHARE * float(np.median(np.abs(found.values))):
+    if not LEAST_NOISE * float(y.std()) < found.scale < MOST_SHARE * float(np.median(np.abs(found.values))):
         return False
-    followed = scipy.stats.spearmanr(lone, y).statistic if np.ptp(lone) > 0 else 0.0
+    followed = scipy.stats.spearmanr(found.alone, y).statistic if np.ptp(found.alone) > 0 else 0.0
     spare = SPARE_ROWS if _repeated(X, y)[1] >= REPEATS else SPARE_ROWS_FOR_KINDS
-    return len(y) - found.fit.terms >= spare and followed > TOLD and _white(X, y, found)
+    return len(y) - found.fit.terms >= spare and followed > FOLLOWED and _white(X, y, found)
 
 
 def _white(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
-    alone = (y - found.values) / (1 - found.leverage) / found.spread
-    return chance.structure(X, alone, shuffles=chance.FIRST_SHUFFLES).pvalue > WHITE
+    """Tell whether what the trend is off by on rows left out shows no structure."""
+    left = (y - found.alone) / found.spread
+    return chance.structure(X, left, shuffles=chance.FIRST_SHUFFLES).pvalue > WHITE
 
 
 def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, asked: str) -> Measured:

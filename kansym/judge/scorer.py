@@ -161,9 +161,9 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
     nats = length(polished, shown, trial, unrounded)
     if fault:
         # where the rows can tell nothing of what is between them, such a formula explains nothing
-        told = not trial.tiny and trial.gaps is not None and not trial.gaps.even
+        uneven = not trial.tiny and trial.gaps is not None and not trial.gaps.even
         nothing = length(polished, max(shown, trial.power), trial, unrounded)
-        nats = nats + FAULT if told else max(nats, nothing)
+        nats = nats + FAULT if uneven else max(nats, nothing)
     size = expressions.complexity(polished.expression)
     return Judged(polished, unrounded, size, loss, heldout, nats, source, fault)
 

@@ -122,8 +122,8 @@ def again(
         at = np.flatnonzero(before.kept)
         at = at[:: max(1, len(at) // noise.MOST_ROWS)]
         fits = dict.fromkeys(noise.KINDS, values) if fits is None else fits
-        told = noise.about(dataset.X[at], dataset.y[at], {k: v[at] for k, v in fits.items()}, model)
-        model, values = (model, values) if told is None else (told, fits[told.kind])
+        other = noise.about(dataset.X[at], dataset.y[at], {k: v[at] for k, v in fits.items()}, model)
+        model, values = (model, values) if other is None else (other, fits[other.kind])
     residual = (dataset.y - values) * roots(dataset.weights, dataset.rows) / np.sqrt(model.variance(values))
     kept = before.kept
     if robust != "off":

@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget
-from kansym.base.errors import InputError
+from kansym.base.errors import InputError, placed
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula import uncertainty
@@ -243,6 +243,7 @@ def _smooth_end(smooth: Smooth | None, front: list[Judged], rows: Rows) -> list[
 
 
 def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:
+    """Return a judged formula as a law of the front, its constants' errors from all rows."""
     named = law.polished.free if law.source.startswith(GUESS) else ()
     if not all(c.name.isidentifier() for c in named):
         named = ()  # numbers of theirs without names
@@ -294,6 +295,7 @@ def _answered(law: Law, shortest: float) -> Law:
 
 
 def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
+    """Return what a report says of the table."""
     return {
         "names": list(dataset.names),
         "target": dataset.target,
@@ -320,10 +322,11 @@ def _stated_error(dataset: Dataset) -> float | None:
 
 
 def _trust(law: Judged, trial: Trial, proved: bool, found: Verdict, rivalled: bool) -> str:
+    """Return how far to trust the chosen law, as a sentence."""
     share = math.sqrt(max(law.heldout, 0.0) / trial.power)
     rows = "each row left out in turn" if trial.heldout is None else f"{len(trial.heldout.y)} held-out rows"
     if proved:
-        few = _untold(trial)
+        few = _columns_of_few_values(trial)
         if rivalled or few:
             others = " and so do others, below: the rows cannot tell which is the law" if rivalled else ""
             return f"It reproduces {rows} to round-off{others}{few}."
@@ -343,14 +346,14 @@ def _trust(law: Judged, trial: Trial, proved: bool, found: Verdict, rivalled: bo
     return f"{off}: do not rely on it."
 
 
-def _untold(trial: Trial) -> str:
-    """Return what few rows cannot tell, for the end of a sentence: columns of one or two values."""
+def _columns_of_few_values(trial: Trial) -> str:
+    """Return the end of a sentence: a tiny table's columns of one or two values, which any function fits."""
     if not trial.tiny:
         return ""
     X, names = trial.train.X, trial.names
     few = [(n, len(np.unique(x))) for n, x in zip(names, X.T, strict=True)]
-    told = ", ".join(f"{n} takes {count}" for n, count in few if count <= FEW_VALUES)
-    return f"; of how it depends on a column, few values say little ({told})" if told else ""
+    listed = ", ".join(f"{n} takes {count}" for n, count in few if count <= FEW_VALUES)
+    return f"; of how it depends on a column, few values say little ({listed})" if listed else ""
 
 
 def _form(law: Judged) -> str:
@@ -386,7 +389,7 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
         gaps = [np.where(np.isfinite(values - other), np.abs(values - other), -1.0) for other in shown]
         if min(gap.max() for gap in gaps) > least:
             gap, worst = gaps[0].max(), int(np.argmax(gaps[0]))
-            where = ", ".join(f"{n} = {v:.4g}" for n, v in zip(dataset.names, points[worst], strict=True))
+            where = placed(dataset.names, points[worst])
             law_out = _law(law, 0.0, trial, trial.rows_of(dataset))
             forms.add(form)
             shown.append(values)

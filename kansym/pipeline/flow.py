@@ -136,8 +136,8 @@ def search(
     options, language = _plainly(options), options.language(asked)
     surveyed = survey(dataset, options.noise, options.robust, options.seed)
     if dataset.units is not None and not options.unit_constants:
-        told, options = _with_units(surveyed, options)
-        surveyed = surveyed.noted(told)
+        said, options = _with_units(surveyed, options)
+        surveyed = surveyed.noted(said)
     passes = _Passes(surveyed, options, language, library, asked, budget, checkpoint)
     try:
         kept = nullcontext() if checkpoint is None else checkpoint.kept()
@@ -178,6 +178,7 @@ class _Passes:
     begun: int = 0
 
     def __post_init__(self) -> None:
+        """Begin with an archive of a person's guesses."""
         self.archive = _begun(self.surveyed, self.library, self.language, self.options)
 
     def explored(self) -> str:
@@ -206,14 +207,18 @@ class _Passes:
             )
 
     def _begin_anew(self, surveyed: Survey) -> None:
+        """Judge what was found so far on other rows or weights."""
         earlier, self.surveyed = self.archive, surveyed
         self.archive = _begun(surveyed, self.library, self.language, self.options)
         rejudge(earlier, self.archive)
 
     def _explored(self, share: float) -> str:
+        """Search once, with this share of the usual patience; return why it ended."""
         memory = Memory() if self.checkpoint is None else self.checkpoint.memory(self.begun)
         self.begun += 1
-        reason = _explore(self.surveyed, self.archive, self.options, self.asked, self.budget, memory, share)
+        reason = _looks(self.surveyed, self.archive, self.options, self.asked, self.budget, memory, share)
+        if reason != self.budget.reason:  # time and work may be more the next time
+            memory.reason = reason
         take_limits(self.archive)
         return reason
 
@@ -226,9 +231,9 @@ def _answer_guesses(archive: Archive, texts: Sequence[str], dataset: Dataset) ->
         if law is not None:
             archive.guesses.append(law)
         else:
-            told = {"equation": guess.text, "complexity": None, "heldout_share": None}
+            figures = {"equation": guess.text, "complexity": None, "heldout_share": None}
             why = {"event": "refused", "source": guess.source, "reason": "undefined on the rows"}
-            archive.history.append({**why, **told})
+            archive.history.append({**why, **figures})
 
 
 def _assuming(options: Options, dataset: Dataset) -> Options:
@@ -271,26 +276,6 @@ def _settled(surveyed: Survey, archive: Archive) -> bool:
     return exact(law, archive.trial) or Ending(surveyed, archive).short_enough()
 
 
-def _explore(
-    surveyed: Survey,
-    archive: Archive,
-    options: Options,
-    asked: Template | None,
-    budget: Budget,
-    memory: Memory,
-    share: float = 1.0,
-) -> str:
-    """Feed every producer's candidates through refine; return why it ended.
-
-    What `memory` knows of an earlier, broken search is judged again first, and looks that were over are left
-    out. `share` is of the usual patience.
-    """
-    reason = _looks(surveyed, archive, options, asked, budget, memory, share)
-    if reason != budget.reason:  # time and work may be more the next time
-        memory.reason = reason
-    return reason
-
-
 def _looks(
     surveyed: Survey,
     archive: Archive,
@@ -300,7 +285,11 @@ def _looks(
     memory: Memory,
     share: float,
 ) -> str:
-    """Try what needs no search, then every producer's step in turn; return why it ended."""
+    """Try what needs no search, then every producer's step in turn; return why it ended.
+
+    What `memory` knows of an earlier, broken search is judged again first, and looks that were over are left
+    out. `share` is of the usual patience.
+    """
     trial = archive.trial
     with shielded():  # however short the time, there is an answer, and the same one every time
         opened(archive, options.starts, options.template is None, thorough=False)

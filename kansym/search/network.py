@@ -8,36 +8,40 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from kansym.base.budget import Budget
 from kansym.base.criterion import WORTH_SHOWING
 from kansym.base.errors import KansymError
+from kansym.base.weights import roots, spread
+from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.network.kan import KAN
 from kansym.network.tracing import Scaling
 from kansym.search.candidate import Candidate
 
 FEWEST_ROWS = 40
+
 GRIDS = ((3,), (3, 6), (3, 6, 12))
 """Grid schedules; the one that holds best on held-out rows is kept for each shape."""
 
 STEPS = 30
+"""Levenberg-Marquardt steps on each grid."""
+
 RESTARTS = 4
+"""Random starts of a network with a hidden layer."""
 
 
 def propose(
-    dataset: Any,
+    dataset: Dataset,
     *,
-    budget: Budget | None = None,
+    budget: Budget,
     library: Library | None = None,
     seed: int = 0,
     device: str = "cpu",
 ) -> Iterator[Candidate]:
     """Yield trained graphs of a dataset with X (n, d), y (n,) and names, the simplest shape first."""
-    budget = budget or Budget()
     if len(dataset.y) < FEWEST_ROWS:
         return
     order = np.random.default_rng(seed).permutation(len(dataset.y))
@@ -63,13 +67,14 @@ def propose(
 
 
 def _shapes(inputs: int) -> list[list[int]]:
+    """Return the shapes that are trained, the simplest first."""
     if inputs == 1:
         return [[1, 1]]
     return [[inputs, 1], [inputs, 1, 1], [inputs, 2, 1], [inputs, min(2 * inputs + 1, 6), 1]]
 
 
 def _train(
-    dataset: Any,
+    dataset: Dataset,
     shape: list[int],
     grids: tuple[int, ...],
     fit: np.ndarray,
@@ -108,7 +113,6 @@ def _train(
         graph = network.to_graph()
     except KansymError:
         return None
-    weight = np.ones(len(held)) if w is None else w[held]
-    mean = np.average(y[held], weights=weight)
-    left = np.mean(weight * (values - y[held]) ** 2) / max(np.mean(weight * (y[held] - mean) ** 2), 1e-300)
+    root = roots(None if w is None else w[held], len(held))
+    left = np.sum((root * (values - y[held])) ** 2) / max(spread(y[held], root), 1e-300)
     return Candidate(score=float(left), source=f"KAN {shape}", graph=graph) if np.isfinite(left) else None

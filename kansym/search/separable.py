@@ -20,6 +20,8 @@ import sympy
 from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.base.errors import KansymError
+from kansym.base.weights import roots, spread
+from kansym.data.dataset import Dataset
 from kansym.formula.expression import complexity, number, symbolic_value
 from kansym.formula.guarded import polished
 from kansym.formula.polish import Rows
@@ -31,10 +33,21 @@ from kansym.search.candidate import Candidate
 
 CELLS = 10
 ROWS = 800
+FEWEST_ROWS = 40
+
 STRUCTURES = 8
+"""Structures whose curves are named, in two lots: the second only where the first proves nothing."""
+
 CHOICES = 4
+"""Functions matched to each curve."""
+
 POLISHED = 14
+"""Combinations of such functions that are fitted, for each structure."""
+
 MOST_COLUMNS = 5
+
+LARGEST = 60.0
+"""Standard deviations from its median up to which an argument's values are no pole's."""
 
 Argument = tuple[sympy.Expr, np.ndarray]
 Pair = Callable[[Any, Any], Any]
@@ -53,6 +66,8 @@ _PAIRS: tuple[Pair, ...] = (
 
 @dataclass(frozen=True)
 class _Outer:
+    """Hold a transform of y: forward, its inverse as a formula, its slope, and whether y must be positive."""
+
     name: str
     forward: Callable[[np.ndarray], np.ndarray]
     inverse: Callable[[sympy.Expr], sympy.Expr]
@@ -71,20 +86,16 @@ _OUTERS = (
 
 
 def propose(
-    dataset: Any,
-    *,
-    budget: Budget | None = None,
-    library: Library | None = None,
-    seed: int = 0,
+    dataset: Dataset, *, budget: Budget, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
     """Yield candidate formulas for a dataset with X (n, d), y (n,) and names, best first; d at most 5."""
-    budget = budget or Budget()
     library = library or Library.load("default")
     sample = dataset.subsample(ROWS, seed)
     X, y, names = sample.X, sample.y, symbols(dataset.names)
-    w = np.ones(len(y)) if sample.weights is None else sample.weights / sample.weights.mean()
-    power = float(np.average((y - np.average(y, weights=w)) ** 2, weights=w))
-    if X.shape[1] > MOST_COLUMNS or len(y) < 40 or not power > 0:
+    root = roots(sample.weights, len(y))
+    w = root**2 / np.mean(root**2)
+    power = spread(y, root) / float(np.sum(root**2))
+    if X.shape[1] > MOST_COLUMNS or len(y) < FEWEST_ROWS or not power > 0:
         return
     test = np.random.default_rng(seed).permutation(len(y)) < len(y) // 4
     fit = Rows(X[~test], y[~test], w[~test], names)
@@ -209,11 +220,12 @@ def rest_index(columns: list[Argument], rest: list[Argument]) -> int:
 
 
 def _joined(pair: Pair, a: Argument, b: Argument) -> Argument | None:
+    """Return two arguments joined to one; None where that is undefined, constant, or has a pole."""
     with np.errstate(all="ignore"):
         values = pair(a[1], b[1])
     if not np.all(np.isfinite(values)) or np.ptp(values) <= 0:
         return None
-    if np.abs(values - np.median(values)).max() > 60 * np.std(values):
+    if np.abs(values - np.median(values)).max() > LARGEST * np.std(values):
         return None
     return pair(a[0], b[0]), values
 
@@ -226,6 +238,7 @@ def _solve(
     fit: np.ndarray,
     y: np.ndarray,
 ) -> _Fitted | None:
+    """Fit the curves of all terms, alternating over the factors of products; None where that is singular."""
     count = sum(len(term) for term in terms)
     cells = CELLS if count < 4 else 6
     bases = [[_splines(h, cells, len(term) > 1) for _, h in term] for term in terms]
@@ -312,6 +325,7 @@ def _named(
 
 
 def _functions(argument: Argument, curve: np.ndarray, library: Library) -> list[tuple[float, sympy.Expr]]:
+    """Return formulas for a curve with their ranks, least first: matched functions, a line, or a number."""
     expression, h = argument
     if np.ptp(curve) <= 1e-12 * (np.abs(curve).max() + 1e-300):
         return [(0.0, number(float(curve.mean())))]

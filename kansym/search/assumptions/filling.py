@@ -21,6 +21,7 @@ from kansym.base import criterion, polynomials
 from kansym.base.budget import Budget
 from kansym.base.errors import KansymError
 from kansym.base.leastsq import levenberg_marquardt
+from kansym.base.weights import roots, spread
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula import polish
@@ -130,6 +131,7 @@ class Search:
     def __init__(
         self, template: Template, dataset: Dataset, budget: Budget, library: Library, seed: int
     ) -> None:
+        """Part the rows and compile the template."""
         self.template, self.budget, self.library, self.seed = template, budget, library, seed
         sample = dataset.subsample(ROWS, seed)
         self.columns = symbols(sample.names)
@@ -137,12 +139,13 @@ class Search:
         cut = sample.rows // 4 if sample.rows > 12 else 0
         self.held_rows, self.fit_rows = np.sort(order[:cut] if cut else order), np.sort(order[cut:])
         self.X, self.y = sample.X, sample.y
-        self.w = np.ones(sample.rows) if sample.weights is None else sample.weights / sample.weights.mean()
+        root = roots(sample.weights, sample.rows)
+        self.w = root**2 / np.mean(root**2)
         self.fit, self.held = (
             Rows(self.X[part], self.y[part], self.w[part], self.columns)
             for part in (self.fit_rows, self.held_rows)
         )
-        self.power = float(np.average((self.y - np.average(self.y, weights=self.w)) ** 2, weights=self.w))
+        self.power = spread(self.y, root) / float(np.sum(root**2))
         self.program = Program.compile(
             template.expression, [*self.columns, *(u.value for u in template.unknowns), *template.constants]
         )
@@ -231,13 +234,15 @@ class Search:
             [*(np.linalg.lstsq(b, v, rcond=1e-10)[0] for b, v in zip(bases, values, strict=True)), constants]
         )
 
-        def spread(theta: np.ndarray, at: np.ndarray) -> np.ndarray:
+        def table(theta: np.ndarray, at: np.ndarray) -> np.ndarray:
+            """Return some rows: columns, the unknown functions' values, the constants."""
             parts = np.split(theta, cuts)
             curves = [b[at] @ p for b, p in zip(bases, parts, strict=False)]
             return np.column_stack([self.X[at], *curves, np.tile(parts[-1], (len(at), 1))])
 
         def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            value, slope = self.program.gradient(spread(theta, rows))
+            """Return the weighted residuals on the fitted rows, and their derivatives by all weights."""
+            value, slope = self.program.gradient(table(theta, rows))
             slope = slope[:, len(self.columns) :]
             J = [slope[:, i : i + 1] * b[rows] for i, b in enumerate(bases)]
             return root * (value - self.y[rows]), root[:, None] * np.hstack([*J, slope[:, len(bases) :]])
@@ -245,7 +250,7 @@ class Search:
         fitted = levenberg_marquardt(residual, start, max_steps=steps)
         if not math.isfinite(fitted.cost):
             return None
-        everything = spread(fitted.theta, np.arange(len(self.y)))
+        everything = table(fitted.theta, np.arange(len(self.y)))
         if not np.isfinite(everything).all():
             return None
         value = self.program.value(everything)
@@ -412,5 +417,6 @@ class Search:
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
-    spread = values.std(0)
-    return np.asarray((values - values.mean(0)) / np.where(spread > 0, spread, 1.0))
+    """Return columns of mean 0 and standard deviation 1; constant ones become 0."""
+    sd = values.std(0)
+    return np.asarray((values - values.mean(0)) / np.where(sd > 0, sd, 1.0))

@@ -176,7 +176,8 @@ class _Search:
     """Free the constants of forms one after the other, fitting all rows each time."""
 
     def __init__(self, dataset: Dataset, divisions: Sequence[Division], budget: Budget) -> None:
-        w = np.ones(dataset.rows) if dataset.weights is None else dataset.weights / dataset.weights.mean()
+        """Begin with all rows of the table."""
+        w = None if dataset.weights is None else dataset.weights / dataset.weights.mean()
         self.dataset, self.divisions, self.budget = dataset, divisions, budget
         self.rows = Rows(dataset.X, dataset.y, w, symbols(dataset.names))
         self.power = self.rows.loss(np.full(dataset.rows, np.average(dataset.y, weights=w)))
@@ -303,7 +304,12 @@ class _Search:
         if fitted is None or not math.isfinite(fitted.loss):
             return None
         share = fitted.loss / self.power
-        return Whole(dict(zip(names, fitted.theta, strict=True)), fitted, share, self._length(fitted, share))
+        return Whole(
+            dict(zip(names, fitted.theta, strict=True)),
+            fitted,
+            share,
+            _length(fitted, share, self.dataset.rows),
+        )
 
     def _levels(
         self, name: sympy.Symbol, choice: Choice, own: Sequence[float]
@@ -335,9 +341,6 @@ class _Search:
         }
         parts = (c if g == largest else c * m for g, (c, m) in enumerate(zip(constants, marks, strict=True)))
         return sympy.Add(*parts), start
-
-    def _length(self, fitted: polish.Polished, share: float) -> float:
-        return _length(fitted, share, self.dataset.rows)
 
 
 def _value(name: sympy.Symbol, group: int) -> sympy.Symbol:
@@ -381,11 +384,13 @@ def _constants(
 
 
 def _fitted(form: sympy.Expr, rows: Rows, budget: Budget) -> polish.Polished | None:
+    """Return a form with its constants fitted, None where that cannot be done."""
     budget.spend()
     fitted = polished(form, rows, STEPS)
     return fitted if fitted is not None and math.isfinite(fitted.loss) else None
 
 
 def _length(fitted: polish.Polished, share: float, rows: int) -> float:
+    """Return the description length in nats of a fitted formula that leaves this share."""
     size = expressions.complexity(fitted.expression)
     return float(criterion.length(share + 1e-24, rows, size, len(fitted.theta)))

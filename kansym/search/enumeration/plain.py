@@ -15,6 +15,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.data.dataset import Dataset
 from kansym.formula import prior
 from kansym.formula.expression import complexity
 from kansym.functions.library import Library
@@ -63,14 +64,15 @@ _INVERSES: tuple[tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]], ..
 class _Made:
     """Collect expressions, one for each list of values: the smallest, of equal ones the usual one."""
 
-    def __init__(self, columns: int, rows: int) -> None:
-        self.columns, self.rows = columns, rows
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
         self.at: dict[bytes, int] = {}
         self.forms: list[sympy.Expr] = []
         self.values: list[np.ndarray] = []
         self.prices: list[float] = []
 
     def add(self, form: sympy.Expr, values: np.ndarray) -> None:
+        """Keep a form where its values are new, or where it is cheaper than the one that had them."""
         if not np.isfinite(values).all() or form.has(sympy.zoo, sympy.nan):
             return
         key = _key(values)
@@ -86,20 +88,21 @@ class _Made:
             self.forms[i], self.prices[i] = form, price
 
     def cheapest(self, count: int) -> list[int]:
+        """Return the places of the cheapest expressions."""
         return np.argsort(self.prices, kind="stable")[:count].tolist()
 
 
 def _key(values: np.ndarray) -> bytes:
+    """Return what values are known by: rounded to DIGITS of the largest."""
     size = np.abs(values).max()
     step = 10.0 ** (np.ceil(np.log10(size)) - DIGITS) if size > 0 else 1.0
     return (np.round(values / step) + 0.0).tobytes()
 
 
 def propose(
-    dataset: Any, *, budget: Budget | None = None, library: Library | None = None, seed: int = 0
+    dataset: Dataset, *, budget: Budget, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
     """Yield exact formulas of a table of at most MOST_ROWS rows, the cheapest first."""
-    budget = budget or Budget()
     X, y = dataset.X, dataset.y
     if len(y) > MOST_ROWS or X.shape[1] > MOST_COLUMNS or not np.ptp(y) > 0:
         return
@@ -111,7 +114,8 @@ def propose(
 
 
 def _made(X: np.ndarray, columns: tuple[sympy.Symbol, ...], library: Library | None, budget: Budget) -> _Made:
-    made = _Made(X.shape[1], len(X))
+    """Make every small expression over the columns, 1 and 2."""
+    made = _Made(X.shape[1])
     for symbol, x in zip(columns, X.T, strict=True):
         made.add(symbol, x.astype(float))
     for number in (1, 2):
@@ -134,6 +138,7 @@ def _made(X: np.ndarray, columns: tuple[sympy.Symbol, ...], library: Library | N
 
 
 def _join(made: _Made, join: Callable[[Any, Any], Any], a: int, b: int) -> None:
+    """Add the join of two expressions, unless its values are known."""
     values = join(made.values[a], made.values[b])
     # a known list of values is left alone: the first rounds' forms are the cheaper ones
     if np.isfinite(values).all() and _key(values) not in made.at:

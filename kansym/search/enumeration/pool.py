@@ -42,6 +42,7 @@ TRIES = 40
 
 @njit
 def _mix(h: np.uint64, v: float) -> np.uint64:
+    """Return a fingerprint with one more value in it, to ten digits."""
     m, e = math.frexp(v)
     q = np.int64(np.round(m * 2.0**34)) * np.int64(4099) + np.int64(e)
     h = (h ^ np.uint64(q)) * np.uint64(0x9E3779B97F4A7C15)
@@ -50,6 +51,7 @@ def _mix(h: np.uint64, v: float) -> np.uint64:
 
 @njit
 def _operate(op: int, a: float, b: float) -> float:
+    """Return what an operation makes of two values, NaN for a division by zero."""
     if op == ADD:
         return a + b
     if op == SUB:
@@ -64,16 +66,13 @@ def _operate(op: int, a: float, b: float) -> float:
 
 
 @njit
-def _remember(table: np.ndarray, h: np.uint64) -> bool:
-    """Put a fingerprint into the open-addressed table; tell whether it is new."""
+def _slot(table: np.ndarray, h: np.uint64) -> np.uint64:
+    """Return where a fingerprint stands in the open-addressed table, or where it would."""
     size = np.uint64(len(table))
     at = h % size
-    while table[at] != np.uint64(0):
-        if table[at] == h:
-            return False
+    while table[at] != np.uint64(0) and table[at] != h:
         at = (at + np.uint64(1)) % size
-    table[at] = h
-    return True
+    return at
 
 
 @njit
@@ -93,8 +92,10 @@ def _insert(
     h = np.uint64(14695981039346656037)
     for k in range(PROBES):
         h = _mix(h, v[k])
-    if h == np.uint64(0) or not _remember(table, h):
+    at = _slot(table, h)
+    if h == np.uint64(0) or table[at] == h:
         return count
+    table[at] = h
     for k in range(r):
         V[count, k] = v[k]
     top[count] = biggest
@@ -113,6 +114,7 @@ def _insert_block(
     count: int,
     capacity: int,
 ) -> int:
+    """Store what unary function `code` makes of the entries from `first` on; return the new count."""
     for i in range(len(block)):
         if count >= capacity:
             return count
@@ -137,6 +139,10 @@ def _insert_pairs(
     capacity: int,
     tries: int,
 ) -> tuple[int, int]:
+    """Store what every operation makes of entries a0..a1 and b0..b1; return the new count and the tries left.
+
+    Four loops deep: pairs of entries, operations, and the rows of a value vector.
+    """
     r = V.shape[1]
     v = np.empty(r)
     for i in range(a0, a1):
@@ -154,7 +160,7 @@ def _insert_pairs(
                     v[k] = _operate(op, V[i, k], V[j, k])
                     fine = fine and np.isfinite(v[k])
                     h = _mix(h, v[k]) if fine else h
-                if not fine or _known(table, h):
+                if not fine or table[_slot(table, h)] == h:
                     continue
                 for k in range(PROBES, r):
                     v[k] = _operate(op, V[i, k], V[j, k])
@@ -164,17 +170,6 @@ def _insert_pairs(
                     how[count, 0], how[count, 1], how[count, 2] = op, i, j
                     count = new
     return count, tries
-
-
-@njit
-def _known(table: np.ndarray, h: np.uint64) -> bool:
-    size = np.uint64(len(table))
-    at = h % size
-    while table[at] != np.uint64(0):
-        if table[at] == h:
-            return True
-        at = (at + np.uint64(1)) % size
-    return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +188,7 @@ class Pool:
     constants: int
 
     def __len__(self) -> int:
+        """Return the number of entries."""
         return len(self.V)
 
     def complexity(self) -> np.ndarray:

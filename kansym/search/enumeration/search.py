@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import sympy
@@ -20,6 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.base.weights import roots
+from kansym.data.dataset import Dataset
 from kansym.formula.guarded import valued
 from kansym.functions.library import Function, Library
 from kansym.functions.parsing import symbols
@@ -76,18 +77,13 @@ CONSTANTS: tuple[tuple[sympy.Expr, float], ...] = (
 
 
 def propose(
-    dataset: Any,
-    *,
-    budget: Budget | None = None,
-    library: Library | None = None,
-    seed: int = 0,
+    dataset: Dataset, *, budget: Budget, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
     """Yield formulas found by enumeration, best first; exact joins when there are any.
 
     `library` supplies the functions; weights count where no join is exact. Work is counted as one unit for a
     thousand expressions compared.
     """
-    budget = budget or Budget()
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
     if len(y) < pool.PROBES + 2 or np.ptp(y) == 0:
         return
@@ -100,18 +96,17 @@ def propose(
         yield from found
         if found or budget.exhausted:
             return
-    weights = getattr(dataset, "weights", None)
-    root = np.ones(len(y)) if weights is None else np.sqrt(np.asarray(weights, float) / np.mean(weights))
+    root = roots(dataset.weights, len(y))
+    root = root / np.sqrt(np.mean(root**2))
     with threadpool_limits(1, "blas"):
         yield from Search.of(X, y, names, library, seed).linear(budget, root)
 
 
 def few(
-    dataset: Any, *, budget: Budget | None = None, library: Library | None = None, seed: int = 0
+    dataset: Dataset, *, budget: Budget, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
     """Yield exact formulas only, by one look through the pools: about a second of work on few rows."""
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
-    budget = budget or Budget()
     if len(y) < pool.PROBES + 2 or np.ptp(y) == 0 or budget.exhausted:
         return
     own = Budget(work=FEW_WORK, seconds=budget.left)

@@ -6,7 +6,6 @@ and selects them; `projection` fits them, `classics` tries them on a table.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +14,7 @@ from typing import Any
 
 import sympy
 
-from kansym.base import resources
+from kansym.base import resources, storage
 from kansym.base.errors import FormatError, InputError, UnknownNameError
 from kansym.functions.library import FAMILIES, Library
 from kansym.functions.parsing import parse_expression, symbols
@@ -131,6 +130,7 @@ class Family:
         )
 
     def _term(self, terms: int) -> sympy.Expr:
+        """Return the sum of so many terms, each with constants of its own."""
         assert self.term is not None
         fixed = {*INPUTS, *self.formula.free_symbols}
         mine = sorted(self.term.free_symbols - fixed, key=str)
@@ -142,6 +142,7 @@ class Family:
 
 
 def _numbered(name: str, i: int, terms: int) -> str:
+    """Return the name of a constant in the i-th of so many terms."""
     return name if terms == 1 else f"{name}{i}"
 
 
@@ -152,15 +153,18 @@ class Families(Mapping[str, Family]):
     families: tuple[Family, ...]
 
     def __getitem__(self, name: str) -> Family:
+        """Return the family of this name."""
         for family in self.families:
             if family.name == name:
                 return family
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
+        """Yield the names, in order."""
         return (family.name for family in self.families)
 
     def __len__(self) -> int:
+        """Return the number of families."""
         return len(self.families)
 
     @staticmethod
@@ -192,6 +196,7 @@ class Families(Mapping[str, Family]):
         return Families(tuple(f for f in self.families if library.spans(f.form(1).formula)))
 
     def _find(self, name: str) -> Family:
+        """Return the family of this name; raises UnknownNameError."""
         if name not in self:
             raise UnknownNameError("family", name, self)
         return self[name]
@@ -199,6 +204,7 @@ class Families(Mapping[str, Family]):
 
 @cache
 def _shipped() -> Families:
+    """Return the families of `library/families.toml`, read once."""
     return Families(tuple(read(resources.folder("library") / FAMILIES)))
 
 
@@ -207,16 +213,12 @@ def read(path: Path) -> list[Family]:
 
     Raises InputError for a file that cannot be read or an entry with faults, FormatError for no such TOML.
     """
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise InputError(f"Cannot read the families' file {str(path)!r}: {problem.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise FormatError(f"The families' file {str(path)!r} is no TOML: {problem}.") from None
+    data = storage.read_toml(path, "the families' file")
     return [_family(name, entry, Path(path).name) for name, entry in data.items()]
 
 
 def _family(name: str, entry: Any, file: str) -> Family:
+    """Return the family that an entry of a file describes; raises FormatError or InputError."""
     where = f"{file}, [{name}]"
     if not isinstance(entry, dict) or not isinstance(entry.get("formula"), str):
         raise FormatError(f'{where}: a family needs formula = "..." in quotes.')
@@ -241,6 +243,7 @@ def _family(name: str, entry: Any, file: str) -> Family:
 
 
 def _start(text: Any) -> Start:
+    """Return the start that a text such as "rate u" describes; raises UnknownNameError."""
     words = str(text).split()
     column = 1 if words[-1:] == ["u"] else 0
     role = " ".join(words[:-1] if words[-1:] in (["u"], ["x"]) else words)

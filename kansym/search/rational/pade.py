@@ -19,7 +19,7 @@ import sympy
 from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
-from kansym.base.errors import InputError
+from kansym.base.errors import InputError, placed
 from kansym.formula.expression import text
 from kansym.functions.parsing import symbols
 from kansym.search.rational import monomials as rational
@@ -105,6 +105,7 @@ def written(chooser: Chooser, ratio: Ratio, columns: Sequence[sympy.Expr]) -> sy
 
 
 def _values(coefficients: dict[Powers, float], X: np.ndarray) -> np.ndarray:
+    """Return a polynomial's values (n,) at rows X (n, d)."""
     total = np.zeros(len(X))
     for powers, c in coefficients.items():
         total = total + c * np.prod(X ** np.array(powers), axis=1)
@@ -148,6 +149,7 @@ def _fit(
     noise: float | None,
     seed: int,
 ) -> PadeFit:
+    """Return the fit of checked rows: of few terms, or dense where not `sparse`."""
     top = max_degrees(X.shape[1], len(y)) if degree is None else [(int(degree[0]), int(degree[1]))]
     chooser = Chooser.of(X, y, w, max(max(d) for d in top), noise, seed)
     if not sparse:
@@ -169,7 +171,7 @@ def _report(chooser: Chooser, ratios: list[Ratio], names: tuple[str, ...], X: np
     poles = _poles(whole, X, chooser.sheet)
     notes = []
     if poles:
-        where = _point(poles[0], names)
+        where = placed(names, poles[0])
         notes.append(f"The denominator changes sign inside the data's range, near {where}.")
     degree = tuple(max(sum(k) for k in part) for part in (numerator, denominator))
     return PadeFit(
@@ -229,11 +231,8 @@ def _poles(ratio: Ratio, X: np.ndarray, sheet: Sheet, most: int = 5) -> tuple[tu
     return tuple(found)
 
 
-def _point(point: tuple[float, ...], names: tuple[str, ...]) -> str:
-    return ", ".join(f"{n} = {v:.4g}" for n, v in zip(names, point, strict=True))
-
-
 def _matrix(X: Any, width: int | None) -> np.ndarray:
+    """Return X as an array (n, d); raises InputError for another shape."""
     X = np.asarray(X, float)
     X = X[:, None] if X.ndim == 1 else X
     if X.ndim != 2 or (width is not None and X.shape[1] != width):
@@ -244,6 +243,7 @@ def _matrix(X: Any, width: int | None) -> np.ndarray:
 def _check(
     X: np.ndarray, y: np.ndarray, w: np.ndarray | None, names: Sequence[str], degree: tuple[int, int] | None
 ) -> None:
+    """Refuse rows, names and degrees that cannot be used with an InputError."""
     if len(y) != len(X):
         raise InputError(f"y has {len(y)} values and X has {len(X)} rows; y must have one value per row.")
     if len(names) != X.shape[1]:

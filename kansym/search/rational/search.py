@@ -11,6 +11,8 @@ import sympy
 from threadpoolctl import threadpool_limits
 
 from kansym.base.budget import Budget
+from kansym.data.dataset import Dataset
+from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
 from kansym.search.rational import monomials as rational
@@ -20,23 +22,17 @@ from kansym.search.rational.pade import written
 
 
 def propose(
-    dataset: Any,
-    *,
-    budget: Budget | None = None,
-    library: Any = None,
-    seed: int = 0,
+    dataset: Dataset, *, budget: Budget, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
     """Yield rational formulas for a dataset, and roots, exponentials and logarithms of exact ones.
 
     An exact ratio for y, y², exp(y) or log|y| comes alone; otherwise the front of the best degrees for y.
     """
-    budget = budget or Budget()
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
     if len(y) < 3 or np.ptp(y) == 0 or X.shape[1] > 12:
         return
     with threadpool_limits(1, "blas"):
-        weights = getattr(dataset, "weights", None)
-        found = _candidates(X, y, weights, tuple(dataset.names), budget, library, seed)
+        found = _candidates(X, y, dataset.weights, tuple(dataset.names), budget, library, seed)
     yield from found
 
 
@@ -46,9 +42,10 @@ def _candidates(
     weights: np.ndarray | None,
     names: tuple[str, ...],
     budget: Budget,
-    library: Any,
+    library: Library | None,
     seed: int,
 ) -> list[Candidate]:
+    """Return the one exact ratio of y or of a transform of it, else the best ratios of each size."""
     degrees = max_degrees(X.shape[1], len(y))
     columns = symbols(names)
     top = max(max(d) for d in degrees)
@@ -76,7 +73,7 @@ def _candidates(
     return candidates
 
 
-def _targets(y: np.ndarray, library: Any) -> list[tuple[np.ndarray, Any]]:
+def _targets(y: np.ndarray, library: Library | None) -> list[tuple[np.ndarray, Any]]:
     """Return transforms of y that may be rational, each with the way back that the library allows."""
     found: list[tuple[np.ndarray, Any]] = [(y, lambda e: e)]
     known = {"sqrt", "log", "exp"} if library is None else set(library)

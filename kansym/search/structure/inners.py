@@ -15,7 +15,10 @@ from kansym.functions.operations import Op
 Array = np.ndarray
 
 INNER_POWERS = (1, 2, -1, -2, 0.5, -0.5, 3, -3, 4, 1.5, -1.5, -4)
+"""Powers of h that a curve may be linear in."""
+
 ARGUMENT_POWERS = (1, 2, -1, 0.5)
+"""Powers of h that other curves are functions of."""
 
 _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh": 2.5, "atan": 2.5,
             "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0}  # fmt: skip
@@ -141,11 +144,13 @@ def power(h: sympy.Expr, k: float) -> sympy.Expr:
 
 @lru_cache(maxsize=1)
 def _frequencies() -> Array:
+    """Return the grid of a wave's frequencies, in radians for the span of the argument."""
     return np.concatenate([np.geomspace(0.05, 2, 14), np.arange(2.35, 30, 0.35), np.arange(30.5, 90, 0.7)])
 
 
 @lru_cache(maxsize=1)
 def _rates() -> Array:
+    """Return the grid of rates, in units of the argument's span."""
     # dense where a step changes the curve most, in units of the span
     return np.concatenate([np.geomspace(0.05, 1.6, 12), np.arange(2, 12, 0.5), np.geomspace(12, 40, 12)])
 
@@ -156,6 +161,7 @@ def grid(u: Array) -> tuple[tuple[list[Inner], Array], tuple[list[Inner], Array]
     kinds, columns = [], []
 
     def add(kind: Inner, values: Array) -> None:
+        """Add a curve without a rate."""
         kinds.append(kind)
         columns.append(values)
 
@@ -170,7 +176,7 @@ def grid(u: Array) -> tuple[tuple[list[Inner], Array], tuple[list[Inner], Array]
     pairs: list[Array] = []
 
     def slide(kind: Inner, values: Array, slope: Array) -> None:
-        # a curve and its slope by the rate: the fit is right to second order between grid points
+        """Add a curve with its slope by the rate: the fit is right to second order between grid points."""
         top = np.abs(values).max()
         if np.all(np.isfinite(values)) and np.all(np.isfinite(slope)) and top > 0:
             pair_kinds.append(kind)
@@ -207,6 +213,7 @@ def _function(name: str, z: Array) -> tuple[Array, Array]:
 
 
 def _number(value: float) -> sympy.Expr:
+    """Return a constant to be fitted, 1 and -1 exact."""
     if not np.isfinite(value):  # out of double precision's range: a formula that nothing fits
         return sympy.nan
     # a factor of exactly one is no constant to be fitted

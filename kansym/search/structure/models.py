@@ -25,12 +25,13 @@ from kansym.search.structure.problem import Problem
 FIT_ROWS = 300
 """Rows on which exponents are searched for; formulas are then fitted on more."""
 
-
 MOST_PARTED = 6
 """Columns up to which every division of them among m and h is fitted in noise."""
 
-SHARP = 1e-6
-"""A fit that leaves less than this share of y is named at once."""
+SHARP = criterion.SHARP
+
+PROVED = 1e-9
+"""A fit that leaves less than this share of y is exact but for its exponents' last digits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,7 @@ class Models:
     """Fit one model class after another to a problem; `library` names what elementary curves do not."""
 
     def __init__(self, budget: Budget, seed: int, library: Library) -> None:
+        """Begin with a random generator of this seed."""
         self.budget = budget
         self.rng = np.random.default_rng(seed)
         self.laws = partial(naming.by_library, library)
@@ -125,6 +127,7 @@ class Models:
             units = np.mean(problem.Z[problem.fit[:FIT_ROWS]] ** 2, 0) ** (0.5 if family == "linear" else 1.0)
 
         def view(rows: np.ndarray) -> ridge.View:
+            """Return what a fit sees of some rows."""
             Z = problem.Z[rows]
             L, sign = _logs(Z[:, logs]), None
             if family != "log":
@@ -146,7 +149,7 @@ class Models:
                 fits.append(some.solve(p0, q, degree, 40))
                 if len(q) == 0:
                     break
-            if fits[-1].share < 1e-9 or self.budget.exhausted:
+            if fits[-1].share < PROVED or self.budget.exhausted:
                 break
         fits.sort(key=lambda f: f.share)
         if fits and fits[0].share > 1e-7 and n > 120:
@@ -158,7 +161,7 @@ class Models:
                 flat = some.y * np.exp(-some.L @ rough)
                 waves = [some.solve(rough, q, 24, 30) for q in ridge.telling(some.S, flat)]
                 judged += [(naming.corrected(f.share, 24, n), f) for f in waves]
-            if len(problem.fit) > FIT_ROWS and min(share for share, _ in judged) > SHARP:
+            if len(problem.fit) > FIT_ROWS and min(share for share, _ in judged) > criterion.SHARP:
                 # noise blurs exponents: the nearest ones are fitted again on every row
                 every = view(problem.fit)
                 again = [every.solve(f.p, f.q, degree, 20) for f in near]
@@ -166,7 +169,7 @@ class Models:
                     again += ridge.parted(every, logs, degree)
                 judged += [(naming.corrected(f.share, degree, len(problem.fit)), f) for f in again]
             fits = [f for _, f in sorted(judged, key=lambda j: j[0])]
-        many = 8 if fits and fits[0].share > 1e-6 else 4
+        many = 8 if fits and fits[0].share > criterion.SHARP else 4
         return naming.forms(problem, family, logs, some.S, units, fits[:many], degree)
 
     def directions(self, S: np.ndarray, family: str, free: np.ndarray) -> Iterator[np.ndarray]:
@@ -221,7 +224,7 @@ class Models:
         out = []
         for count in counts:
             fits = self.attempts(problem, count, arguments, tries)
-            if fits and fits[0].share > 1e-6 and arguments != [None] and len(y) > 200:
+            if fits and fits[0].share > criterion.SHARP and arguments != [None] and len(y) > 200:
                 finer = []
                 for a in fits[:10]:
                     _, B = naming.basis(problem, a.argument, rows, 24 if count == 2 else 18)
@@ -232,7 +235,7 @@ class Models:
                 share = _everywhere(problem, a.argument, a.use, a.fit) * problem.unit
                 named = partial(naming.several, problem, a.argument, a.use, a.fit)
                 out.append(Fit(share, 3.0 * count, source, problem, named))
-            if fits and fits[0].share < 1e-9:
+            if fits and fits[0].share < PROVED:
                 break
         return out
 
@@ -244,6 +247,7 @@ class Models:
         fits: list[_Attempt] = []
 
         def attempt(argument: Any, use: np.ndarray, L: np.ndarray, B: np.ndarray, rough: np.ndarray) -> None:
+            """Add the fit from one random start."""
             # half the starts are whole exponents, half scatter about the rough power law
             P = self.rng.choice([-1.0, 0.0, 0.0, 1.0], size=(count, len(use)))
             if self.rng.random() < 0.4:
@@ -261,9 +265,9 @@ class Models:
             rough = _log_slopes(L, y)
             for _ in range(tries):
                 attempt(argument, use, L, B, rough)
-                if fits[0].share < 1e-9 or self.budget.exhausted:
+                if fits[0].share < PROVED or self.budget.exhausted:
                     break
-            if fits and fits[0].share < 1e-9:
+            if fits and fits[0].share < PROVED:
                 break
         # more starts for the arguments that came closest
         nearest: dict[Any, np.ndarray] = {}
@@ -273,7 +277,7 @@ class Models:
             _, B = naming.basis(problem, argument, rows, 8)
             L = _logs(problem.Z[rows][:, use])
             for _ in range(2 * tries):
-                if fits[0].share < 1e-9 or self.budget.exhausted:
+                if fits[0].share < PROVED or self.budget.exhausted:
                     break
                 attempt(argument, use, L, B, _log_slopes(L, y))
         return fits
@@ -305,6 +309,7 @@ def _everywhere(problem: Problem, argument: Any, use: np.ndarray, fit: terms.Ter
 
 
 def _arguments(problem: Problem) -> Iterator[tuple[str, int, int]]:
+    """Yield what a curve's argument may be: a column, or a simple combination of two."""
     d = problem.width
     logs = problem.one_signed()
     for i in range(d):
@@ -320,11 +325,13 @@ def _arguments(problem: Problem) -> Iterator[tuple[str, int, int]]:
 
 
 def _logs(Z: np.ndarray) -> np.ndarray:
+    """Return the centred logarithms of the columns' sizes."""
     L = np.log(np.abs(Z))
     return L - L.mean(0)
 
 
 def _log_slopes(L: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the exponents of a rough power law, by the regression of log |y| on the columns' logarithms."""
     A = np.column_stack([L, np.ones(len(y))])
     z = np.log(np.maximum(np.abs(y), 1e-3 * np.median(np.abs(y))) + 1e-300)
     return np.clip(np.linalg.lstsq(A, z, rcond=None)[0][:-1], -6, 6)

@@ -14,6 +14,7 @@ import numpy as np
 import sympy
 
 from kansym.base.weights import roots, spread
+from kansym.data.dataset import Dataset
 from kansym.functions.parsing import symbols
 from kansym.search.structure.outers import Outer
 
@@ -110,7 +111,7 @@ class Operation:
         return self.rule(a, b)
 
 
-def problem(dataset: Any, seed: int = 0, fit_rows: int = 700, test_rows: int = 300) -> Problem:
+def problem(dataset: Dataset, seed: int = 0, fit_rows: int = 700, test_rows: int = 300) -> Problem:
     """Return the problem that a dataset poses: columns and target in units of their own size.
 
     Rows beyond `fit_rows` + `test_rows` are not looked at; polishing uses them all.
@@ -121,8 +122,7 @@ def problem(dataset: Any, seed: int = 0, fit_rows: int = 700, test_rows: int = 3
     held = min(test_rows, max(n // 3, 1)) if n > 12 else 0
     test = np.sort(order[:held]) if held else np.sort(order)
     fit = np.sort(order[held : held + fit_rows])
-    weights = getattr(dataset, "weights", None)
-    w = roots(weights, n)
+    w = roots(dataset.weights, n)
     w = w / w.mean()
     total = spread(y[fit], w[fit])
     unit = float(np.sum((w * y)[fit] ** 2)) / total if total > 0 else 1.0

@@ -8,13 +8,15 @@ fits and judges them. See docs/notes/search.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.base.weights import spread
+from kansym.data.dataset import Dataset
 from kansym.formula import constants
 from kansym.formula.expression import written
 from kansym.formula.guarded import polished
@@ -23,13 +25,11 @@ from kansym.formula.program import Program
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
 from kansym.search.structure import merging, naming, outers
-from kansym.search.structure.models import SHARP, Fit, Models
+from kansym.search.structure.models import Fit, Models
 from kansym.search.structure.problem import problem
 
 NOISE = 1e-3
 """Residuals are noise when chance alone explains as much of them as often as this."""
-
-"""Held-out residual share below which a formula is proved and the search ends."""
 
 NAMED = 1e-13
 """A best share below this needs no further function for its curve."""
@@ -62,28 +62,22 @@ SQUARES = ("t^2", "1/t", "1/t^2", "sqrt")
 
 
 def propose(
-    dataset: Any,
-    *,
-    budget: Budget | None = None,
-    library: Any = None,
-    seed: int = 0,
+    dataset: Dataset, *, budget: Budget, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
     """Yield candidate formulas for a dataset with X (n, d), y (n,), weights and names, best first."""
-    yield from Search(dataset, budget or Budget(), seed, library).run()
+    yield from Search(dataset, budget, seed, library).run()
 
 
 class Search:
     """Carry one search: the rows, the budget, and what was already proposed."""
 
-    def __init__(self, dataset: Any, budget: Budget, seed: int, library: Library | None = None) -> None:
+    def __init__(self, dataset: Dataset, budget: Budget, seed: int, library: Library | None = None) -> None:
         self.root = root = problem(dataset, seed)
         self.budget = budget
         X, w = root.Z, root.w**2
         self.fit = Rows(X[root.fit], root.y[root.fit], w[root.fit], root.formulas)
         self.test = Rows(X[root.test], root.y[root.test], w[root.test], root.formulas)
-        t = self.test
-        mean = np.average(t.y, weights=t.weights)
-        self.power = float(np.mean(w[root.test] * (t.y - mean) ** 2)) or 1e-300
+        self.power = spread(self.test.y, root.w[root.test]) / len(root.test) or 1e-300
         self.best = np.inf
         self.leader: Candidate | None = None
         self._tested: Candidate | None = None
@@ -111,7 +105,7 @@ class Search:
         for step in self.steps():
             waiting += step
             waiting.sort(key=lambda f: f.rank)
-            while waiting and (waiting[0].share < SHARP or waiting[0].share < BETTER * named):
+            while waiting and (waiting[0].share < criterion.SHARP or waiting[0].share < BETTER * named):
                 fit = waiting.pop(0)
                 named = min(named, fit.share)
                 yield from self.name(fit)
@@ -132,7 +126,7 @@ class Search:
 
         A formula with odd exponents may fit well without being the law, so it does not end the search.
         """
-        if self.leader is None or self.leader.expression is None or self.best < SHARP:
+        if self.leader is None or self.leader.expression is None or self.best < criterion.SHARP:
             return False
         if any(power.exp.is_Float for power in self.leader.expression.atoms(sympy.Pow)):
             return False
@@ -142,6 +136,7 @@ class Search:
         return self._adequate
 
     def _is_noise(self, leader: Candidate) -> bool:
+        """Tell whether no polynomial explains any of what a formula leaves; False for few rows."""
         root = self.root
         rows = np.concatenate([root.fit, root.test])
         if len(rows) < 100:
@@ -195,7 +190,7 @@ class Search:
         if (
             match
             and fit.match is not None
-            and fit.share < SHARP
+            and fit.share < criterion.SHARP
             and self.best > NAMED
             and self.matched < MOST_MATCHED
         ):
