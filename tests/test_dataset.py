@@ -61,24 +61,10 @@ def test_split_by_group_keeps_groups_whole():
     train, held = data.split(0.3, seed=1)
     assert not set(train.groups) & set(held.groups)
     assert 10 <= held.rows <= 30
-    assert [len(set(h.groups)) for _, h in data.folds()] == [1] * 6
     with pytest.raises(InputError, match="group a; holding out a group needs two"):
         from_arrays(X, y, groups=["a"] * 60)
     with pytest.raises(InputError, match="needs two groups"):
         data.take(np.arange(10)).split()
-
-
-def test_folds_hold_out_each_row_once():
-    X, y = linear(7, 1)
-    data = from_arrays(X, y, weights=np.arange(1.0, 8))
-    for k in (None, 2, 3, 7):
-        folds = data.folds(k, seed=3)
-        assert len(folds) == (k or 7)
-        assert sorted(v for _, held in folds for v in held.y) == sorted(y)
-        assert all(t.rows + h.rows == 7 for t, h in folds)
-        assert all(np.array_equal(h.weights, np.arange(1.0, 8)[np.isin(y, h.y)]) for _, h in folds)
-    with pytest.raises(InputError, match="choose 2 to 7"):
-        data.folds(8)
 
 
 def test_subsample_and_select():

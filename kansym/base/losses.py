@@ -77,9 +77,7 @@ class Loss:
         return Loss(self.name, USUAL_BEND * sd) if self.name == "huber" and not self.level else self
 
     def values(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Return what each row (n,) costs; raises InputError where an own function does not return (n,)
-        numbers.
-        """
+        """Return what each row (n,) costs; raises InputError where an own function does not."""
         r = prediction - target
         if self.own is not None:
             found = np.asarray(self.own(prediction, target), float)
@@ -113,9 +111,7 @@ class Loss:
         return 2 * r
 
     def weights(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Return the weights (n,) with which least squares takes the same step: slope / residual, not below
-        0.
-        """
+        """Return the weights (n,), from 0 up, with which least squares takes the same step."""
         r = prediction - target
         least = SMALLEST * float(np.median(np.abs(r))) + np.finfo(float).tiny
         r = np.where(np.abs(r) < least, np.where(r < 0, -least, least), r)

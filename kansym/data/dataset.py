@@ -147,24 +147,6 @@ class Dataset:
         units = self.rows if self.groups is None else len(np.unique(self.groups))
         return (self, None) if units <= TINY_TABLE else self.split(0.2, seed)
 
-    def folds(self, k: int | None = None, seed: int = 0) -> list[tuple[Dataset, Dataset]]:
-        """Return k pairs (train, held-out) that hold out every row (or group) once; None leaves one out."""
-        kinds, inverse = (
-            (np.arange(self.rows), np.arange(self.rows))
-            if self.groups is None
-            else np.unique(self.groups, return_inverse=True)
-        )
-        k = len(kinds) if k is None else k
-        if not 2 <= k <= len(kinds):
-            raise InputError(f"{k} folds of {len(kinds)} rows or groups; choose 2 to {len(kinds)}.")
-        order = np.random.default_rng(seed).permutation(len(kinds))
-        fold = np.empty(len(kinds), int)
-        fold[order] = np.arange(len(kinds)) % k
-        return [
-            (self.take(np.flatnonzero(fold[inverse] != i)), self.take(np.flatnonzero(fold[inverse] == i)))
-            for i in range(k)
-        ]
-
     def screened(self, limit: int = SCREEN_ABOVE, seed: int = 0) -> Dataset:
         """Return the dataset with the `limit` inputs that a forest of random trees uses most.
 

@@ -20,7 +20,7 @@ _MOST_ROWS = 2000
 _ROWS_A_TERM = 4
 
 
-def bearable(rows: Rows, notes: list[str], seed: int = 0) -> Rows:
+def bearable(rows: Rows, notes: list[str]) -> Rows:
     """Return the rows without the columns whose gaps would cost many rows for nothing.
 
     At least one column stays. The note counts the gaps of all that go.
@@ -30,7 +30,7 @@ def bearable(rows: Rows, notes: list[str], seed: int = 0) -> Rows:
     known = np.isfinite(rows.y)
     gone: list[int] = []
     kept = list(range(rows.X.shape[1]))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     for j in order:
         others = [k for k in kept if k != j]
         whole = known & ~holes[:, others].any(axis=1)

@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 
 from kansym.base.errors import KansymError
-from kansym.formula.polish import STEPS, Constant, Polished, Rows, polish
+from kansym.formula.polish import STEPS, Polished, Rows, polish
 from kansym.formula.program import Program
 
 UNDEFINED = (KansymError, TypeError, ValueError, ZeroDivisionError, OverflowError)
@@ -27,11 +27,9 @@ def valued(formula: sympy.Expr, symbols: Sequence[sympy.Symbol], X: np.ndarray) 
         return None
 
 
-def polished(
-    formula: sympy.Expr, rows: Rows, steps: int = STEPS, fixed: tuple[Constant, ...] = ()
-) -> Polished | None:
+def polished(formula: sympy.Expr, rows: Rows, steps: int = STEPS) -> Polished | None:
     """Return the formula with its constants fitted (`polish`); None where that cannot be done."""
     try:
-        return polish(formula, rows, steps, fixed)
+        return polish(formula, rows, steps)
     except UNDEFINED:
         return None

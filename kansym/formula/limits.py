@@ -47,9 +47,7 @@ def without_terms(expression: sympy.Expr) -> Iterator[sympy.Expr]:
 
 
 def _near_zero(function: type[sympy.Function]) -> sympy.Expr | None:
-    """Return the function's value at 0 and its first term that is not zero, in `_SLOT`; None where there is
-    none.
-    """
+    """Return a function's value at 0 and its first term that is not zero, in `_SLOT`; or None."""
     value = function(_SLOT)
     start = value.subs(_SLOT, 0)
     for order in (1, 2):

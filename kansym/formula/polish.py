@@ -105,9 +105,7 @@ class Rows:
         return square <= criterion.EXACT_JOIN**2 * weight * float(np.var(self.y))
 
     def counted(self, loss: float) -> float:
-        """Return the loss that a fit counts for: one closer than the target's digits is so by luck, unless
-        it is exact.
-        """
+        """Return the loss that counts: one below the target's digits is luck, unless it is exact."""
         return self.floor if loss <= self.floor else max(loss, self.resolution)
 
     def variance(self, loss: float, constants: int) -> float:
@@ -116,9 +114,7 @@ class Rows:
         return shown if self.sigma2 is None else max(shown, self.sigma2)
 
     def loss(self, values: np.ndarray) -> float:
-        """Return the mean weighted squared error (or what stands for it); infinite when a value is
-        undefined.
-        """
+        """Return the mean weighted squared error, or what stands for it; infinite where undefined."""
         if not self.penalty.squared:
             return self.penalty.as_square(values, self.y, self.weights)
         r = values - self.y
@@ -249,9 +245,7 @@ def _reweighted(
 def _descended(
     program: Program, rows: Rows, given: np.ndarray, theta: np.ndarray, loss: float
 ) -> tuple[np.ndarray, float]:
-    """Return the constants after a descent by the loss's own slopes (BFGS), where that finds a smaller
-    loss.
-    """
+    """Return the constants after a descent by the loss's own slopes (BFGS), where that helps."""
     size = np.maximum(np.abs(theta), 1e-8)
 
     def cost(c: np.ndarray) -> tuple[float, np.ndarray]:

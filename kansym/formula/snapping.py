@@ -67,9 +67,7 @@ class Snapped:
     steps: tuple[Step, ...] = field(default=())
 
 
-def snap(
-    graph: Graph, rows: Rows, library: Library, settings: Settings | None = None, output: int = 0
-) -> list[Snapped]:
+def snap(graph: Graph, rows: Rows, library: Library, settings: Settings | None = None) -> list[Snapped]:
     """Return fully symbolic graphs for a graph with spline curves, best first.
 
     Edges are snapped in the order of how surely one function fits them. After each snap all constants
@@ -78,8 +76,8 @@ def snap(
     """
     settings = settings or Settings()
     rows = rows.thinned(settings.rows)
-    beam = [Snapped(graph, rows.loss(evaluate(graph, rows.X)[:, output]))]
-    for edge_id in _surest_first(graph, rows, library, settings):
+    beam = [Snapped(graph, rows.loss(evaluate(graph, rows.X)[:, 0]))]
+    for edge_id in _surest_first(graph, rows, library):
         grown = [new for state in beam for new in _snap_edge(state, edge_id, rows, library, settings)]
         if not grown:
             return []
@@ -87,9 +85,7 @@ def snap(
     return beam
 
 
-def exchange(
-    state: Snapped, rows: Rows, library: Library, settings: Settings | None = None, output: int = 0
-) -> Snapped:
+def exchange(state: Snapped, rows: Rows, library: Library, settings: Settings | None = None) -> Snapped:
     """Return a symbolic graph with simpler functions in place of those that imitate them.
 
     While curves are splines, cosh(x/10) may fit one a little better than x^2. Once every curve is symbolic
@@ -99,7 +95,7 @@ def exchange(
     """
     settings = settings or Settings()
     rows = rows.thinned(settings.rows)
-    best = _together(state, rows, library, output)
+    best = _together(state, rows, library)
     for _ in range(EXCHANGES):
         before = best
         for edge in best.graph.edges():
@@ -109,10 +105,10 @@ def exchange(
             simpler = Library(tuple(f for f in library.values() if f.complexity <= size and f != now))
             if not len(simpler):
                 continue
-            for m in _matches(*activations(best.graph, rows.X)[edge.id], rows, simpler, settings.choices):
+            for m in _matches(*activations(best.graph, rows.X)[edge.id], simpler, settings.choices):
                 if m.r2 < CLOSE:
                     continue
-                graph, loss = refit(best.graph.with_curve(edge, m.curve), rows, EXCHANGE_STEPS, output)
+                graph, loss = refit(best.graph.with_curve(edge, m.curve), rows, EXCHANGE_STEPS)
                 new = Snapped(graph, loss, best.cost + m.function.complexity - size, best.steps)
                 if _price(new, rows) < _price(best, rows) - 1.0:
                     step = Step(_label(edge), m.function.name, float(m.r2), loss, True, "exchanged")
@@ -123,10 +119,10 @@ def exchange(
     return best
 
 
-def _together(state: Snapped, rows: Rows, library: Library, output: int) -> Snapped:
+def _together(state: Snapped, rows: Rows, library: Library) -> Snapped:
     """Return the state with every curve as the simplest function that is like it, if that is worth it."""
     acts = activations(state.graph, rows.X)
-    found = {e.id: _matches(*acts[e.id], rows, library, len(library)) for e in state.graph.edges()}
+    found = {e.id: _matches(*acts[e.id], library, len(library)) for e in state.graph.edges()}
     best = state
     for like in LIKE:
         graph, steps = state.graph, list(state.steps)
@@ -140,7 +136,7 @@ def _together(state: Snapped, rows: Rows, library: Library, output: int) -> Snap
                 steps.append(Step(_label(edge), m.function.name, float(m.r2), state.loss, True, "exchanged"))
         if len(steps) == len(state.steps):
             continue
-        graph, loss = refit(graph, rows, 2 * EXCHANGE_STEPS, output)
+        graph, loss = refit(graph, rows, 2 * EXCHANGE_STEPS)
         cost = sum(e.curve.function.complexity for e in graph.edges() if isinstance(e.curve, Symbolic))
         new = Snapped(graph, loss, float(cost), tuple(steps))
         if _price(new, rows) < _price(best, rows) - 1.0:
@@ -148,20 +144,18 @@ def _together(state: Snapped, rows: Rows, library: Library, output: int) -> Snap
     return best
 
 
-def _surest_first(
-    graph: Graph, rows: Rows, library: Library, settings: Settings
-) -> list[tuple[str, str, int]]:
+def _surest_first(graph: Graph, rows: Rows, library: Library) -> list[tuple[str, str, int]]:
     """Return the spline edges by how little their best match leaves unexplained."""
     acts = activations(graph, rows.X)
     doubt = {}
     for e in graph.edges():
         if isinstance(e.curve, Spline):
-            found = _matches(*acts[e.id], rows, library, 1)
+            found = _matches(*acts[e.id], library, 1)
             doubt[e.id] = 1.0 - found[0].r2 if found else 2.0
     return sorted(doubt, key=lambda i: doubt[i])
 
 
-def _matches(x: np.ndarray, y: np.ndarray, rows: Rows, library: Library, top: int) -> list[Match]:
+def _matches(x: np.ndarray, y: np.ndarray, library: Library, top: int) -> list[Match]:
     """Return the functions that fit one curve; none where the curve cannot be matched."""
     try:
         return match(x, y, library=library, top=top)
@@ -186,7 +180,7 @@ def _snap_edge(
         step = Step(_label(edge), "constant", 1.0, state.loss, True)
         return [Snapped(state.graph.with_curve(edge, constant), state.loss, state.cost, (*state.steps, step))]
     states = []
-    for m in _matches(x, y, rows, library, settings.choices):
+    for m in _matches(x, y, library, settings.choices):
         if m.r2 < settings.worst_r2:
             continue
         graph = state.graph.with_curve(edge, Symbolic(m.function, m.a, m.b, m.c, m.d, m.p))
@@ -219,24 +213,26 @@ def _price(state: Snapped, rows: Rows) -> float:
     return float(criterion.length(state.loss, len(rows.y), state.cost, least=rows.floor))
 
 
-def refit(graph: Graph, rows: Rows, steps: int, output: int = 0) -> tuple[Graph, float]:
+def refit(graph: Graph, rows: Rows, steps: int) -> tuple[Graph, float]:
     """Return the graph with all free constants and spline coefficients refitted, and its loss."""
     start = parameters(graph)
     root = None if rows.weights is None else np.sqrt(rows.weights)
 
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values, slopes = jacobian(with_parameters(graph, theta), rows.X, output)
+        """Return the weighted residuals (n,) and their derivatives by every constant and coefficient."""
+        values, slopes = jacobian(with_parameters(graph, theta), rows.X, 0)
         r = values - rows.y
         return (r, slopes) if root is None else (r * root, slopes * root[:, None])
 
-    before = rows.loss(evaluate(graph, rows.X)[:, output])
+    before = rows.loss(evaluate(graph, rows.X)[:, 0])
     if len(start) == 0 or len(start) >= len(rows.y) or not math.isfinite(before):
         return graph, before
     fit = levenberg_marquardt(residual, start, max_steps=steps)
     better = with_parameters(graph, fit.theta)
-    after = rows.loss(evaluate(better, rows.X)[:, output])
+    after = rows.loss(evaluate(better, rows.X)[:, 0])
     return (better, after) if after <= before else (graph, before)
 
 
 def _label(edge: Edge) -> str:
+    """Return how a step names an edge."""
     return f"{edge.source} -> {edge.target}"

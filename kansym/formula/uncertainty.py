@@ -271,8 +271,6 @@ def covariance(expression: sympy.Expr, rows: Rows) -> np.ndarray:
 def standard_error(
     expression: sympy.Expr, columns: tuple[sympy.Symbol, ...], X: np.ndarray, covariance: np.ndarray
 ) -> np.ndarray:
-    """Return the standard error (n,) of the formula's values on rows X, to first order in its measured
-    numbers.
-    """
+    """Return the standard error (n,) of a formula's values on rows X, to first order."""
     _, J = Program.compile(expression, columns).jacobian(X)
     return np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", J, covariance, J), 0.0))

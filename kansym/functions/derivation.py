@@ -19,6 +19,12 @@ from kansym.functions.bytecode import Bytecode
 from kansym.functions.compiler import compile_expression
 from kansym.functions.operations import BY_SYMPY, ORDERED, TABLE, Op
 
+SAMPLES = 24
+"""Points in each piece of the domain at which symmetries are tested."""
+
+ALIKE = 1e-9
+"""Share of the values' spread within which they count as c·f + d: a few digits beyond round-off."""
+
 REACH = 30.0
 """Zeros of pieces that are no polynomials are sought within ±REACH."""
 
@@ -130,7 +136,7 @@ def domain_and_poles(
     return tuple(pieces), tuple(poles)
 
 
-def _samples(pieces: tuple[Interval, ...], count: int = 24) -> np.ndarray:
+def _samples(pieces: tuple[Interval, ...]) -> np.ndarray:
     """Return points of the domain at moderate size, unevenly spread."""
     rng = np.random.default_rng(7)
     out = []
@@ -140,11 +146,11 @@ def _samples(pieces: tuple[Interval, ...], count: int = 24) -> np.ndarray:
             low, high = (
                 (piece.low, piece.low + 3) if math.isfinite(piece.low) else (piece.high - 3, piece.high)
             )
-        out.append(low + (high - low) * (0.02 + 0.96 * rng.random(count)))
+        out.append(low + (high - low) * (0.02 + 0.96 * rng.random(SAMPLES)))
     return np.concatenate(out) if out else np.zeros(0)
 
 
-def is_affine_image(f: np.ndarray, g: np.ndarray, tolerance: float = 1e-9) -> tuple[float, float] | None:
+def is_affine_image(f: np.ndarray, g: np.ndarray) -> tuple[float, float] | None:
     """Return (c, d) with g = c·f + d for all entries, or None."""
     if len(f) < 6 or not (np.isfinite(f).all() and np.isfinite(g).all()):
         return None
@@ -154,7 +160,7 @@ def is_affine_image(f: np.ndarray, g: np.ndarray, tolerance: float = 1e-9) -> tu
     A = np.column_stack([f, np.ones_like(f)])
     solution, *_ = np.linalg.lstsq(A, g, rcond=None)
     if (
-        np.abs(A @ solution - g).max() > tolerance * max(np.ptp(g), 1e-6 * float(np.abs(g).max()))
+        np.abs(A @ solution - g).max() > ALIKE * max(np.ptp(g), 1e-6 * float(np.abs(g).max()))
         or solution[0] == 0
     ):
         return None

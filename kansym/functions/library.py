@@ -226,15 +226,14 @@ class Library(Mapping[str, Function]):
         gone = {self._find(n).name for n in names}
         return Library(tuple(f for f in self.functions if f.name not in gone))
 
-    def spans(self, formula: sympy.Expr, given: sympy.Expr | None = None) -> bool:
-        """Tell whether a formula has only this library's functions and those of `given`, besides + - * / ^.
+    def spans(self, formula: sympy.Expr) -> bool:
+        """Tell whether a formula has only this library's functions besides + - * / ^.
 
         >>> from kansym.functions.parsing import parse_expression
         >>> [Library.load("all").only(["sin"]).spans(parse_expression(t)) for t in ("sin(a)/b^2", "exp(a)")]
         [True, False]
         """
-        own = [f.expression for f in self.functions] + ([] if given is None else [given])
-        heads = {type(node) for e in own for node in sympy.preorder_traversal(e)}
+        heads = {type(node) for f in self.functions for node in sympy.preorder_traversal(f.expression)}
         used = (node for node in sympy.preorder_traversal(formula) if isinstance(node, sympy.Function))
         return all(type(node) in heads for node in used)
 

@@ -83,12 +83,14 @@ def match(
 
 
 def _functions(library: str | Path | Library, families: bool) -> list[Function]:
+    """Return the functions that are tried, those with a free exponent only where `families` are asked for."""
     lib = library if isinstance(library, Library) else Library.load(library)
     found = [f for f in lib.values() if families or not f.has_exponent]
     return found + [get(name) for name in FAMILIES if families and name not in lib]
 
 
 def _check(top: int, noise: float | None) -> None:
+    """Refuse counts and noise that cannot be used with an InputError."""
     if top < 1:
         raise InputError(f"top is {top}; ask for at least 1 match.")
     if noise is not None and not (math.isfinite(noise) and noise >= 0):
@@ -98,6 +100,7 @@ def _check(top: int, noise: float | None) -> None:
 def _match(
     functions: list[Function], data: Data, top: int, noise: float | None, pool: ThreadPoolExecutor | None
 ) -> list[Match]:
+    """Return the best functions for prepared data: all tried roughly, the likely ones finished."""
     each = map if pool is None else pool.map
     if pool is not None:  # shared parts first, so that threads do not both make them
         _ = data.some, data.at_nodes, data.coarse, data.waves, data.exponentials
@@ -105,6 +108,7 @@ def _match(
     coarse_total = float((w * (y - np.average(y, weights=w)) ** 2).sum())
 
     def low_cost(f: Function) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return a function's starts, what they leave, and its rough score."""
         starts, rss = survey(f, data)
         if len(rss) == 0:
             return starts, rss, math.inf
@@ -125,6 +129,7 @@ def _match(
         raise DomainError("No function of the library is defined on this curve; use a wider library.")
 
     def middle(i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a function's starts and what they leave, polished a little: one where it is hopeless."""
         count = 4 if surveyed[i][2] - surveyed[order[0]][2] < HOPELESS else 1
         starts, rss, _ = surveyed[i]
         return polish(functions[i], data, starts[:count], rss[:count], 12, 1e-3)
@@ -135,23 +140,24 @@ def _match(
     rough = {i: _rough(functions[i], data, float(rougher[i][1][0]) / data.total, rows, noise) for i in order}
     order.sort(key=rough.__getitem__)
 
-    def last(i: int) -> tuple[np.ndarray, float]:
+    def last(i: int) -> np.ndarray:
+        """Return the best start of a function, polished to the end where it is near the best one."""
         near = rough[i] - rough[order[0]] < HOPELESS
         starts, rss = rougher[i]
         steps, tolerance = (60, 1e-8) if near else (8, 1e-4)
-        starts, rss = polish(functions[i], data, starts[:1], rss[:1], steps, tolerance)
-        return starts[0], float(rss[0])
+        return polish(functions[i], data, starts[:1], rss[:1], steps, tolerance)[0][0]
 
     order = order[: top + 1]
     best = dict(zip(order, each(last, order), strict=True))
-    scores = {i: _score(functions[i], data, *best[i], noise) for i in order}
+    scores = {i: _score(functions[i], data, best[i], noise) for i in order}
     order.sort(key=lambda i: (scores[i], functions[i].complexity))
 
     def finished(i: int) -> Match | None:
+        """Return the match of a function, None where it is not finite on all rows."""
         try:
             exactly = len(data.t) <= POLISH_ALL or i in order[:BEST]
-            return Match.of(finish(functions[i], data, best[i][0], exactly), scores[i])
-        except DomainError:  # not finite on all rows: out, as where it is undefined
+            return Match.of(finish(functions[i], data, best[i], exactly), scores[i])
+        except DomainError:
             return None
 
     return _tie([m for m in each(finished, order) if m is not None][:top])
@@ -178,6 +184,7 @@ def _floor(data: Data) -> float:
 
 
 def _price(f: Function, n: int, alpha: float) -> float:
+    """Return the nats of a function with its constants; `alpha` is its rate on the scaled data."""
     form = shapes(f)
     constants = 2 + int(form.free.sum())
     price = 0.5 * constants * math.log(n) + criterion.NODE_PRICE * f.complexity
@@ -188,6 +195,7 @@ def _price(f: Function, n: int, alpha: float) -> float:
 
 
 def _sigma2(data: Data, noise: float | None) -> float | None:
+    """Return the known variance of the noise in units of the data's scale, None where it is not known."""
     return None if noise is None else max((noise / data.scale) ** 2, _floor(data))
 
 
@@ -198,7 +206,8 @@ def _rough(f: Function, data: Data, share: float, n: int, noise: float | None) -
     return criterion.misfit_length(share, n, 0, _floor(data), _sigma2(data, noise)) + _price(f, n, 1.0)
 
 
-def _score(f: Function, data: Data, best: np.ndarray, rss: float, noise: float | None) -> float:
+def _score(f: Function, data: Data, best: np.ndarray, noise: float | None) -> float:
+    """Return the description length in nats with the misfit of parts held out in turn."""
     n = len(data.some[0])
     loss = held_out(f, data, best)
     return criterion.misfit_length(loss, n, 0, _floor(data), _sigma2(data, noise)) + _price(
@@ -226,6 +235,7 @@ def match_many(
         )
 
     def one(i: int) -> list[Match]:
+        """Return the matches of one curve."""
         return _match(functions, prepare(xs if shared else xs[i], ys[i], weights), top, noise, None)
 
     if jobs > 1:

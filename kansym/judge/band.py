@@ -16,6 +16,9 @@ from kansym.formula import uncertainty
 from kansym.formula.polish import Rows
 from kansym.judge.noise import GROWING, NoiseModel
 
+USUAL = 0.95
+"""Share of new rows that a band holds where nobody says otherwise."""
+
 
 @dataclass(frozen=True, eq=False)
 class Band:
@@ -60,7 +63,7 @@ class Band:
         columns: tuple[sympy.Symbol, ...],
         X: np.ndarray,
         values: np.ndarray,
-        level: float = 0.95,
+        level: float = USUAL,
     ) -> np.ndarray:
         """Return how far (n,) new rows at X may lie from the law's values, at this level.
 
@@ -74,9 +77,9 @@ class Band:
             noise = noise + uncertainty.standard_error(expression, columns, X, self.covariance) ** 2
         return float(special.stdtrit(self.freedom, 0.5 + level / 2)) * np.sqrt(noise)
 
-    def middle_halfwidth(self, level: float = 0.95) -> float:
-        """Return how far new rows may lie from the law at its middle value, the constants taken as sure."""
-        return float(special.stdtrit(self.freedom, 0.5 + level / 2)) * self.spread
+    def middle_halfwidth(self) -> float:
+        """Return how far 95 % of new rows may lie from the law at its middle value, its constants sure."""
+        return float(special.stdtrit(self.freedom, 0.5 + USUAL / 2)) * self.spread
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for the report."""

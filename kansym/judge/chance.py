@@ -56,9 +56,7 @@ target."""
 
 @dataclass(frozen=True)
 class Chance:
-    """Hold how likely shuffled rows look as structured: the chance, the test that saw most, its value in
-    SD.
-    """
+    """Hold the chance that shuffled rows look as structured, the test that saw most, and its SD."""
 
     pvalue: float
     test: str
@@ -133,9 +131,7 @@ def _compared(looks: _Looks, scores: np.ndarray, shuffles: int, rng: np.random.G
 
 
 def _normal_scores(y: np.ndarray) -> np.ndarray:
-    """Return what normal noise of y's ranks would be, centred, of length 1: heavy tails count no more than
-    light ones.
-    """
+    """Return the centred unit vector of normal noise with y's ranks: heavy tails become light."""
     z = special.ndtri((scipy.stats.rankdata(y) - 0.375) / (len(y) + 0.25))
     z = z - z.mean()
     return z / np.linalg.norm(z)
@@ -210,9 +206,7 @@ def _peak(waves: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 def _orthonormal_pairs(phase: np.ndarray) -> np.ndarray:
-    """Return cosines and sines (n, 2 frequencies) of the phases, centred and orthonormal in pairs
-    (Scargle's tau).
-    """
+    """Return centred cosines and sines of the phases, orthonormal in pairs (Scargle's tau)."""
     c, s = np.cos(phase), np.sin(phase)
     c, s = c - c.mean(0), s - s.mean(0)
     c = c / np.maximum(np.linalg.norm(c, axis=0), 1e-9)
@@ -225,9 +219,7 @@ def _orthonormal_pairs(phase: np.ndarray) -> np.ndarray:
 
 
 def _polynomials(X: np.ndarray, ranks: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield orthonormal polynomials without the constant: lines, quadratics, and higher ones of single
-    columns.
-    """
+    """Yield orthonormal polynomials without the constant, by name: lines, quadratics, higher ones."""
     n, d = X.shape
     U = 2 * ranks - ranks.max(0) - ranks.min(0)
     Z = (X - X.mean(0)) / X.std(0)

@@ -106,9 +106,7 @@ class NoiseModel:
     heavy: bool = False
 
     def variance(self, values: np.ndarray) -> np.ndarray:
-        """Return the noise's variance (n,) where the target is `values`, up to sigma²; at the middle value
-        it is 1.
-        """
+        """Return the noise's variance (n,) at `values`, in units of that at the middle value."""
         return _growth(self.kind, values, self.middle)
 
     def deviation(self, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -210,8 +208,9 @@ _SCALES: tuple[tuple[Back, Back], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """Hold one kind of noise about one trend: its negative log-likelihood, values, leverage and spread up
-    to a factor; what the trend predicts for each row without it (`alone`), and the scale of its error.
+    """Hold one kind of noise about one trend, its nats in `misfit`, its spread up to a factor.
+
+    `alone` is what the trend predicts for each row without it, `scale` the scale of that error.
     """
 
     misfit: float
@@ -284,9 +283,7 @@ def about(
 
 
 def likelihood(kind: str, y: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray, float]:
-    """Return the nats of y (n,) about `values` under a kind of noise with Student's tails; the residuals (n,)
-    in its unit, and their scale.
-    """
+    """Return the nats of y (n,) about `values`, the residuals (n,) in the noise's unit, their scale."""
     return _likelihood(y - values, np.sqrt(_growth(kind, values)))
 
 

@@ -52,9 +52,7 @@ weigh by it, and rows that can tell: normal noise reached it in none of 1000 tab
 
 @dataclass(frozen=True)
 class Outlier:
-    """Name one row (from 0, of those searched) that is off: its inputs, its target, what was expected, and
-    how many SD of the noise lie between.
-    """
+    """Name one row (from 0, of those searched) that is off, what was expected, and how many SD it is off."""
 
     row: int
     inputs: tuple[float, ...]
@@ -124,9 +122,7 @@ def tail_weights(deviations: np.ndarray) -> np.ndarray | None:
 
 
 def _apart_from_all(size: np.ndarray) -> np.ndarray:
-    """Return the few largest residuals where a wide gap parts them from all others, whatever these are
-    like.
-    """
+    """Return the few largest residuals where a wide gap parts them from all others."""
     order = np.argsort(-size, kind="stable")
     few = max(1, len(size) // FEWEST_OF)
     gaps = size[order[:few]] > WIDE_GAP * size[order[1 : few + 1]]
@@ -137,9 +133,7 @@ def _apart_from_all(size: np.ndarray) -> np.ndarray:
 
 
 def _heavy(size: np.ndarray, middle: float, off: np.ndarray) -> bool:
-    """Tell whether the rows that are off are the end of a heavy tail: no gap before them, and many on the
-    way.
-    """
+    """Tell whether the rows that are off end a heavy tail: no gap before them, many on the way."""
     between = int(np.sum(size > NEAR * middle)) - int(off.sum())
     gap = float(size[off].min()) > GAP * float(size[~off].max())
     return not gap and between >= max(2 + USUAL_NEAR * len(size), off.sum() / 2)
@@ -148,9 +142,7 @@ def _heavy(size: np.ndarray, middle: float, off: np.ndarray) -> bool:
 def listed(
     rows: np.ndarray, X: np.ndarray, y: np.ndarray, expected: np.ndarray, sd: np.ndarray | float
 ) -> tuple[Outlier, ...]:
-    """Return the outliers at `rows` with inputs and target, what was expected there and the distance in
-    SD.
-    """
+    """Return the outliers at `rows`, what was expected there, and the distance in SD."""
     sd = np.broadcast_to(np.asarray(sd, float), y.shape)
     return tuple(
         Outlier(

@@ -65,9 +65,7 @@ class Survey:
 
     @property
     def usual_error(self) -> float:
-        """Return the noise's SD at the middle value, in the target's unit (of weighted rows in units of
-        their errors).
-        """
+        """Return the noise's SD at the middle value, in the target's unit, or in stated errors."""
         return float(self.noise.deviation(np.array([self.noise.middle]))[0])
 
 

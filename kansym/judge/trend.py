@@ -76,9 +76,7 @@ class Trend:
 
 
 def trend(X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> Trend:
-    """Return the smooth trend of y (n,) over X (n, d) that predicts left-out rows best; a constant if none
-    does.
-    """
+    """Return the smooth trend of y (n,) over X (n, d) that predicts left-out rows best."""
     root = roots(weights, len(y))
     with threadpool_limits(1, "blas"):
         bases = [b for f in _ladder(X, len(y)) if (b := _Basis.of(f, X, root)) is not None]
@@ -147,9 +145,7 @@ def _splines(scale: _Scale, knots: list[np.ndarray], Z: np.ndarray) -> np.ndarra
 
 @dataclass(frozen=True, eq=False)
 class _Basis:
-    """Hold a basis on the rows: A (n, p), an orthonormal one of the same span after weighting, and the way
-    back.
-    """
+    """Hold a basis on the rows: A (n, p), an orthonormal one of its weighted span, the way back."""
 
     features: Features
     A: np.ndarray
@@ -169,9 +165,7 @@ class _Basis:
 
 
 def _fitted(basis: _Basis, y: np.ndarray, root: np.ndarray, rounds: int) -> Trend:
-    """Fit one basis by `rounds` of reweighting for Student-t noise (the EM algorithm); one round is plain
-    least squares.
-    """
+    """Fit a basis by `rounds` of reweighting for Student-t noise (EM); one is least squares."""
     U, target = basis.U, y * root
     robust = np.ones(len(y))
     for step in range(rounds):
@@ -201,14 +195,12 @@ def _fitted(basis: _Basis, y: np.ndarray, root: np.ndarray, rounds: int) -> Tren
     return Trend(basis.A @ coefficients, leverage, misfit, basis.features, coefficients)
 
 
-def scale_of(r: np.ndarray, tails: float = TAILS) -> float:
-    """Return the scale of Student-t noise that makes residuals r (n,) likeliest (EM from the median
-    deviation).
-    """
+def scale_of(r: np.ndarray) -> float:
+    """Return the scale of Student-t noise that makes residuals r (n,) likeliest (EM)."""
     floor = 1e-13 * float(np.max(np.abs(r), initial=0.0)) + np.finfo(float).tiny
     scale = max(1.4826 * float(np.median(np.abs(r))), floor)
     for _ in range(30):
-        w = (tails + 1) / (tails + (r / scale) ** 2)
+        w = (TAILS + 1) / (TAILS + (r / scale) ** 2)
         new = max(math.sqrt(float(np.mean(w * r * r))), floor)
         if abs(new - scale) <= 1e-4 * scale:
             return new

@@ -85,8 +85,10 @@ class Options:
         return replace(options or Options(), **settings)
 
     def limit(self, columns: int) -> int:
-        """Return the largest complexity kept for so many inputs: two constants for every category are free,
-        and inputs beyond MANY_COLUMNS, unless a person asks for shorter formulas than usual.
+        """Return the largest complexity kept for so many inputs.
+
+        Two constants for every category are free, and inputs beyond MANY_COLUMNS, unless a person asks for
+        shorter formulas than usual.
         """
         further = max(columns - MANY_COLUMNS, 0) if self.maxsize >= USUAL_SIZE else 0
         return self.maxsize + LEVEL_NODES * len(self.categories) + COLUMN_NODES * further

@@ -175,7 +175,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         titles = _titles(y if hasattr(y, "name") else self._y_names, targets.shape[1], names)
         units = _units(names, X_units, y_units, titles)
         categories = self._encoding.single() if self.category_constants else ()
-        held = None if validation_data is None else self._validation_rows(validation_data, variable_names)
+        held = None if validation_data is None else self._validation_rows(validation_data)
         options = self._options(names)
         self._begin(targets, sample_weight, names, values, options, titles)
         for j, title in enumerate(titles):
@@ -283,7 +283,8 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
             y = y[:, 0]
         return values, y
 
-    def _validation_rows(self, data: tuple[Any, Any], names: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _validation_rows(self, data: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Return validation rows and targets (n, outputs); raises InputError for what is no pair."""
         try:
             X, y = data
         except (TypeError, ValueError):

@@ -165,13 +165,12 @@ def make_layer(
     base: str | None,
     rngs: Sequence[np.random.Generator],
     noise: float = 0.3,
-    interval: tuple[float, float] = (-1.0, 1.0),
 ) -> Layer:
     """Return a layer with one member per generator: small smooth splines, Xavier base weights (2.12)."""
     if grid < 0 or order < 0:
         raise InputError(f"grid={grid}, order={order}: both must be 0 or more.")
     m, size = int(sum(groups)), grid + order if grid else 0
-    knots = spline.uniform_knots(*interval, grid, order) if grid else np.empty(0)
+    knots = spline.uniform_knots(-1.0, 1.0, grid, order) if grid else np.empty(0)
     e = len(rngs)
     coefficients = np.stack([r.normal(size=(m, inputs, size)) for r in rngs]) * noise / np.sqrt(inputs)
     weights = np.stack([r.normal(size=(m, inputs)) for r in rngs]) / np.sqrt(inputs)

@@ -37,6 +37,9 @@ class FrontRow:
     denominator: dict[Powers, float]
 
 
+POLES = 5
+"""Points next to poles that are reported."""
+
 LONGEST_SHOWN = 200
 """Signs of a ratio that are printed; `expression` has all."""
 
@@ -203,7 +206,7 @@ def _front(chooser: Chooser, ratios: list[Ratio]) -> tuple[FrontRow, ...]:
     return tuple(rows)
 
 
-def _poles(ratio: Ratio, X: np.ndarray, sheet: Sheet, most: int = 5) -> tuple[tuple[float, ...], ...]:
+def _poles(ratio: Ratio, X: np.ndarray, sheet: Sheet) -> tuple[tuple[float, ...], ...]:
     """Return points of the data's box next to which Q changes sign: all of them in one dimension."""
     den = list(ratio.support[1])
     if len(den) == 1 and not sheet.E[den[0]].any():
@@ -214,7 +217,7 @@ def _poles(ratio: Ratio, X: np.ndarray, sheet: Sheet, most: int = 5) -> tuple[tu
         Q[sheet.E[den, 0]] = ratio.q
         roots = np.roots(Q[::-1])
         real = roots.real[np.abs(roots.imag) <= 1e-9 * np.maximum(np.abs(roots), 1e-12)] * sheet.scale[0]
-        return tuple((float(r),) for r in sorted(real) if low[0] <= r <= high[0])[:most]
+        return tuple((float(r),) for r in sorted(real) if low[0] <= r <= high[0])[:POLES]
     rng = np.random.default_rng(0)
     cloud = np.vstack([X, low + (high - low) * rng.random((4000, X.shape[1]))])
     Q = rational.columns(cloud / sheet.scale, sheet.E[den]) @ ratio.q
@@ -222,7 +225,7 @@ def _poles(ratio: Ratio, X: np.ndarray, sheet: Sheet, most: int = 5) -> tuple[tu
         return ()
     positive, negative = cloud[Q > 0], cloud[Q < 0]
     found = []
-    for a, b in zip(itertools.cycle(positive[:most]), negative[:most], strict=False):
+    for a, b in zip(itertools.cycle(positive[:POLES]), negative[:POLES], strict=False):
         for _ in range(60):
             middle = (a + b) / 2
             value = float((rational.columns(middle[None] / sheet.scale, sheet.E[den]) @ ratio.q)[0])

@@ -20,6 +20,9 @@ from kansym.search.structure.outers import EXPONENTS, FLATTEST, Column, transfor
 
 Array = np.ndarray
 
+ROWS = 240
+"""Rows of a curve that are compared with the grid of curves, evenly spread along it."""
+
 BINS = 80
 """Bins that a noisy curve is averaged in before it is transformed."""
 
@@ -36,7 +39,7 @@ class Law:
     price: float
 
 
-def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[Law]:
+def laws(h: Array, t: Array, w: Array, keep: int = 36) -> list[Law]:
     """Return the best named curves for t(h), simplest first among equals; w are root weights of t."""
     if np.ptp(h) == 0 or not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)) or not np.max(w) > 0:
         return []
@@ -46,8 +49,8 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36, rows: int = 240) -> list[
     scatter = 0.0
     if n >= 2 * BINS and _noisy(h, t, w):
         h, t, w, scatter = _binned(h, t, w)
-    if not scatter and n > rows:
-        pick = np.unique(np.linspace(0, n - 1, rows).round().astype(int))
+    if not scatter and n > ROWS:
+        pick = np.unique(np.linspace(0, n - 1, ROWS).round().astype(int))
         h, t, w = h[pick], t[pick], w[pick]
         n = len(h)
     size = np.sqrt(np.mean(h * h))  # numpy's float: powers of it overflow to infinity and do not raise

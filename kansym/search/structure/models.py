@@ -25,6 +25,9 @@ from kansym.search.structure.problem import Problem
 FIT_ROWS = 300
 """Rows on which exponents are searched for; formulas are then fitted on more."""
 
+DEPTH, WIDTH = 5, 4
+"""Merges that are made one after the other, and problems that are kept after each."""
+
 MOST_PARTED = 6
 """Columns up to which every division of them among m and h is fitted in noise."""
 
@@ -64,12 +67,12 @@ class Models:
         self.rng = np.random.default_rng(seed)
         self.laws = partial(naming.by_library, library)
 
-    def merged(self, root: Problem, depth: int = 5, width: int = 4) -> list[Problem]:
+    def merged(self, root: Problem) -> list[Problem]:
         """Return problems with merged columns, those that lose least first (beam search)."""
         exponents = self.slopes(root)
         beam = [(merging.loss(root), root)]
         every: list[tuple[float, Problem]] = []
-        for _ in range(depth):
+        for _ in range(DEPTH):
             grown = []
             for before, problem in beam:
                 if problem.width < 2:
@@ -85,7 +88,7 @@ class Models:
             unique: dict[frozenset, tuple[float, Problem]] = {}
             for left, q in grown:
                 unique.setdefault(frozenset(q.formulas), (left, q))
-            beam = sorted(unique.values(), key=lambda t: t[0])[:width]
+            beam = sorted(unique.values(), key=lambda t: t[0])[:WIDTH]
             every += beam
             if not beam:
                 break

@@ -18,6 +18,9 @@ from kansym.data.dataset import Dataset
 from kansym.functions.parsing import symbols
 from kansym.search.structure.outers import Outer
 
+FIT_ROWS, TEST_ROWS = 700, 300
+"""Rows that are fitted and rows that judge, at most: hundreds of fits are tried."""
+
 FLATTEST = 0.03
 """A transform's slope counts as at least this share of its median."""
 
@@ -111,17 +114,17 @@ class Operation:
         return self.rule(a, b)
 
 
-def problem(dataset: Dataset, seed: int = 0, fit_rows: int = 700, test_rows: int = 300) -> Problem:
+def problem(dataset: Dataset, seed: int = 0) -> Problem:
     """Return the problem that a dataset poses: columns and target in units of their own size.
 
-    Rows beyond `fit_rows` + `test_rows` are not looked at; polishing uses them all.
+    Rows beyond FIT_ROWS + TEST_ROWS are not looked at; polishing uses them all.
     """
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
     n = len(y)
     order = np.random.default_rng(seed).permutation(n)
-    held = min(test_rows, max(n // 3, 1)) if n > 12 else 0
+    held = min(TEST_ROWS, max(n // 3, 1)) if n > 12 else 0
     test = np.sort(order[:held]) if held else np.sort(order)
-    fit = np.sort(order[held : held + fit_rows])
+    fit = np.sort(order[held : held + FIT_ROWS])
     w = roots(dataset.weights, n)
     w = w / w.mean()
     total = spread(y[fit], w[fit])

@@ -43,7 +43,11 @@ class View(NamedTuple):
         return solve(self.L, self.S, self.y, self.w, p, q, degree, steps, 1e-13, sign=self.sign)
 
 
-def parted(view: View, logs: np.ndarray, degree: int, keep: int = 4) -> list[Ridge]:
+PARTED, TELLING = 4, 3
+"""Fits that are kept of all divisions of the columns, and directions of many waves that are offered."""
+
+
+def parted(view: View, logs: np.ndarray, degree: int) -> list[Ridge]:
     """Return the best fits in which every column is either in m or in the sum h, not in both.
 
     `logs` marks the columns that L has. In noise the weight that a column has in h and its exponent in m are
@@ -62,7 +66,7 @@ def parted(view: View, logs: np.ndarray, degree: int, keep: int = 4) -> list[Rid
                 p[use], q[inside] = fit.p, fit.q
                 found.append(Ridge(p, q, fit.share))
             found.sort(key=lambda f: f.share)
-            del found[keep:]
+            del found[PARTED:]
     return found
 
 
@@ -70,7 +74,7 @@ MOST_DIRECTIONS = 2000
 """At most so many products of columns are looked at for an argument: those of three columns, then of four."""
 
 
-def telling(S: np.ndarray, t: np.ndarray, keep: int = 3) -> Iterator[np.ndarray]:
+def telling(S: np.ndarray, t: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the products and quotients of three or more columns along which t (n,) looks most like a curve.
 
     Sorted along the right argument neighbours differ little, however many waves the curve has; a Gauss-Newton
@@ -91,7 +95,7 @@ def telling(S: np.ndarray, t: np.ndarray, keep: int = 3) -> Iterator[np.ndarray]
         return
     order = np.argsort(S @ np.array(rows).T, axis=0)
     ratio = np.mean(np.diff(t[order], axis=0) ** 2, axis=0)
-    for i in np.argsort(ratio, kind="stable")[:keep]:
+    for i in np.argsort(ratio, kind="stable")[:TELLING]:
         yield rows[i] / np.linalg.norm(rows[i])
 
 
@@ -129,19 +133,17 @@ def solve(
     degree: int,
     steps: int,
     good: float,
-    give_up: float = 0.0,
     sign: np.ndarray | None = None,
 ) -> Ridge:
     """Return the fit reached from (p, q) in at most `steps`; stops early below the share `good`.
 
     L (n, P) are centred logarithms for m, S (n, Q) the coordinates of h, y (n,) has unit weighted
-    norm. After six steps a fit that is still above `give_up` is dropped (0 keeps all). With `sign`
-    (n,), f is a polynomial in sign·exp(S·q) instead of in S·q.
+    norm. With `sign` (n,), f is a polynomial in sign·exp(S·q) instead of in S·q.
     """
     damping = 1e-3
     r, jac, share = _linearise(L, S, y, w, p, q, degree, sign)
     for step in range(steps if r.size and jac.size else 0):
-        if share < good or (step == 6 and give_up and share > give_up):
+        if share < good:
             break
         A = jac.T @ jac
         g = jac.T @ r
