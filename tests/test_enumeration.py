@@ -99,11 +99,11 @@ def test_noise_leaves_the_linear_routes(law, noise):
 @pytest.mark.parametrize("law", ["x*sin(y*z) + w", "(x*w - y*z)**3"])
 def test_thirty_exact_rows_are_enough(law):
     data = table(law, ["x", "y", "z", "w"], [0.5] * 4, [2.5] * 4, 30)
-    assert right(next(few(data)), law, ["x", "y", "z", "w"], [0.5] * 4, [2.5] * 4)
+    assert right(next(few(data, budget=Budget())), law, ["x", "y", "z", "w"], [0.5] * 4, [2.5] * 4)
 
 
 def test_few_rows_of_noise_give_nothing():
-    assert not list(few(table("x*y", ["x", "y"], [1, 1], [3, 3], 30, noise=0.01)))
+    assert not list(few(table("x*y", ["x", "y"], [1, 1], [3, 3], 30, noise=0.01), budget=Budget()))
 
 
 def test_nothing_is_claimed_where_there_is_no_law():

@@ -282,12 +282,13 @@ def test_ridges_and_terms_agree_with_the_core() -> None:
         1,
     )
     core = variable_projection(one, np.array([1.0, 0.0]), 1)
-    found = ridge.solve(L, L[:, :0], y, weight, np.array([1.0, 0.0]), np.zeros(0), 0, 60, 0.0)
+    view = ridge.View(L, L[:, :0], y, weight, None)
+    found = ridge.solve(view, np.array([1.0, 0.0]), np.zeros(0), 0, 60, 0.0)
     assert found.share == pytest.approx(core.cost, rel=1e-8)
     assert np.allclose(found.p, core.theta[1:], rtol=1e-4)
     fit = terms.solve(L, np.ones((200, 1)), y, weight, np.array([[1.0, 0.0]]), 60, 0.0)
     assert fit.share == pytest.approx(core.cost, rel=1e-8)
-    assert np.allclose(fit.P[0], core.theta[1:], rtol=1e-4)
+    assert np.allclose(fit.exponents[0], core.theta[1:], rtol=1e-4)
 
 
 def test_rates_of_named_curves_agree_with_the_core() -> None:

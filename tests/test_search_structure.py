@@ -177,14 +177,13 @@ def test_ridge_derivative_agrees_with_differences():
     y, w = rng.normal(size=80), np.ones(80)
     p, q = rng.normal(size=3) * 0.3, rng.normal(size=3)
     y /= np.linalg.norm(y)
-    r, J, share = ridge._linearise(L, L, y, w, p, q, 4, None)
+    view = ridge.View(L, L, y, w, None)
+    r, J, share = ridge._linearise(view, p, q, 4)
     gradient = 2 * J.T @ r
     for i in range(6):
         step = np.zeros(6)
         step[i] = 1e-6
-        up, down = (
-            ridge._linearise(L, L, y, w, p + s * step[:3], q + s * step[3:], 4, None)[2] for s in (1, -1)
-        )
+        up, down = (ridge._linearise(view, p + s * step[:3], q + s * step[3:], 4)[2] for s in (1, -1))
         assert gradient[i] == pytest.approx((up - down) / 2e-6, rel=1e-4, abs=1e-7)
     assert share == pytest.approx(r @ r)
 

@@ -25,6 +25,9 @@ from kansym.search.structure.problem import Problem
 FIT_ROWS = 300
 """Rows on which exponents are searched for; formulas are then fitted on more."""
 
+HOPELESS = 300.0
+"""Times the least share so far that a fit of terms may leave after some steps to be worth more."""
+
 DEPTH, WIDTH = 5, 4
 """Merges that are made one after the other, and problems that are kept after each."""
 
@@ -101,9 +104,8 @@ class Models:
         if not np.any(logs):
             return np.zeros(problem.width)
         L = _logs(problem.Z[rows][:, logs])
-        fit = ridge.View(L, L, *problem.scaled(rows), None).solve(
-            _log_slopes(L, problem.y[rows]), np.zeros(0), 0, 30
-        )
+        view = ridge.View(L, L, *problem.scaled(rows), None)
+        fit = ridge.solve(view, _log_slopes(L, problem.y[rows]), np.zeros(0), 0, 30)
         out = np.zeros(problem.width)
         out[logs] = np.clip(fit.p, -8, 8)
         return out
@@ -143,13 +145,13 @@ class Models:
         some = view(problem.fit[:FIT_ROWS])
         n = len(some.y)
         degree = min(8, max(1, n // 4))
-        rough = _log_slopes(some.L, some.y)
+        rough = _log_slopes(some.logs, some.y)
         fits = []
-        for q in self.directions(some.S, family, ~logs):
+        for q in self.directions(some.coordinates.shape[1], family, ~logs):
             for p0 in (
                 (rough,) if family != "log" else (rough, rough + 0.3 * self.rng.normal(size=len(rough)))
             ):
-                fits.append(some.solve(p0, q, degree, 40))
+                fits.append(ridge.solve(some, p0, q, degree, 40))
                 if len(q) == 0:
                     break
             if fits[-1].share < PROVED or self.budget.exhausted:
@@ -158,26 +160,25 @@ class Models:
         if fits and fits[0].share > 1e-7 and n > 120:
             near = fits[:8]
             judged = [(naming.corrected(f.share, degree, n), f) for f in fits]
-            finer = [some.solve(f.p, f.q, 18, 30) for f in near if len(f.q)]
+            finer = [ridge.solve(some, f.p, f.q, 18, 30) for f in near if len(f.q)]
             judged += [(naming.corrected(f.share, 18, n), f) for f in finer]
             if family == "log":
-                flat = some.y * np.exp(-some.L @ rough)
-                waves = [some.solve(rough, q, 24, 30) for q in ridge.telling(some.S, flat)]
+                flat = some.y * np.exp(-some.logs @ rough)
+                waves = [ridge.solve(some, rough, q, 24, 30) for q in ridge.telling(some.coordinates, flat)]
                 judged += [(naming.corrected(f.share, 24, n), f) for f in waves]
             if len(problem.fit) > FIT_ROWS and min(share for share, _ in judged) > criterion.SHARP:
                 # noise blurs exponents: the nearest ones are fitted again on every row
                 every = view(problem.fit)
-                again = [every.solve(f.p, f.q, degree, 20) for f in near]
+                again = [ridge.solve(every, f.p, f.q, degree, 20) for f in near]
                 if family != "log" and problem.width <= MOST_PARTED:
                     again += ridge.parted(every, logs, degree)
                 judged += [(naming.corrected(f.share, degree, len(problem.fit)), f) for f in again]
             fits = [f for _, f in sorted(judged, key=lambda j: j[0])]
         many = 8 if fits and fits[0].share > criterion.SHARP else 4
-        return naming.forms(problem, family, logs, some.S, units, fits[:many], degree)
+        return naming.forms(problem, family, logs, some.coordinates, units, fits[:many], degree)
 
-    def directions(self, S: np.ndarray, family: str, free: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield starting directions of h: none, single columns, pairs, and random ones."""
-        d = S.shape[1]
+    def directions(self, d: int, family: str, free: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield starting directions of h among d coordinates: none, single ones, pairs, and random ones."""
         if family == "log":
             yield np.zeros(0)
             for i in range(d):
@@ -231,7 +232,7 @@ class Models:
                 finer = []
                 for a in fits[:10]:
                     _, B = naming.basis(problem, a.argument, rows, 24 if count == 2 else 18)
-                    fit = terms.solve(_logs(problem.Z[rows][:, a.use]), B, y, w, a.fit.P, 30, 1e-13)
+                    fit = terms.solve(_logs(problem.Z[rows][:, a.use]), B, y, w, a.fit.exponents, 30)
                     finer.append(replace(a, fit=fit))
                 fits = sorted(fits + finer, key=lambda a: a.share)
             for a in fits[:3]:
@@ -255,7 +256,7 @@ class Models:
             P = self.rng.choice([-1.0, 0.0, 0.0, 1.0], size=(count, len(use)))
             if self.rng.random() < 0.4:
                 P = rough + 0.7 * P
-            fit = terms.solve(L, B, y, w, P, 30, 1e-13, 300 * fits[0].share if fits else 0.0)
+            fit = terms.solve(L, B, y, w, P, 30, give_up=HOPELESS * fits[0].share if fits else 0.0)
             fits.append(_Attempt(argument, use, fit))
             fits.sort(key=lambda a: a.share)
 
@@ -306,9 +307,9 @@ def _everywhere(problem: Problem, argument: Any, use: np.ndarray, fit: terms.Ter
     All fits are ranked on the same rows: the noise of one sample differs from another's by more than fits do.
     """
     rows = problem.fit
-    _, B = naming.basis(problem, argument, rows, fit.C.shape[1] - 1)
-    again = terms.project(_logs(problem.Z[rows][:, use]), B, *problem.scaled(rows), fit.P)
-    return naming.corrected(again.share, fit.C.size + fit.P.size, len(rows))
+    _, B = naming.basis(problem, argument, rows, fit.coefficients.shape[1] - 1)
+    again = terms.project(_logs(problem.Z[rows][:, use]), B, *problem.scaled(rows), fit.exponents)
+    return naming.corrected(again.share, fit.coefficients.size + fit.exponents.size, len(rows))
 
 
 def _arguments(problem: Problem) -> Iterator[tuple[str, int, int]]:

@@ -86,7 +86,7 @@ def forms(
         """Return the form of these exponents with the share that it leaves, computed once."""
         key = (tuple(p), tuple(q), family)
         if key not in found:
-            factor = np.exp(np.clip(logarithms @ p, -60, 60))
+            factor = ridge.power_law(logarithms, p)
             h = argument(problem, Form(*key, 0.0), problem.fit) if np.any(q) else None
             if h is None:
                 share = corrected(ridge.residual_share(factor, None, y, w, 0), 1, n)
@@ -334,8 +334,8 @@ def several(
     y, w = problem.y[rows], problem.w[rows]
     L = np.log(np.abs(problem.Z[rows][:, use]))
     scale = float(np.linalg.norm(w * y))
-    P = nice(fit.P)
-    P = np.where(np.abs(P - fit.P) > 0.1, fit.P, P)
+    P = nice(fit.exponents)
+    P = np.where(np.abs(P - fit.exponents) > 0.1, fit.exponents, P)
     _, B = basis(problem, argument, rows, min(24, max(8, len(rows) // (4 * len(P)) - 1)))
     exact = terms.project(L, B, y / scale, w, P)
     total = spread(y, w)
@@ -349,7 +349,7 @@ def several(
     floor = exact.share * scale**2 / total
     size = 0.5 * float(np.count_nonzero(P))
     if argument is None:
-        levels = [sympy.Float(float(c)) for c in exact.C[:, 0] * scale]
+        levels = [sympy.Float(float(c)) for c in exact.coefficients[:, 0] * scale]
         return [
             Proposal(floor, size, lambda: sympy.Add(*(c * m for c, m in zip(levels, monomials, strict=True))))
         ]
@@ -358,7 +358,7 @@ def several(
     options: list[list[tuple[float, float, Callable[[], sympy.Expr]]]] = []
     for k in range(len(P)):
         m = np.exp(L @ P[k])
-        t = (B @ exact.C[k]) * scale
+        t = (B @ exact.coefficients[k]) * scale
         level = _mean(t, w * m)
         if not np.isfinite(level):
             return []

@@ -29,19 +29,24 @@ class Ridge:
 
 
 class View(NamedTuple):
-    """Hold what a fit sees of some rows, as `solve` takes it."""
+    """Hold what a fit sees of some rows.
 
-    L: np.ndarray
-    S: np.ndarray
+    `logs` (n, P) are centred logarithms for m, `coordinates` (n, Q) those of h; y (n,) has unit norm with
+    root weights w. With `sign` (n,), f is a polynomial in sign·exp(coordinates·q) instead of in coordinates·q.
+    """
+
+    logs: np.ndarray
+    coordinates: np.ndarray
     y: np.ndarray
     w: np.ndarray
     sign: np.ndarray | None
 
-    def solve(self, p: np.ndarray, q: np.ndarray, degree: int, steps: int) -> Ridge:
-        """Return the fit reached from (p, q) on these rows; without q there is no curve to have a degree."""
-        degree = degree if len(q) else 0
-        return solve(self.L, self.S, self.y, self.w, p, q, degree, steps, 1e-13, sign=self.sign)
 
+GOOD = 1e-13
+"""Share of y's square below which a fit is exact."""
+
+LARGEST = 60.0
+"""Logarithm beyond which a monomial on its way is held: e^±60 is out of every table's range."""
 
 PARTED, TELLING = 4, 3
 """Fits that are kept of all divisions of the columns, and directions of many waves that are offered."""
@@ -50,18 +55,20 @@ PARTED, TELLING = 4, 3
 def parted(view: View, logs: np.ndarray, degree: int) -> list[Ridge]:
     """Return the best fits in which every column is either in m or in the sum h, not in both.
 
-    `logs` marks the columns that L has. In noise the weight that a column has in h and its exponent in m are
-    hard to tell apart; each division of the columns by itself is not.
+    `logs` marks the columns that m may use. In noise the weight that a column has in h and its exponent in m
+    are hard to tell apart; each division of the columns by itself is not.
     """
-    d, of_m = view.S.shape[1], np.flatnonzero(logs)
+    d, of_m = view.coordinates.shape[1], np.flatnonzero(logs)
     found: list[Ridge] = []
     for k in range(2, d + 1):
         for inside in map(list, itertools.combinations(range(d), k)):
             use = [i for i, column in enumerate(of_m) if column not in inside]
             signs = {tuple(np.sign(f.q[inside])) for f in found[:2] if np.all(f.q[inside])}
             for start in sorted({(1.0,) * k, *signs}):
-                part = view._replace(L=view.L[:, use], S=view.S[:, inside], sign=None)
-                fit = part.solve(np.zeros(len(use)), np.array(start) / np.sqrt(k), degree, 20)
+                part = view._replace(
+                    logs=view.logs[:, use], coordinates=view.coordinates[:, inside], sign=None
+                )
+                fit = solve(part, np.zeros(len(use)), np.array(start) / np.sqrt(k), degree, 20)
                 p, q = np.zeros(len(of_m)), np.zeros(d)
                 p[use], q[inside] = fit.p, fit.q
                 found.append(Ridge(p, q, fit.share))
@@ -74,14 +81,14 @@ MOST_DIRECTIONS = 2000
 """At most so many products of columns are looked at for an argument: those of three columns, then of four."""
 
 
-def telling(S: np.ndarray, t: np.ndarray) -> Iterator[np.ndarray]:
+def telling(logs: np.ndarray, t: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the products and quotients of three or more columns along which t (n,) looks most like a curve.
 
     Sorted along the right argument neighbours differ little, however many waves the curve has; a Gauss-Newton
-    step finds its way among few waves only. S (n, d) are logarithms. The measure is von Neumann's ratio of
-    neighbours' squared differences to the variance (Ann. Math. Stat. 12, 1941).
+    step finds its way among few waves only. `logs` (n, d) are the columns' logarithms. The measure is von
+    Neumann's ratio of neighbours' squared differences to the variance (Ann. Math. Stat. 12, 1941).
     """
-    d = S.shape[1]
+    d = logs.shape[1]
     rows: list[np.ndarray] = []
     for k in range(3, d + 1):
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=k - 1)))
@@ -93,7 +100,7 @@ def telling(S: np.ndarray, t: np.ndarray) -> Iterator[np.ndarray]:
             rows += list(q)
     if not rows:
         return
-    order = np.argsort(S @ np.array(rows).T, axis=0)
+    order = np.argsort(logs @ np.array(rows).T, axis=0)
     ratio = np.mean(np.diff(t[order], axis=0) ** 2, axis=0)
     for i in np.argsort(ratio, kind="stable")[:TELLING]:
         yield rows[i] / np.linalg.norm(rows[i])
@@ -123,25 +130,10 @@ def unit(s: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 @np.errstate(all="ignore")
-def solve(
-    L: np.ndarray,
-    S: np.ndarray,
-    y: np.ndarray,
-    w: np.ndarray,
-    p: np.ndarray,
-    q: np.ndarray,
-    degree: int,
-    steps: int,
-    good: float,
-    sign: np.ndarray | None = None,
-) -> Ridge:
-    """Return the fit reached from (p, q) in at most `steps`; stops early below the share `good`.
-
-    L (n, P) are centred logarithms for m, S (n, Q) the coordinates of h, y (n,) has unit weighted
-    norm. With `sign` (n,), f is a polynomial in sign·exp(S·q) instead of in S·q.
-    """
+def solve(view: View, p: np.ndarray, q: np.ndarray, degree: int, steps: int, good: float = GOOD) -> Ridge:
+    """Return the fit reached from (p, q) in at most `steps`; stops early below the share `good`."""
     damping = 1e-3
-    r, jac, share = _linearise(L, S, y, w, p, q, degree, sign)
+    r, jac, share = _linearise(view, p, q, degree)
     for step in range(steps if r.size and jac.size else 0):
         if share < good:
             break
@@ -157,9 +149,9 @@ def solve(
             move *= min(1.0, 1.5 / (np.abs(move).max() + 1e-300))
             new_p, new_q = p + move[: len(p)], q + move[len(p) :]
             norm = np.linalg.norm(new_q)
-            if len(q) and norm > 0 and sign is None:
+            if len(q) and norm > 0 and view.sign is None:
                 new_q = new_q / norm
-            trial = _linearise(L, S, y, w, new_p, new_q, degree, sign)
+            trial = _linearise(view, new_p, new_q, degree)
             if trial[2] < share:
                 break
             damping *= 6
@@ -173,25 +165,24 @@ def solve(
     return Ridge(p, q, share)
 
 
-def _linearise(
-    L: np.ndarray,
-    S: np.ndarray,
-    y: np.ndarray,
-    w: np.ndarray,
-    p: np.ndarray,
-    q: np.ndarray,
-    degree: int,
-    sign: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return residual, Jacobian and share at (p, q), the curve's coefficients projected out (see `solve`)."""
-    scale = np.exp(np.clip(L @ p, -60, 60)) if len(p) else np.ones(len(y))
-    scale = scale * w
+def power_law(logs: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+    """Return exp(logs·exponents), monomials of columns with these logarithms, within e^±LARGEST."""
+    return np.exp(np.clip(logs @ exponents, -LARGEST, LARGEST))
+
+
+def _linearise(view: View, p: np.ndarray, q: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return residual, Jacobian and share at (p, q), the curve's coefficients projected out.
+
+    Without q there is no curve to have a degree.
+    """
+    logs, coordinates, y, w, sign = view
+    scale = power_law(logs, p) * w
     if not len(q):
         s, half, v = np.zeros(len(y)), 1.0, None
     elif sign is None:
-        (s, half), v = unit(S @ q), None
+        (s, half), v = unit(coordinates @ q), None
     else:
-        v = sign * np.exp(np.clip(S @ q, -30, 30))
+        v = sign * np.exp(np.clip(coordinates @ q, -LARGEST / 2, LARGEST / 2))
         s, half = unit(v)
     T, D = chebyshev(s, degree if len(q) else 0)
     Phi = T * scale[:, None]
@@ -204,14 +195,14 @@ def _linearise(
     share = float(r @ r)
     if not np.isfinite(share):
         return r, np.zeros((len(y), len(p) + len(q))), np.inf
-    columns = [L * fitted[:, None]]
+    columns = [logs * fitted[:, None]]
     if len(q):
         diagonal = np.abs(np.diag(R))
         c = np.linalg.solve(R + 1e-13 * diagonal.max() * np.eye(len(R)), proj) / norm
         slope = scale * (D @ c) / half
         if v is not None:
             slope = slope * v
-        columns.append(S * slope[:, None])
+        columns.append(coordinates * slope[:, None])
     J = np.hstack(columns)
     J = J - Q @ (Q.T @ J)
     return r, J, share

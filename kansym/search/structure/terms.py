@@ -11,35 +11,36 @@ from dataclasses import dataclass
 import numpy as np
 
 from kansym.base.linear import norms
+from kansym.search.structure.ridge import GOOD, power_law
 
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """Hold one fit: exponents P (terms, variables), coefficients C (terms, basis), residual share."""
+    """Hold one fit: exponents (terms, variables), coefficients (terms, basis), residual share."""
 
-    P: np.ndarray
-    C: np.ndarray
+    exponents: np.ndarray
+    coefficients: np.ndarray
     share: float
 
 
 @np.errstate(all="ignore")
 def solve(
-    L: np.ndarray,
-    B: np.ndarray,
+    logs: np.ndarray,
+    basis: np.ndarray,
     y: np.ndarray,
     w: np.ndarray,
-    P: np.ndarray,
+    exponents: np.ndarray,
     steps: int,
-    good: float,
+    good: float = GOOD,
     give_up: float = 0.0,
 ) -> Terms:
-    """Return the fit reached from exponents P in at most `steps`.
+    """Return the fit reached from exponents (terms, d) in at most `steps`.
 
-    L (n, d) are logarithms, B (n, m) a basis for the curves of h, y has unit weighted norm. After eight
-    steps a fit still above `give_up` is dropped (0 keeps all).
+    `logs` (n, d) are logarithms, `basis` (n, m) is one for the curves of h, y has unit norm with root weights
+    w. After eight steps a fit still above `give_up` is dropped (0 keeps all).
     """
     damping = 1e-2
-    r, J, C, share = _linearise(L, B, y, w, P)
+    r, J, c, share = _linearise(logs, basis, y, w, exponents)
     for step in range(steps):
         if share < good or not np.isfinite(share) or (step == 8 and give_up and share > give_up):
             break
@@ -48,52 +49,60 @@ def solve(
         for _ in range(5):
             move = np.linalg.solve(A + np.diag(damping * scale), -g)
             move *= min(1.0, 1.0 / (np.abs(move).max() + 1e-300))
-            trial = _linearise(L, B, y, w, P + move.reshape(P.shape))
+            trial = _linearise(logs, basis, y, w, exponents + move.reshape(exponents.shape))
             if trial[3] < share:
                 break
             damping *= 6
         else:
             break
         gain = share - trial[3]
-        P = P + move.reshape(P.shape)
-        r, J, C, share = trial
+        exponents = exponents + move.reshape(exponents.shape)
+        r, J, c, share = trial
         damping = max(damping / 6, 1e-10)
         if gain < 1e-3 * share and step > 5:
             break
-    return Terms(P, C, share)
+    return Terms(exponents, c, share)
 
 
 @np.errstate(all="ignore")
-def project(L: np.ndarray, B: np.ndarray, y: np.ndarray, w: np.ndarray, P: np.ndarray) -> Terms:
+def project(
+    logs: np.ndarray, basis: np.ndarray, y: np.ndarray, w: np.ndarray, exponents: np.ndarray
+) -> Terms:
     """Return the linear fit of the curves at fixed exponents."""
-    _, _, C, share = _linearise(L, B, y, w, P, False)
-    return Terms(P, C, share)
+    _, _, c, share = _linearise(logs, basis, y, w, exponents, False)
+    return Terms(exponents, c, share)
 
 
 def _linearise(
-    L: np.ndarray, B: np.ndarray, y: np.ndarray, w: np.ndarray, P: np.ndarray, jacobian: bool = True
+    logs: np.ndarray,
+    basis: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    exponents: np.ndarray,
+    jacobian: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Return residual, Jacobian, coefficients and share at exponents P, the coefficients projected out."""
-    m = B.shape[1]
-    M = np.exp(np.clip(L @ P.T, -60, 60)) * w[:, None]
-    Phi = (M[:, :, None] * B[:, None, :]).reshape(len(y), -1)
+    """Return residual, Jacobian, coefficients and share at some exponents, the coefficients projected out."""
+    m, terms = basis.shape[1], len(exponents)
+    M = power_law(logs, exponents.T) * w[:, None]
+    Phi = (M[:, :, None] * basis[:, None, :]).reshape(len(y), -1)
     norm = norms(Phi)
     Q, R = np.linalg.qr(Phi / norm)
     ty = w * y
     proj = Q.T @ ty
     r = Q @ proj - ty
     share = float(r @ r)
+    nowhere = r, np.zeros((len(y), exponents.size)), np.zeros((terms, m)), np.inf
     if not np.isfinite(share):
-        return r, np.zeros((len(y), P.size)), np.zeros((len(P), m)), np.inf
+        return nowhere
     top = np.abs(np.diag(R)).max()
     try:
         c = np.linalg.solve(R + 1e-13 * top * np.eye(len(R)), proj) / norm
     except np.linalg.LinAlgError:
-        return r, np.zeros((len(y), P.size)), np.zeros((len(P), m)), np.inf
-    C = c.reshape(len(P), m)
+        return nowhere
+    c = c.reshape(terms, m)
     if not jacobian:
-        return r, L[:0], C, share
-    parts = (Phi * c).reshape(len(y), len(P), m).sum(2)
-    J = (parts[:, :, None] * L[:, None, :]).reshape(len(y), -1)
+        return r, logs[:0], c, share
+    parts = (Phi * c.ravel()).reshape(len(y), terms, m).sum(2)
+    J = (parts[:, :, None] * logs[:, None, :]).reshape(len(y), -1)
     J = J - Q @ (Q.T @ J)
-    return r, J, C, share
+    return r, J, c, share
