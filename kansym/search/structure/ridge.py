@@ -31,8 +31,8 @@ class Ridge:
 class View(NamedTuple):
     """Hold what a fit sees of some rows.
 
-    `logs` (n, P) are centred logarithms for m, `coordinates` (n, Q) those of h; y (n,) has unit norm with
-    root weights w. With `sign` (n,), f is a polynomial in sign·exp(coordinates·q) instead of in coordinates·q.
+    `logs` (n, P) are centred logarithms for m, `coordinates` (n, Q) those of h; y (n,) has norm 1 with
+    root weights w. With `sign` (n,), f is a polynomial in sign·exp(coordinates·q), else in coordinates·q.
     """
 
     logs: np.ndarray
