@@ -198,7 +198,7 @@ def test_terms_converge_from_a_rough_start():
         L, B, y / np.linalg.norm(y), np.ones(300), np.array([[0.5, 0.3], [0.2, 1.0]]), 40, 1e-13
     )
     assert fit.share < 1e-10
-    assert sorted(np.round(fit.P, 3).tolist()) == [[0.0, 2.0], [1.0, 0.0]]
+    assert sorted(np.round(fit.exponents, 3).tolist()) == [[0.0, 2.0], [1.0, 0.0]]
 
 
 def test_difference_is_preferred_to_other_merges():

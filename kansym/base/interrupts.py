@@ -58,6 +58,7 @@ class _Shield:
             handlers[number](number, frame)
 
     def _swap(self) -> None:
+        """Put our handler in the place of each one there is."""
         for number in HELD:
             handler = signal.getsignal(number)
             if callable(handler) and handler != self._note:
@@ -65,6 +66,7 @@ class _Shield:
                 signal.signal(number, self._note)
 
     def _restore(self) -> None:
+        """Put the handlers back that were there before."""
         while self.handlers:  # one by one, so that a signal that breaks in here loses none
             number = next(iter(self.handlers))
             if signal.getsignal(number) == self._note:
@@ -72,6 +74,7 @@ class _Shield:
             del self.handlers[number]
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal that comes while it is held back; pass any other on."""
         if self.depth:
             self.due[number] = frame
         else:

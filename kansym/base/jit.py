@@ -40,6 +40,7 @@ def _guarded(dispatcher: Any) -> Any:
     compile_for_args = dispatcher._compile_for_args
 
     def compile_shielded(*args: Any, **kwargs: Any) -> Any:
+        """Compile while interrupts are held back."""
         with shielded():
             return compile_for_args(*args, **kwargs)
 

@@ -201,6 +201,7 @@ def _defined(
 
 
 def _cost(r: np.ndarray) -> float:
+    """Return |r|², infinite where it is not finite."""
     with np.errstate(all="ignore"):
         c = float(r @ r)
     return c if np.isfinite(c) else np.inf
@@ -227,6 +228,7 @@ def _svd(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _covariance(J: np.ndarray, cost: float) -> np.ndarray:
+    """Return (J'J)^-1·cost/(n-p), the pseudo-inverse where the rows do not determine all."""
     n, p = J.shape
     if p == 0 or not np.any(J):
         return np.zeros((p, p))

@@ -18,6 +18,7 @@ def logistic(A: np.ndarray, y: np.ndarray, ridge: float = RIDGE) -> tuple[float,
     spread = 1 - 2 * MISLABELLED
 
     def value(b: np.ndarray) -> float:
+        """Return the penalised cross-entropy at some coefficients."""
         p = MISLABELLED + spread * expit(A @ b)
         return float(-np.mean(np.where(y > 0.5, np.log(p), np.log(1 - p))) + 0.5 * ridge / n * b @ b)
 

@@ -25,17 +25,20 @@ class _Program(click.Group):
     """Turn every refusal into one line on stderr and the right exit status."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Return the command that is meant, unless an option is repeated that may not be."""
         found = super().resolve_command(ctx, args)
         if found[1] is not None:
             _refuse_repeated(found[1], found[2])
         return found
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run a command so that it ends as a person at a terminal expects."""
         extra["standalone_mode"] = False
         with _ended_as_by_a_person():
             self._run(args, *rest, **extra)
 
     def _run(self, args: Sequence[str] | None, *rest: Any, **extra: Any) -> None:
+        """Run a command; every error becomes one line and an exit code."""
         try:
             sys.exit(super().main(args, *rest, **extra) or 0)
         except (click.exceptions.NoArgsIsHelpError, click.exceptions.Exit) as end:
@@ -89,6 +92,7 @@ def _refuse_repeated(command: click.Command, args: Sequence[str]) -> None:
 
 
 def _refuse(message: str, problem: click.ClickException | None = None) -> None:
+    """Print a message on one line of stderr, with the command that explains more."""
     line = " ".join(message.split())
     context = getattr(problem, "ctx", None)
     if context is not None:

@@ -359,6 +359,7 @@ def pade(
 
 
 def _degrees(text: str) -> tuple[int, int]:
+    """Return the degrees in "M/N"."""
     from kansym.base.errors import InputError
 
     found = re.fullmatch(r"\s*(\d{1,2})\s*[/,]\s*(\d{1,2})\s*", text)
@@ -401,6 +402,7 @@ def functions(options: dict[str, Any]) -> Any:
 
 
 def _integers(text: str, option: str) -> list[int]:
+    """Return the whole numbers in "N,N,..."."""
     from kansym.base.errors import InputError
 
     try:

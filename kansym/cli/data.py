@@ -59,6 +59,7 @@ def library_check(file: Path, as_json: bool) -> None:
 
 
 def _print(facts: list[dict[str, Any]], as_json: bool) -> None:
+    """Print facts by name, as JSON or as lines of a table."""
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, default=str))
         return
@@ -135,5 +136,6 @@ def datasets_export(name: str, file: Path | None) -> None:
 
 
 def _short(members: list[str]) -> str:
+    """Return the first ten names."""
     shown = ", ".join(members[:10])
     return shown if len(members) <= 10 else shown + ", ..."

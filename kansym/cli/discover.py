@@ -192,6 +192,7 @@ def _classify(
     as_json: bool,
     quiet: bool,
 ) -> int:
+    """Find the boundary between classes in the place of a law."""
     from kansym.cli.classify import classify
 
     notes = classify(data, options, time_limit, out, report, as_json)

@@ -143,6 +143,7 @@ def _after(unit: str) -> str:
 
 
 def _write_exports(found: Dynamics, out: Path) -> None:
+    """Write the equations in every language, and the picture of what drives what."""
     from kansym.report.arrows import arrows_svg
     from kansym.report.export.motion import write
     from kansym.report.motion import equations

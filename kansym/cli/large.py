@@ -35,6 +35,7 @@ def drawn(
     with progress.Watcher(quiet) as watcher:
 
         def told(rows: int) -> None:
+            """Report how many rows were read."""
             seconds = time.monotonic() - begun
             watcher(Progress(f"drawing a sample of {found.rows} rows", None, f"{rows} rows", 0.0, seconds))
 

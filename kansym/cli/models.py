@@ -140,6 +140,7 @@ def _law(
 
 
 def _check_row(run: Run, row: int | None) -> None:
+    """Refuse a row that the front does not have."""
     from kansym.base.errors import InputError
 
     if row is not None and row >= len(run.front):

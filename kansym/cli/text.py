@@ -94,6 +94,7 @@ def judged(run: Run) -> list[str]:
 
 
 def _growing(kind: str) -> str:
+    """Return how a band grows with the value, in words."""
     return {"relative": ", in proportion to its value", "poisson": ", with the root of its value"}.get(
         kind, ""
     )

@@ -297,6 +297,7 @@ class _Column:
 
 
 def _factor(unit: str, into: str) -> float | None:
+    """Return the factor between two units of one kind, None where they are not."""
     if not is_unit(unit):
         return None
     have, want = parse(unit), parse(into)
@@ -336,12 +337,15 @@ class _Notes:
             )
 
     def _note(self, kind: str, text: str) -> None:
+        """Keep a cell's text under the kind of note."""
         self._kinds.setdefault(kind, []).append(text)
 
     def lines(self) -> tuple[str, ...]:
+        """Return one note for each kind."""
         return tuple(_line(kind, texts) for kind, texts in self._kinds.items())
 
 
 def _line(kind: str, texts: list[str]) -> str:
+    """Return a note on cells of one kind, the first five shown."""
     shown = ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")
     return f"{shown}: {kind}" if kind == "taken as missing" else f"{kind}: {shown}"

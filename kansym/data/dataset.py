@@ -248,6 +248,7 @@ def _check_choices(target: str, inputs: Sequence[str] | None, parts: Mapping[str
 
 
 def _target(table: Table, target: str, notes: list[str]) -> np.ndarray:
+    """Return the target's numbers; raises InputError for a column that has none."""
     y, problem = numbers(table, target, notes)
     if y is not None:
         return y
@@ -319,6 +320,7 @@ def _frame(frame: Any) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    """Return the names given, or x0, x1, ...; raises InputError for a wrong number of them."""
     if names is None:
         return tuple(f"x{i}" for i in range(count))
     names = tuple(str(n) for n in names)
@@ -331,6 +333,7 @@ def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
 
 
 def _one_a_row(values: np.ndarray, label: str, y: np.ndarray) -> np.ndarray:
+    """Return values that are one for each row; raises InputError for others."""
     if values.shape != y.shape:
         raise InputError(f"{label} has shape {values.shape}; it needs one value for each of {len(y)} rows.")
     return values
@@ -377,6 +380,7 @@ def _finish(
 
 
 def _array(values: Any, label: str) -> np.ndarray:
+    """Return values as floats; raises InputError for complex numbers and texts."""
     array = np.asarray(values)
     if np.iscomplexobj(array):
         raise InputError(f"{label} has complex numbers; give real and imaginary part as columns.")

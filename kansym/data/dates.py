@@ -72,6 +72,7 @@ def read(column: pd.Series, first: str | None = None) -> Times | None:
 
 
 def _days(moments: pd.Series, first: str | None, guess: str) -> Times:
+    """Return times as days since the first one, with a note."""
     import pandas as pd
 
     start = moments.min() if first is None else pd.Timestamp(first)
@@ -127,6 +128,7 @@ def _unevenness(moments: pd.Series) -> float:
 
 
 def _clock(column: pd.Series) -> np.ndarray | None:
+    """Return times of day in seconds, None where a cell is no such time."""
     found = [None if v is None or v != v else _CLOCK.fullmatch(str(v)) for v in column]
     if any(f is None and v == v and v is not None for f, v in zip(found, column, strict=True)):
         return None

@@ -156,6 +156,7 @@ def _frame(
 
 
 def _version(module: Any) -> tuple[int, int]:
+    """Return a module's version as two numbers."""
     major, minor = module.__version__.split(".")[:2]
     return int(major), int(minor)
 
@@ -228,6 +229,7 @@ def _head(text: str) -> list[str]:
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
+    """Return the fields of a line."""
     if delimiter == " ":
         return line.split()
     if delimiter == "  ":
@@ -242,6 +244,7 @@ def _delimiter(lines: list[str]) -> str:
     """Return the delimiter that gives the most lines the same number (at least 2) of fields."""
 
     def score(delimiter: str) -> tuple[float, int]:
+        """Return the share of lines with the commonest number of fields, and that number."""
         counts = Counter(len(_fields(line, delimiter)) for line in lines)
         fields, lines_so = counts.most_common(1)[0]
         return (lines_so / len(lines), fields) if fields > 1 else (0.0, 0)

@@ -53,6 +53,7 @@ class Dimensions:
             return False
 
     def _unit(self, e: sympy.Expr, tolerance: float) -> Vector:
+        """Return the exponents of a formula's unit; raises where its parts contradict each other."""
         if e in self.columns:
             return self.columns[e]
         parts = [self._unit(a, tolerance) for a in e.args]
@@ -130,6 +131,7 @@ def reduced(dataset: Dataset) -> Rewritten | None:
 
 
 def _values(powers: Mapping[str, Fraction], dataset: Dataset) -> np.ndarray:
+    """Return the values (n,) of a product of powers of columns."""
     out = np.ones(dataset.rows)
     with np.errstate(all="ignore"):
         for name, power in powers.items():
@@ -140,5 +142,6 @@ def _values(powers: Mapping[str, Fraction], dataset: Dataset) -> np.ndarray:
 
 
 def _monomial(powers: Mapping[str, Fraction], dataset: Dataset) -> sympy.Expr:
+    """Return a product of powers of columns as a formula."""
     of = dict(zip(dataset.names, symbols(dataset.names), strict=True))
     return sympy.Mul(*(of[n] ** sympy.Rational(p.numerator, p.denominator) for n, p in powers.items()))

@@ -72,6 +72,7 @@ def _matters(rows: Rows, j: int, others: list[int], known: np.ndarray, rng: np.r
     crossed = base[: max(0, (len(at) - len(terms)) // _ROWS_A_TERM - 2)]
 
     def gain(z: np.ndarray) -> float:
+        """Return what a column, its square and its products explain of what is left."""
         new = np.column_stack([z, z**2, *(z * b for b in crossed)])
         new = new - frame @ (frame.T @ new)
         q, _ = np.linalg.qr(new)
@@ -82,5 +83,6 @@ def _matters(rows: Rows, j: int, others: list[int], known: np.ndarray, rng: np.r
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
+    """Return values of mean 0 and standard deviation 1, zeros where they are constant."""
     spread = float(np.std(values))
     return (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)

@@ -121,6 +121,7 @@ def _counts(column: pd.Series) -> bool:
 
 
 def _unwrapped(cell: str) -> str:
+    """Return what stands in brackets, else the cell."""
     found = re.fullmatch(r"[\[(](.*)[\])]", cell)
     return found[1].strip() if found else cell
 
@@ -130,6 +131,7 @@ def _like_a_unit(cell: str) -> bool:
 
 
 def _mostly_numbers(column: Sequence[str]) -> bool:
+    """Tell whether most of a column's cells are numbers, or begin with one."""
     present = [c for c in column if not is_gap(c)]
     return 2 * sum(is_number(c) or _begins_with_a_number(c) for c in present) > len(present) > 0
 

@@ -162,6 +162,7 @@ def again(table: Table, names: Sequence[str], made: Mapping[str, Made | Mapping[
 
 
 def _levels(made: Mapping[str, Made]) -> dict[str, set[str]]:
+    """Return the known levels of each category."""
     known: dict[str, set[str]] = {}
     for how in made.values():
         if how.kind == "level":
@@ -170,6 +171,7 @@ def _levels(made: Mapping[str, Made]) -> dict[str, set[str]]:
 
 
 def _check_levels(table: Table, name: str, known: set[str]) -> None:
+    """Refuse a level that the law does not know."""
     new = sorted(set(labels(table, name)) - known - {""})
     if new:
         shown = ", ".join(sorted(known))
@@ -262,12 +264,14 @@ def _helps(base: np.ndarray, more: np.ndarray, target: np.ndarray) -> bool:
 
 
 def _weekday(times: dates.Times, day: int) -> np.ndarray:
+    """Return 1 on one day of the week, 0 on others."""
     assert times.moments is not None
     found = times.moments.day_of_week.to_numpy(float)
     return np.where(np.isnan(found), np.nan, found == day)
 
 
 def _season(times: dates.Times) -> np.ndarray:
+    """Return the time of year, from 0 to 1."""
     assert times.moments is not None
     moments = times.moments
     return (moments.day_of_year.to_numpy(float) - 1 + moments.hour.to_numpy(float) / 24) / YEAR

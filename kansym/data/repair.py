@@ -101,6 +101,7 @@ def _finite(rows: Rows, notes: list[str]) -> Rows:
 
 
 def _enough(rows: Rows) -> None:
+    """Refuse tables of too few rows, or with a target that does not vary."""
     y = rows.y
     if len(y) < MIN_ROWS:
         few = counted(len(y), "row")

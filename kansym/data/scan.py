@@ -172,6 +172,7 @@ class Reading:
             yield X, y, weights
 
     def _numbers(self, table: Table, asked: str) -> np.ndarray:
+        """Return a column's numbers; raises InputError for a column that has none."""
         found, problem = numbers(table, table.name(asked), [])
         if found is None:
             raise InputError(f"Column {asked!r} {problem}.")
@@ -189,6 +190,7 @@ def _plural(path: Path) -> bool:
 
 
 def _is_parquet(path: Path) -> bool:
+    """Tell whether a file begins as Parquet does."""
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC

@@ -130,6 +130,7 @@ def frame_of(data: Any) -> pd.DataFrame:
 
 
 def _columnar(raw: bytes, source: str, kind: str) -> pd.DataFrame:
+    """Return the table of a Parquet or Feather file."""
     import pandas as pd
 
     try:
@@ -178,6 +179,7 @@ def _sheet(raw: bytes, source: str, part: str | None, writing: Writing) -> delim
 
 
 def _cell(value: Any) -> str:
+    """Return a value as the text of a cell."""
     import pandas as pd
 
     if value is None or (not isinstance(value, str) and pd.isna(value)):
@@ -230,6 +232,7 @@ def _are_records(value: Any) -> bool:
 
 
 def _sqlite(path: Path, part: str | None) -> pd.DataFrame:
+    """Return one table of a SQLite file, its only one where none is named."""
     import pandas as pd
 
     connection = None

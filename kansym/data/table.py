@@ -216,6 +216,7 @@ def _short(value: Any) -> str:
 
 
 def _from_path(asked: str, writing: Writing) -> Table:
+    """Return the table of a file, of standard input, or a shipped one."""
     if asked == "-":
         return _table(sources.standard_input(writing), "stdin", writing)
     if not asked.strip():
@@ -312,6 +313,7 @@ def _numbered(given: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]
 
 
 def _is_text(column: pd.Series) -> bool:
+    """Tell whether a column holds texts."""
     import pandas as pd
 
     return pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)
@@ -333,6 +335,7 @@ def _missing(path: Path) -> Table:
 
 
 def _with_card(table: Table, path: Path) -> Table:
+    """Return the table with what the TOML file beside it says of its columns."""
     stem = re.sub(r"\.[a-z]+(\.gz)?$", "", path.name)
     beside = path.with_name(stem + ".toml")
     if not beside.is_file():

@@ -46,6 +46,7 @@ class Unit:
 
 @lru_cache(maxsize=1)
 def _registry() -> Any:
+    """Return pint's units with those that it lacks."""
     import pint
 
     registry: Any = pint.UnitRegistry()
@@ -88,6 +89,7 @@ def _read(plain: str) -> Any:
 
 @lru_cache(maxsize=512)
 def _parse_text(text: str) -> Unit:
+    """Return the unit that a text means; raises InputError for none."""
     plain = text.strip()
     if plain.lower() in _PLAIN:
         return Unit((Fraction(0),) * len(BASE), 1.0, "1")

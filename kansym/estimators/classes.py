@@ -222,6 +222,7 @@ def _two(library: Any, maxsize: int, effort: float, time_limit: float | None, se
     known = library if isinstance(library, Library) else Library.load(library)
 
     def find(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -> Found:
+        """Return the formulas between these classes, with their figures on the rows held out."""
         kinds = np.unique(labels)
         budget = Budget(work=effort * WORK, seconds=time_limit)
         found = boundaries(X, labels, given.names, library=known, maxsize=maxsize, budget=budget)
@@ -248,6 +249,7 @@ def _several(library: Any, maxsize: int, effort: float, time_limit: float | None
     """Return what finds a formula for each class, the largest of which names a row's class."""
 
     def find(X: np.ndarray, labels: np.ndarray, given: Labelled, held: np.ndarray) -> Found:
+        """Return the formulas between these classes, with their figures on the rows held out."""
         model = KansymClassifier(
             library=library, maxsize=maxsize, effort=effort, time_limit=time_limit, random_state=seed
         ).fit(X, labels, variable_names=given.names)

@@ -216,6 +216,7 @@ class KansymClassifier(ClassifierMixin, FittedFront):
     def _table(
         self, X: Any, y: Any, variable_names: Sequence[str] | None
     ) -> tuple[np.ndarray, np.ndarray, Any]:
+        """Return numbers (n, d), labels and names from what was given."""
         X = with_category(X, None)
         given = [str(n) for n in X.columns] if hasattr(X, "columns") else None
         encoding = Encoding.of(X, given or ())
@@ -278,6 +279,7 @@ def _refitted(
     u = np.ones(len(X)) / len(X) if sample_weight is None else sample_weight / sample_weight.sum()
 
     def objective(t: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the penalised cross-entropy of a formula's constants, and its slopes."""
         eta, J = program.jacobian(X, t)
         if not (np.isfinite(eta).all() and np.isfinite(J).all()):
             return 1e30, np.zeros(len(t))

@@ -44,6 +44,7 @@ class KansymDynamics(BaseEstimator):
         return self
 
     def _fitted(self) -> Dynamics:
+        """Return the equations; raises InputError before a fit."""
         if not hasattr(self, "dynamics_"):
             raise InputError("This KansymDynamics is not fitted yet; call fit(X, t=...) first.")
         return self.dynamics_

@@ -134,6 +134,7 @@ def _without_dust(e: sympy.Expr, small: float) -> sympy.Expr:
 
 
 def _shelf(library: str | Path | Library | Sequence[str]) -> Library:
+    """Return the library that is meant by a name, a file, or names of functions."""
     if isinstance(library, Library):
         return library
     if isinstance(library, str | Path):
@@ -298,6 +299,7 @@ class Session:
         return session
 
     def _free(self, name: str) -> str:
+        """Return a name that no state has."""
         number = 2
         first = name
         while name in self.states:

@@ -96,6 +96,7 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
 
 
 def _near(value: float, error: float, longest: float, most: int) -> list[Nice]:
+    """Return the nice values near a number, the likeliest first: fractions of each base."""
     if abs(value) > 1e9:
         return []
     base = np.array([b for _, b, _ in _bases()])[:, None, None]

@@ -79,6 +79,8 @@ def to_graph(expression: sympy.Expr, inputs: Sequence[str], output: str = "y") -
 
 
 class _GraphBuilder:
+    """Build a graph from a formula: every operation a node, every function of one argument an edge."""
+
     def __init__(self, inputs: Sequence[str]) -> None:
         self.names = dict(zip(column_symbols(inputs), inputs, strict=True))
         self.taken = set(inputs)
@@ -89,6 +91,7 @@ class _GraphBuilder:
         self.identity = library.get("x")
 
     def new(self, kind: str) -> str:
+        """Add a node of a kind and return its name."""
         i = len(self.nodes)
         while f"{kind}{i}" in self.taken:
             i += 1
@@ -110,6 +113,7 @@ class _GraphBuilder:
         return self.seen[e]
 
     def build(self, e: sympy.Expr) -> str:
+        """Add the nodes of a formula and return the last one's name."""
         if not e.free_symbols:
             name = self.new("sum")
             self.bias[name] = float(e)
@@ -238,6 +242,7 @@ def written(expression: sympy.Expr) -> int:
 
 
 def _fraction(e: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
+    """Return the parts above and below a product's line."""
     below = [f for f in e.args if f.is_Pow and f.exp.is_number and f.exp.is_negative]
     over = sympy.Mul(*(f for f in e.args if f not in below))
     return over, sympy.Mul(*(f.base ** (-f.exp) for f in below))
@@ -349,6 +354,7 @@ def _turned(e: sympy.Expr) -> sympy.Expr:
     """Return the expression with -c·(a - b)^k, k odd, written as c·(b - a)^k."""
 
     def turn(product: sympy.Expr) -> sympy.Expr:
+        """Return a product without its minus, which a sum to an odd power takes."""
         for i, factor in enumerate(product.args):
             base, power = factor.as_base_exp()
             if base.is_Add and power.is_odd:
@@ -368,6 +374,7 @@ def squares(e: sympy.Expr) -> sympy.Expr:
     """
 
     def fold(total: sympy.Expr) -> sympy.Expr:
+        """Return a sum with c·a² ± 2·c·a·b + c·b² as one square."""
         size = {rest: factor for factor, rest in (t.as_coeff_Mul() for t in total.args)}
         for product, double in list(size.items()):
             if not product.is_Mul or len(product.args) != 2 or product not in size:

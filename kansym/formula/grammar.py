@@ -107,6 +107,7 @@ def loose(expression: sympy.Expr) -> Loose:
 
 
 def _shape(e: sympy.Expr) -> str:
+    """Return what kind of thing an argument is: a column, a constant, or more."""
     if e.is_Symbol:
         return "x"
     if e.is_Float:
@@ -119,6 +120,7 @@ def _shape(e: sympy.Expr) -> str:
 
 
 def _signs(e: sympy.Expr, place: Place) -> Iterator[Token]:
+    """Yield the signs of a formula as people write it."""
     if e.is_Symbol:
         yield Token("column", place, e.name)
     elif e.is_Number or e.is_NumberSymbol:
@@ -138,6 +140,7 @@ def _signs(e: sympy.Expr, place: Place) -> Iterator[Token]:
 
 
 def _number(e: sympy.Expr, place: Place) -> Iterator[Token]:
+    """Yield the signs of a number: a minus, a fraction, a root."""
     if e.could_extract_minus_sign():
         yield Token("neg", place)
         yield from _number(-e, Place("neg", place.inside))
@@ -154,6 +157,7 @@ def _number(e: sympy.Expr, place: Place) -> Iterator[Token]:
 
 
 def _sum(e: sympy.Expr, place: Place) -> Iterator[Token]:
+    """Yield the signs of a sum, what is added first."""
     terms = [(-t, "-") if t.could_extract_minus_sign() else (t, "+") for t in e.args]
     terms.sort(key=lambda t: t[1] == "-")  # what is added is written first
     if terms[0][1] == "-":
@@ -165,6 +169,7 @@ def _sum(e: sympy.Expr, place: Place) -> Iterator[Token]:
 
 
 def _product(e: sympy.Expr, place: Place) -> Iterator[Token]:
+    """Yield the signs of a product with what stands below its line."""
     if e.could_extract_minus_sign():
         yield Token("neg", place)
         yield from _signs(-e, Place("neg", place.inside))
@@ -229,6 +234,7 @@ def _factors(above: list[sympy.Expr], below: list[sympy.Expr], place: Place) -> 
 
 
 def _power(base: sympy.Expr, exponent: sympy.Expr, place: Place) -> Iterator[Token]:
+    """Yield the signs of a power: a root, a square, or a base and its exponent."""
     if base is sympy.E:
         yield Token("exp", place)
         yield from _signs(exponent, Place("exp", "exp"))

@@ -84,6 +84,7 @@ class Language:
         return (self.binary is None and self.unary is None) or self._operators(formula)
 
     def _operators(self, formula: sympy.Expr) -> bool:
+        """Tell whether all operators of a formula are permitted."""
         pairs = BASIC if self.binary is None else self.binary
         single = self.unary
         for operator in operators(formula):

@@ -190,6 +190,7 @@ def fit(program: Program, rows: Rows, steps: int, fixed: tuple[Constant, ...] = 
         return Polished(program, program.start, empty, loss, fixed)
 
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weighted residuals (n,) and their derivatives by every constant."""
         values, slopes = program.jacobian(rows.X, theta)
         r = values - rows.y
         return (r, slopes) if root is None else (r * root, slopes * root[:, None])
@@ -222,6 +223,7 @@ def _reweighted(
         root = np.sqrt(given * rows.penalty.weights(program.value(rows.X, theta), rows.y))
 
         def residual(c: np.ndarray, root: np.ndarray = root) -> tuple[np.ndarray, np.ndarray]:
+            """Return the residuals (n,) as the loss weighs them, and their derivatives."""
             values, slopes = program.jacobian(rows.X, c)
             return (values - rows.y) * root, slopes * root[:, None]
 
@@ -249,6 +251,7 @@ def _descended(
     size = np.maximum(np.abs(theta), 1e-8)
 
     def cost(c: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the mean loss and its slopes by the constants, in units of their size."""
         values, J = program.jacobian(rows.X, c * size)
         mean = rows.penalty.mean(values, rows.y, given)
         slope = J.T @ (given * rows.penalty.slopes(values, rows.y)) * size / len(rows.y)
@@ -286,6 +289,7 @@ def _key(c: Constant) -> str:
 
 
 def _queue(polished: Polished, rows: Rows) -> list[Constant]:
+    """Return the constants in the order of their turns: exponents first, then the least determined."""
     exponents = {
         s
         for p in polished.program.template.atoms(sympy.Pow)
@@ -316,6 +320,7 @@ def _errors(polished: Polished, rows: Rows) -> np.ndarray:
 
 
 def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
+    """Return the fit with a constant at its best exact value, None where the data object to all."""
     index = [p.name for p in polished.program.parameters].index(constant.name)
     error = constant.stderr
     template, parameters = polished.program.template, polished.program.parameters

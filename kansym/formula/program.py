@@ -60,6 +60,8 @@ _SLOT = sympy.Symbol("x", real=True)
 
 @dataclass(frozen=True)
 class _Op:
+    """Hold one step of a program: its kind, the steps it takes, its number or place."""
+
     kind: str  # input, parameter, number, sum, product, power, unary
     args: tuple[int, ...] = ()
     number: float = 0.0
@@ -134,6 +136,7 @@ class Program:
         return self.start if theta is None else theta
 
     def _forward(self, X: Array, theta: Array) -> list[Array]:
+        """Return the values of all steps on rows X (n, d)."""
         out: list[Array] = []
         with np.errstate(all="ignore"):
             for op in self.ops:
@@ -142,6 +145,7 @@ class Program:
         return out
 
     def _backward(self, X: Array, theta: Array, kind: str, size: int) -> tuple[Array, Array]:
+        """Return values and derivatives (n, size) by parameters or inputs, in reverse mode."""
         v = self._forward(X, theta)
         n = len(X)
         adjoint: list[Array | None] = [None] * len(v)
@@ -162,6 +166,7 @@ class Program:
 
 
 def _apply(op: _Op, args: list[Array], X: Array, theta: Array) -> Array:
+    """Return what one step makes of the values (n,) of those before it."""
     match op.kind:
         case "input":
             return X[:, op.index]
@@ -231,11 +236,13 @@ class _Builder:
         return len(self.ops) - 1
 
     def visit(self, e: sympy.Expr) -> int:
+        """Return the step of a part of the formula, built once."""
         if e not in self.seen:
             self.seen[e] = self.build(e)
         return self.seen[e]
 
     def build(self, e: sympy.Expr) -> int:
+        """Add the steps of a part of the formula; return the last one."""
         if e in self.parameters:
             return self.emit(_Op("parameter", index=self.parameters[e]))
         if e in self.columns:
@@ -257,6 +264,7 @@ class _Builder:
         return self.general(e)
 
     def product(self, e: sympy.Expr) -> int:
+        """Add a product, with one division where several factors stand below."""
         below = [f for f in e.args if f.is_Pow and f.exp.is_number and f.exp.is_negative]
         above = [f for f in e.args if f not in below]
         if not below:
@@ -267,6 +275,7 @@ class _Builder:
         return self.emit(_Op("quotient", (self.visit(over), self.visit(under))))
 
     def power(self, base: sympy.Expr, exponent: sympy.Expr) -> int:
+        """Add a power: an exponential, a whole power, a root, or a general one."""
         if base == sympy.E:
             return self.emit(_Op("unary", (self.visit(exponent),), functions=_UNARY[sympy.exp]))
         if exponent.is_Integer and abs(int(exponent)) < 64:

@@ -236,6 +236,7 @@ def _estimate(
 
 
 def _determined(J: np.ndarray) -> bool:
+    """Tell whether the rows determine all constants with these derivatives (n, k)."""
     if J.shape[1] == 0:
         return True
     if J.shape[1] >= J.shape[0]:

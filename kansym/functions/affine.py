@@ -101,6 +101,7 @@ def _distinct(starts: np.ndarray, rss: np.ndarray, count: int) -> np.ndarray:
 
 
 def _starts(form: Shapes, data: Data, count: int = STARTS) -> np.ndarray:
+    """Return the starts of a function where its fit has peaks on the grid, the best ones."""
     w, wy = data.at_nodes
     if not len(form.cells):
         return form.cells

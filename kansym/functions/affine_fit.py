@@ -106,6 +106,7 @@ class _Regression:
 
 
 def _regression(f: Function, data: Data, a: float, b: float, p: float) -> _Regression:
+    """Return the best c and d at some a, b and p, by regression on the function's values."""
     y, w = data.y, data.w
     v = np.empty(len(y))
     for rows in _blocks(len(y)):

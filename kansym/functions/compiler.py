@@ -31,12 +31,15 @@ def compile_expression(expression: sympy.Expr, x: sympy.Symbol, p: sympy.Symbol)
 
 
 class _Compiler:
+    """Compile one expression into lines of operations, equal parts once."""
+
     def __init__(self, x: sympy.Symbol, p: sympy.Symbol) -> None:
         self.x, self.p = x, p
         self.lines: list[tuple[int, int, int, float]] = []
         self.seen: dict[Any, int] = {}
 
     def line(self, op: Op, left: int = -1, right: int = -1, number: float = 0.0) -> int:
+        """Return the place of a line, added where it is new."""
         key = (op, left, right, number)
         if key not in self.seen:
             self.lines.append((int(op), left, right, number))
@@ -44,6 +47,7 @@ class _Compiler:
         return self.seen[key]
 
     def add(self, e: sympy.Expr) -> int:
+        """Return the place of an expression's last line."""
         if e == self.x:
             return self.line(Op.X)
         if e == self.p:
@@ -86,6 +90,7 @@ class _Compiler:
         )
 
     def sum(self, e: sympy.Add) -> int:
+        """Return the place of a sum, in forms that lose no digits where such are known."""
         args = list(e.args)
         for one in args:  # coth(u) - 1/u
             if isinstance(one, sympy.coth) and -1 / one.args[0] in args:
@@ -104,6 +109,7 @@ class _Compiler:
         return result
 
     def product(self, e: sympy.Mul) -> int:
+        """Return the place of a product, in forms that are finite where the whole is."""
         if e.args[0] == -1:
             return self.line(Op.NEG, self.add(-e))
         for one in e.args:  # u^n / (exp(u) - 1), finite at 0 for n > 0
@@ -124,6 +130,7 @@ class _Compiler:
         return result
 
     def power(self, e: sympy.Pow) -> int:
+        """Return the place of a power, in the cheapest operation for its exponent."""
         base, exponent = e.base, e.exp
         if exponent == -1 and isinstance(base, sympy.Add) and isinstance(base - 1, sympy.exp):
             return self.line(Op.SIGMOID, self.add(-(base - 1).args[0]))

@@ -66,6 +66,7 @@ def _fragile(e: sympy.Expr, x: sympy.Symbol) -> set[sympy.Expr]:
 
 
 def _zeros(g: sympy.Expr, x: sympy.Symbol, p: sympy.Symbol) -> list[float]:
+    """Return the real zeros: exactly of polynomials, else by bisection within REACH."""
     try:
         top = sympy.fraction(sympy.together(g))[0]
         polynomial = sympy.Poly(top, x)

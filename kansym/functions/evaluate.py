@@ -124,6 +124,7 @@ def with_parameters(graph: Graph, theta: np.ndarray) -> Graph:
 
 
 def _with_numbers(curve: Curve, numbers: np.ndarray) -> Curve:
+    """Return a curve with other numbers in it."""
     if isinstance(curve, Spline):
         count = len(curve.coefficients)
         weight = float(numbers[count]) if curve.base is not None else curve.base_weight
@@ -169,6 +170,7 @@ def _curve_slopes(curve: Curve, x: np.ndarray) -> np.ndarray:
 
 
 def _rows(graph: Graph, X: np.ndarray) -> np.ndarray:
+    """Return X as rows (n, inputs); raises InputError for another shape."""
     X = np.asarray(X, float)
     if X.ndim != 2 or X.shape[1] != len(graph.inputs):
         raise InputError(

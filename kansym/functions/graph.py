@@ -228,6 +228,7 @@ class Graph:
 
 
 def _curve_to_dict(curve: Curve) -> dict[str, Any]:
+    """Return a curve as plain data."""
     if isinstance(curve, Spline):
         return {
             "kind": "spline",
@@ -245,6 +246,7 @@ def _curve_to_dict(curve: Curve) -> dict[str, Any]:
 
 
 def _curve_from_dict(data: Mapping[str, Any]) -> Curve:
+    """Return the curve of plain data; raises ValueError for data that are none."""
     if data["kind"] == "spline":
         knots, coefficients = np.asarray(data["knots"], float), np.asarray(data["coefficients"], float)
         order = int(data["order"])
@@ -259,6 +261,7 @@ def _curve_from_dict(data: Mapping[str, Any]) -> Curve:
 
 
 def _finite(value: Any) -> float:
+    """Return a finite number; raises ValueError for another."""
     if not math.isfinite(float(value)):
         raise ValueError(f"a constant, which is {value}")
     return float(value)

@@ -25,6 +25,7 @@ _BINARY = tuple(int(row.op) for row in forms.TABLE.values() if row.is_compiled a
 
 @kernel
 def _integer_power(a, n):
+    """Return a^n by repeated squaring."""
     result = 1.0
     k = abs(int(n))
     b = a

@@ -41,6 +41,7 @@ _LATEX_SIGNS = {
 
 
 def _greek(c: str) -> str:
+    """Return a Greek letter's name in LaTeX, other signs as they are."""
     called = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(c, ""))
     if not called:
         return c

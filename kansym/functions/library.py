@@ -238,6 +238,7 @@ class Library(Mapping[str, Function]):
         return all(type(node) in heads for node in used)
 
     def _find(self, name: str) -> Function:
+        """Return the function of this name; raises UnknownNameError."""
         if name not in self:
             raise UnknownNameError("function of this library", name, self)
         return self[name]
@@ -341,6 +342,7 @@ def check(path: str | Path) -> list[dict[str, Any]]:
 
 
 def _inner_points(piece: Interval) -> np.ndarray:
+    """Return points inside a piece of the domain, at moderate size."""
     low, high = max(piece.low, -3.0), min(piece.high, 3.0)
     if low >= high:
         low, high = (piece.low, piece.low + 3.0) if np.isfinite(piece.low) else (piece.high - 3.0, piece.high)
@@ -355,6 +357,7 @@ class _Shipped:
 
 @cache
 def _shipped() -> _Shipped:
+    """Return the shipped functions by all their names, and the presets."""
     names: dict[str, Function] = {}
     chosen: dict[str, list[str]] = {}
     for path in sorted(resources.folder("library").glob("*.toml")):

@@ -278,6 +278,7 @@ def _back(places: list[int], offset: int) -> int | None:
 
 
 def _explain_character(text: str, at: int) -> str:
+    """Return why a sign cannot stand in a formula."""
     c = text[at]
     reasons = {
         ".": "attribute access is not allowed",
@@ -294,6 +295,7 @@ def _explain_character(text: str, at: int) -> str:
 
 
 def _explain_syntax(text: str) -> str:
+    """Return what is wrong with a formula that Python cannot read."""
     opened, closed = text.count("("), text.count(")")
     if opened != closed:
         return f"it has {opened} opening and {closed} closing parentheses"
@@ -309,9 +311,11 @@ class _Builder:
         self.table, self.known, self.extra, self.places = table, known, extra, places
 
     def at(self, node: ast.AST) -> int | None:
+        """Return the place of a node in the text that was written."""
         return _back(self.places, getattr(node, "col_offset", 0))
 
     def build(self, node: ast.AST, depth: int) -> sympy.Expr:
+        """Return the expression of a node, refused where it is nested too deep."""
         if depth > 2 * MAX_DEPTH:
             raise _Refused("it is nested too deeply", self.at(node))
         value = self._build(node, depth)
@@ -322,6 +326,7 @@ class _Builder:
         return value
 
     def _build(self, node: ast.AST, depth: int) -> sympy.Expr:
+        """Return the expression of a node by its kind."""
         if isinstance(node, ast.Constant):
             return self.number(node)
         if isinstance(node, ast.Name):
@@ -370,6 +375,7 @@ class _Builder:
         return sympy.Add(*terms, sympy.Mul(*factors))
 
     def number(self, node: ast.Constant) -> sympy.Expr:
+        """Return a number, exact where it is written as one."""
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             raise _Refused("only plain numbers are allowed", self.at(node))
         if isinstance(node.value, int):
@@ -379,6 +385,7 @@ class _Builder:
         return sympy.Float(node.value)
 
     def name(self, node: ast.Name) -> sympy.Expr:
+        """Return the symbol or constant of this name."""
         name, quoted = self.table[node.id].lstrip("`"), self.table[node.id].startswith("`")
         if self.known is not None and name in self.known:
             return symbols([name])[0]
@@ -391,6 +398,7 @@ class _Builder:
         raise UnknownNameError("column", name, self.known or ())
 
     def call(self, node: ast.Call, depth: int) -> sympy.Expr:
+        """Return a function of its arguments."""
         if not isinstance(node.func, ast.Name):
             raise _Refused("only a function's name can stand before parentheses", self.at(node))
         name = self.table[node.func.id]

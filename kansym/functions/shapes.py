@@ -23,6 +23,7 @@ EXPONENTS = (-3.0, -2.0, -1.5, -1.0, -0.5, -0.2, 0.2, 0.5, 0.8, 1.3, 1.7, 2.3, 3
 
 
 def _node_edges() -> np.ndarray:
+    """Return the edges of cells that get finer towards both ends."""
     width = 2.0 / UNIFORM
     inner = -1 + width * np.arange(1, UNIFORM)
     graded = width * 0.5 ** np.arange(1, LEVELS + 1)

@@ -140,12 +140,14 @@ def difference(size: int, degree: int = 4) -> np.ndarray:
 
 
 def _inside(knots: np.ndarray, target: np.ndarray, order: int) -> np.ndarray:
+    """Return the grid points of knots that lie within another grid."""
     points = knots[order : len(knots) - order]
     low, high = target[order], target[-order - 1]
     return points[(points > low) & (points < high)]
 
 
 def _check(knots: np.ndarray, coefficients: np.ndarray, order: int) -> None:
+    """Refuse orders, knots and coefficients that do not fit together."""
     if not 0 <= order <= MAX_ORDER:
         raise InputError(f"Spline order {order} is outside 0..{MAX_ORDER}; 3 is the usual choice.")
     size = coefficients.shape[-1]
@@ -215,6 +217,7 @@ def local_basis(knots, order, x, values, slopes):
 
 @njit(nogil=True)
 def _basis(knots, order, x, derivative, cell, out):
+    """Fill the cells and the basis functions' values, or their derivatives, at points."""
     values, slopes = np.empty(MAX_ORDER + 1), np.empty(MAX_ORDER + 1)
     if derivative < 2:
         for r in range(len(x)):
@@ -280,6 +283,7 @@ def _pieces(knots, coefficients, order, derivative):
 
 @njit(nogil=True)
 def _is_uniform(points):
+    """Tell whether points are evenly spaced to round-off."""
     h = (points[-1] - points[0]) / (len(points) - 1)
     for i in range(len(points)):
         if abs(points[i] - (points[0] + i * h)) > 1e-13 * max(abs(points[0]), abs(points[-1])):
@@ -376,6 +380,7 @@ def _uniform(points, powers, x, out):
 
 @njit(nogil=True)
 def _evaluate(knots, coefficients, order, x, derivative, out):
+    """Fill out with a spline's values or derivatives at x."""
     if derivative > order:
         out[:] = 0.0 * x
         return

@@ -155,6 +155,7 @@ def _descend(code, t, y, w, start, which, limits, marks, period, rules, work, co
 
 @kernel
 def _positive(A, q):
+    """Return how many of the first pivots are not positive."""
     bad = 0
     for r in range(q):
         if not (math.isfinite(A[r, r]) and A[r, r] > 0.0):
@@ -164,6 +165,7 @@ def _positive(A, q):
 
 @kernel
 def _nearest(marks, period, beta):
+    """Return the mark nearest to beta, marks repeated with the period."""
     base = period * math.floor(beta / period + 0.5) if period > 0 else 0.0
     best = base + marks[0]
     for k in range(marks.shape[0]):

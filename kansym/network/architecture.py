@@ -92,6 +92,7 @@ def on_ranges(layer: Layer, ranges: Sequence[tuple[float, float]], grid: int, or
 
 
 def _groups(spec: NodeSpec) -> tuple[int, ...]:
+    """Return how many factors each node of a level has: 1 for a sum."""
     if isinstance(spec, int | np.integer):
         if spec < 1:
             raise InputError(f"A level of {spec} nodes is empty; give 1 or more.")
@@ -114,6 +115,7 @@ def _share(layer: Layer, heads: int | None, l: int) -> Layer:
 
 
 def _each(value: Any, depth: int, name: str) -> list[Any]:
+    """Return one value for each layer."""
     if isinstance(value, list | tuple):
         if len(value) != depth:
             raise InputError(f"{name}={value!r} has {len(value)} entries; the network has {depth} layers.")

@@ -149,12 +149,14 @@ class Ensemble:
 
 
 def _stack(layers: Sequence[Layer]) -> Layer:
+    """Return several layers as the members of one."""
     names = ("knots", "coefficients", "weights", "bias", "state")
     parts: dict[str, Any] = {k: np.concatenate([getattr(x, k) for x in layers]) for k in names}
     return replace(layers[0], **parts)
 
 
 def _masked(stack: Sequence[Layer], widths: Sequence[int | Sequence[int]]) -> tuple[Layer, ...]:
+    """Return layers in which each member has only its own width of nodes."""
     levels = len(stack) - 1
     if len(widths) != stack[0].members:
         raise InputError(f"{len(widths)} widths for {stack[0].members} members; give one for each.")

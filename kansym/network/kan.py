@@ -121,6 +121,7 @@ class KAN:
         return new
 
     def _check_names(self) -> None:
+        """Refuse names that repeat or do not fit the network."""
         for kind, names, number in (
             ("inputs", self.names, self.layers[0].inputs),
             ("outputs", self.outputs, self.layers[-1].nodes),
@@ -373,12 +374,14 @@ class KAN:
 
     @classmethod
     def _of(cls, layers: tuple[Layer, ...], names: tuple[str, ...], outputs: tuple[str, ...]) -> Self:
+        """Return a network of these layers."""
         new = cls([layers[0].inputs, layers[-1].nodes], grid=1, names=names, outputs=outputs)
         new.layers = layers
         new.fitted = True
         return new
 
     def _with(self, layers: tuple[Layer, ...]) -> Self:
+        """Return the network with other layers."""
         new = type(self).__new__(type(self))
         new.__dict__.update(self.__dict__)
         new.layers = tuple(layers)
@@ -388,6 +391,7 @@ class KAN:
         return self._with((*self.layers[:l], layer, *self.layers[l + 1 :]))
 
     def _index(self, l: int, i: int, j: int) -> None:
+        """Refuse an edge that the network does not have."""
         if not 0 <= l < len(self.layers):
             raise InputError(f"Layer {l} is outside the network; layers are 0..{len(self.layers) - 1}.")
         layer = self.layers[l]
@@ -398,12 +402,14 @@ class KAN:
             )
 
     def _edge(self, l: int, i: int, j: int, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the points (n,) and values (n,) of an edge on some rows."""
         self._index(l, i, j)
         found = self.activity(X)
         x = np.ascontiguousarray(found.nodes[l])
         return x[:, i], tensors.edge_values(self.layers[l], x)[:, j, i]
 
     def _seen(self, X: Any) -> np.ndarray:
+        """Return rows given, or those of the last fit."""
         if X is not None:
             return self._rows(X)
         if self._sample is None:
@@ -411,6 +417,7 @@ class KAN:
         return self._sample
 
     def _rows(self, X: Any) -> np.ndarray:
+        """Return X as rows (n, inputs); raises InputError for another shape."""
         rows = array(X, "X")
         if rows.ndim == 1 and self.layers[0].inputs == 1:
             rows = rows[:, None]
@@ -422,6 +429,7 @@ class KAN:
         return np.ascontiguousarray(self.scaling.enter(rows))
 
     def _targets(self, y: Any, rows: int, loss: Any) -> np.ndarray:
+        """Return y as the loss takes it; raises InputError for another shape."""
         target = array(y, "y")
         if loss == "cross_entropy":
             return target.reshape(-1)

@@ -152,6 +152,7 @@ def from_graph(graph: Graph, grid: int = 5, order: int = 3) -> tuple[Layer, ...]
 def _layer(
     graph: Graph, below: list[str], above: list[str], passed: set[str], grid: int, order: int
 ) -> Layer:
+    """Return the layer between two levels of a graph; what passes by goes along straight lines."""
     rows: list[list[tuple[int, Curve]]] = []
     groups, bias = [], []
     for name in above:
@@ -230,6 +231,7 @@ def _without_parallels(graph: Graph) -> Graph:
 
 
 def _fresh(name: str, taken: set[str]) -> str:
+    """Return a name that is not taken, and take it."""
     while name in taken:
         name += "_"
     taken.add(name)
@@ -247,6 +249,7 @@ def _joined(below: Sequence[str], name: str, curves: Sequence[tuple[int, Curve]]
 
 
 def _curves(layer: Layer, e: int, j: int) -> list[tuple[int, Curve]]:
+    """Return the curves that lead to a sum, with the places of their inputs."""
     out: list[tuple[int, Curve]] = []
     for i in range(layer.inputs):
         state = layer.state[e, j, i]

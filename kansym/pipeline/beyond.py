@@ -62,6 +62,7 @@ class _Seen:
                 )
 
     def _kept(self, rows: Rows) -> Rows:
+        """Return rows weighed as the law's noise says, without those far off."""
         model = self._run.noise_model
         weighs = model is not None and rows.weights is None and (model.heavy or model.kind in noise.GROWING)
         if model is None or not (weighs or self._run.outliers):
@@ -193,4 +194,5 @@ def _band(law: Law, sums: Sums, rows: int) -> Band | None:
 
 
 def _noted(run: Run, *notes: str) -> Run:
+    """Return a run with more notes."""
     return replace(run, data={**run.data, "notes": [*run.data["notes"], *notes]})

@@ -66,6 +66,7 @@ def boundaries(
     looks = schedule.looks([Step(p.name, p, rows) for p in producers(assumed, most, found)], budget, library)
 
     def refine(form: sympy.Expr, source: str) -> Iterator[Boundary]:
+        """Yield the boundary that a sum of terms becomes."""
         budget.spend()
         yield fitted(form, sides)
 

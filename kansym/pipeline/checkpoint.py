@@ -170,6 +170,7 @@ class Checkpoint:
         over, before, begun = threading.Event(), self.seconds, time.monotonic()
 
         def keep() -> None:
+            """Write every EVERY seconds until the search is over."""
             while not over.wait(EVERY):
                 self.seconds = before + time.monotonic() - begun
                 self._try_to_write()
@@ -186,6 +187,7 @@ class Checkpoint:
                 self._try_to_write()
 
     def _try_to_write(self) -> None:
+        """Write, or say in `trouble` why that failed."""
         try:
             self.write()
         except (OSError, InputError) as problem:
@@ -230,6 +232,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _packed(dataset: Dataset) -> bytes:
+    """Return a dataset's arrays as the bytes of one file."""
     parts = {"X": dataset.X, "y": dataset.y}
     if dataset.weights is not None:
         parts["weights"] = dataset.weights
@@ -241,6 +244,7 @@ def _packed(dataset: Dataset) -> bytes:
 
 
 def _unpacked(path: Path, data: dict[str, Any]) -> Dataset:
+    """Return the dataset of a file of arrays and its plain data; raises FormatError."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             parts = {name: arrays[name] for name in arrays.files}

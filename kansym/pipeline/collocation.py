@@ -134,6 +134,7 @@ def errors(solution: Solution, truth: str, points: int = 100) -> tuple[float, fl
 
 
 def _start(equation: Equation, s: Settings, grid: int, rng: np.random.Generator) -> Solution:
+    """Return a network of smooth random curves over the box."""
     d, m = len(equation.variables), grid + s.order
     knots = tuple(uniform_knots(low, high, grid, s.order) for low, high in equation.box)
     # smooth random curves: rough ones have second derivatives that drown everything
@@ -270,6 +271,7 @@ def _fit(
     within, along = _bases(solution, inside), _bases(solution, edge)
 
     def system(one: Solution) -> tuple[np.ndarray, np.ndarray]:
+        """Return all weighted residuals, inside and on the border, and their Jacobian."""
         r, J = _jacobian(one, inside, True, within)
         e, K = _jacobian(one, edge, False, along)
         return np.concatenate([a * r, b * (e - value)]), np.vstack([a * J, b * K])
@@ -311,6 +313,7 @@ def _fit(
 
 
 def _moved(solution: Solution, move: np.ndarray) -> Solution:
+    """Return the solution with its coefficients moved."""
     cut = solution.inner.size
     return replace(
         solution,

@@ -121,6 +121,7 @@ class Survey:
         """Return the function of the table's rows that vanishes where the claim holds."""
 
         def values(X: np.ndarray) -> np.ndarray:
+            """Return what the claim's polynomial leaves (n,) of rows X."""
             U = np.column_stack([self.maps[i](X[:, i]) for i in others])
             u = self.maps[target](X[:, target])
             return (u**2 if kind else u) - polynomials.products(U, powers) @ c

@@ -107,6 +107,7 @@ def polished(equation: Equation, u: sympy.Expr) -> ClosedForm | None:
     scale = 1 + float(np.abs(inside.value(X, start)).max())
 
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a form leaves inside and on the border, and its derivatives."""
         r, J = inside.jacobian(X, theta)
         e, K = u_on.jacobian(edge, theta)
         return np.concatenate([r / scale, e - value]), np.vstack([J / scale, K])

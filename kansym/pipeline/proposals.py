@@ -113,6 +113,7 @@ def laws(trial: Trial, producers: Sequence[Producer], budget: Budget, seed: int 
     shortest = math.inf
 
     def refine_more(formula: sympy.Expr, source: str) -> Iterator[Judged]:
+        """Yield the laws of a formula that may come near the shortest so far."""
         nonlocal shortest
         for law in refined(formula, source, trial, shortest):
             shortest = min(shortest, law.length)
@@ -137,6 +138,7 @@ def taken(
 
 
 def _formulas(candidate: Candidate, trial: Trial) -> Iterator[sympy.Expr]:
+    """Yield a candidate's formula, or those that snapping its graph gives."""
     if candidate.expression is not None:
         yield candidate.expression
         return

@@ -254,10 +254,12 @@ class _Search:
 
     @property
     def late(self) -> bool:
+        """Tell whether the time is up."""
         limit = self.settings.time_limit
         return limit is not None and time.monotonic() - self.started > limit
 
     def run(self, notes: list[str]) -> Relations:
+        """Return the relations: circuits by size, each that does not follow from those kept."""
         claims = self.survey.claims(self.settings.largest)
         limit = self.settings.tolerance**2
         kept: list[tuple[Relation, Values]] = []
@@ -308,6 +310,7 @@ class _Search:
         return tuple(self.names[i] for i in columns)
 
     def values(self, relation: Relation, claim: Claim) -> Values:
+        """Return the function of the table's rows that vanishes where a relation holds."""
         if relation.expression is None:
             return claim.values
         return lambda X: relation.residual(X, self.names)
@@ -384,6 +387,7 @@ class _Search:
         return made if len(made.names) == len(names) else None
 
     def seconds_left(self) -> float:
+        """Return the seconds that one search may take."""
         limit = self.settings.time_limit
         if limit is None:
             return EACH_SECONDS

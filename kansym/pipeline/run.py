@@ -221,6 +221,7 @@ class Run:
         return self.front[self.chosen if index is None else index].predict_band(X, self.names, level)
 
     def _rows(self, X: Any) -> np.ndarray:
+        """Return X as rows (n, columns); raises InputError for another shape."""
         X = np.asarray(X, float)
         if X.ndim != 2 or X.shape[1] != len(self.names):
             raise InputError(f"X has shape {X.shape}; the law takes {len(self.names)} columns: {self.names}.")

@@ -112,6 +112,7 @@ def looks(
 def _charged(
     candidates: Sequence[Candidate], charges: Sequence[float], budget: Budget
 ) -> Iterator[Candidate]:
+    """Yield candidates, the work before each charged as it is taken."""
     for candidate, charge in zip(candidates, charges, strict=False):
         budget.spend(charge)
         yield candidate

@@ -28,6 +28,7 @@ def _flag(value: Any) -> bool:
 
 
 def _texts(value: Any) -> bool:
+    """Tell whether a value is a text or a list of texts."""
     return isinstance(value, str) or (
         isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
     )

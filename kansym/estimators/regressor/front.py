@@ -162,6 +162,7 @@ class FittedFront(BaseEstimator):
         return self.runs_[0]
 
     def _pick(self, output: int, index: Any = None) -> int:
+        """Return the row of an output's front that an index or the selection rule means."""
         run = self.runs_[output]
         if isinstance(index, Sequence):
             if len(index) != len(self.runs_):
@@ -189,6 +190,7 @@ class FittedFront(BaseEstimator):
         )
 
     def _each(self, answer: Callable[[int], Any]) -> Any:
+        """Return the answer for the only output, or a list of one for each."""
         check_is_fitted(self)
         answers = [answer(i) for i in range(len(self.runs_))]
         return answers[0] if len(answers) == 1 else answers
@@ -197,6 +199,7 @@ class FittedFront(BaseEstimator):
         return self.runs_[output].front[self._pick(output, index)]
 
     def _formula(self, output: int, index: Any = None) -> sympy.Expr:
+        """Return a row's formula; raises InputError for one that is not symbolic."""
         law = self._law(output, index)
         if law.expression is None:
             raise InputError(
@@ -311,6 +314,7 @@ class FittedFront(BaseEstimator):
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def _repr_latex_(self) -> str | None:
+        """Return the formulas as a notebook typesets them."""
         if not hasattr(self, "runs_"):
             return None
         return "\n\n".join(

@@ -185,6 +185,7 @@ def latex_rows(run: Run, indices: Sequence[int], precision: int, columns: Sequen
 
 
 def _latex_number(value: float, precision: int) -> str:
+    """Return a number in LaTeX."""
     if math.isinf(value):
         return r"\infty"
     mantissa, e, exponent = f"{value:.{precision}g}".partition("e")

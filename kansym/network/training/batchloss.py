@@ -108,6 +108,7 @@ class Objective:
         return self._mean(theta, self.held)
 
     def _mean(self, theta: Tensor, rows: Rows) -> Tensor:
+        """Return each member's mean loss, rows taken part by part."""
         total = theta.new_zeros(self.stack.members)
         for part in _parts(len(rows), self.part):
             found = self.loss.rows(self.stack.up(theta, rows.first(self.stack, part)), rows.y[part])
@@ -198,6 +199,7 @@ def _factors(loss: Any, stack: Stack, y: Tensor) -> int:
 
 
 def _rows_that_fit(bytes_a_row: int, device: str, rows: int) -> int:
+    """Return how many rows fit in the memory that may be used."""
     limit = ON_CPU
     if device.startswith("cuda"):
         limit = int(min(ON_DEVICE, SHARE * torch.cuda.mem_get_info(torch.device(device).index)[0]))

@@ -86,6 +86,7 @@ class Run:
                     self.part = batchloss.smaller(self.part or len(self.data[0]), len(self.data[0]))
 
     def _minimise(self, stack: Sequence[Layer], stage: Stage) -> Trace:
+        """Take the steps of one stage on the device; return how the loss fell."""
         setting = stage.setting
         theta = torch.from_numpy(lay.pack(stack)).to(self.device, self.dtype)
         step, replay = self._ready(stack, stage.smoothness, theta, stage.damping, setting)

@@ -189,11 +189,13 @@ class Adam(Progress):
         self._remember()
 
     def _remember(self) -> None:
+        """Keep each member's best parameters so far."""
         better = self.value <= self.lowest
         self.low.copy_(torch.where(better[:, None], self.theta, self.low))
         self.lowest.copy_(torch.minimum(self.value, self.lowest))
 
     def _move(self, gradient: Tensor) -> None:
+        """Move by Adam's rule along a gradient."""
         self.count.add_(1)
         self.mean.lerp_(gradient, 1 - self.BETA)
         self.square.mul_(self.SLOWER).addcmul_(gradient, gradient, value=1 - self.SLOWER)

@@ -131,6 +131,7 @@ class Engine:
 
 
 def _blocks(rows: int, members: int) -> list[slice]:
+    """Return slices of the rows, enough for all threads."""
     number = max(1, min(-(-rows // BLOCK), _MOST // members))
     size = -(-rows // number)
     return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]

@@ -81,6 +81,7 @@ class _Watch:
 
 
 def _adam(watch: _Watch, steps: int, setting: Any) -> None:
+    """Minimise by Adam on batches of rows."""
     problem = watch.problem
     x = watch.state.theta.clone().requires_grad_(True)
     optimiser = torch.optim.Adam([x], lr=setting.rate)
@@ -115,6 +116,7 @@ def _lbfgs(watch: _Watch, steps: int) -> None:
     done = 0
 
     def after(intermediate_result: Any) -> None:
+        """Count a step, and end where the watch says so."""
         nonlocal done
         done += 1
         if done % INNER == 0 and watch.stop(parameters(intermediate_result.x.copy())):

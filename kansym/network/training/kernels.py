@@ -405,6 +405,7 @@ def _spread(q, cells, value, own):
 
 @njit(nogil=True)
 def _add_magnitudes(plan, phi, rows, magnitudes):
+    """Add the sizes of every edge's values over the rows."""
     shape = plan.shape
     for l in range(len(shape)):
         n, m, edge = shape[l, INPUTS], shape[l, SUMS], shape[l, EDGE]

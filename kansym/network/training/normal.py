@@ -111,6 +111,7 @@ def _rows_at_once(rows: int, factors: int, size: int) -> int:
 
 @njit(nogil=True)
 def _accumulate(plan, theta, X, slope, factor, price, magnitudes, gradient, hessian, J):
+    """Add J'J and J'r over all rows, block after block."""
     shape = plan.shape
     layers = len(shape)
     rows, factors = len(X), factor.shape[1]
@@ -165,6 +166,7 @@ def _jacobian(plan, buffers, rows, J):
 
 @njit(nogil=True)
 def _penalty(plan, buffers, price, magnitudes, rows, hessian):
+    """Add the penalty on edges' sizes to J'J."""
     value, phi, cells = buffers.value, buffers.phi, buffers.cells
     shape = plan.shape
     for l in range(len(shape)):
@@ -188,6 +190,7 @@ def _penalty(plan, buffers, price, magnitudes, rows, hessian):
 
 @njit(nogil=True, fastmath={"contract"})
 def _block(plan, buffers, l, j, l2, j2, rows, hessian):
+    """Add one block of J'J: the curves that lead to two sums, by inputs, rows and basis functions of each."""
     value, cells, g = buffers.value, buffers.cells, buffers.g
     shape = plan.shape
     n, n2 = shape[l, INPUTS], shape[l2, INPUTS]
@@ -241,6 +244,7 @@ def _block(plan, buffers, l, j, l2, j2, rows, hessian):
 
 @njit(nogil=True)
 def _bias(plan, buffers, l, j, l2, j2, weight, hessian):
+    """Add to J'J what the biases of two sums have with all else."""
     value, cells = buffers.value, buffers.cells
     shape = plan.shape
     for turn in range(2):

@@ -20,6 +20,7 @@ from kansym.functions.operations import TABLE, Op
 
 
 def _where(condition: Any, yes: Any, no: Any) -> Any:
+    """Choose between two values, tensors or numbers."""
     if not isinstance(condition, Tensor):
         return yes if condition else no
     return torch.where(condition, yes, no)
@@ -84,6 +85,8 @@ class _Operation(torch.autograd.Function):
 
 
 def _apply(op: Op) -> Callable[[Any, Any, float], Any]:
+    """Return an operation on tensors, with the table's slopes for its gradient."""
+
     def function(u: Any, v: Any, n: float) -> Any:
         if not isinstance(u, Tensor) and not isinstance(v, Tensor):
             return _FORMS[op].value(u, v, n)

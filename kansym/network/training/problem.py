@@ -98,6 +98,7 @@ class Problem:
 
     @cached_property
     def _smoothing(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Return the matrices of the penalty on rough splines, by layer."""
         found = layers.smoothing(self.layers) if self.smoothness else []
         return [
             (
@@ -247,6 +248,7 @@ class Problem:
         return max(16, min(len(self.X), (1 << 25) // size))
 
     def _normal(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return the gradient and J'J of all members, rows taken part by part."""
         theta = state.theta
         gradient, hessian = torch.zeros_like(theta), theta.new_zeros(*theta.shape, theta.shape[1])
         start = 0

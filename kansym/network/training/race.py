@@ -42,6 +42,7 @@ def starts(stack: Sequence[Layer], number: int, seed: int) -> tuple[Layer, ...]:
 
 
 def _drawn(layer: Layer, rngs: Sequence[np.random.Generator]) -> Layer:
+    """Return a layer with members of which all but the first have new random splines."""
     many = layer.pick([0] * (len(rngs) + 1))
     free = (layer.state[0] == SPLINE) & ~layer.locked
     if not free.any():

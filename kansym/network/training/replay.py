@@ -47,6 +47,7 @@ class Replay:
 
 
 def _recorded(run: Callable[[], None]) -> torch.cuda.CUDAGraph:
+    """Return steps recorded as one graph of the device, after some to warm up."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

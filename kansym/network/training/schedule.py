@@ -49,6 +49,7 @@ def follow(
 def _follow_one(
     layer: Layer, values: Sequence[np.ndarray], grid: int, setting: Gridding, only_if_needed: bool
 ) -> Layer:
+    """Return a layer whose grids cover the values that reach it."""
     k = layer.order
     knots = np.empty((layer.members, layer.inputs, grid + 2 * k + 1))
     for e in range(layer.members):

@@ -86,6 +86,8 @@ class Network:
 
 
 class _Layer:
+    """Hold a layer's numbers as tensors and evaluate all its edges."""
+
     def __init__(self, layer: Layer, device: str, dtype: torch.dtype) -> None:
         self.layer = layer
         self.sums, self.inputs, self.size, self.order = layer.sums, layer.inputs, layer.size, layer.order

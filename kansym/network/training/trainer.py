@@ -129,6 +129,8 @@ def train(
 
 
 class _Run:
+    """Carry one training: its rows, its setting, and what it has reached."""
+
     def __init__(
         self,
         X: np.ndarray,
@@ -166,6 +168,7 @@ class _Run:
         return s.device if pays else "cpu"
 
     def problem(self, stack: tuple[Layer, ...], smoothness: float) -> Problem:
+        """Return the least-squares problem of a stack at some smoothness."""
         s = self.setting
         kind, device = DTYPES[s.dtype], self.device(stack)
         return Problem(
@@ -181,6 +184,7 @@ class _Run:
         )
 
     def stages(self, stack: tuple[Layer, ...], fresh: bool) -> Outcome:
+        """Train at every smoothness asked for; return the best on rows held out."""
         s = self.setting
         choices = tuple(s.smoothness) if isinstance(s.smoothness, Sequence) else (float(s.smoothness),)
         if len(choices) > 1 and self.held is None:
@@ -209,6 +213,7 @@ class _Run:
         return best
 
     def stage(self, stack: tuple[Layer, ...], smoothness: float) -> Outcome:
+        """Train on one grid after another at one smoothness."""
         s = self.setting
         grids = [layer.grid for layer in stack]
         out = Outcome(stack)
@@ -343,5 +348,6 @@ class _Run:
 
 
 def _score(outcome: Outcome) -> float:
+    """Return what outcomes are compared by: the loss on rows held out, else on those fitted."""
     value = outcome.held if outcome.held is not None else outcome.losses
     return float(np.mean(value)) if value is not None else np.inf

@@ -113,11 +113,13 @@ def _unknown(text: str, names: Sequence[str]) -> bool:
 
 
 def _once(before: object, what: str, text: str) -> None:
+    """Refuse a second hypothesis of a kind that may stand once."""
     if before is not None:
         raise InputError(f"Hypothesis {text!r} is {what}, and there is one already ({before!r}); give one.")
 
 
 def _list(text: str, whole: str) -> list[str]:
+    """Return the names between commas; raises InputError for none."""
     parts = [p.strip().strip("`") for p in text.split(",") if p.strip()]
     if not parts:
         raise InputError(
@@ -127,12 +129,14 @@ def _list(text: str, whole: str) -> list[str]:
 
 
 def _column(name: str, names: Sequence[str]) -> str:
+    """Return a column's name; raises UnknownNameError."""
     if name not in names:
         raise UnknownNameError("column", name, names)
     return name
 
 
 def _combination(text: str, names: Sequence[str]) -> sympy.Expr:
+    """Return a formula of columns; raises InputError for a single column or a number."""
     formula = parse_expression(text, names)
     if not formula.free_symbols or formula.is_Symbol:
         raise InputError(
@@ -143,6 +147,7 @@ def _combination(text: str, names: Sequence[str]) -> sympy.Expr:
 
 
 def _function(name: str) -> str:
+    """Return the name of a function of one argument; raises for others."""
     if name not in FUNCTIONS:
         raise UnknownNameError("function", name, FUNCTIONS)
     if FUNCTIONS[name][0] != 1:

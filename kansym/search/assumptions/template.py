@@ -58,6 +58,8 @@ class Template:
         found: dict[str, Unknown] = {}
 
         def maker(name: str) -> Any:
+            """Return what stands for an unknown function while the text is read."""
+
             def make(*arguments: sympy.Expr) -> sympy.Expr:
                 mine = Unknown(name, sympy.Symbol(f"\0{name}", real=True), arguments)
                 if found.setdefault(name, mine) != mine:

@@ -109,5 +109,6 @@ def _distance(T: np.ndarray, G: np.ndarray, A: np.ndarray, B: np.ndarray, s: np.
 
 
 def _leading(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """Return the eigenvector of A^-1·B with the largest eigenvalue."""
     values, vectors = np.linalg.eig(np.linalg.solve(A, B))
     return np.asarray(vectors[:, np.argmax(values.real)].real)

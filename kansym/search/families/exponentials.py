@@ -158,6 +158,7 @@ def covers(family: Family) -> bool:
 
 
 def _is_mode(term: sympy.Expr, form: Form) -> bool:
+    """Tell whether a term is a decay, a wave or a power of x with constants of its own."""
     x = INPUTS[0]
     rest = sympy.Mul(*(f for f in sympy.Mul.make_args(term) if f not in form.linear))
     waves = rest.atoms(sympy.sin)

@@ -106,6 +106,7 @@ def _place(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> int | None:
         return None
 
     def cost(k: int) -> float:
+        """Return what two cubics leave that part before row k."""
         return sum(
             _left(np.vander((u[part] - u[part][0]) / (np.ptp(u[part]) or 1.0), 4), y[part], w[part])
             for part in (slice(None, k), slice(k, None))
@@ -130,6 +131,7 @@ def _meetings(one: Fitted, two: Fitted, x: np.ndarray, rows: Rows) -> list[float
     noise = math.sqrt((one.cost + two.cost) / max(one.rows + two.rows, 1))
 
     def apart(at: np.ndarray) -> np.ndarray:
+        """Return how far the two sides are apart at some places."""
         values = [program_of(f.form).value(np.reshape(at, (-1, 1)), f.theta) for f in (one, two)]
         return values[0] - values[1] + np.zeros(np.size(at))
 
@@ -187,6 +189,7 @@ def _broken(one: Fitted, two: Fitted, place: float) -> tuple[Form, np.ndarray]:
 def _form(
     name: str, formula: sympy.Expr, values: dict[sympy.Symbol, float], sides: tuple[Fitted, Fitted]
 ) -> tuple[Form, np.ndarray]:
+    """Return the form of two sides with its constants' values."""
     linear_names = {
         s.name + number for side, number in zip(sides, ("l", "r"), strict=True) for s in side.form.linear
     } | {"b"}

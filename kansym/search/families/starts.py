@@ -66,6 +66,7 @@ def values(role: str, x: np.ndarray, left: np.ndarray) -> np.ndarray:
 
 
 def _places(x: np.ndarray, low: float, high: float, span: float, beyond: bool) -> np.ndarray:
+    """Return places within the inputs, or beyond them."""
     if beyond:
         return np.linspace(low - span, high + 2 * span, 13)
     return np.unique(

@@ -84,6 +84,7 @@ class Sum:
         return Proposal(self.share, self.price, lambda: formula)
 
     def _sum(self, coefficients: list[sympy.Expr]) -> sympy.Expr:
+        """Return the formula with these coefficients."""
         products = (sympy.Mul(*(f.formula for f in t)) for t in self.terms)
         return sympy.Add(*(c * t for c, t in zip(coefficients, products, strict=True)))
 
@@ -108,6 +109,7 @@ def fit(problem: Problem, rows: Array, keep: int = 3) -> list[Sum]:
 
 
 def _fit(problem: Problem, rows: Array, terms: list[Term], effort: int, keep: int) -> list[Sum]:
+    """Return the best sums of some terms after `effort` looks at their neighbours."""
     y, w = problem.scaled(rows)
     size = float(np.linalg.norm(problem.w[rows] * problem.y[rows]))
     D = np.column_stack([np.prod([f.values for f in t], axis=0) if t else np.ones(len(y)) for t in terms])
@@ -132,6 +134,7 @@ def factors(problem: Problem, rows: Array) -> list[Factor]:
     out: list[Factor] = []
 
     def add(values: Array, formula: sympy.Expr, columns: set[int], price: float) -> None:
+        """Add a curve that is finite and varies."""
         if np.all(np.isfinite(values)) and np.ptp(values) > 1e-9 * np.abs(values).max():
             out.append(Factor(values, formula, frozenset(columns), price))
 
@@ -159,6 +162,7 @@ Add = Callable[[Array, sympy.Expr, set[int], float], None]
 
 
 def _waves(add: Add, z: Array, f: sympy.Expr, columns: set[int], price: float) -> None:
+    """Add the sines and cosines of a column or a pair, where whole waves can be seen."""
     if 1.0 < np.ptp(z) < 100:  # of a short piece of a wave nothing but its trend is seen
         for wave, name in ((np.sin, sympy.sin), (np.cos, sympy.cos)):
             add(wave(z), name(f), columns, price)
@@ -175,6 +179,7 @@ def products(found: list[Factor], width: int) -> list[Term]:
 
 
 def _products(found: list[Factor], most: int, dearest: float) -> list[Term] | None:
+    """Return the products of factors up to a price, None where there would be too many."""
     out: list[Term] = [()]
     last: list[tuple[Term, int, frozenset[int], float]] = [((), 0, frozenset(), 0.0)]
     for _ in range(most):
@@ -210,6 +215,7 @@ class _Choice:
         waiting = {frozenset[int]()}
 
         def order(state: frozenset[int]) -> tuple[float, Chosen]:
+            """Return the order of sets: least rank first, ties by the terms."""
             return ranks.get(state, math.inf), tuple(sorted(state))
 
         for _ in range(effort):
