@@ -112,14 +112,10 @@ def _match(
         starts, rss = survey(f, data)
         if len(rss) == 0:
             return starts, rss, math.inf
-        share = 1.0
-        if shapes(f).kind == "constant":
-            pass
-        elif shapes(f).kind in ("wave", "line"):  # refined on other rows: compare on these
-            _, again = variable_projection(f, shapes(f), data.coarse, starts[:1], 0, 0.0, 0.0)
-            share = float(again[0]) / coarse_total
-        else:
-            share = float(rss[0]) / coarse_total
+        kind, shown = shapes(f).kind, rss
+        if kind in ("wave", "line"):  # refined on other rows: compare on these
+            shown = variable_projection(f, shapes(f), data.coarse, starts[:1], 0, 0.0, 0.0)[1]
+        share = 1.0 if kind == "constant" else float(shown[0]) / coarse_total
         return starts, rss, _rough(f, data, share, len(t), noise)
 
     surveyed = list(each(low_cost, functions))
