@@ -11,6 +11,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def shown(value: object) -> str:
+    """Return a value between quotes, cut where it is long."""
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:39] + "…")
+
+
 def placed(names: Iterable[object], values: Iterable[float]) -> str:
     """Return "x = 1.5, y = 2": where something is, by the names of the columns."""
     return ", ".join(f"{name} = {value:.4g}" for name, value in zip(names, values, strict=True))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+TINY = 1e-300
+"""What stands for nought in a divisor or a logarithm: beside any other number it is nothing."""
+
 
 def norms(A: np.ndarray) -> np.ndarray:
     """Return the norms (p,) of A's columns (n, p), 1 for zeros, so that A can be divided by them."""

@@ -8,10 +8,13 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kansym.base.errors import FormatError, InputError, KansymError
+
+Record = TypeVar("Record")
 
 
 @contextmanager
@@ -27,6 +30,16 @@ def reading(what: str, remedy: str) -> Iterator[None]:
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         reason = " ".join(str(problem).split())
         raise FormatError(f"{what} lacks or garbles {reason}; {remedy}.") from None
+
+
+CASTS = {"str": str, "float": float, "int": int, "bool": bool}
+"""What makes a field of plain data of its annotation."""
+
+
+def record(kind: type[Record], data: Mapping[str, Any]) -> Record:
+    """Return a dataclass of texts and numbers from plain data; fields with a default may be missing there."""
+    wanted = [f for f in fields(kind) if f.name in data or f.default is MISSING]  # type: ignore[arg-type]
+    return kind(**{f.name: CASTS[str(f.type)](data[f.name]) for f in wanted})
 
 
 def writable(folder: str | Path) -> Path:

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kansym.base.errors import FormatError, InputError
+from kansym.base.errors import FormatError, InputError, shown
 from kansym.data.cell import evidence, is_number
 from kansym.data.cells import Writing
 from kansym.data.header import Second, second_row
@@ -66,7 +66,7 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     titles = _titles(rows)
     if titles:
         which = "line is a title" if titles == 1 else f"{titles} lines are titles"
-        notes.append(f"the first {which} ({_short(next(c for c in rows[0] if c))}): left out")
+        notes.append(f"the first {which} ({shown(next(c for c in rows[0] if c))}): left out")
         body, rows = body[titles:], rows[titles:]
     if all(is_number(cell) for cell in rows[0]) and len(rows) > 1:
         first, names = 0, _names_in_comment(comments, parted, len(rows[0]))
@@ -281,8 +281,3 @@ def _names_in_comment(comments: list[str], delimiter: str, count: int) -> list[s
         return None
     names = _fields(comments[-1], delimiter)
     return names if len(names) == count and not all(is_number(n) for n in names) else None
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return repr(text if len(text) <= 40 else text[:39] + "…")

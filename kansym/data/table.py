@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kansym.base import resources
-from kansym.base.errors import FormatError, InputError, UnknownNameError
+from kansym.base.errors import FormatError, InputError, UnknownNameError, shown
 from kansym.data import dates, delimited, header, sources
 from kansym.data.cells import Writing, numerals
 
@@ -206,13 +206,8 @@ def column(table: Table, name: str) -> Column:
     times = dates.read(cells)
     if times is not None:
         return Column(times.values, says=times.says, times=times)
-    first = _short(cells.dropna().iloc[0])
+    first = shown(cells.dropna().iloc[0])
     return Column(None, f"holds text ({first}), not numbers; choose another or leave it out")
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return repr(text if len(text) <= 40 else text[:39] + "…")
 
 
 def _from_path(asked: str, writing: Writing) -> Table:

@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from kansym.base import criterion
 from kansym.base.errors import InputError
@@ -26,7 +26,14 @@ from kansym.data.dataset import Dataset
 from kansym.estimators.regressor.encoding import Encoding, with_category
 from kansym.estimators.regressor.front import FittedFront
 from kansym.estimators.regressor.pysr import allowed
-from kansym.estimators.regressor.rows import canonical, constant_run, dataset_of
+from kansym.estimators.regressor.rows import (
+    canonical,
+    checked_weights,
+    column_names,
+    constant_run,
+    dataset_of,
+    given_weights,
+)
 from kansym.formula import expression as expressions
 from kansym.formula.program import Program, parametrise
 from kansym.functions.parsing import symbols
@@ -94,16 +101,9 @@ class KansymClassifier(ClassifierMixin, FittedFront):
 
         A weight of 2 counts as the row given twice. Ctrl-C ends the search and keeps the best so far.
         """
-        if weights is not None and sample_weight is not None:
-            raise InputError(
-                "Both weights and sample_weight are given, which mean the same; give one of them."
-            )
-        sample_weight = sample_weight if weights is None else weights
+        sample_weight = given_weights(sample_weight, weights)
         values, labels, names = self._table(X, y, variable_names)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, values, dtype=np.float64, ensure_non_negative=True
-            )
+        sample_weight = checked_weights(sample_weight, values)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         rows, codes, sample_weight, _ = canonical(values, codes.astype(float), sample_weight, None)
         self._shares = np.bincount(codes.astype(int), sample_weight, len(self.classes_)) / (
@@ -229,13 +229,7 @@ class KansymClassifier(ClassifierMixin, FittedFront):
         else:
             values, y = validate_data(self, X, y, reset=True, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
-        names = given or [f"x{i}" for i in range(self.n_features_in_)]
-        if variable_names is not None:
-            names = [str(n) for n in variable_names]
-        if len(names) != self.n_features_in_ or len(set(names)) < len(names):
-            raise InputError(
-                f"{len(set(names))} different names are given for {self.n_features_in_} columns of X."
-            )
+        names = column_names(given, self.n_features_in_, variable_names)
         self._encoding = Encoding(tuple(names), encoding.levels)
         return values, np.asarray(y), self._encoding.columns
 

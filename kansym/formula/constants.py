@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 import sympy
 
+from kansym.base.linear import TINY
 from kansym.data.prefixes import thousands
 
 
@@ -83,7 +84,7 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
     """
     if not math.isfinite(value) or not math.isfinite(error):
         return []
-    error = max(error, 1e-300)
+    error = max(error, TINY)
     found = {n.exact: n for n in _near(value, error, longest, most)}
     if value and (power := thousands(math.log10(abs(value)))):
         unit = sympy.Integer(1000) ** power

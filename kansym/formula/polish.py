@@ -17,7 +17,7 @@ from scipy import optimize
 
 from kansym.base import criterion, digits
 from kansym.base.leastsq import levenberg_marquardt
-from kansym.base.linear import norms
+from kansym.base.linear import TINY, norms
 from kansym.base.losses import SQUARED, Loss
 from kansym.base.weights import roots
 from kansym.formula import constants
@@ -300,7 +300,7 @@ def _queue(polished: Polished, rows: Rows) -> list[Constant]:
     errors = _errors(polished, rows)
     ranked = []
     for c, error in zip(polished.free, errors, strict=True):
-        relative = error / (abs(c.value) + 1e-300)
+        relative = error / (abs(c.value) + TINY)
         ranked.append((c.name not in names, -min(relative, 1.0), replace(c, stderr=float(error))))
     return [c for *_, c in sorted(ranked, key=lambda t: (t[0], t[1]))]
 

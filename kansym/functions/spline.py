@@ -12,6 +12,7 @@ from scipy.linalg import solveh_banded
 
 from kansym.base.errors import InputError
 from kansym.base.jit import njit
+from kansym.base.linear import TINY
 
 MAX_ORDER = 9
 _MAX_BUCKETS = 1 << 14
@@ -39,7 +40,7 @@ def adaptive_knots(
     """Return knots that follow samples: (1 - blend)·uniform + blend·quantiles, padded by a margin."""
     low, high = float(np.min(x)), float(np.max(x))
     width = high - low
-    if not width > 1e-12 * max(abs(low), abs(high), 1e-300):
+    if not width > 1e-12 * max(abs(low), abs(high), TINY):
         width = max(abs(low), 1.0) * 1e-3
         low, high = low - width, high + width
     pad = margin * width
@@ -113,7 +114,7 @@ def fit(
     width = max(order, min(4, size - 1))
     band, right = np.zeros((width + 1, size)), np.zeros((size, len(rows)))
     _normal(cell, values, rows, band, right)
-    penalty = smoothness * max(band[width].max(), 1e-300)
+    penalty = smoothness * max(band[width].max(), TINY)
     d = difference(size)
     gram = d.T @ d
     for k in range(min(4, size - 1) + 1):

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from kansym.base.linear import TINY
 from kansym.functions.kernels import BLOCK, dual, kernel
 
 
@@ -275,7 +276,7 @@ def _step(alpha, beta, p, mark, step, limits):
     """
     grow, move, bend = step[0], step[1], step[2]
     tmin, tmax, low, high = limits
-    share = min(1.0, 1.5 / (abs(grow) + 1e-300))
+    share = min(1.0, 1.5 / (abs(grow) + TINY))
     na, nb, np_ = alpha, beta, p
     for _ in range(60):
         na = alpha * math.exp(share * grow)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kansym.base.linear import TINY
 from kansym.functions.bytecode import Bytecode
 
 
@@ -50,7 +51,7 @@ def varpro_numpy(
             trial = curve.fitted(new)
             better = (trial[0] < now[0]) & ~accepted & ~done
             if better.any():
-                gain = (now[0][better] - trial[0][better]) / np.maximum(now[0][better], 1e-300)
+                gain = (now[0][better] - trial[0][better]) / np.maximum(now[0][better], TINY)
                 calm[better] = np.where(gain < tolerance, calm[better] + 1, 0)
                 z[better] = new[better]
                 for old, fresh in zip(now, trial, strict=True):
@@ -143,7 +144,7 @@ def _step(
     z: np.ndarray, step: np.ndarray, mark: np.ndarray, t: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
     """Return the points a step away in (log alpha, (beta - mark)/alpha, p), kept to the domain."""
-    share = np.minimum(1.0, 1.5 / (np.abs(step[:, 0]) + 1e-300))
+    share = np.minimum(1.0, 1.5 / (np.abs(step[:, 0]) + TINY))
     ends = np.array([t.min(), t.max()])
     old = z[:, :1] * ends + z[:, 1:2]
     new = z.copy()

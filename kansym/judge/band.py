@@ -12,6 +12,7 @@ import sympy
 from scipy import special
 
 from kansym.base.errors import InputError
+from kansym.base.linear import TINY
 from kansym.formula import uncertainty
 from kansym.formula.polish import Rows
 from kansym.judge.noise import GROWING, NoiseModel
@@ -52,7 +53,7 @@ class Band:
         if (
             rows.weights is not None and noise.kind not in GROWING and not noise.heavy
         ):  # weights that were given: the usual error
-            typical = float(np.mean(1 / np.maximum(rows.weights, 1e-300)))
+            typical = float(np.mean(1 / np.maximum(rows.weights, TINY)))
         spread = math.sqrt(max(loss, rows.sigma2 or 0.0) * n / freedom * typical * doubt)
         covariance = None if expression is None else uncertainty.covariance(expression, rows)
         return Band(spread, freedom, covariance, noise.kind, noise.middle)

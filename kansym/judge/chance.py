@@ -20,6 +20,8 @@ from scipy import sparse, special
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
+from kansym.base.linear import TINY
+
 SEEN = 0.003
 """Chance of a false alarm below which structure counts as seen, a third of the one percent that may claim a
 law in noise: 9 of 2000 tables of noise came below it, 1.2 % below 0.01 and 5.1 % below 0.05."""
@@ -121,7 +123,7 @@ def _compared(looks: _Looks, scores: np.ndarray, shuffles: int, rng: np.random.G
         values.append(np.cbrt(value))
     measured = np.array(values)
     centre, spread = measured[:, 1:].mean(1), measured[:, 1:].std(1)
-    deviations = (measured - centre[:, None]) / np.maximum(spread, 1e-9 * np.abs(centre) + 1e-300)[:, None]
+    deviations = (measured - centre[:, None]) / np.maximum(spread, 1e-9 * np.abs(centre) + TINY)[:, None]
     best = int(np.argmax(deviations[:, 0]))
     most = deviations.max(0)
     pvalue = (1 + np.sum(most[1:] >= most[0])) / (shuffles + 1)
@@ -212,7 +214,7 @@ def _orthonormal_pairs(phase: np.ndarray) -> np.ndarray:
     c = c / np.maximum(np.linalg.norm(c, axis=0), 1e-9)
     s = s - c * np.sum(c * s, axis=0)
     norm = np.linalg.norm(s, axis=0)
-    s = np.where(norm > 1e-6 * math.sqrt(len(s)), s / np.maximum(norm, 1e-300), 0.0)
+    s = np.where(norm > 1e-6 * math.sqrt(len(s)), s / np.maximum(norm, TINY), 0.0)
     out = np.empty((len(c), 2 * c.shape[1]))
     out[:, 0::2], out[:, 1::2] = c, s
     return out

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
 
+from kansym.base import storage
 from kansym.base.errors import UnknownNameError, counted
 from kansym.base.weights import roots
 from kansym.judge import chance
@@ -156,16 +157,7 @@ class NoiseModel:
     @staticmethod
     def from_dict(data: dict[str, Any]) -> NoiseModel:
         """Return what :meth:`to_dict` described."""
-        return NoiseModel(
-            str(data["kind"]),
-            float(data["sigma"]),
-            float(data["evidence"]),
-            str(data["source"]),
-            float(data["step"]),
-            bool(data["founded"]),
-            float(data["middle"]),
-            bool(data.get("heavy", False)),
-        )
+        return storage.record(NoiseModel, data)
 
 
 def _middle(values: np.ndarray) -> float:

@@ -16,6 +16,7 @@ import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
 from scipy import special
 from scipy.spatial import cKDTree
 
+from kansym.base.linear import TINY
 from kansym.judge.trend import TAILS, scale_of
 
 FAR = 6.0
@@ -154,4 +155,4 @@ def listed(
 
 
 def _apart(value: float, expected: float, sd: float) -> float:
-    return float((value - expected) / max(sd, 1e-300))
+    return float((value - expected) / max(sd, TINY))

@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from kansym.base import criterion
-from kansym.base.linear import norms
+from kansym.base.linear import TINY, norms
 from kansym.formula import constants, prior, uncertainty
 from kansym.formula import expression as expressions
 from kansym.formula.polish import Polished, Rows
@@ -202,7 +202,7 @@ def leverages(polished: Polished, rows: Rows) -> tuple[np.ndarray, int]:
     if not J.shape[1]:
         return np.zeros(len(rows.y)), 0
     U, s, _ = np.linalg.svd(J / norms(J), full_matrices=False)
-    U = U[:, s > 1e-10 * max(s[0], 1e-300)]
+    U = U[:, s > 1e-10 * max(s[0], TINY)]
     return np.clip(np.sum(U * U, axis=1), 0, 1 - 1e-9), U.shape[1]
 
 

@@ -16,6 +16,7 @@ import sympy
 from scipy.special import gammaln
 
 from kansym.base import criterion
+from kansym.base.linear import TINY
 from kansym.base.logistic import covariance, logistic, sharpened
 from kansym.formula import constants
 from kansym.formula.expression import complexity, number, text
@@ -83,7 +84,7 @@ def fitted(form: sympy.Expr, sides: Sides) -> Boundary:
     for share in NEARER:
         # a logit in the distance |g|/|grad g| is equally steep everywhere, and only near rows matter
         slope = np.linalg.norm(np.einsum("nkd,k->nd", G[rows], beta), axis=1)
-        slope = slope / max(float(slope.mean()), 1e-300) + FLAT
+        slope = slope / max(float(slope.mean()), TINY) + FLAT
         away = np.abs(A[rows] @ beta) / slope
         near = away <= np.quantile(away, max(share, min(1.0, FEWEST_ROWS / len(rows))))
         rows, slope = rows[near], slope[near]

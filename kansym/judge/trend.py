@@ -17,6 +17,7 @@ from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
 from kansym.base import polynomials
+from kansym.base.linear import TINY
 from kansym.base.weights import roots
 
 TAILS = 4.0
@@ -125,7 +126,7 @@ class _Scale:
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Return rows X (n, d) on the scale."""
-        Z = np.where(self.logarithmic, np.log(np.maximum(np.abs(X), 1e-300)), X)
+        Z = np.where(self.logarithmic, np.log(np.maximum(np.abs(X), TINY)), X)
         return 2 * (Z - self.low) / self.width - 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kansym.base import criterion
+from kansym.base import criterion, storage
 from kansym.base.weights import roots
 from kansym.judge import chance
 from kansym.judge.correlation import Correlation, correlation
@@ -88,16 +88,7 @@ class Verdict:
     @staticmethod
     def from_dict(data: dict[str, Any]) -> Verdict:
         """Return what :meth:`to_dict` described."""
-        return Verdict(
-            str(data["kind"]),
-            str(data["reason"]),
-            float(data["chance"]),
-            str(data["test"]),
-            float(data["left"]),
-            str(data["left_test"]),
-            float(data["correlation"]),
-            str(data["along"]),
-        )
+        return storage.record(Verdict, data)
 
 
 UNSAID = Verdict(NONE, "")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kansym.base.errors import InputError
+from kansym.base.linear import TINY
 from kansym.network.kan import KAN
 
 Rows = tuple[Any, ...]
@@ -65,7 +66,7 @@ def attribution(
             weighted = {"weights": weights[0]} if weights else {}
             smaller.fit(np.asarray(X)[:, kept], y, steps=steps, loss=loss, update_grid=False, **weighted)
             without = measured(smaller, np.asarray(judged[0])[:, kept], *judged[1:], loss=loss)
-        rows.append(Worth(name, float(scores[i] / max(scores.sum(), 1e-300)), without))
+        rows.append(Worth(name, float(scores[i] / max(scores.sum(), TINY)), without))
     rows.sort(key=lambda w: -w.score)
     kind = "accuracy" if loss == "cross_entropy" else "rmse"
     return Attribution(tuple(rows), kind, measured(network, *judged, loss=loss))

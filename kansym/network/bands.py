@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kansym.base.errors import InputError
+from kansym.base.linear import TINY
 
 FEWEST = 2
 """Members that must have left a row out, so that they can disagree about it."""
@@ -55,5 +56,5 @@ def calibrate(predictions: np.ndarray, targets: np.ndarray, unseen: np.ndarray) 
     # what errors hold beyond the spread, on the half of the rows about which members agree best
     calm = spread <= np.median(spread, 0)
     excess = np.where(calm, error**2 - spread**2, 0.0).sum(0) / calm.sum(0)
-    noise = np.sqrt(np.maximum(excess, 1e-24 * np.maximum(targets.var(0), 1e-300)))
+    noise = np.sqrt(np.maximum(excess, 1e-24 * np.maximum(targets.var(0), TINY)))
     return Calibration(noise, np.sort(np.abs(error) / np.hypot(spread, noise), axis=0))

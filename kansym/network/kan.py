@@ -15,6 +15,7 @@ import pandas as pd
 from torch import Tensor
 
 from kansym.base.errors import FormatError, InputError
+from kansym.base.linear import TINY
 from kansym.functions.graph import Graph
 from kansym.functions.library import Function
 from kansym.functions.matching import Match
@@ -188,7 +189,7 @@ class KAN:
         outcome = train(self.layers, rows, target, setting, weights=weights, held=held, fresh=not self.fitted)
         self.layers, self.fitted, self.stop_reason = outcome.layers, True, outcome.reason
         left = target - schedule.forward(self.layers, rows) if loss == "squared" else np.zeros(1)
-        self.error = float(left.std() / max(target.std(), 1e-300))
+        self.error = float(left.std() / max(target.std(), TINY))
         self._sample = rows[:: max(1, len(rows) // 5000)]
         self.history = pd.concat([self.history, pd.DataFrame(outcome.rows)], ignore_index=True)
         return self

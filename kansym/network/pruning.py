@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kansym.base.errors import InputError
+from kansym.base.linear import TINY
 from kansym.network.training import schedule
 from kansym.network.training.layers import OFF, Layer
 from kansym.network.training.tensors import edge_values
@@ -53,7 +54,7 @@ def prune(
     Raises InputError when a level would lose all its nodes.
     """
     out = list(stack)
-    size = [s / max(float(s.max()), 1e-300) for s in found.spread]
+    size = [s / max(float(s.max()), TINY) for s in found.spread]
     for l, layer in enumerate(out):
         on = layer.state[0] != OFF
         if edges is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kansym.base import polynomials
-from kansym.base.linear import left
+from kansym.base.linear import TINY, left
 
 Values = Callable[[np.ndarray], np.ndarray]
 
@@ -186,7 +186,7 @@ def _light(x: np.ndarray) -> Values:
     if x.min() > 0:
         inner = _light(np.log(x)) if np.std(np.log(x)) > 0 else None
         if inner is not None:
-            return lambda v: inner(np.log(np.maximum(v, 1e-300)))
+            return lambda v: inner(np.log(np.maximum(v, TINY)))
     middle, scale = float(np.median(x)), float(np.percentile(np.abs(x - np.median(x)), 75))
     scale = scale or spread
     y = np.arcsinh((x - middle) / scale)

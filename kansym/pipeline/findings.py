@@ -11,6 +11,7 @@ import sympy
 
 from kansym.base.budget import Budget
 from kansym.base.errors import InputError, placed
+from kansym.base.linear import TINY
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula import uncertainty
@@ -318,7 +319,7 @@ def _stated_error(dataset: Dataset) -> float | None:
     """Return the root mean square of the measurement errors, in the target's unit; None without any."""
     if not dataset.absolute or dataset.weights is None:
         return None
-    return math.sqrt(float(np.mean(1 / np.maximum(dataset.weights, 1e-300))))
+    return math.sqrt(float(np.mean(1 / np.maximum(dataset.weights, TINY))))
 
 
 def _trust(law: Judged, trial: Trial, proved: bool, found: Verdict, rivalled: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import sympy
 
+from kansym.base.linear import TINY
 from kansym.base.weights import roots
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset
@@ -68,7 +69,7 @@ def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[
         left = np.column_stack([y, Z]) - base @ np.linalg.lstsq(base, np.column_stack([y, Z]), rcond=None)[0]
         norms = np.linalg.norm(left, axis=0)
         gain = np.abs(left[:, 0] @ left[:, 1:]) / np.maximum(
-            norms[1:], 1e-9 * np.linalg.norm(Z, axis=0) + 1e-300
+            norms[1:], 1e-9 * np.linalg.norm(Z, axis=0) + TINY
         )
         gain[used] = -1.0
         used.append(int(np.argmax(gain)))

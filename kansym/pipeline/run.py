@@ -136,9 +136,7 @@ class Law:
     def from_dict(data: Mapping[str, Any], names: Sequence[str]) -> Law:
         """Return the law that :meth:`to_dict` described."""
         read = lambda key: None if data[key] is None else parse_expression(data[key], names)  # noqa: E731
-        loss, heldout, score, length = (
-            _infinite(data[k]) for k in ("loss", "heldout_loss", "score", "length")
-        )
+        loss, heldout, score, length = (float(data[k]) for k in ("loss", "heldout_loss", "score", "length"))
         return Law(
             equation=str(data["equation"]),
             complexity=int(data["complexity"]),
@@ -149,7 +147,7 @@ class Law:
             expression=read("sympy"),
             unrounded=read("unrounded"),
             constants=tuple(
-                ConstantReport(c["name"], float(c["value"]), _infinite(c["stderr"]), c["rounded"])
+                ConstantReport(c["name"], float(c["value"]), float(c["stderr"]), c["rounded"])
                 for c in data["constants"]
             ),
             exact=bool(data["exact"]),
@@ -324,7 +322,3 @@ class Run:
 def _finite(value: float) -> float | str:
     """Return what JSON can write: infinities as text."""
     return value if math.isfinite(value) else ("inf" if value > 0 else "-inf" if value < 0 else "nan")
-
-
-def _infinite(value: float | str) -> float:
-    return float(value)

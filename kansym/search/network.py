@@ -14,6 +14,7 @@ import numpy as np
 from kansym.base.budget import Budget
 from kansym.base.criterion import WORTH_SHOWING
 from kansym.base.errors import KansymError
+from kansym.base.linear import TINY
 from kansym.base.weights import roots, spread
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
@@ -114,5 +115,5 @@ def _train(
     except KansymError:
         return None
     root = roots(None if w is None else w[held], len(held))
-    left = np.sum((root * (values - y[held])) ** 2) / max(spread(y[held], root), 1e-300)
+    left = np.sum((root * (values - y[held])) ** 2) / max(spread(y[held], root), TINY)
     return Candidate(score=float(left), source=f"KAN {shape}", graph=graph) if np.isfinite(left) else None

@@ -20,6 +20,7 @@ import sympy
 from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.base.leastsq import levenberg_marquardt
+from kansym.base.linear import TINY
 from kansym.base.weights import roots, spread
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
@@ -94,7 +95,7 @@ def propose(
             found.append(power)
         found += sums(factors(dataset, library), dataset.y, w)
     for _, left, formula in sorted(found, key=lambda f: f[0])[:3]:
-        yield Candidate(left / max(total, 1e-300), "pursuit", formula)
+        yield Candidate(left / max(total, TINY), "pursuit", formula)
 
 
 def factors(dataset: Dataset, library: Library | None) -> Factors:
@@ -155,7 +156,7 @@ def _best(given: Factors, left: np.ndarray, w: np.ndarray, chosen: list[tuple[in
     square = (F * F).T @ (F * F * v[:, None])
     spread = square - total * mean * mean
     # what is left has no mean already: the constant is in every sum
-    gain = np.where(spread > FAINT * square, along * along / np.maximum(spread, 1e-300), 0.0)
+    gain = np.where(spread > FAINT * square, along * along / np.maximum(spread, TINY), 0.0)
     for i, j in chosen:
         gain[i, j] = gain[j, i] = 0.0
     return given.pair(int(np.argmax(gain)))
@@ -213,7 +214,7 @@ def powers(dataset: Dataset, w: np.ndarray) -> tuple[float, float, sympy.Expr] |
     while True:
         fit = levenberg_marquardt(partial(_power_law, logs[:, kept], sign * dataset.y, w), start)
         errors = np.sqrt(np.diag(fit.covariance))
-        sure = np.abs(fit.theta[1:]) / np.maximum(errors[1:], 1e-300)
+        sure = np.abs(fit.theta[1:]) / np.maximum(errors[1:], TINY)
         # a column goes when its exponent saves less than the number costs
         if len(sure) == 0 or sure.min() ** 2 / 2 > TERM_NATS:
             break

@@ -2,76 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from kansym.search.families.family import Families
 from kansym.search.producer import Level, Producer, Propose
 
 
-def _classics(families: Families) -> Propose:
-    from kansym.search.families import classics
+def _room(path: str, function: str = "propose", **given: Any) -> Callable[[], Propose]:
+    """Return what loads the function of a room that proposes: rooms are imported when they are asked."""
 
-    return partial(classics.propose, families=families)
+    def load() -> Propose:
+        """Import the room."""
+        return partial(getattr(importlib.import_module(f"kansym.search.{path}"), function), **given)
 
-
-def _plain() -> Propose:
-    from kansym.search.enumeration import plain
-
-    return plain.propose
-
-
-def _few() -> Propose:
-    from kansym.search.enumeration import search
-
-    return search.few
-
-
-def _curves(families: Families) -> Propose:
-    from kansym.search.families import curves
-
-    return partial(curves.propose, families=families)
-
-
-def _tree(deep: bool) -> Propose:
-    from kansym.search.tree import search
-
-    return partial(search.propose, deep=deep)
-
-
-def _pursuit() -> Propose:
-    from kansym.search import pursuit
-
-    return pursuit.propose
-
-
-def _structure() -> Propose:
-    from kansym.search.structure import search
-
-    return search.propose
-
-
-def _separable() -> Propose:
-    from kansym.search import separable
-
-    return separable.propose
-
-
-def _pade() -> Propose:
-    from kansym.search.rational import search
-
-    return search.propose
-
-
-def _enumeration() -> Propose:
-    from kansym.search.enumeration import search
-
-    return search.propose
-
-
-def _network(device: str) -> Propose:
-    from kansym.search import network
-
-    return partial(network.propose, device=device)
+    return load
 
 
 PLAIN = Producer(
@@ -79,14 +26,14 @@ PLAIN = Producer(
     "the plainest exact formulas of few rows",
     Level.QUICK,
     100.0,
-    _plain,
+    _room("enumeration.plain"),
 )
 FEW = Producer(
     "few rows",
     "short exact formulas of few rows, compositions included",
     Level.QUICK,
     20.0,
-    _few,
+    _room("enumeration.search", "few"),
     fewest_rows=6,
     most_rows=60,  # tests of so few rows do not see every law: x0*sin(x1*x2) + x3 on 30 looks like noise
     fewest_columns=2,  # of one column the families and curves know more
@@ -96,14 +43,14 @@ TREE = Producer(
     "problems made simpler until a ratio, a curve or a sum answers them",
     Level.QUICK,
     50.0,
-    partial(_tree, False),
+    _room("tree.search", deep=False),
 )
 DEEP_TREE = Producer(
     "deep tree",
     "the same, longer, with every solver asked about every problem",
     Level.DEEP,
     600.0,
-    partial(_tree, True),
+    _room("tree.search", deep=True),
     leftovers=True,
 )
 PURSUIT = Producer(
@@ -111,7 +58,7 @@ PURSUIT = Producer(
     "sums of products of two functions, and products of powers, of many columns",
     Level.QUICK,
     5.0,
-    _pursuit,
+    _room("pursuit"),
     fewest_rows=20,
     fewest_columns=10,  # narrower tables are for the tree and the structure search, which know more forms
 )
@@ -120,26 +67,31 @@ STRUCTURE = Producer(
     "monomials times a curve of one argument, sums of such terms, merged columns",
     Level.THOROUGH,
     4000.0,
-    _structure,
+    _room("structure.search"),
 )
 SEPARABLE = Producer(
     "separable",
     "sums of products of curves of one argument each",
     Level.THOROUGH,
     1000.0,
-    _separable,
+    _room("separable"),
     fewest_rows=40,
     most_columns=5,
 )
 PADE = Producer(
-    "pade", "ratios of two polynomials with few terms", Level.THOROUGH, 500.0, _pade, most_columns=12
+    "pade",
+    "ratios of two polynomials with few terms",
+    Level.THOROUGH,
+    500.0,
+    _room("rational.search"),
+    most_columns=12,
 )
 ENUMERATION = Producer(
     "enumeration",
     "every small expression, and joins of two or three of them",
     Level.DEEP,
     4000.0,
-    _enumeration,
+    _room("enumeration.search"),
     fewest_rows=6,
 )
 
@@ -151,7 +103,7 @@ def classics(families: Families) -> Producer:
         "families of curves from handbooks, with good starts",
         Level.QUICK,
         20.0,
-        partial(_classics, families),
+        _room("families.classics", families=families),
     )
 
 
@@ -162,7 +114,7 @@ def curves(families: Families) -> Producer:
         "families of changed inputs and targets, sums and products of two functions",
         Level.THOROUGH,
         50.0,
-        partial(_curves, families),
+        _room("families.curves", families=families),
         fewest_rows=8,
         most_columns=1,
     )
@@ -175,7 +127,7 @@ def network(device: str = "cpu") -> Producer:
         "trained Kolmogorov-Arnold networks, whose curves are then named",
         Level.DEEP,
         500.0,
-        partial(_network, device),
+        _room("network", device=device),
         fewest_rows=40,
         leftovers=True,
         graphs=True,

@@ -20,6 +20,7 @@ import sympy
 from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.base.errors import KansymError
+from kansym.base.linear import TINY
 from kansym.base.weights import roots, spread
 from kansym.data.dataset import Dataset
 from kansym.formula.expression import complexity, number, symbolic_value
@@ -247,7 +248,7 @@ def _solve(
         for k, (_, h) in enumerate(term[1:], 1):
             # E[y | h] is the factor itself up to scale, unless the others average to nothing
             rough = whole[k] @ np.linalg.lstsq(whole[k][fit], t[fit], rcond=1e-8)[0]
-            rough = rough / (np.sqrt(np.mean(rough**2)) + 1e-300)
+            rough = rough / (np.sqrt(np.mean(rough**2)) + TINY)
             curve[k] = rough + 0.1 * (1 + (h - h.mean()) / (np.std(h) * 3))
     rounds = 1 if all(len(term) == 1 for term in terms) else 20
     offset, before, share = 0.0, math.inf, math.inf
@@ -261,7 +262,7 @@ def _solve(
                 others = np.ones(len(t))
                 for g, c in enumerate(curve):
                     if g != f:
-                        c /= np.sqrt(np.mean(c**2)) + 1e-300  # the scale stays with the factor solved for
+                        c /= np.sqrt(np.mean(c**2)) + TINY  # the scale stays with the factor solved for
                         others = others * c
                 blocks.append(basis[f] * others[:, None])
             A = np.hstack(blocks)
@@ -327,7 +328,7 @@ def _named(
 def _functions(argument: Argument, curve: np.ndarray, library: Library) -> list[tuple[float, sympy.Expr]]:
     """Return formulas for a curve with their ranks, least first: matched functions, a line, or a number."""
     expression, h = argument
-    if np.ptp(curve) <= 1e-12 * (np.abs(curve).max() + 1e-300):
+    if np.ptp(curve) <= 1e-12 * (np.abs(curve).max() + TINY):
         return [(0.0, number(float(curve.mean())))]
     try:
         found = match(h, curve, library, top=CHOICES)

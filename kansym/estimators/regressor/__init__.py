@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from kansym.base import storage
 from kansym.base.errors import InputError, UnknownNameError
@@ -30,10 +30,13 @@ from kansym.estimators.regressor.front import FittedFront
 from kansym.estimators.regressor.pysr import GENETIC, SAME, allowed
 from kansym.estimators.regressor.rows import (
     canonical,
+    checked_weights,
+    column_names,
     constant_run,
     covariance_of,
     dataset_of,
     denoised,
+    given_weights,
     standard_error,
 )
 from kansym.functions.library import Library, X
@@ -157,20 +160,13 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         together. The front is ranked on `validation_data` (X, y) if that is given. Ctrl-C ends the
         search and keeps the best so far; so does any other exception, which then goes on its way.
         """
-        if weights is not None and sample_weight is not None:
-            raise InputError(
-                "Both weights and sample_weight are given, which mean the same; give one of them."
-            )
+        sample_weight = given_weights(sample_weight, weights)
         if self.output_directory is not None:
             storage.writable(self.output_directory)
-        sample_weight = sample_weight if weights is None else weights
         previous = list(getattr(self, "runs_", ())) if self.warm_start else []
         values, y = self._table(X, y, variable_names, category)
         names = self._encoding.columns
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, values, dtype=np.float64, ensure_non_negative=True
-            )
+        sample_weight = checked_weights(sample_weight, values)
         targets = y[:, None] if y.ndim == 1 else y
         titles = _titles(y if hasattr(y, "name") else self._y_names, targets.shape[1], names)
         units = _units(names, X_units, y_units, titles)
@@ -268,16 +264,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         else:
             values, y = validate_data(self, X, y, reset=True, multi_output=True, y_numeric=True, **rules)
             y = np.asarray(y, float)
-        names = [f"x{i}" for i in range(self.n_features_in_)] if given is None else [str(n) for n in given]
-        if variable_names is not None:
-            if len(variable_names) != len(names):
-                raise InputError(
-                    f"{len(variable_names)} names are given for {len(names)} columns of X; give one each."
-                )
-            names = [str(n) for n in variable_names]
-        if len(set(names)) < len(names):
-            twice = next(n for n in names if names.count(n) > 1)
-            raise InputError(f"Two columns are named {twice!r}; give every column its own name.")
+        names = column_names(given, self.n_features_in_, variable_names)
         self._encoding = Encoding(tuple(names), encoding.levels)
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]

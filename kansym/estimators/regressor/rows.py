@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from sklearn.utils.validation import _check_sample_weight
 
 from kansym.base.errors import InputError
 from kansym.data.dataset import Dataset, from_arrays
@@ -17,6 +18,35 @@ from kansym.formula.polish import Rows
 from kansym.functions.parsing import symbols
 from kansym.pipeline.flow import Options
 from kansym.pipeline.run import Law, Run
+
+
+def given_weights(sample_weight: Any, weights: Any) -> Any:
+    """Return the weights under either of their names; raises InputError for both."""
+    if weights is not None and sample_weight is not None:
+        raise InputError("Both weights and sample_weight are given, which mean the same; give one of them.")
+    return sample_weight if weights is None else weights
+
+
+def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
+    """Return weights (n,) as scikit-learn checks them for rows X (n, d)."""
+    if sample_weight is None:
+        return None
+    return np.asarray(_check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True))
+
+
+def column_names(given: Sequence[Any] | None, count: int, variable_names: Sequence[Any] | None) -> list[str]:
+    """Return the names of columns: those asked for, a frame's own, or x0, x1, ...; raises InputError."""
+    names = [f"x{i}" for i in range(count)] if given is None else [str(n) for n in given]
+    if variable_names is not None:
+        if len(variable_names) != len(names):
+            raise InputError(
+                f"{len(variable_names)} names are given for {len(names)} columns of X; give one each."
+            )
+        names = [str(n) for n in variable_names]
+    if len(set(names)) < len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise InputError(f"Two columns are named {twice!r}; give every column its own name.")
+    return names
 
 
 def denoised(X: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from kansym.base import criterion, polynomials
 from kansym.base.budget import Budget
 from kansym.base.errors import KansymError
 from kansym.base.leastsq import levenberg_marquardt
+from kansym.base.linear import TINY
 from kansym.base.weights import roots, spread
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
@@ -219,7 +220,7 @@ class Search:
             knots = spline.adaptive_knots(arguments[:, 0], CELLS[step], 3, 0.5)
             return spline.design(knots, 3, arguments[:, 0])
         middle = (arguments.max(0) + arguments.min(0)) / 2
-        half = np.maximum(np.ptp(arguments, axis=0) / 2, 1e-300)
+        half = np.maximum(np.ptp(arguments, axis=0) / 2, TINY)
         powers = polynomials.exponents(arguments.shape[1], DEGREES[step])
         return monomials.columns((arguments - middle) / half, powers)
 

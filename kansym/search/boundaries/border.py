@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from kansym.base import polynomials
+from kansym.base.linear import TINY
 from kansym.base.logistic import logistic
 
 NEIGHBOURS = (8, 16, 32)
@@ -42,7 +43,7 @@ def border(X: np.ndarray, positive: np.ndarray) -> Border:
     X (n, d) finite. A point is dropped where the rows about it are of one kind.
     """
     low, high = X.min(0), X.max(0)
-    middle, scale = (low + high) / 2, np.maximum((high - low) / 2, 1e-300)
+    middle, scale = (low + high) / 2, np.maximum((high - low) / 2, TINY)
     U = (X - middle) / scale
     # neighbours by rank: a few far rows must not make all others look alike
     order = np.sort(X, axis=0)

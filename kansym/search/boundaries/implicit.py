@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kansym.base import criterion
+from kansym.base.linear import TINY
 
 WIDTH = 60_000
 """Sets of one size that are all grown by one term."""
@@ -97,14 +98,14 @@ def _distance(T: np.ndarray, G: np.ndarray, A: np.ndarray, B: np.ndarray, s: np.
     c = _leading(A[at], B[at])
     slope = np.einsum("nkd,k->nd", G[:, s], c)
     w = np.sum(slope * slope, axis=1)
-    w = 1 / (w + 1e-3 * w.mean() + 1e-300)
+    w = 1 / (w + 1e-3 * w.mean() + TINY)
     t, g = T[:, s], G[:, s]
     own = (t * w[:, None]).T @ t
     c = _leading(
         own + 1e-9 * np.trace(own) * np.eye(len(s)), np.einsum("nkd,nld,n->kl", g, g, w, optimize=True)
     )
     slope = np.einsum("nkd,k->nd", g, c)
-    away = np.abs(t @ c) / np.sqrt(np.sum(slope * slope, axis=1) + 1e-300)
+    away = np.abs(t @ c) / np.sqrt(np.sum(slope * slope, axis=1) + TINY)
     return float(np.sqrt(np.mean(np.minimum(away, FAR) ** 2))) + 1e-9
 
 

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.base.linear import TINY
 from kansym.base.weights import roots
 from kansym.data.dataset import Dataset
 from kansym.formula.guarded import valued
@@ -312,7 +313,7 @@ class Search:
         spread = float(np.average((self.y[held] - mean) ** 2, weights=v[held]))
         with np.errstate(over="ignore"):
             left = float(np.average((values[held] - self.y[held]) ** 2, weights=v[held]))
-            return left / max(spread, 1e-300), formula
+            return left / max(spread, TINY), formula
 
 
 def units(sizes: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget
+from kansym.base.linear import TINY
 from kansym.base.weights import spread
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
@@ -84,7 +85,7 @@ def propose(
     for found in best(rows, list(chosen.values()), budget):
         formula = found.expression(inputs)
         if library is None or kinks.allowed(formula, library):
-            yield Candidate(found.fitted.cost / max(unit, 1e-300), found.fitted.form.family, formula)
+            yield Candidate(found.fitted.cost / max(unit, TINY), found.fitted.form.family, formula)
 
 
 def best(rows: Rows, families: Sequence[Family], budget: Budget) -> list[Fit]:

@@ -17,6 +17,7 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget
+from kansym.base.linear import TINY
 from kansym.base.weights import spread
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Function, Library
@@ -111,7 +112,7 @@ def propose(
     )
     names = symbols(dataset.names)
     for fit_ in found:
-        yield Candidate(fit_.fitted.cost / max(unit, 1e-300), fit_.fitted.form.family, fit_.expression(names))
+        yield Candidate(fit_.fitted.cost / max(unit, TINY), fit_.fitted.form.family, fit_.expression(names))
 
 
 def named(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
-from kansym.base.linear import norms
+from kansym.base.linear import TINY, norms
 from kansym.formula.program import Program
 from kansym.functions.parsing import format_expression
 from kansym.search.families.family import INPUTS, Families, Form
@@ -98,7 +98,7 @@ def _read(
     J, r = J * rows.w[:, None], (rows.y - values) * rows.w
     scale = norms(J)
     U, s, Vt = np.linalg.svd(J / scale, full_matrices=False)
-    inverse = np.where(s > 1e-13 * s[0], 1 / np.maximum(s, 1e-300), math.inf)
+    inverse = np.where(s > 1e-13 * s[0], 1 / np.maximum(s, TINY), math.inf)
     with np.errstate(all="ignore"):
         errors = np.sqrt(variance * np.sum((Vt.T * inverse) ** 2, axis=1)) / scale
         free = theta + (Vt.T * np.where(np.isfinite(inverse), inverse, 0.0)) @ (U.T @ r) / scale

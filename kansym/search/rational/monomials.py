@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kansym.base.leastsq import ResidualAndJacobian, levenberg_marquardt
-from kansym.base.linear import norms
+from kansym.base.linear import TINY, norms
 from kansym.base.polynomials import exponents
 
 Support = tuple[tuple[int, ...], tuple[int, ...]]
@@ -295,7 +295,7 @@ def backward(sheet: Sheet, full: Ratio, stop: float = np.inf) -> Iterator[Ratio]
         alive = np.ones(len(t), bool)
         batch = max(1, len(t) // 4) if len(t) > 24 else 1
         for _ in range(batch):
-            price = np.where(alive, t * t / np.maximum(np.diag(C), 1e-300), np.inf)
+            price = np.where(alive, t * t / np.maximum(np.diag(C), TINY), np.inf)
             if sum(k == 0 and a for (k, _), a in zip(names, alive, strict=True)) == 1:
                 price[[i for i in range(n) if alive[i]]] = np.inf
             j = int(np.argmin(price))

@@ -14,6 +14,7 @@ import numpy as np
 import sympy
 
 from kansym.base import criterion
+from kansym.base.linear import TINY
 from kansym.base.weights import spread
 from kansym.search.structure.inners import INNER_POWERS, Group, Inner, grid, power
 from kansym.search.structure.outers import EXPONENTS, FLATTEST, Column, transformed
@@ -65,7 +66,7 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36) -> list[Law]:
         rough += _whole(columns, u, size, scatter, n)
         true = {(c.gauge, c.outer.name): c for c in transformed(u, t, w)}
         rough = [(share, true.get((c.gauge, c.outer.name), c), kind) for share, c, kind in rough]
-        total = spread(t, w) + 1e-300
+        total = spread(t, w) + TINY
         fine = []
         few = slice(None, None, max(1, len(u) // 80))
         thin = {id(c): c.take(few) for _, c, _ in rough}
@@ -99,10 +100,10 @@ def _binned(h: Array, t: Array, w: Array) -> tuple[Array, Array, Array, float]:
     size = np.diff(np.append(starts, len(h)))
     dh, dt = h - np.repeat(middle, size), t - np.repeat(level, size)
     across, along = np.add.reduceat(v * dh * dt, starts), np.add.reduceat(v * dh * dh, starts)
-    left = np.add.reduceat(v * dt * dt, starts) - across**2 / (along + 1e-300)
+    left = np.add.reduceat(v * dt * dt, starts) - across**2 / (along + TINY)
     # two numbers a bin are fitted
     scatter = float(np.sum(np.maximum(left, 0.0))) * len(h) / max(len(h) - 2 * len(starts), 1)
-    return middle, level, np.sqrt(weight), scatter / (spread(t, w) + 1e-300)
+    return middle, level, np.sqrt(weight), scatter / (spread(t, w) + TINY)
 
 
 def _noisy(h: Array, t: Array, w: Array) -> bool:
@@ -171,7 +172,7 @@ def _rough(
     total = np.sum(V * G * G, axis=1)[:, None]
     kinds, S = singles
     mean, num, square = V @ S, (V * G) @ S, V @ (S * S)
-    share = 1 - num * num / (np.maximum(square - mean * mean, 1e-14 * square + 1e-300) * total)
+    share = 1 - num * num / (np.maximum(square - mean * mean, 1e-14 * square + TINY) * total)
     found = []
     best = np.array([c.back for c in columns])[:, None]
     for block, names in ((share, kinds), (_pair_share(V, G, total, pairs[1]), pairs[0])):
@@ -273,7 +274,7 @@ def _share(column: Column, u: Array, kind: Inner, a: float) -> tuple[float, Arra
     if kind.a and level:
         J = np.column_stack(kind.slopes(u, a)) @ c[:-1] * root
         J = J - Q @ (Q.T @ J)
-        step = float(J @ r / (J @ J + 1e-300))
+        step = float(J @ r / (J @ J + TINY))
     return float(r @ r / (g @ g)), c, step
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import sympy
 
+from kansym.base.linear import TINY
 from kansym.functions.forms import NUMPY
 from kansym.functions.operations import Op
 
@@ -200,7 +201,7 @@ def grid(u: Array) -> tuple[tuple[list[Inner], Array], tuple[list[Inner], Array]
             slide(Inner("sin", k, f), np.sin(f * v), np.cos(f * v))
     S = np.column_stack(columns)
     good = np.flatnonzero(np.all(np.isfinite(S), axis=0))
-    S = S[:, good] / (np.abs(S[:, good]).max(0) + 1e-300)
+    S = S[:, good] / (np.abs(S[:, good]).max(0) + TINY)
     P = np.column_stack(pairs) if pairs else np.zeros((len(u), 0))
     return ([kinds[i] for i in good], S), (pair_kinds, P)
 

@@ -15,7 +15,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion, polynomials
-from kansym.base.linear import left
+from kansym.base.linear import TINY, left
 from kansym.search.structure.problem import Operation, Problem
 from kansym.search.structure.ridge import unit
 
@@ -99,7 +99,7 @@ def merges(problem: Problem, exponents: np.ndarray) -> list[Merge]:
                         operation,
                         float(stats.f.sf(F, more, n - T.shape[1])),
                         1 - surface / base,
-                        curve / max(surface, 1e-300),
+                        curve / max(surface, TINY),
                     )
                 )
     return found
@@ -162,7 +162,7 @@ def unexplained(Z: np.ndarray, r: np.ndarray) -> float:
     power = float(r @ r)
     seen = float(np.sum((Q.T @ r) ** 2))
     k, n = Q.shape[1], len(r)
-    return float(stats.f.sf(seen / k / (max(power - seen, 1e-300) / (n - k)), k, n - k))
+    return float(stats.f.sf(seen / k / (max(power - seen, TINY) / (n - k)), k, n - k))
 
 
 def needed(Z: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:

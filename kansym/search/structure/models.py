@@ -17,6 +17,7 @@ import numpy as np
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.base.linear import TINY
 from kansym.functions.library import Library
 from kansym.search.structure import merging, naming, ridge, sums, terms
 from kansym.search.structure.naming import Form
@@ -138,7 +139,7 @@ class Models:
             if family != "log":
                 S = (Z if family == "linear" else Z * Z) / units
             else:
-                S = L if logs.all() else _logs(np.where(Z == 0, 1e-300, Z))
+                S = L if logs.all() else _logs(np.where(Z == 0, TINY, Z))
                 sign = None if logs.all() else np.prod(np.sign(Z[:, ~logs]), axis=1)
             return ridge.View(L, S, *problem.scaled(rows), sign)
 
@@ -337,5 +338,5 @@ def _logs(Z: np.ndarray) -> np.ndarray:
 def _log_slopes(L: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the exponents of a rough power law, by the regression of log |y| on the columns' logarithms."""
     A = np.column_stack([L, np.ones(len(y))])
-    z = np.log(np.maximum(np.abs(y), 1e-3 * np.median(np.abs(y))) + 1e-300)
+    z = np.log(np.maximum(np.abs(y), 1e-3 * np.median(np.abs(y))) + TINY)
     return np.clip(np.linalg.lstsq(A, z, rcond=None)[0][:-1], -6, 6)

@@ -13,6 +13,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.errors import InputError
+from kansym.base.linear import TINY
 from kansym.base.weights import spread
 from kansym.formula.expression import symbolic_value
 from kansym.functions.graph import Symbolic
@@ -77,7 +78,7 @@ def forms(
     """
     y, w = problem.y[problem.fit], problem.w[problem.fit]
     n = len(y)
-    logarithms = np.log(np.abs(problem.Z[problem.fit]) + 1e-300)
+    logarithms = np.log(np.abs(problem.Z[problem.fit]) + TINY)
     logarithms[:, ~logs] = 0.0
     degrees = (min(4, degree), degree, max(degree, min(18, n // 6)))
     found: dict[tuple, Form] = {}

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kansym.base.linear import left, norms
+from kansym.base.linear import TINY, left, norms
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,14 +139,14 @@ def solve(view: View, p: np.ndarray, q: np.ndarray, degree: int, steps: int, goo
             break
         A = jac.T @ jac
         g = jac.T @ r
-        scale = np.diag(A) + 1e-12 * np.trace(A) + 1e-300
+        scale = np.diag(A) + 1e-12 * np.trace(A) + TINY
         for _ in range(6):
             try:
                 move = np.linalg.solve(A + np.diag(damping * scale), -g)
             except np.linalg.LinAlgError:
                 damping *= 10
                 continue
-            move *= min(1.0, 1.5 / (np.abs(move).max() + 1e-300))
+            move *= min(1.0, 1.5 / (np.abs(move).max() + TINY))
             new_p, new_q = p + move[: len(p)], q + move[len(p) :]
             norm = np.linalg.norm(new_q)
             if len(q) and norm > 0 and view.sign is None:

@@ -15,6 +15,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.base.linear import TINY
 from kansym.base.weights import spread
 from kansym.data.dataset import Dataset
 from kansym.formula import constants
@@ -77,7 +78,7 @@ class Search:
         X, w = root.Z, root.w**2
         self.fit = Rows(X[root.fit], root.y[root.fit], w[root.fit], root.formulas)
         self.test = Rows(X[root.test], root.y[root.test], w[root.test], root.formulas)
-        self.power = spread(self.test.y, root.w[root.test]) / len(root.test) or 1e-300
+        self.power = spread(self.test.y, root.w[root.test]) / len(root.test) or TINY
         self.best = np.inf
         self.leader: Candidate | None = None
         self._tested: Candidate | None = None
@@ -242,7 +243,7 @@ class Search:
 def _nats(constant: Constant, rows: int) -> float:
     """Return what a measured constant costs, or a nice number in its place; 0 and 1 take symbols along."""
     measured = 0.5 * float(np.log(rows))
-    error = max(constant.stderr, 1e-9 * abs(constant.value), 1e-300)
+    error = max(constant.stderr, 1e-9 * abs(constant.value), TINY)
     best = constants.near(constant.value, error, most=1)
     if not best:
         return measured

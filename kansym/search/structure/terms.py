@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kansym.base.linear import norms
+from kansym.base.linear import TINY, norms
 from kansym.search.structure.ridge import GOOD, power_law
 
 
@@ -45,10 +45,10 @@ def solve(
         if share < good or not np.isfinite(share) or (step == 8 and give_up and share > give_up):
             break
         A, g = J.T @ J, J.T @ r
-        scale = np.diag(A) + 1e-9 * np.trace(A) + 1e-300
+        scale = np.diag(A) + 1e-9 * np.trace(A) + TINY
         for _ in range(5):
             move = np.linalg.solve(A + np.diag(damping * scale), -g)
-            move *= min(1.0, 1.0 / (np.abs(move).max() + 1e-300))
+            move *= min(1.0, 1.0 / (np.abs(move).max() + TINY))
             trial = _linearise(logs, basis, y, w, exponents + move.reshape(exponents.shape))
             if trial[3] < share:
                 break
