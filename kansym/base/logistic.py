@@ -9,6 +9,7 @@ MISLABELLED = 0.005
 """Share of labels that may be wrong at any distance, so that no far row bends the boundary."""
 
 RIDGE = 1e-4
+"""Penalty on the square of a coefficient, in nats: separable rows have no other end."""
 
 
 def logistic(A: np.ndarray, y: np.ndarray, ridge: float = RIDGE) -> tuple[float, np.ndarray]:

@@ -23,6 +23,7 @@ USUAL_BEND = 1.345
 noise."""
 
 USUAL_QUANTILE = 0.5
+"""The median, where nobody names a quantile."""
 
 SMALLEST = 1e-6
 """Residuals below this share of the middle one weigh no more: an absolute loss would let single rows rule."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 DELIMITERS = (",", ";", "\t", "|")
 _IN_CELLS = " .+-_\"'/()[]#"  # what cells hold themselves: never a delimiter
 _HEAD_LINES = 200
+"""Lines that are looked at for the delimiter and the header."""
+
 _COMMENT = re.compile(rb"(?m)^[ \t]*#")
 _RULE = re.compile(r"\s*\|?(?:\s*(?::-+:?|-+:|-{2,})\s*\|)+\s*(?::?-+:?)?\s*|[-+=|\s]*(?:-{3}|={3})[-+=|\s]*")
 _ERROR_WORD = re.compile(r"#(?:N/A|NA\b|DIV/0|(?:VALUE|WERT|REF|BEZUG|NUM|ZAHL|NULL)!|NAME\?)", re.IGNORECASE)

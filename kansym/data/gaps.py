@@ -16,8 +16,8 @@ WORTH = 0.1
 SHUFFLES = 30
 """Copies a column must beat all of: 3 of 100 columns without meaning stay by chance."""
 
-_MOST_ROWS = 2000
-_ROWS_A_TERM = 4
+_MOST_ROWS, _ROWS_A_TERM = 2000, 4
+"""Rows looked at, at most, and rows for each term of their polynomial, at least."""
 
 
 def bearable(rows: Rows, notes: list[str]) -> Rows:

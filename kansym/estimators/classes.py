@@ -27,8 +27,13 @@ from kansym.functions.parsing import symbols
 from kansym.pipeline.boundaries import WORK, boundaries
 
 MOST_CLASSES = 20
+"""Different labels beyond which they are taken for measurements."""
+
 FEWEST_ROWS = 30
+"""Rows that two classes must have, at least."""
+
 HELD_OUT = 0.2
+"""Share of the rows that is held out."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,7 @@ STEPS = 60
 """Levenberg–Marquardt steps for a full polish; a refit after fixing one constant takes fewer."""
 
 REFIT_STEPS = 25
+"""Steps of a refit after one constant became exact: the others move little."""
 
 ROUNDS, STEPS_A_ROUND = 30, 4
 """Rounds of reweighting for a loss other than the square, and steps of each."""

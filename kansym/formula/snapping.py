@@ -30,6 +30,8 @@ LIKE = (0.99, 0.9999)
 """Shares of variance that tell which functions are like a curve when all curves are exchanged together."""
 
 EXCHANGE_STEPS = 20
+"""Steps of a refit after an exchange."""
+
 EXCHANGES = 3
 """Steps of the refit after an exchange, and rounds through all curves; few graphs get here."""
 

@@ -18,6 +18,7 @@ from kansym.functions.operations import Op
 kernel = njit(error_model="numpy", nogil=True, depends=forms.FINGERPRINT)
 
 BLOCK = 64
+"""Values that are computed together, so that they stay in the fastest cache."""
 
 _X, _P, _NUMBER, _ADD, _MUL = (int(op) for op in (Op.X, Op.P, Op.NUMBER, Op.ADD, Op.MUL))
 _BINARY = tuple(int(row.op) for row in forms.TABLE.values() if row.is_compiled and row.arity == 2)

@@ -19,10 +19,13 @@ from sympy.printing.str import StrPrinter
 from kansym.base.errors import InputError, UnknownNameError
 
 MAX_LENGTH = 20_000
+"""Signs of a formula, at most: longer ones are no formulas that a person wrote."""
+
 MAX_DEPTH = 100
-MAX_EXPONENT = 1_000
-MAX_BITS = 4_096
-MAX_FACTORIAL = 170
+"""Brackets within brackets, at most, far below Python's own limit."""
+
+MAX_EXPONENT, MAX_BITS, MAX_FACTORIAL = 1_000, 4_096, 170
+"""Largest whole exponent, binary digits of an exact number, and number whose factorial a double holds."""
 
 Maker = Callable[..., sympy.Expr]
 

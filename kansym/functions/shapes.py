@@ -17,9 +17,11 @@ from scipy.spatial import cKDTree
 
 from kansym.functions.library import Function, X
 
-UNIFORM = 64
-LEVELS = 6
+UNIFORM, LEVELS = 64, 6
+"""Cells of the even grid on [-1, 1], and how often the last ones are halved towards each end."""
+
 EXPONENTS = (-3.0, -2.0, -1.5, -1.0, -0.5, -0.2, 0.2, 0.5, 0.8, 1.3, 1.7, 2.3, 3.0, 4.2, 6.0)
+"""Starts of a free exponent."""
 
 
 def _node_edges() -> np.ndarray:

@@ -15,7 +15,10 @@ from kansym.base.jit import njit
 from kansym.base.linear import TINY
 
 MAX_ORDER = 9
+"""Largest order of a spline, for which the compiled kernels have room."""
+
 _MAX_BUCKETS = 1 << 14
+"""Buckets, at most, by which a cell of an uneven grid is looked up."""
 
 
 def uniform_knots(low: float, high: float, grid: int, order: int = 3) -> np.ndarray:

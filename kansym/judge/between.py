@@ -25,6 +25,7 @@ INSIDE = (31, 7)
 """Points inside each gap, where gaps are few and where they are many (more than FEW_GAPS)."""
 
 FEW_GAPS = 60
+"""Gaps up to which each is looked at more closely."""
 
 DECADES = 2.0
 """A column of positive numbers that spans more powers of ten is looked at on a logarithmic grid."""

@@ -42,8 +42,8 @@ FINALISTS = 4
 MOST_LEVERAGE = 0.999
 """A row that decides its own fit would have no residual at all."""
 
-MOST_DEGREE = 10
-MOST_TOTAL_DEGREE = 6
+MOST_DEGREE, MOST_TOTAL_DEGREE = 10, 6
+"""Highest degrees of a trend: of single columns, and of products in all of them."""
 
 Features = Callable[[np.ndarray], np.ndarray]
 

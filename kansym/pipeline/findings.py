@@ -48,6 +48,7 @@ RIVAL_NATS = 6.0
 """Formulas within this many nats of the chosen one are its rivals: the data hardly prefer either."""
 
 MOST_RIVALS = 5
+"""Rivals that are shown: a person compares no more."""
 
 FEW_VALUES = 2
 """Different values of a column up to which any function of it is as good as a straight line."""

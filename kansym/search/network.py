@@ -23,6 +23,7 @@ from kansym.network.tracing import Scaling
 from kansym.search.candidate import Candidate
 
 FEWEST_ROWS = 40
+"""Rows that a network needs to be trained on some and judged on others."""
 
 GRIDS = ((3,), (3, 6), (3, 6, 12))
 """Grid schedules; the one that holds best on held-out rows is kept for each shape."""

@@ -31,6 +31,8 @@ MOST_FACTORS = 1500
 """Functions of columns whose pairs are compared: the matrix of a million pairs takes some 50 ms."""
 
 MOST_TERMS = 8
+"""Terms of a sum, at most."""
+
 EXCHANGES = 3
 """Rounds in which each term may be exchanged for a better one."""
 

@@ -33,8 +33,11 @@ from kansym.functions.spline import design, uniform_knots
 from kansym.search.candidate import Candidate
 
 CELLS = 10
+"""Cells of a spline, and rows that are looked at: what a curve with a few bends needs."""
+
 ROWS = 800
 FEWEST_ROWS = 40
+"""Rows that can tell such splines apart."""
 
 STRUCTURES = 8
 """Structures whose curves are named, in two lots: the second only where the first proves nothing."""
@@ -46,6 +49,7 @@ POLISHED = 14
 """Combinations of such functions that are fitted, for each structure."""
 
 MOST_COLUMNS = 5
+"""Columns, at most: the number of structures grows with their pairs."""
 
 LARGEST = 60.0
 """Standard deviations from its median up to which an argument's values are no pole's."""

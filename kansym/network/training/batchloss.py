@@ -22,6 +22,7 @@ ON_CPU, ON_DEVICE, SHARE = 1 << 28, 1 << 32, 0.3
 """Bytes that rows in work may fill: in main memory, on a device at most, and as a share of what is free."""
 
 _FEWEST = 16
+"""Rows that are taken at once, at least, however little memory there is."""
 
 ALIGNED = 8
 """Columns of J and of J'J come in multiples of this, with at least one to spare, so that every row begins at

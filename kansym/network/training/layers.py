@@ -19,6 +19,7 @@ from kansym.functions.library import Function
 from kansym.network.training import radial
 
 OFF, SPLINE, SYMBOLIC = 0, 1, 2
+"""What an edge carries: nothing, a spline, a function."""
 
 
 @dataclass(frozen=True, eq=False)

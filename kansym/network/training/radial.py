@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 _RIDGE = 1e-12
+"""Share of the diagonal that keeps the fit of overlapping bumps determined."""
 
 
 def places(knots: Any, order: int) -> tuple[Any, Any]:

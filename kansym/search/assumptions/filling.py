@@ -49,6 +49,8 @@ DEGREES = (1, 2, 3, 4, 6)
 """Total degrees of an unknown function of several arguments, in step with CELLS."""
 
 STARTS = 6
+"""Random starts of the unknown functions, of three sizes and both signs."""
+
 ROUNDS = 2
 """How often every unknown function is solved for with the others known."""
 

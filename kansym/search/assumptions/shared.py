@@ -54,6 +54,7 @@ MOST_FREE = 4
 """Constants that are freed one after the other; a law with more is rarely one law."""
 
 OFFERED = 8
+"""Formulas that are offered, the shortest first."""
 
 ROWS_A_CONSTANT = 3
 """Rows for each constant where all of a form's are free in every level."""

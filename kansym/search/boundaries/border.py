@@ -20,13 +20,19 @@ NEIGHBOURS = (8, 16, 32)
 """So many nearest rows are looked at: more where fewer than ENOUGH rows are near the border."""
 
 ENOUGH = 60
-ROWS_PER_TERM = 6
-MOST_DEGREE = 10
-MOST_TERMS = 70
-NEWTON_STEPS = 8
-LONGEST_STEP = 0.1
+"""Rows near the border from which no more neighbours are looked at."""
+
+ROWS_PER_TERM, MOST_DEGREE, MOST_TERMS = 6, 10, 70
+"""What the logit's polynomial may have: rows for each term, its highest degree, its terms."""
+
+NEWTON_STEPS, LONGEST_STEP = 8, 0.1
+"""Newton steps from a row to the zero set, and the longest one, in half widths of the columns."""
+
 CLOSE = 1e-3
+"""Distance from the zero set, in half widths, up to which a point is on it."""
+
 RIDGE = 1e-3
+"""Penalty on the logit's coefficients: near a clean border they would grow without end."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,10 +23,13 @@ NARROW = 4000
 """Sets of three and more terms that are grown, and sets of each size whose distances are measured."""
 
 CHUNK = 1000
+"""Sets that are grown at once: their matrices fit in the cache."""
+
 FAR = 0.2
 """Distances count up to this, in standard deviations: a set may fail on a few points and still rank."""
 
 JITTER = 1e-8
+"""Share of a term's mean square that keeps dependent terms apart."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ WIDTH = 120
 """Expressions of a round that are combined with each other: some 30,000 pairs a round."""
 
 ROUNDS = 2
+"""Rounds of joining two expressions: four parts at most."""
 
 SHOWN = 12
 """Exact formulas that are offered, the cheapest first."""

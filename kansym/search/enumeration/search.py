@@ -47,8 +47,9 @@ comes first; few functions reach deeper with the same number of entries."""
 ROWS = 24
 """Rows of a value vector when the data are exact; NOISY_ROWS when they may not be."""
 
-NOISY_ROWS = 80
-NOISY_CAPACITY = 40_000
+NOISY_ROWS, NOISY_CAPACITY = 80, 40_000
+"""Rows of a value vector and entries of the pool where the data may be noisy."""
+
 COLUMNS = 6
 """More inputs than this make pools too shallow; the most correlated ones are used."""
 
@@ -61,6 +62,8 @@ FEW_WORK, COMPARED = 1800.0, 200.0
 search's, whose units are longer (see `base.budget`)."""
 
 KEEP, PROVED = 12, 100
+"""Formulas that are handed on, and joins that are checked on all rows for them."""
+
 NAMES = (
     "x^2", "1/x", "sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "x^3",
     "gaussian",

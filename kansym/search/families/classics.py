@@ -53,8 +53,9 @@ MOST_BESIDE = 4
 SHORT = 3
 """Constants of a family that is tried so."""
 
-OFFERED_WITHIN = 20.0
-MOST_OFFERED = 8
+OFFERED_WITHIN, MOST_OFFERED = 20.0, 8
+"""Nats behind the shortest description within which fits are offered, and how many of them."""
+
 TERM_LOSS = 8.0
 """Nats by which one more term may lose before no further one is tried."""
 

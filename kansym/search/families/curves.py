@@ -39,6 +39,8 @@ PAIRED = ("exp", "log", "sin", "sqrt", "1/x", "tanh", "gaussian", "atan")
 
 POWER = "power"
 MOST_PAIRED = 10
+"""Functions of a library up to which all are paired."""
+
 MOST_CONSTANTS = 4
 """Families with more constants are not tried on changed inputs and targets."""
 

@@ -33,6 +33,7 @@ LARGEST_DENOMINATOR = 60
 """Of a constant that counts as an exact number, where the formula has exact numbers."""
 
 FIT_ROWS = 200
+"""Rows on which a family's curve is compared with the formula: exact values need no more."""
 
 
 @dataclass(frozen=True)

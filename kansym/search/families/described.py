@@ -29,6 +29,7 @@ WORK = 0.1
 """Units of work of one family (see `base.budget`)."""
 
 AFTERWARDS = 12
+"""Looks after the first that proved a curve."""
 
 FLOOR = 1e-28
 """Share of the target's square below which a misfit is round-off."""

@@ -23,6 +23,8 @@ WRITTEN = ("x", "u")
 """The inputs that a family's formula is written in."""
 
 MOST_INPUTS = 6
+"""Inputs of a form, at most."""
+
 INPUTS = symbols([*WRITTEN, *(f"\0x{i}" for i in range(len(WRITTEN), MOST_INPUTS))])
 """All inputs of a form: those written, and those that may stand beside a family (no name holds a NUL)."""
 
@@ -34,6 +36,7 @@ ROLES = (
 
 KEYS = {"formula", "term", "terms", "linear", "inside", "start"}
 MOST_TERMS = 6
+"""Terms of a family, at most."""
 
 
 @dataclass(frozen=True)

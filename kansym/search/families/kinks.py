@@ -22,6 +22,8 @@ from kansym.search.families.modes import modes
 from kansym.search.families.projection import FULL_STEPS, Fitted, Rows, program_of, refined
 
 FEWEST_ROWS = 12
+"""Rows of a table that may have two sides."""
+
 SIDE_ROWS = 5
 """Rows that a side must have: its cubic has four constants."""
 
@@ -45,6 +47,7 @@ MEETING = 6.0
 """Standard deviations of the misfit up to which two sides that do not cross may count as meeting."""
 
 OFFERED = 3
+"""Curves of two sides that are offered, the shortest first."""
 
 ROUND_OFF = 1e-7
 """The same as a share of y's size."""

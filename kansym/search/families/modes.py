@@ -34,6 +34,8 @@ MOST_BASE = 3
 """Powers of x below the modes: a constant, a line, a bend."""
 
 FEWEST_ROWS = 8
+"""Different inputs from which sums of modes are fitted."""
+
 FIT_ROWS, QUICK_ROWS = 500, 200
 """Rows that rates are fitted on, thoroughly or in a short look; more only where a wave has less than ten rows
 a period on them."""

@@ -26,6 +26,8 @@ GRID_ROWS = 150
 """Rows that starts are compared on; more where a wave needs them."""
 
 FIT_ROWS = 1000
+"""Rows of a fit that is refined, at most."""
+
 REFINED = 3
 """Starts that are refined."""
 

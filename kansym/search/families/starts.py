@@ -22,11 +22,13 @@ PEAKS = 4
 OVERSAMPLED = 5.0
 """Frequencies in one resolution step of a spectrum."""
 
-MOST_FREQUENCIES = 6000
-SPECTRUM_ROWS = 1500
+MOST_FREQUENCIES, SPECTRUM_ROWS = 6000, 1500
+"""Frequencies and rows of a spectrum, at most: its cost is their product."""
 
 EXPONENTS = (-3.0, -2.0, -1.0, -0.5, 0.3, 0.6, 1.3, 2.0, 3.0, 4.5)
 SHAPES = (0.3, 0.6, 0.9, 1.5, 2.5, 4.5)
+"""Starts of exponents of either sign, and of shapes, which are positive."""
+
 WIDE = 30.0
 """An input that spans more than this ratio is looked at on a logarithmic scale, too."""
 

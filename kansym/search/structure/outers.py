@@ -13,6 +13,7 @@ Transform = Callable[[Array], Array]
 Inverse = Callable[[sympy.Expr], sympy.Expr]
 
 GAUGES = (0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 4, -4, 1.5, -1.5, 5, -5)
+"""Powers of h that a curve is divided by, the plain ones first."""
 
 FLATTEST = 0.01
 """A power of h that divides a curve counts as at least this share of its median on the grid of rates."""

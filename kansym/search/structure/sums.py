@@ -23,6 +23,8 @@ from kansym.search.structure.problem import Problem
 Array = np.ndarray
 
 MOST_TERMS = 5
+"""Terms of a sum, at most."""
+
 WIDTH = 3
 """Terms that are tried as the next one."""
 
@@ -41,6 +43,7 @@ COEFFICIENT = 3.0
 """What a term costs in symbols beside its factors: a measured number and the plus sign."""
 
 _POWERS = (1.0, 2.0, -1.0, 0.5, -2.0, -0.5, 3.0)
+"""Powers of a single column that are factors."""
 
 
 @dataclass(frozen=True, eq=False)
