@@ -75,10 +75,10 @@ def test_sums_give_what_all_rows_give(weighted):
     assert values == pytest.approx(sorted(wanted.theta), rel=1e-7, abs=1e-8)
     assert found.sums.loss == pytest.approx(wanted.loss, rel=1e-10)
     freed = uncertainty.Freed.of(found.expression)
-    told = uncertainty.told(
+    found_by_sums = uncertainty.estimated(
         freed, found.sums.slopes, found.sums.residuals, found.sums.count, found.sums.variance
     )
-    for one, other in zip(told, uncertainty.numbers(found.expression, all_rows), strict=True):
+    for one, other in zip(found_by_sums, uncertainty.numbers(found.expression, all_rows), strict=True):
         assert (one.name, one.exact) == (other.name, other.exact)
         assert one.value == pytest.approx(other.value, rel=1e-8)
         assert one.stderr == pytest.approx(other.stderr, rel=1e-8)

@@ -34,12 +34,12 @@ def drawn(
     begun = time.monotonic()
     with progress.Watcher(quiet) as watcher:
 
-        def told(rows: int) -> None:
+        def report(rows: int) -> None:
             """Report how many rows were read."""
             seconds = time.monotonic() - begun
             watcher(Progress(f"drawing a sample of {found.rows} rows", None, f"{rows} rows", 0.0, seconds))
 
-        table = found.sample(seed, told=told)
+        table = found.sample(seed, report=report)
     return table, {"data": str(Path(data).expanduser().absolute()), **{n: options[n] for n in FACTS}}
 
 

@@ -95,12 +95,12 @@ class Scan:
         return replace(read, source=self.source)
 
     def sample(
-        self, seed: int = 0, count: int | None = None, told: Callable[[int], None] = lambda rows: None
+        self, seed: int = 0, count: int | None = None, report: Callable[[int], None] = lambda rows: None
     ) -> Table:
         """Return `count` rows (SAMPLE by default) drawn without replacement in one pass, in the files' order.
 
         Every row has a random key, and those of the smallest keys are kept: reservoir sampling (Vitter 1985)
-        for whole batches. `told` hears how many rows were read.
+        for whole batches. `report` is called with the number of rows read so far.
         """
         import pandas as pd
 
@@ -118,7 +118,7 @@ class Scan:
                 kept, keys = _smallest(kept, keys, count)
                 limit = float(keys.max())
             seen += len(frame)
-            told(seen)
+            report(seen)
         if kept is None:
             raise InputError(f"{self.source} has columns and no rows; add rows of numbers.")
         if len(keys) > count:

@@ -134,10 +134,10 @@ def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:
         root = np.sqrt(rows.weights)
         r, J = r * root, J * root[:, None]
     ok = np.isfinite(r) & np.all(np.isfinite(J), axis=1)
-    return told(freed, J[ok], r[ok], int(ok.sum()), rows.variance)
+    return estimated(freed, J[ok], r[ok], int(ok.sum()), rows.variance)
 
 
-def told(
+def estimated(
     freed: Freed, J: np.ndarray, r: np.ndarray, count: int, variance: Callable[[float, int], float]
 ) -> tuple[Constant, ...]:
     """Return what :func:`numbers` does from slopes J (m, p) and residuals r (m,) that stand for `count` rows.

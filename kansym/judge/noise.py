@@ -64,8 +64,7 @@ GRID_SHARE = 0.6
 """Noise of less than this part of the last digit is rounding: a digit's own SD is 0.29."""
 
 MOST_LEVERAGE = 0.95
-"""A row that decides its own fit tells nothing of the noise; beyond this its residual is not blown up
-further."""
+"""A row that decides its own fit shows nothing of the noise: its residual is divided by 1 - this at least."""
 
 FOLLOWED = 0.7
 """Rank correlation between the target and what the trend predicts without the row, below which the kinds of

@@ -160,7 +160,7 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
         fault = ""  # an alias would not meet uneven rows it never saw
     nats = length(polished, shown, trial, unrounded)
     if fault:
-        # where the rows can tell nothing of what is between them, such a formula explains nothing
+        # even or few rows show nothing of what is between them: there such a formula counts as a constant
         uneven = not trial.tiny and trial.gaps is not None and not trial.gaps.even
         nothing = length(polished, max(shown, trial.power), trial, unrounded)
         nats = nats + FAULT if uneven else max(nats, nothing)

@@ -21,7 +21,7 @@ from kansym.data.scan import Reading
 from kansym.formula import expression as expressions
 from kansym.formula.polish import Rows
 from kansym.formula.sums import Refitted, Sums, refitted
-from kansym.formula.uncertainty import Freed, told
+from kansym.formula.uncertainty import Freed, estimated
 from kansym.functions.parsing import symbols
 from kansym.judge import noise, outliers, pareto
 from kansym.judge.band import Band
@@ -160,7 +160,7 @@ def _law(law: Law, found: Refitted, sample: Dataset, run: Run, families: Familie
     if not math.isfinite(loss):
         return replace(law, loss=loss, heldout_loss=loss) if families is None else law
     freed = Freed.of(found.expression)
-    constants = told(freed, sums.slopes, sums.residuals, sums.count, sums.variance)
+    constants = estimated(freed, sums.slopes, sums.residuals, sums.count, sums.variance)
     outside = max(sums.count - sample.rows, 1)
     heldout = max(found.before * sums.count - law.loss * sample.rows, 0.0) / outside
     new = replace(

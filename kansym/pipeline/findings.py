@@ -381,7 +381,7 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
         for law in (*archive.candidates, *archive.others)
         if (exact(law, trial) if proved else law.length < leader.length + RIVAL_NATS)
     ]
-    # the same form with constants that differ within their errors is no other answer
+    # the same form with constants that differ within their errors is the same answer
     forms, shown = {_form(leader)}, [mine]
     least = max(3 * noise, 1e-6 * spread)
     for law in sorted(near, key=lambda law: law.length):

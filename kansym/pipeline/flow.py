@@ -1,6 +1,6 @@
 """The whole flow on one page: dataset -> producers -> refine -> front -> run.
 
-This is the only file that knows the order of the stages. Each stage is in its own room.
+The order of the stages is here; that of the producers in `search.registry` and `search.schedule`.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def outcomes(
     for number, found in done:
         ready[number] = Outcome(asked[number], *found)
         if progress is not None:
-            progress(_told(ready[number], len(ready), len(asked), time.monotonic() - begun))
+            progress(_reported(ready[number], len(ready), len(asked), time.monotonic() - begun))
         while given in ready:
             yield ready[given]
             given += 1
@@ -147,6 +147,7 @@ def _numbered(number: int, task: Task) -> tuple[int, tuple[Run | None, str]]:
         return number, (None, str(problem))
 
 
-def _told(one: Outcome, done: int, count: int, seconds: float) -> Progress:
+def _reported(one: Outcome, done: int, count: int, seconds: float) -> Progress:
+    """Return what is reported when a task is done."""
     law = one.problem if one.run is None else f"{one.run.data['target']} = {one.run.best.equation}"
     return Progress(f"{done} of {count} done, {one.task.name}", None, law, done, seconds)

@@ -85,7 +85,7 @@ def closed_form(solution: Solution, library: str | Library = "default", rows: in
             found = list(laws(trial, [producer], budget))
         for law in found:
             form = polished(equation, law.expression)
-            # of solutions the simplest: far from its zero sinh(t - 30) is exp(-t) in so many words
+            # of solutions the simplest: far from its zero sinh(t - 30) is exp(-t), only longer
             if form is not None and (best is None or form.rank < best.rank):
                 best = form
         if best is not None and best.exact:

@@ -32,10 +32,9 @@ from kansym.functions.parsing import symbols
 from kansym.functions.spline import design, uniform_knots
 from kansym.search.candidate import Candidate
 
-CELLS = 10
+CELLS, ROWS = 10, 800
 """Cells of a spline, and rows that are looked at: what a curve with a few bends needs."""
 
-ROWS = 800
 FEWEST_ROWS = 40
 """Rows that can tell such splines apart."""
 

@@ -21,6 +21,7 @@ from kansym.network.training.penalty import Sparsity
 from kansym.network.training.plan import supported
 
 _BATCH = 1 << 16
+"""Rows that are evaluated at once, so that memory stays bounded."""
 _ALL = slice(None)
 _KINDS = {torch.float64: np.float64, torch.float32: np.float32}
 

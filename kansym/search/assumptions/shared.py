@@ -2,8 +2,8 @@
 
 The form is looked for in the rows of the largest cells alone, where every category is fixed. Each of its
 constants is then shared, or free in every level of one category, or of all of them crossed; levels that the
-rows cannot tell apart share a value. Description length decides. Levels are columns of 0 and 1, so that what
-comes out is a formula like any other.
+rows cannot tell apart share a value. Description length decides. Levels are columns of 0 and 1, so that the
+result is a formula like any other.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The structure search's model classes, fitted: monomials, curves of one argument, sums, merged columns.
 
 y = m(x)·f(h(x)) with the exponents of m and h free (`ridge`), and y = sum_k m_k(x)·f_k(h) for a given h
-(`terms`), on a table whose columns may have been merged (`merging`). What comes out has exponents but no
-names for its curves yet (`naming`).
+(`terms`), on a table whose columns may have been merged (`merging`). The fits have exponents but no names
+for their curves yet (`naming`).
 """
 
 from __future__ import annotations

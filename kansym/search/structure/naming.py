@@ -261,7 +261,7 @@ def by_library(library: Library, h: Array, t: Array, w: Array) -> list[curve.Law
     for k in ARGUMENTS if (h > 0).all() else (1.0,):
         try:
             near = match(h**k, t, library, top=MATCHES, weights=w**2)
-        except InputError:  # a curve of no use: constant, not finite, or outside every domain
+        except InputError:  # no function fits: the curve is constant, not finite, or outside every domain
             continue
         found += [
             curve.Law(partial(_matched, fit.curve, k), 1 - fit.r2, fit.function.complexity + 0.5 * abs(k))
