@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kansym.base.linear import left, norms
+from kansym.base.linear import left, norms, span
 from kansym.base.weights import roots, spread
 
 
@@ -20,6 +20,14 @@ def test_what_is_left_is_orthogonal_to_every_column() -> None:
     A, y = rng.normal(size=(30, 4)), rng.normal(size=30)
     assert np.abs(A.T @ left(A, y)).max() < 1e-12
     assert left(A, A @ np.arange(4.0)) == pytest.approx(np.zeros(30), abs=1e-12)
+
+
+def test_a_span_lacks_the_directions_that_are_round_off() -> None:
+    A = np.random.default_rng(3).normal(size=(15, 3))
+    U, s, Vt = span(np.column_stack([A, A @ np.ones(3)]))
+    assert len(s) == 3 and U.shape == (15, 3) and Vt.shape == (3, 4)
+    assert (U * s @ Vt)[:, :3] == pytest.approx(A, abs=1e-12)
+    assert all(part.size == 0 for part in span(np.zeros((4, 2))))
 
 
 def test_a_weight_of_two_is_a_row_twice() -> None:

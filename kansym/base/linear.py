@@ -8,6 +8,20 @@ TINY = 1e-300
 """What stands for nought in a divisor or a logarithm: beside any other number it is nothing."""
 
 
+DEPENDENT = 1e-9
+"""Share of the largest singular value below which a direction is round-off: a column depends on others."""
+
+UNDETERMINED = 1e-10
+"""The same for derivatives by constants: along such a direction the rows do not determine them."""
+
+
+def span(A: np.ndarray, least: float = DEPENDENT) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the thin SVD (n, k), (k,), (k, p) of A (n, p) without the directions below the share `least`."""
+    U, s, Vt = np.linalg.svd(A, full_matrices=False)
+    kept = s > least * max(s[0], TINY) if len(s) else np.zeros(0, bool)
+    return U[:, kept], s[kept], Vt[kept]
+
+
 def norms(A: np.ndarray) -> np.ndarray:
     """Return the norms (p,) of A's columns (n, p), 1 for zeros, so that A can be divided by them."""
     norm = np.linalg.norm(A, axis=0)

@@ -17,7 +17,7 @@ from scipy import optimize
 
 from kansym.base import criterion, digits
 from kansym.base.leastsq import levenberg_marquardt
-from kansym.base.linear import TINY, norms
+from kansym.base.linear import TINY, UNDETERMINED, norms
 from kansym.base.losses import SQUARED, Loss
 from kansym.base.weights import roots
 from kansym.formula import constants
@@ -314,7 +314,7 @@ def _errors(polished: Polished, rows: Rows) -> np.ndarray:
     s2 = rows.variance(polished.loss, len(s))
     inverse = 1 / np.maximum(s, 1e-12 * s[0]) if len(s) and s[0] > 0 else np.full(len(s), np.inf)
     variance = s2 * np.sum((Vt.T * inverse) ** 2, axis=1) / norm**2
-    lost = s <= 1e-10 * (s[0] if len(s) else 1.0)
+    lost = s <= UNDETERMINED * (s[0] if len(s) else 1.0)
     errors = np.sqrt(variance)
     errors[np.any(np.abs(Vt[lost]) > 1e-6, axis=0)] = np.inf
     return errors

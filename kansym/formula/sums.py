@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
-from kansym.base.linear import norms
+from kansym.base.linear import UNDETERMINED, norms, span
 from kansym.formula.polish import Rows
 from kansym.formula.uncertainty import Freed
 
@@ -147,10 +147,9 @@ def _stepped(formula: sympy.Expr, sums: Sums) -> sympy.Expr | None:
         return None
     J, r = sums.slopes[:, floats], sums.residuals
     scale = norms(J)
-    U, s, Vt = np.linalg.svd(J / scale, full_matrices=False)
-    kept = s > 1e-10 * s[0]
-    along = U[:, kept].T @ r
+    U, s, Vt = span(J / scale, UNDETERMINED)
+    along = U.T @ r
     if along @ along <= STILL * sums.variance(sums.loss, len(floats)):
         return None
-    step = (Vt[kept].T / s[kept]) @ along / scale
+    step = (Vt.T / s) @ along / scale
     return freed.moved(dict(zip(floats, step, strict=True)))

@@ -20,7 +20,7 @@ from scipy import sparse, special
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
-from kansym.base.linear import TINY
+from kansym.base.linear import TINY, span
 
 SEEN = 0.003
 """Chance of a false alarm below which structure counts as seen, a third of the one percent that may claim a
@@ -100,6 +100,7 @@ def structure(X: np.ndarray, y: np.ndarray, seed: int = 0, shuffles: int = SHUFF
 
 
 def _drawn(rng: np.random.Generator, rows: int) -> np.ndarray:
+    """Return which rows are looked at, where there are too many."""
     return np.sort(rng.choice(rows, MOST_ROWS, replace=False))
 
 
@@ -198,6 +199,7 @@ class _Looks:
 
 
 def _power(Q: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Return how much of each target (its columns) a basis explains."""
     return np.sum((Q.T @ table) ** 2, axis=0)
 
 
@@ -238,8 +240,8 @@ def _polynomials(X: np.ndarray, ranks: np.ndarray) -> Iterator[tuple[str, np.nda
 
 
 def _basis(A: np.ndarray) -> np.ndarray:
-    U, s, _ = np.linalg.svd(A - A.mean(0), full_matrices=False)
-    return U[:, s > 1e-9 * s[0]]
+    """Return an orthonormal basis of centred columns."""
+    return span(A - A.mean(0))[0]
 
 
 def _fern(ranks: np.ndarray, depth: int, rng: np.random.Generator) -> sparse.csr_matrix:
@@ -256,9 +258,11 @@ def _fern(ranks: np.ndarray, depth: int, rng: np.random.Generator) -> sparse.csr
 
 
 def _squares(ranks: np.ndarray) -> np.ndarray:
+    """Return the squared distances between all rows."""
     own = np.sum(ranks**2, axis=1)
     return np.maximum(own[:, None] + own[None] - 2 * ranks @ ranks.T, 0.0)
 
 
 def _centred(K: np.ndarray) -> np.ndarray:
+    """Return a kernel matrix with rows and columns of mean 0."""
     return K - K.mean(0) - K.mean(1)[:, None] + K.mean()

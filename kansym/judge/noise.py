@@ -19,7 +19,7 @@ from kansym.base import storage
 from kansym.base.errors import UnknownNameError, counted
 from kansym.base.weights import roots
 from kansym.judge import chance
-from kansym.judge.trend import TAILS, Trend, scale_of, trend
+from kansym.judge.trend import TAILS, Trend, median_deviation, scale_of, trend
 
 KINDS = ("additive", "relative", "poisson")
 """Kinds that may be asked for: the noise's variance is the same, grows with the value's square, or with the
@@ -59,6 +59,9 @@ MOST_ROWS = 400
 
 WHITE = 0.01
 """Chance above which the residuals of a trend count as noise; below, the trend misses something."""
+
+USUAL = 4.0
+"""Standard deviations within which rows measure the noise: normal ones are beyond once in 16,000."""
 
 GRID_SHARE = 0.6
 """Noise of less than this part of the last digit is rounding: a digit's own SD is 0.29."""
@@ -337,7 +340,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
     scaled = (y - values) / spread
     # what a row is off by, in units of what its own fit leaves it
     alone = scaled / np.sqrt(1 - leverage)
-    usual = np.abs(alone) < 4 * 1.4826 * float(np.median(np.abs(alone))) + np.finfo(float).tiny
+    usual = np.abs(alone) < USUAL * median_deviation(alone) + np.finfo(float).tiny
     freedom = max(int(usual.sum()) - terms, 1)
     sigma = math.sqrt(float(np.sum(scaled[usual] ** 2)) / freedom)
     white = (

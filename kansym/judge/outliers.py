@@ -17,7 +17,7 @@ from scipy import special
 from scipy.spatial import cKDTree
 
 from kansym.base.linear import TINY
-from kansym.judge.trend import TAILS, scale_of
+from kansym.judge.trend import TAILS, median_deviation, scale_of
 
 FAR = 6.0
 """Standard deviations beyond which a row is no part of the noise. Normal noise reaches them once in 5·10^8
@@ -80,10 +80,10 @@ def flagged(X: np.ndarray, deviations: np.ndarray, far: float = FAR) -> np.ndarr
     n = len(deviations)
     none = np.zeros(n, bool)
     size = np.abs(deviations)
-    # the median of half normal noise is 0.6745 SD; few rows know it badly, as Student's t tells
-    middle = 1.4826 * float(np.median(size))
+    middle = median_deviation(size)
     if n < 8 or not np.all(np.isfinite(size)):
         return none
+    # few rows know the SD badly, as Student's t says
     limit = max(far, -float(special.stdtrit(max(n - 1, 1), 1e-4 / n)))
     off = size > limit * max(middle, 1e-12 * float(size.max()), np.finfo(float).tiny)
     if not off.any():
@@ -155,4 +155,5 @@ def listed(
 
 
 def _apart(value: float, expected: float, sd: float) -> float:
+    """Return how many SD a value is off."""
     return float((value - expected) / max(sd, TINY))

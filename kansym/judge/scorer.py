@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from kansym.base import criterion
-from kansym.base.linear import TINY, norms
+from kansym.base.linear import UNDETERMINED, norms, span
 from kansym.formula import constants, prior, uncertainty
 from kansym.formula import expression as expressions
 from kansym.formula.polish import Polished, Rows
@@ -201,8 +201,7 @@ def leverages(polished: Polished, rows: Rows) -> tuple[np.ndarray, int]:
     J = uncertainty.slopes(polished.expression, rows)
     if not J.shape[1]:
         return np.zeros(len(rows.y)), 0
-    U, s, _ = np.linalg.svd(J / norms(J), full_matrices=False)
-    U = U[:, s > 1e-10 * max(s[0], TINY)]
+    U = span(J / norms(J), UNDETERMINED)[0]
     return np.clip(np.sum(U * U, axis=1), 0, 1 - 1e-9), U.shape[1]
 
 

@@ -17,7 +17,7 @@ from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
 from kansym.base import polynomials
-from kansym.base.linear import TINY
+from kansym.base.linear import TINY, span
 from kansym.base.weights import roots
 
 TAILS = 4.0
@@ -160,9 +160,8 @@ class _Basis:
         n, p = A.shape
         if not np.all(np.isfinite(A)) or p > max(1, n - 3):
             return None
-        U, s, Vt = np.linalg.svd(A * root[:, None], full_matrices=False)
-        keep = s > 1e-9 * s[0]
-        return _Basis(features, A, U[:, keep], Vt[keep].T / s[keep])
+        U, s, Vt = span(A * root[:, None])
+        return _Basis(features, A, U, Vt.T / s)
 
 
 def _fitted(basis: _Basis, y: np.ndarray, root: np.ndarray, rounds: int) -> Trend:
@@ -196,10 +195,15 @@ def _fitted(basis: _Basis, y: np.ndarray, root: np.ndarray, rounds: int) -> Tren
     return Trend(basis.A @ coefficients, leverage, misfit, basis.features, coefficients)
 
 
+def median_deviation(r: np.ndarray) -> float:
+    """Return the SD of normal noise with the median size of r (n,), which outliers do not move."""
+    return 1.4826 * float(np.median(np.abs(r)))
+
+
 def scale_of(r: np.ndarray) -> float:
     """Return the scale of Student-t noise that makes residuals r (n,) likeliest (EM)."""
     floor = 1e-13 * float(np.max(np.abs(r), initial=0.0)) + np.finfo(float).tiny
-    scale = max(1.4826 * float(np.median(np.abs(r))), floor)
+    scale = max(median_deviation(r), floor)
     for _ in range(30):
         w = (TAILS + 1) / (TAILS + (r / scale) ** 2)
         new = max(math.sqrt(float(np.mean(w * r * r))), floor)

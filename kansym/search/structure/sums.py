@@ -263,7 +263,7 @@ class _Choice:
     def paired(self, chosen: Chosen, Q: Array, r: Array) -> Ranked:
         """Return the best set with two plain terms more.
 
-        For a target that sqrt(a·b) nearly fits, a + b is found only as a pair: neither term gains anything alone.
+        Where sqrt(a·b) nearly fits, a + b is found only as a pair: neither term gains anything alone.
         """
         part = Q.T @ self.C
         b, g = r @ self.C, self.gram - part.T @ part
