@@ -40,10 +40,11 @@ def classify(
     out: Path | None,
     report: bool,
     as_json: bool,
-) -> tuple[str, ...]:
-    """Print the formulas between the classes of DATA's target and return the notes."""
+    quiet: bool,
+) -> None:
+    """Print the formulas between the classes of DATA's target, and the notes unless `quiet`."""
     from kansym.base.errors import InputError
-    from kansym.cli.options import names, writable
+    from kansym.cli.options import names, say, writable
     from kansym.data.table import read_table
     from kansym.estimators import classes
 
@@ -70,7 +71,8 @@ def classify(
 
         writable(out)
         write_json(out / "classes.json", found.to_dict())
-    return found.notes
+    if not quiet:
+        say(found.notes)
 
 
 def show(found: Any) -> None:

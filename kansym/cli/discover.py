@@ -132,7 +132,10 @@ def discover(
     if many.asked(options):
         many.check(options["task"], out, report)
     if options["task"] == "classify":
-        return _classify(data, options, time_limit, out, report, as_json, quiet)
+        from kansym.cli.classify import classify
+
+        classify(data, options, time_limit, out, report, as_json, quiet)
+        return 0
     settings = _settings(options, time_limit)
     if out is not None or report:
         writable(out or Path("."))
@@ -181,24 +184,6 @@ def _clock(dataset: Dataset) -> list[str]:
     if (clock := time_column(dataset.names, dataset.X)) is None:
         return []
     return [f"{clock!r} looks like the time: `kansym dynamics` finds laws of motion in such tables"]
-
-
-def _classify(
-    data: str,
-    options: dict[str, Any],
-    time_limit: float | None,
-    out: Path | None,
-    report: bool,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Find the boundary between classes in the place of a law."""
-    from kansym.cli.classify import classify
-
-    notes = classify(data, options, time_limit, out, report, as_json)
-    if not quiet:
-        say(notes)
-    return 0
 
 
 def _kept(
