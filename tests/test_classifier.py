@@ -114,7 +114,7 @@ def test_cross_validation_and_bad_input() -> None:
     assert cross_val_score(quick, X, Y, cv=2).min() > 0.8
     with pytest.raises(InputError, match="give one of them"):
         quick.fit(X, Y, np.ones(250), weights=np.ones(250))
-    with pytest.raises(InputError, match="different names"):
+    with pytest.raises(InputError, match="Two columns are named"):
         quick.fit(X, Y, variable_names=["a", "a"])
     with pytest.raises(ValueError, match="Unknown label type"):
         quick.fit(X, X[:, 0])

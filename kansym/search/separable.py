@@ -262,12 +262,7 @@ def _solve(
             blocks = [np.ones((len(t), 1))]
             for term, curve, basis in zip(terms, curves, bases, strict=True):
                 f = min(k, len(term) - 1)
-                others = np.ones(len(t))
-                for g, c in enumerate(curve):
-                    if g != f:
-                        c /= np.sqrt(np.mean(c**2)) + TINY  # the scale stays with the factor solved for
-                        others = others * c
-                blocks.append(basis[f] * others[:, None])
+                blocks.append(basis[f] * _product_without(curve, f)[:, None])
             A = np.hstack(blocks)
             Aw = A[fit] * w[fit, None]
             G = Aw.T @ Aw
@@ -294,6 +289,16 @@ def _solve(
     )
     size = sum(complexity(a[0]) for term in terms for a in term) + (outer.name != "y")
     return _Fitted(outer, named, offset, share, size, residual)
+
+
+def _product_without(curves: list[np.ndarray], factor: int) -> np.ndarray:
+    """Return the product (n,) of a term's other curves, scaled to size one, for one has the scale."""
+    product = np.ones(len(curves[0]))
+    for k, curve in enumerate(curves):
+        if k != factor:
+            curve /= np.sqrt(np.mean(curve**2)) + TINY
+            product = product * curve
+    return product
 
 
 def _splines(h: np.ndarray, cells: int, whole: bool) -> np.ndarray:

@@ -3,6 +3,7 @@
 Only local support is touched: a curve costs order + 2 products a row. Coefficients are laid out by input
 and cell with the sums side by side, so that one load brings what all sums need. `normal` has the normal
 equations, `tensors` the same mathematics in torch for symbolic edges, other bases and losses of a user.
+Loops are as deep as arrays have axes (layers, inputs, sums, rows): compiled ones need no temporary arrays.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Normal equations of one spline network, compiled: gradient and Gauss–Newton matrix, and their solution.
 
 An edge adds order + 2 entries to a row of the Jacobian, and J'J is summed block by block without J ever being
-stored, so memory does not grow with the rows.
+stored, so memory does not grow with the rows. Loops are as deep as that sum: layers, sums and inputs on both
+sides, rows, basis functions.
 """
 
 from __future__ import annotations

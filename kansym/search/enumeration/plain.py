@@ -7,6 +7,7 @@ a sum, difference, product or ratio of two of them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -131,10 +132,9 @@ def _made(X: np.ndarray, columns: tuple[sympy.Symbol, ...], library: Library | N
             budget.spend(0.1)
             if budget.exhausted or len(made.forms) > MOST_MADE:
                 return made
-            for b in chosen:
-                for join, alike in _PAIRS:
-                    if not (alike and b < a):
-                        _join(made, join, a, b)
+            for b, (join, alike) in itertools.product(chosen, _PAIRS):
+                if not (alike and b < a):
+                    _join(made, join, a, b)
     return made
 
 

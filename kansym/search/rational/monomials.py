@@ -325,10 +325,10 @@ def every(sheet: Sheet, candidates: Support, most: int) -> Iterator[Ratio]:
     num, den = candidates
     for k in range(2, most + 1):
         for a in range(1, k):
-            for n in itertools.combinations(num, a):
-                for d in itertools.combinations(den, k - a):
-                    if _reduced(sheet.E, n, d):
-                        yield fitted(sheet, (n, d))
+            supports = itertools.product(itertools.combinations(num, a), itertools.combinations(den, k - a))
+            for support in supports:
+                if _reduced(sheet.E, *support):
+                    yield fitted(sheet, support)
 
 
 def _reduced(E: np.ndarray, num: Sequence[int], den: Sequence[int]) -> bool:
