@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench_steps import rows_of
 
 from kansym.network.ensemble import Ensemble
 from kansym.network.kan import KAN
@@ -53,12 +54,6 @@ class Sheet:
     def fewer(self, rows: int) -> int:
         """Return a number of rows or members, smaller in a trial run."""
         return max(rows // self.small, 1)
-
-
-def rows_of(number: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows and a smooth target of them."""
-    X = np.random.default_rng(0).uniform(-1, 1, (number, inputs))
-    return X, np.exp(np.sin(np.pi * X[:, 0]) + X[:, 1] ** 2) + X.sum(1) / 3
 
 
 def wait(device: str) -> None:

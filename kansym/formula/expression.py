@@ -8,13 +8,12 @@ from functools import cache
 import numpy as np
 import sympy
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
-from sympy.printing.str import StrPrinter
 
 from kansym.base.errors import InputError
 from kansym.functions import library
 from kansym.functions.graph import Edge, Graph, Spline, Symbolic
 from kansym.functions.latex import Latex
-from kansym.functions.parsing import quote
+from kansym.functions.parsing import format_expression
 from kansym.functions.parsing import symbols as column_symbols
 
 MOST_TURNS = 12
@@ -248,16 +247,6 @@ def _fraction(e: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
     return over, sympy.Mul(*(f.base ** (-f.exp) for f in below))
 
 
-class _Printer(StrPrinter):
-    """Print names so that the parser reads them back, and floats to the last bit."""
-
-    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
-        return quote(symbol.name)
-
-    def _print_Float(self, value: sympy.Float) -> str:
-        return repr(float(value))
-
-
 def text(expression: sympy.Expr, digits: int | None = 6) -> str:
     """Return the expression as plain text that parsing.parse_expression reads back.
 
@@ -266,7 +255,7 @@ def text(expression: sympy.Expr, digits: int | None = 6) -> str:
     if digits is not None:
         floats = expression.atoms(sympy.Float)
         expression = expression.xreplace({f: sympy.Float(float(f"{float(f):.{digits}g}")) for f in floats})
-    return str(_Printer({"order": None}).doprint(expression))
+    return format_expression(expression)
 
 
 def rounded(expression: sympy.Expr, digits: int) -> sympy.Expr:
