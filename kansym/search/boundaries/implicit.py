@@ -40,48 +40,56 @@ class Fit:
     distance: float
 
 
-def implicit(T: np.ndarray, G: np.ndarray, prices: np.ndarray, most: int, count: int) -> Iterator[list[Fit]]:
+def implicit(
+    values: np.ndarray, gradients: np.ndarray, prices: np.ndarray, most: int, count: int
+) -> Iterator[list[Fit]]:
     """Yield for each size from 2 to `most` the `count` best sets of terms, the best ones first.
 
-    T (n, k) are the terms' values on the points, G (n, k, d) their gradients, and `prices` (k,) their
+    `values` (n, k) are those of terms on the points, `gradients` (n, k, d) theirs, `prices` (k,) their
     complexities: one symbol must earn `criterion.NODE_PRICE` nats of n·log(distance).
     """
-    T, G = _levelled(T, G)
-    n, k = T.shape
-    A = T.T @ T / n + JITTER * np.eye(k)
-    B = np.einsum("nkd,nld->kl", G, G, optimize=True) / n
+    values, gradients = _levelled(values, gradients)
+    n, k = values.shape
+    gram = values.T @ values / n + JITTER * np.eye(k)
+    slope_gram = np.einsum("nkd,nld->kl", gradients, gradients, optimize=True) / n
     cost = criterion.NODE_PRICE * (prices + 2.0)
     sets = np.arange(k)[:, None]
     for size in range(2, min(most, k) + 1):
-        sets = _grown(sets, A, B, cost, n, WIDTH if size == 2 else NARROW)
-        close = [(_distance(T, G, A, B, s), s) for s in sets[:NARROW]] if len(sets) else []
+        sets = _grown(sets, gram, slope_gram, cost, n, WIDTH if size == 2 else NARROW)
+        close = (
+            [(_distance(values, gradients, gram, slope_gram, s), s) for s in sets[:NARROW]]
+            if len(sets)
+            else []
+        )
         close.sort(key=lambda f: n * np.log(f[0]) + cost[f[1]].sum())
         yield [Fit(tuple(int(i) for i in s), float(d)) for d, s in close[:count]]
 
 
-def _levelled(T: np.ndarray, G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _levelled(values: np.ndarray, gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return terms scaled to unit size, and points so that the typical gradient is the same at each."""
-    r = np.sqrt(np.mean(T * T, axis=0))
-    T, G = T / r, G / r[:, None]
-    size = np.exp(np.mean(np.log(np.sqrt(np.sum(G * G, axis=2) + T * T) + 1e-3), axis=1))
-    T, G = T / size[:, None], G / size[:, None, None]
-    r = np.sqrt(np.mean(T * T, axis=0))
-    return T / r, G / r[:, None]
+    r = np.sqrt(np.mean(values * values, axis=0))
+    values, gradients = values / r, gradients / r[:, None]
+    size = np.exp(
+        np.mean(np.log(np.sqrt(np.sum(gradients * gradients, axis=2) + values * values) + 1e-3), axis=1)
+    )
+    values, gradients = values / size[:, None], gradients / size[:, None, None]
+    r = np.sqrt(np.mean(values * values, axis=0))
+    return values / r, gradients / r[:, None]
 
 
 def _grown(
-    sets: np.ndarray, A: np.ndarray, B: np.ndarray, cost: np.ndarray, n: int, width: int
+    sets: np.ndarray, gram: np.ndarray, slope_gram: np.ndarray, cost: np.ndarray, n: int, width: int
 ) -> np.ndarray:
-    """Return the best sets with one term more, by the trace of A⁻¹B updated for the new term (Schur)."""
-    k = len(A)
-    keys, values = [], []
+    """Return the best sets with one term more, by the trace of gram⁻¹·slope_gram (Schur)."""
+    k = len(gram)
+    keys, lengths = [], []
     for at in range(0, len(sets), CHUNK):
         s = sets[at : at + CHUNK]
-        own, slopes = A[s[:, :, None], s[:, None, :]], B[s[:, :, None], s[:, None, :]]
-        a, b = A[s], B[s]
+        own, slopes = gram[s[:, :, None], s[:, None, :]], slope_gram[s[:, :, None], s[:, None, :]]
+        a, b = gram[s], slope_gram[s]
         v = np.linalg.solve(own, a)
-        schur = A.diagonal() - np.sum(a * v, axis=1)
-        gain = np.sum(v * np.matmul(slopes, v), axis=1) - 2 * np.sum(v * b, axis=1) + B.diagonal()
+        schur = gram.diagonal() - np.sum(a * v, axis=1)
+        gain = np.sum(v * np.matmul(slopes, v), axis=1) - 2 * np.sum(v * b, axis=1) + slope_gram.diagonal()
         trace = np.trace(np.linalg.solve(own, slopes), axis1=1, axis2=2)
         trace = trace[:, None] + gain / np.maximum(schur, JITTER)
         length = -0.5 * n * np.log(np.maximum(trace, 1e-12)) + cost[s].sum(1)[:, None] + cost
@@ -90,19 +98,21 @@ def _grown(
         best = np.argpartition(flat, min(width, len(flat) - 1))[:width]
         best = best[np.isfinite(flat[best])]
         keys.append(np.sort(np.column_stack([s[best // k], best % k]), axis=1))
-        values.append(flat[best])
+        lengths.append(flat[best])
     every, at_first = np.unique(np.concatenate(keys), axis=0, return_index=True)
-    return every[np.argsort(np.concatenate(values)[at_first], kind="stable")[:width]]
+    return every[np.argsort(np.concatenate(lengths)[at_first], kind="stable")[:width]]
 
 
-def _distance(T: np.ndarray, G: np.ndarray, A: np.ndarray, B: np.ndarray, s: np.ndarray) -> float:
+def _distance(
+    values: np.ndarray, gradients: np.ndarray, gram: np.ndarray, slope_gram: np.ndarray, s: np.ndarray
+) -> float:
     """Return the root mean square distance of the points to the zero set of the best coefficients."""
     at = np.ix_(s, s)
-    c = _leading(A[at], B[at])
-    slope = np.einsum("nkd,k->nd", G[:, s], c)
+    c = _leading(gram[at], slope_gram[at])
+    slope = np.einsum("nkd,k->nd", gradients[:, s], c)
     w = np.sum(slope * slope, axis=1)
     w = 1 / (w + 1e-3 * w.mean() + TINY)
-    t, g = T[:, s], G[:, s]
+    t, g = values[:, s], gradients[:, s]
     own = (t * w[:, None]).T @ t
     c = _leading(
         own + 1e-9 * np.trace(own) * np.eye(len(s)), np.einsum("nkd,nld,n->kl", g, g, w, optimize=True)
@@ -112,7 +122,7 @@ def _distance(T: np.ndarray, G: np.ndarray, A: np.ndarray, B: np.ndarray, s: np.
     return float(np.sqrt(np.mean(np.minimum(away, FAR) ** 2))) + 1e-9
 
 
-def _leading(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+def _leading(gram: np.ndarray, slope_gram: np.ndarray) -> np.ndarray:
     """Return the eigenvector of A^-1·B with the largest eigenvalue."""
-    values, vectors = np.linalg.eig(np.linalg.solve(A, B))
+    values, vectors = np.linalg.eig(np.linalg.solve(gram, slope_gram))
     return np.asarray(vectors[:, np.argmax(values.real)].real)
