@@ -106,9 +106,9 @@ def test_a_law_of_categories_is_priced_as_one_law_with_other_numbers():
     t = Trial.of(replace(data, categories={"k": tuple(names[:3])}), Library.load("default"), 0)
     one = polish(parse_expression("2.9*m**0.7", names), t.train)
     apart = polish(parse_expression("(2.1*`k=a` + 3.1*`k=b` + 5.1*`k=c`)*m**0.7", names), t.train)
-    digits = [price(law, t) - scorer._signs(law.expression, t) for law in (one, apart)]
+    digits = [price(law, t) - scorer._symbols(law.expression, t) for law in (one, apart)]
     assert digits[1] > digits[0]
-    signs = scorer._signs(one.expression, t), scorer._signs(apart.expression, t)
+    signs = scorer._symbols(one.expression, t), scorer._symbols(apart.expression, t)
     assert signs[1] == pytest.approx(signs[0] + 2 * scorer.LEVEL, abs=1.5)
 
 

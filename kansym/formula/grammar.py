@@ -120,7 +120,7 @@ def _shape(e: sympy.Expr) -> str:
 
 
 def _signs(e: sympy.Expr, place: Place) -> Iterator[Token]:
-    """Yield the signs of a formula as people write it."""
+    """Yield the tokens of a formula as people write it."""
     if e.is_Symbol:
         yield Token("column", place, e.name)
     elif e.is_Number or e.is_NumberSymbol:
@@ -140,7 +140,7 @@ def _signs(e: sympy.Expr, place: Place) -> Iterator[Token]:
 
 
 def _number(e: sympy.Expr, place: Place) -> Iterator[Token]:
-    """Yield the signs of a number: a minus, a fraction, a root."""
+    """Yield the tokens of a number: a minus, a fraction, a root."""
     if e.could_extract_minus_sign():
         yield Token("neg", place)
         yield from _number(-e, Place("neg", place.inside))
@@ -157,7 +157,7 @@ def _number(e: sympy.Expr, place: Place) -> Iterator[Token]:
 
 
 def _sum(e: sympy.Expr, place: Place) -> Iterator[Token]:
-    """Yield the signs of a sum, what is added first."""
+    """Yield the tokens of a sum, what is added first."""
     terms = [(-t, "-") if t.could_extract_minus_sign() else (t, "+") for t in e.args]
     terms.sort(key=lambda t: t[1] == "-")  # what is added is written first
     if terms[0][1] == "-":
@@ -169,7 +169,7 @@ def _sum(e: sympy.Expr, place: Place) -> Iterator[Token]:
 
 
 def _product(e: sympy.Expr, place: Place) -> Iterator[Token]:
-    """Yield the signs of a product with what stands below its line."""
+    """Yield the tokens of a product with what stands below its line."""
     if e.could_extract_minus_sign():
         yield Token("neg", place)
         yield from _signs(-e, Place("neg", place.inside))
@@ -234,7 +234,7 @@ def _factors(above: list[sympy.Expr], below: list[sympy.Expr], place: Place) -> 
 
 
 def _power(base: sympy.Expr, exponent: sympy.Expr, place: Place) -> Iterator[Token]:
-    """Yield the signs of a power: a root, a square, or a base and its exponent."""
+    """Yield the tokens of a power: a root, a square, or a base and its exponent."""
     if base is sympy.E:
         yield Token("exp", place)
         yield from _signs(exponent, Place("exp", "exp"))

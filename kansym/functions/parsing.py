@@ -19,7 +19,7 @@ from sympy.printing.str import StrPrinter
 from kansym.base.errors import InputError, UnknownNameError
 
 MAX_LENGTH = 20_000
-"""Signs of a formula, at most: longer ones are no formulas that a person wrote."""
+"""Characters of a formula, at most: longer ones are no formulas that a person wrote."""
 
 MAX_DEPTH = 100
 """Brackets within brackets, at most, far below Python's own limit."""
@@ -281,7 +281,7 @@ def _back(places: list[int], offset: int) -> int | None:
 
 
 def _explain_character(text: str, at: int) -> str:
-    """Return why a sign cannot stand in a formula."""
+    """Return why a character cannot stand in a formula."""
     c = text[at]
     reasons = {
         ".": "attribute access is not allowed",

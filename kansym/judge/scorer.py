@@ -58,11 +58,11 @@ def length(polished: Polished, loss: float, trial: Trial, unrounded: Polished | 
 def price(polished: Polished, trial: Trial) -> float:
     """Return the nats that a fitted formula itself needs.
 
-    What its signs cost (`prior`), and for each free constant what writing it to its standard error takes
+    What its symbols cost (`prior`), and for each free constant what writing it to its standard error takes
     (Rissanen's code; at least log(rows)/2); large exact numbers cost likewise. That a measured number stands
-    there is paid for by its sign. Of a tiny table each constant costs log(rows)/2 and its RANGE, however well
-    it is determined: the evidence under a prior that says as much as one row does (Kass and Wasserman, JASA
-    90, 1995).
+    there is in the price of the symbols. Of a tiny table each constant costs log(rows)/2 and its RANGE,
+    however well it is determined: the evidence under a prior that says as much as one row does (Kass and
+    Wasserman, JASA 90, 1995).
     """
     least = 0.5 * math.log(max(trial.rows, 2))
     if trial.tiny:
@@ -75,11 +75,11 @@ def price(polished: Polished, trial: Trial) -> float:
     # a symbol's price covers a small whole number; a large exact one is no cheaper than a measured one
     exact_ones = polished.program.template.atoms(sympy.Rational) - {sympy.Integer(1), sympy.Integer(-1)}
     numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones)
-    return numbers + _signs(polished.expression, trial)
+    return numbers + _symbols(polished.expression, trial)
 
 
-def _signs(formula: sympy.Expr, trial: Trial) -> float:
-    """Return the nats of a formula's signs; numbers that a level of a category changes are priced apart.
+def _symbols(formula: sympy.Expr, trial: Trial) -> float:
+    """Return the nats of a formula's symbols; numbers that a level of a category changes are priced apart.
 
     Such a law is one law, that of the level where it is longest, and numbers that are others elsewhere.
     """

@@ -127,13 +127,12 @@ class Trial:
         return len(self.train.y) + (0 if self.heldout is None else len(self.heldout.y))
 
     def pooled(self, loss: float, heldout: float, alone: bool = True) -> float:
-        """Return the loss that all rows show; the held-out one where it is a sign of overfit.
+        """Return the loss that all rows show; the held-out one `alone` where it is a sign of overfit.
 
-        Not `alone` for a constant, which overfits nothing: held-out rows off by more have heavy tails.
-
-        Held-out rows are few, so that their mean alone would rank formulas by chance. It counts alone
-        when it exceeds the fitted rows' by more than three standard errors of the ratio of two such means. Of
-        a tiny table every row is fitted, too: how well its formula predicts is in the description length.
+        A constant overfits nothing: where held-out rows are off by more, they have heavy tails. Held-out rows
+        are few, so that their mean alone would rank formulas by chance. It counts alone when it exceeds the
+        fitted rows' by more than three standard errors of the ratio of two such means. Of a tiny table every
+        row is fitted, too: how well its formula predicts is in the description length.
         """
         n = len(self.train.y)
         m = n if self.heldout is None else len(self.heldout.y)

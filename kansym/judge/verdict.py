@@ -37,7 +37,7 @@ no law."""
 
 SMOOTHER = 0.25
 """Share of the steps from row to row that a smooth trend must be off by on rows left out to be no drift: of a
-random walk two neighbours tell each row to one half."""
+random walk the mean of its two neighbours is off by half the mean square of a step."""
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,10 @@ CHEAPEST = 5
 class Step:
     """Hold one look: a producer, the view that it is asked about, and the way back to the table.
 
-    A step of `leftovers` is left out where the best formula leaves nothing but noise. Where an `only` step
-    offers anything, no later one is asked. A `familiar` step offers what every scientist would try: where one
-    of its curves leaves nothing but noise, no later one is asked either. Nor is it where the best formula
-    after a step that `settles` is its own and has constants for each level of a category.
+    A step of `leftovers` is left out where the best formula leaves nothing but noise. No later step is asked
+    where an `only` step offers anything; where a curve of a `familiar` step, which every scientist would try,
+    leaves nothing but noise; and where a step that `settles` found the best formula, with constants of its
+    own for the levels of a category.
     """
 
     name: str

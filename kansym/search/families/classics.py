@@ -51,7 +51,7 @@ MOST_BESIDE = 4
 """Columns up to which a family of one input is tried with the others added linearly."""
 
 SHORT = 3
-"""Constants of a family that is tried so."""
+"""Constants, at most, of a family of one input that is tried on a table of several columns."""
 
 OFFERED_WITHIN, MOST_OFFERED = 20.0, 8
 """Nats behind the shortest description within which fits are offered, and how many of them."""

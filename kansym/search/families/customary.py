@@ -30,7 +30,7 @@ WHOLE = 1e-3
 """How near a whole number a measured constant must be at least to count as exact: one in 500 is by chance."""
 
 LARGEST_DENOMINATOR = 60
-"""Of a constant that counts as an exact number, where the formula has exact numbers."""
+"""Largest denominator of a constant that counts as a fraction, where the formula has exact numbers."""
 
 FIT_ROWS = 200
 """Rows on which a family's curve is compared with the formula: exact values need no more."""

@@ -64,7 +64,7 @@ def length(fitted: Fitted, rows: Rows) -> float:
 def until_proved(looks: Iterable[Callable[[], list[Fit]]], rows: Rows, budget: Budget) -> list[Fit]:
     """Return what looks find while the budget lasts; some AFTERWARDS more when one has proved a curve.
 
-    The first proved is not always the plainest, but its kin are near.
+    The first that is proved is not always the plainest, but plainer ones of its kind follow soon.
     """
     found: list[Fit] = []
     left = math.inf

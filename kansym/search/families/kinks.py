@@ -50,7 +50,7 @@ OFFERED = 3
 """Curves of two sides that are offered, the shortest first."""
 
 ROUND_OFF = 1e-7
-"""The same as a share of y's size."""
+"""Share of y's size up to which sides that do not cross may count as meeting in data without noise."""
 
 EXACT = 1e-24
 """Share of y's square below which a smooth polynomial leaves round-off, and there is no place."""

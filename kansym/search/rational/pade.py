@@ -41,7 +41,7 @@ POLES = 5
 """Points next to poles that are reported."""
 
 LONGEST_SHOWN = 200
-"""Signs of a ratio that are printed; `expression` has all."""
+"""Characters of a ratio that are printed; `expression` has all."""
 
 
 @dataclass(frozen=True)

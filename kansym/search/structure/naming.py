@@ -129,7 +129,7 @@ def _varied(ranked: list[Form]) -> list[Form]:
     """Return the best forms, at most GAUGES of those that only rescale h or move powers of it into m.
 
     The simplest of such forms is one of them: a polynomial comes nearer to a curve of many waves when a power
-    of h stands before it, but that power does not make a name.
+    of h stands before it, but what is then left of the curve is no elementary function.
     """
     alike: dict[tuple, list[Form]] = {}
     for form in ranked:
