@@ -309,7 +309,7 @@ from pathlib import Path
 from kansym.studio import drawing, session, takeaway
 from kansym.studio.desk import Desk, Opened
 from kansym.studio.folder import Folder
-import kansym.studio.page.filling
+from kansym.studio.page import known, law, more, network, search, shell, table, take
 desk = Desk(Folder.of("."))
 session.open_into(desk, json.loads(Path("session.json").read_text()))
 desk.ask(desk.question)

@@ -1,7 +1,7 @@
 """Serve one desk to browsers on this machine, behind the guard.
 
 NiceGUI is imported here and in `page` alone, and only when the studio is started. What searches, draws and
-computes is loaded while the first page is already shown.
+computes is loaded when the first page is already shown: before, it would compete with it for the processor.
 """
 
 from __future__ import annotations
@@ -15,13 +15,20 @@ import webbrowser
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import InputError, KansymError
 from kansym.studio.guard import Guard, Key
 
+if TYPE_CHECKING:
+    from kansym.studio.folder import Folder
+
 LISTEN = 0.2
 """Seconds between two looks at what the search's process said."""
+
+HEAD_START = 2.0
+"""Seconds after which the desk is loaded where no page has asked for it yet: a later one
+need not wait then."""
 
 MOST_MESSAGE = 4 * 1024 * 1024
 """Bytes of one message through a page's socket; what is larger comes as an upload."""
@@ -40,34 +47,36 @@ def serve(
         from nicegui import app, ui
     except ImportError:
         raise InputError('The studio needs NiceGUI; run pip install "kansym[studio]".') from None
+    from kansym.studio.folder import Folder
     from kansym.studio.page import shell
+    from kansym.studio.page.view import View
 
     key = Key(host, _free(host, port))
     app.add_middleware(Guard, key=key)
+    named = Path(data) if data is not None and Path(data).is_file() else None
+    folder = Folder.of(Path.cwd(), named)
     gate = threading.Lock()
 
     @cache
     def desk() -> Any:
-        return _desk(data, Path.cwd())
+        return _desk(data, folder)
 
-    def load() -> Callable[[Any], None]:
+    def load() -> Any:
         with gate:  # pages that come together share one desk
-            found = desk()
-        from kansym.studio.page import filling
-
-        return filling.of(found)
+            return desk()
 
     def started() -> None:
-        threading.Thread(target=load, daemon=True).start()
         threading.Thread(target=opened, daemon=True).start()
 
     def opened() -> None:
-        """Say the address as soon as the port answers."""
+        """Say the address as soon as the port answers, and load the desk where no page asks for it."""
         while not _answers(key):
             time.sleep(0.01)
         announce(key.address)
         if browse:
             webbrowser.open(key.address)
+        time.sleep(HEAD_START)
+        load()
 
     def listen() -> None:
         if desk.cache_info().currsize:
@@ -80,21 +89,20 @@ def serve(
     app.on_startup(started)
     app.on_shutdown(ended)
     app.timer(LISTEN, listen)
-    ui.page("/", title="kansym studio")(lambda: shell.draw(load))
+    ui.page("/", title="kansym studio")(lambda: shell.draw(View(folder, load)))
     ui.run(
         host=host, port=key.port, show=False, reload=False, show_welcome_message=False, dark=None,
         reconnect_timeout=20.0, language="en-US", ws_max_size=MOST_MESSAGE, uvicorn_logging_level="error",
+        tailwind=False,
     )  # fmt: skip
 
 
-def _desk(data: str | None, root: Path) -> Any:
+def _desk(data: str | None, folder: Folder) -> Any:
     """Return the desk with what the command named on it; a problem with that is said on the page."""
     from kansym.studio.desk import Desk
-    from kansym.studio.folder import Folder
     from kansym.studio.session import open_first
 
-    named = Path(data) if data is not None and Path(data).is_file() else None
-    desk = Desk(Folder.of(root, named))
+    desk = Desk(folder)
     desk.process.start()  # imports and compiled code take seconds, in which nobody waits for it
     if data is not None:
         try:

@@ -1,74 +1,111 @@
-"""The tabs, and which of them is open."""
+"""The tabs, and which of them is open.
+
+A room of the page is loaded when its tab is first opened: what draws laws and networks takes a second
+to load, in which the first page would not answer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from nicegui import html, ui
 
-from kansym.studio.page import known, law, more, network, search, table, take
+from kansym.studio.page import bring
 from kansym.studio.page.view import View
 
 EVERY = 0.25
 """Seconds between two looks at what has changed: four pictures a second."""
 
+PANELS: dict[str, tuple[tuple[str, str], ...]] = {
+    "Table": (("table", "draw"), ("known", "draw"), ("search", "starter")),
+    "Law": (("search", "draw"), ("law", "draw")),
+    "Network": (("network", "draw"),),
+    "Motion": (("more", "motion"),),
+    "Classes": (("more", "classes"),),
+    "Relations": (("more", "relations"),),
+    "Take along": (("take", "draw"),),
+}
+"""What each tab shows, as rooms of the page and their functions."""
+
 
 def draw(view: View) -> None:
-    """Draw the tabs of a page."""
-    asides = {"Motion": more.motion, "Classes": more.classes, "Relations": more.relations}
-    _tabs(view, {"Table": _bring, "Law": _find, "Network": network.draw, **asides, "Take along": take.draw})
-    if view.desk.run is not None or view.desk.searching:
-        view.turn("Law")
-    ui.timer(EVERY, view.update)
-
-
-def _bring(view: View) -> None:
-    table.draw(view)
-    known.draw(view)
-    with ui.element("div").classes("row-of"):
-        view.part(("search", "table"), lambda: search.starter(view))
-
-
-def _find(view: View) -> None:
-    search.draw(view)
-    law.draw(view)
-
-
-def _tabs(view: View, panels: dict[str, Callable[[View], None]]) -> None:
-    """Draw tabs, of which one is shown; a panel is drawn when it is first opened."""
+    """Draw the tabs of a page, the first with what needs no desk; the rest comes with the desk."""
     bar = ui.element("div").classes("tabs").props('role="tablist" aria-label="Parts of the studio"')
-    boxes: dict[str, ui.element] = {}
-    heads: dict[str, ui.element] = {}
+    Tabs(view, bar)
 
-    def opened(name: str) -> None:
-        for other, head in heads.items():
-            head.props["aria-selected"] = "true" if other == name else "false"
-            head.props["tabindex"] = 0 if other == name else -1
-            boxes[other].set_visibility(other == name)
-        if not boxes[name].default_slot.children:
-            with boxes[name]:
-                panels[name](view)
+    async def fill() -> None:
+        if not await view.ready():
+            return
+        if view.desk.message:
+            view.say(view.desk.message, bad=True)
+        else:
+            view.say("")
+        view.turn("Law" if view.desk.run is not None or view.desk.searching else "Table")
+        ui.timer(EVERY, view.update)
+
+    ui.timer(0.01, fill, once=True)
+
+
+class Tabs:
+    """Hold the heads and boxes of the tabs; a box is filled when it is first opened."""
+
+    def __init__(self, view: View, bar: ui.element) -> None:
+        self.view = view
+        self.heads: dict[str, ui.element] = {}
+        self.boxes: dict[str, ui.element] = {}
+        self.filled: set[str] = set()
+        for number, name in enumerate(PANELS):
+            self.heads[name] = self._head(bar, name, number)
+            box = ui.element("div")
+            self.boxes[name] = box.props(
+                f'role="tabpanel" id="panel-{number}" aria-labelledby="tab-{number}"'
+            )
+        with self.boxes["Table"]:
+            bring.draw(view)
+        self._show("Table")
+        view.turn = self.open
+
+    def open(self, name: str) -> None:
+        """Show a tab, and fill it where this is the first time."""
+        self._show(name)
+        if name not in self.filled:
+            self.filled.add(name)
+            with self.boxes[name]:
+                for room, function in PANELS[name]:
+                    getattr(import_module(f"kansym.studio.page.{room}"), function)(self.view)
         ui.run_javascript("window.scrollTo(0, 0)")
 
-    def pressed(key: str, name: str) -> None:
-        names = list(heads)
-        step = {"ArrowRight": 1, "ArrowLeft": -1}.get(key, 0)
-        if step:
-            to = names[(names.index(name) + step) % len(names)]
-            opened(to)
-            heads[to].run_method("focus")
+    def _show(self, name: str) -> None:
+        """Show one box and mark its head."""
+        for other, head in self.heads.items():
+            head.props["aria-selected"] = "true" if other == name else "false"
+            head.props["tabindex"] = 0 if other == name else -1
+            self.boxes[other].set_visibility(other == name)
 
-    for number, name in enumerate(panels):
+    def _head(self, bar: ui.element, name: str, number: int) -> ui.element:
+        """Return the head of a tab, which mouse and arrow keys reach."""
         with bar:
-            head = html.button(name).on("click", lambda n=name: opened(n))
-            head.props.update(type="button", role="tab", id=f"tab-{number}")
-            head.props["aria-controls"] = f"panel-{number}"
-            head.on(
-                "keydown", lambda event, n=name: pressed(str(event.args), n), js_handler="e => emit(e.key)"
-            )
-        heads[name] = head
-        boxes[name] = ui.element("div").props(
-            f'role="tabpanel" id="panel-{number}" aria-labelledby="tab-{number}"'
-        )
-    view.turn = opened
-    opened(next(iter(panels)))
+            head = html.button(name).on("click", self._opener(name))
+        head.props.update(type="button", role="tab", id=f"tab-{number}")
+        head.props["aria-controls"] = f"panel-{number}"
+
+        async def pressed(key: str) -> None:
+            names = list(PANELS)
+            step = {"ArrowRight": 1, "ArrowLeft": -1}.get(key, 0)
+            if step:
+                to = names[(names.index(name) + step) % len(names)]
+                await self._opener(to)()
+                self.heads[to].run_method("focus")
+
+        return head.on("keydown", lambda event: pressed(str(event.args)), js_handler="e => emit(e.key)")
+
+    def _opener(self, name: str) -> Callable[[], Any]:
+        """Return what opens a tab once there is a desk."""
+
+        async def opened() -> None:
+            if await self.view.ready():
+                self.open(name)
+
+        return opened

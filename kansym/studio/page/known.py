@@ -24,12 +24,15 @@ LOSS = {"squared": "squares", "absolute": "absolute errors", "huber": "Huber", "
 
 
 def draw(view: View) -> None:
-    """Draw what is known, folded where it is seldom needed."""
-    html.h2("What is known")
-    view.part(("question",), lambda: _draw(view))
+    """Draw what is known about the table, folded where it is seldom needed."""
+    view.part(("question", "table"), lambda: _draw(view))
 
 
 def _draw(view: View) -> None:
+    """Draw the whole form where there is a table to ask about."""
+    if view.desk.opened is None:
+        return
+    html.h2("What is known")
     asked = view.desk.question
 
     def setting(name: str, read: Callable[[str], Any] = str) -> Callable[[str], None]:

@@ -53,6 +53,11 @@ async def begin(view: View) -> None:
 
 def starter(view: View) -> None:
     """Draw the button that starts a search and turns to where it can be watched."""
+    view.part(("search", "table"), lambda: _starter(view), "row-of")
+
+
+def _starter(view: View) -> None:
+    """Draw the button where there is a table."""
     desk = view.desk
 
     async def start() -> None:
@@ -60,8 +65,8 @@ def starter(view: View) -> None:
         if dataset is not None and view.do(desk.begin, dataset):
             view.turn("Law")
 
-    ready = desk.opened is not None and not desk.searching
-    button("Search for the law", start, "main", on=ready)
+    if desk.opened is not None:
+        button("Search for the law", start, "main", on=not desk.searching)
 
 
 def _buttons(view: View) -> None:

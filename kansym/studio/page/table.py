@@ -1,18 +1,14 @@
-"""Bring a table: drop a file or pick one, see its columns, give each its part."""
+"""The columns of a table: what each is, and the part that it plays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from nicegui import events, html, ui
+from nicegui import html, ui
 
-from kansym.studio import session
 from kansym.studio.columns import Profile
-from kansym.studio.desk import Opened
-from kansym.studio.guard import MOST_BYTES
-from kansym.studio.page.view import View, button, field, select, table
+from kansym.studio.page.view import View, field, select, table
 from kansym.studio.question import PARTS
 
 WORDS = {
@@ -30,72 +26,8 @@ MOST_SHOWN = 60
 
 
 def draw(view: View) -> None:
-    """Draw the whole tab."""
-    html.h2("Bring a table")
-    with ui.element("div").classes("two"):
-        _dropping(view)
-        with ui.element("div"):
-            view.part(("files",), lambda: _offered(view))
+    """Draw the columns of the table on the desk."""
     view.part(("table", "question"), lambda: _columns(view))
-
-
-async def open_table(view: View, name: str) -> None:
-    """Read a table of the folder and put it on the desk."""
-    opened = await view.work(Opened.read, view.desk.folder, name)
-    if opened is not None and view.do(view.desk.take, opened):
-        view.say(f"{opened.name}: {opened.table.rows:,} rows, {len(opened.profiles)} columns.")
-
-
-def _dropping(view: View) -> None:
-    async def received(event: events.UploadEventArguments) -> None:
-        content = await event.file.read()
-        upload.reset()
-        saved = await view.work(session.recognised, content) if event.file.name.endswith(".json") else None
-        if saved is not None:
-            if view.do(session.open_saved, view.desk, saved):
-                view.turn("Law")
-            return
-        name = await view.work(view.desk.folder.receive, event.file.name, content)
-        if name is not None:
-            view.desk.touch("files")
-            await open_table(view, name)
-
-    def refused(_: Any) -> None:
-        view.say(
-            f"The file has more than {MOST_BYTES >> 20} MB; start the studio with its name instead.", bad=True
-        )
-
-    with ui.element("div").classes("drop"):
-        html.p("Drop a table here: CSV, Excel, Parquet, JSON, SQLite ... or a saved session.").classes("hint")
-        upload = ui.upload(
-            auto_upload=True, max_file_size=MOST_BYTES, max_files=1, on_upload=received, on_rejected=refused
-        )
-        upload.props("flat")
-        # the browser opens its window only for a click that it sees itself
-        pick = html.button("Choose a file").props("type=button")
-        pick.on("click", js_handler=f"() => getElement({upload.id}).$refs.qRef.pickFiles()")
-
-
-def _offered(view: View) -> None:
-    folder = view.desk.folder
-    files = folder.files()
-    if files:
-        html.h3("In this folder")
-        with ui.element("div").classes("row-of"):
-            for name in files:
-                button(name, _opener(view, name))
-    html.h3("Shipped")
-    with ui.element("div").classes("row-of"):
-        for name, title in folder.shipped().items():
-            made = button(name, _opener(view, name))
-            made.props["title"] = title
-
-
-def _opener(view: View, name: str) -> Callable[[], Any]:
-    async def opened() -> None:
-        await open_table(view, name)
-
-    return opened
 
 
 def _columns(view: View) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nicegui import html, run, ui
 
 from kansym.base.errors import KansymError
-from kansym.studio.desk import Desk
+from kansym.studio.folder import Folder
+
+if TYPE_CHECKING:
+    from kansym.studio.desk import Desk
 
 Draw = Callable[[], None]
 
@@ -28,14 +31,32 @@ class Part:
 
 
 class View:
-    """Hold the parts of one page; `desk` is shared with other pages, `turn` opens a tab by its name."""
+    """Hold the parts of one page; `turn` opens a tab by its name.
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    The desk is shared with other pages. `load` gives it and may take seconds; what only needs the folder is
+    drawn before it is there.
+    """
+
+    def __init__(self, folder: Folder, load: Callable[[], Desk]) -> None:
+        self.folder = folder
+        self._load = load
+        self._desk: Desk | None = None
         self._parts: list[Part] = []
         self._drawing = self._parts
         self.said: Any = None
         self.turn: Callable[[str], None] = lambda name: None
+
+    @property
+    def desk(self) -> Desk:
+        """Return the desk, once :meth:`ready` has been awaited."""
+        assert self._desk is not None
+        return self._desk
+
+    async def ready(self) -> bool:
+        """Wait for the desk; tell whether there is one, which there is not while the server shuts down."""
+        if self._desk is None:
+            self._desk = await run.io_bound(self._load)
+        return self._desk is not None
 
     def part(self, topics: tuple[str, ...], draw: Draw, classes: str = "") -> None:
         """Draw a part of the page here, and again whenever one of the topics changes."""
@@ -132,7 +153,8 @@ class View:
             self.said.classes(replace=f"said {'bad' if bad else 'hint'}")
 
     def _count(self, topics: tuple[str, ...]) -> int:
-        return sum(self.desk.changes[topic] for topic in topics)
+        """Return how often these topics have changed; never, before there is a desk."""
+        return 0 if self._desk is None else sum(self._desk.changes[topic] for topic in topics)
 
 
 def button(
