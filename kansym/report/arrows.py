@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
+from kansym.report.labels import label
 from kansym.report.layout import Place, short
 
 RADIUS, SPACE, HALF, PAD = 60.0, 34.0, 14.0, 70.0
@@ -67,5 +68,5 @@ def _node(name: str, place: Place, moves: bool) -> str:
     return (
         f'<circle cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{HALF}" fill="{fill}" stroke="#222"/>'
         f'<text x="{place[0]:.1f}" y="{place[1] + 4:.1f}" text-anchor="middle" font-family="sans-serif" '
-        f'font-size="11"><title>{html.escape(name)}</title>{html.escape(short(name, 6))}</text>'
+        f'font-size="11"><title>{html.escape(name)}</title>{html.escape(short(label(name).plain, 6))}</text>'
     )

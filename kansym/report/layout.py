@@ -15,6 +15,7 @@ import numpy as np
 
 from kansym.functions.evaluate import activations, curve_values
 from kansym.functions.graph import Graph, Symbolic
+from kansym.report.labels import label, raised
 
 Place = tuple[float, float]
 
@@ -92,8 +93,8 @@ def _inputs(names: Sequence[str], widest: int, texts: Mapping[str, str]) -> dict
     across = _spread(len(names), widest)
     wide = [MARGIN + LETTER * len(texts[n]) for n in names]
     near = any((a + b) / 2 > v - u for a, b, u, v in zip(wide, wide[1:], across, across[1:], strict=False))
-    raised = RAISED if near else 0.0
-    return {n: (x, raised * (i % 2)) for i, (n, x) in enumerate(zip(names, across, strict=True))}
+    up = RAISED if near else 0.0
+    return {n: (x, up * (i % 2)) for i, (n, x) in enumerate(zip(names, across, strict=True))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,15 +147,14 @@ def node_text(graph: Graph, node: str) -> str:
     """Return what is written in a node."""
     kind = graph.kind(node)
     if kind == "input":
-        return short(node, 24)
+        return short(label(node).plain, 24)
     return {"sum": "+", "product": "×"}[kind]
 
 
 def _label(curve: Symbolic) -> str:
     """Return a function's name, whole powers as they are set: x² for x^2."""
-    raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
     name = curve.function.name.replace("**", "^")
-    return re.sub(r"\^(-?\d+)$", lambda power: power[1].translate(raised), name)
+    return re.sub(r"\^(-?\d+)$", lambda power: raised(power[1]), name)
 
 
 def short(text: str, limit: int = 40) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from kansym.base import storage
 from kansym.report.arrows import arrows_svg
 from kansym.report.export.motion import Equations, write
+from kansym.report.labels import label
 from kansym.report.page import environment, mathml
 from kansym.report.traces import trace_svg
 
@@ -58,10 +59,10 @@ def page(found: Dynamics, runs: Sequence[dict[str, Any]], source: str, time: str
         for s, e in found.equations.items()
     ]
     several = len(runs) > 1
-    axis = _with(time, found.units.get("t"))
+    axis = label(time, found.units.get("t", "")).plain
     charts = [
         {"svg": trace_svg(run["t"], drawn["measured"], drawn["simulated"], axis, s),
-         "caption": f"{_with(s, found.units.get(s))}{f', run {number}' if several else ''}"}
+         "caption": f"{label(s, found.units.get(s, '')).plain}{f', run {number}' if several else ''}"}
         for number, run in enumerate(runs[:RUNS], 1)
         for s, drawn in run["drawn"].items()
     ]  # fmt: skip
@@ -86,10 +87,6 @@ def write_page(
 ) -> Path:
     """Write the page into a file."""
     return storage.write_text(path, page(found, runs, source, time))
-
-
-def _with(name: str, unit: str | None) -> str:
-    return name if unit in (None, "", "1") else f"{name} [{unit}]"
 
 
 def _plain(values: np.ndarray) -> list[float | None]:

@@ -11,7 +11,6 @@ import io
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +24,10 @@ from kansym.base.errors import FormatError, InputError
 from kansym.functions.graph import Graph
 from kansym.judge.verdict import NOISE, STRUCTURE
 from kansym.pipeline.run import Run
+from kansym.report.labels import label, parted, raised, units
 from kansym.report.levels import exact_level
 from kansym.report.plotting import occurring
-from kansym.report.slices import along, positions, wants_log
+from kansym.report.slices import along, positions, wants_log, whole
 from kansym.report.svg import network_svg
 
 if TYPE_CHECKING:
@@ -40,12 +40,6 @@ POINTS = 400  # rows drawn in pictures
 PANELS = 6  # pictures of a section that are not folded away
 LONG = 60  # characters of a sum that stands on one line
 MODEL_FORMAT = 1
-
-_GREEK = {
-    unicodedata.name(chr(c)).removeprefix("GREEK SMALL LETTER ").lower().replace("lamda", "lambda"): chr(c)
-    for c in range(0x3B1, 0x3CA)
-    if c != 0x3C2  # final sigma
-}
 
 
 # SymPy's presentation markup, made to read well next to names of several letters.
@@ -162,6 +156,8 @@ def environment() -> jinja2.Environment:
     )
     made.filters["figures"] = _figures
     made.filters["measured"] = _measured
+    made.filters["units"] = units
+    made.filters["sign"] = lambda name: jinja2.utils.markupsafe.Markup(label(name).markup)
     return made
 
 
@@ -250,11 +246,11 @@ def code(run: Run, index: int) -> dict[str, str]:
     from kansym.report.export import export
 
     texts = {}
-    for label, target in (("Python", "python"), ("LaTeX", "latex"), ("Excel", "excel")):
+    for language, target in (("Python", "python"), ("LaTeX", "latex"), ("Excel", "excel")):
         try:
-            texts[label] = export(run, target, index).strip()
+            texts[language] = export(run, target, index).strip()
         except InputError as problem:  # a function that the target lacks
-            texts[label] = str(problem)
+            texts[language] = str(problem)
     return texts
 
 
@@ -264,24 +260,20 @@ def _stand_in(index: int) -> str:
 
 def _name(name: str) -> str:
     """Return a column's name as MathML: letters italic, a number or letter after them as a subscript."""
-    stem, below = _parted(name)
+    stem, below = parted(name)
     if not stem:
         return f'<mi mathvariant="normal">{html.escape(name)}</mi>'
-    return f"<msub><mi>{stem}</mi><mn>{below}</mn></msub>" if below else f"<mi>{stem}</mi>"
-
-
-def _parted(name: str) -> tuple[str, str]:
-    """Return the letter of a column's name and what stands below the line; empty for a word."""
-    found = re.fullmatch(r"([^\W\d_]+)_?(\d+|[^\W\d_])?", name)
-    stem = _GREEK.get(found[1], found[1]) if found else ""
-    return (stem, found[2] or "") if found and len(stem) == 1 else ("", "")
+    if not below:
+        return f"<mi>{stem}</mi>"
+    word = f"<mn>{below}</mn>" if below.isdigit() else f"<mi>{below}</mi>"
+    return f"<msub><mi>{stem}</mi>{word}</msub>"
 
 
 def _label(run: Run, name: str) -> dict[str, str]:
-    """Return how a column is written on an axis: a stem, what stands below the line, and its unit."""
-    stem, below = _parted(name)
-    unit = str(run.data.get("units", {}).get(name, "1"))
-    return {"stem": stem or name, "below": below, "unit": "" if unit == "1" else unit}
+    """Return how a column is written on an axis: a stem, what stands below the line, what follows, and the
+    name alone as plain text."""
+    found = label(name, str(run.data.get("units", {}).get(name, "1")))
+    return {"stem": found.stem, "below": found.below, "unit": found.behind, "plain": label(name).plain}
 
 
 def _leading(run: Run, pictures: Any) -> list[str]:
@@ -320,18 +312,19 @@ def _networks(run: Run, data: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
     """Return rows to draw with every law's predictions on them, and slices through the data's middle."""
     data = dataset.select(run.names).subsample(POINTS, seed=0)
-    whole = dataset.select(run.names)
-    at = {name: positions(whole.column(name)) for name in run.names}
-    cuts = [{n: along(law, whole, n, at[n]) for n in run.names} for law in run.front]
+    every = dataset.select(run.names)
+    at = {name: positions(every.column(name)) for name in run.names}
+    cuts = [{n: along(law, every, n, at[n]) for n in run.names} for law in run.front]
     return {
         "columns": {n: _plain(data.X[:, i]) for i, n in enumerate(run.names)},
         "target": _plain(data.y),
         "sigma": None if data.weights is None or not data.absolute else _plain(data.weights**-0.5),
         "predicted": [_plain(law.predict(data.X, run.names)) for law in run.front],
-        "middle": dict(zip(run.names, _plain(np.median(whole.X, axis=0)), strict=True)),
+        "middle": dict(zip(run.names, _plain(np.median(every.X, axis=0)), strict=True)),
         "spans": {n: [float(x[0]), float(x[-1])] for n, x in at.items()},
-        "logs": [n for n in run.names if wants_log(whole.column(n))],
-        "log_target": wants_log(whole.y),
+        "logs": [n for n in run.names if wants_log(every.column(n))],
+        "wholes": [n for n in run.names if whole(every.column(n))],
+        "log_target": wants_log(every.y),
         "slices": [{n: _plain(cut.y) for n, cut in laws.items()} for laws in cuts],
         "bands": [{n: [_plain(cut.low), _plain(cut.high)] for n, cut in laws.items()} for laws in cuts],
         "outliers": [{**dict(zip(run.names, o.inputs, strict=True)), "": o.value} for o in run.outliers],
@@ -394,5 +387,4 @@ def _figures(value: Any, digits: int = 4, zeros: bool = False) -> str:
     found = re.fullmatch(r"(-?[\d.]+)e([+-]\d+)", text)
     if not found:
         return text.replace("-", "−")
-    power = str(int(found[2])).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{found[1].replace('-', '−')}·10{power}"
+    return f"{found[1].replace('-', '−')}·10{raised(str(int(found[2])))}"

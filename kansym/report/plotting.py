@@ -18,9 +18,10 @@ from kansym.base.errors import InputError
 from kansym.formula.expression import latex
 from kansym.functions.graph import Graph
 from kansym.pipeline.run import Run
+from kansym.report.labels import label
 from kansym.report.layout import FAINT, LABEL, drawn, layout, node_text, short
 from kansym.report.levels import exact_level
-from kansym.report.slices import BEYOND, along, beside, path, positions, wants_log
+from kansym.report.slices import BEYOND, along, beside, path, positions, wants_log, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,6 +155,7 @@ def residuals(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
         if wants_log(data.column(name)):
             ax.set_xscale("log")
         ax.plot(data.column(name), rest, "o", ms=_size(data.rows), alpha=0.6, color=ACCENT, mew=0)
+        _counted(ax, data.column(name))
         _called(ax.xaxis, run, name)
     if errors:
         axes[0].set_ylabel("residual, in standard errors")
@@ -198,6 +200,7 @@ def slices(run: Run, dataset: Dataset, index: int | None = None) -> Figure:
             off = [(o.inputs[0], o.value) for o in run.outliers]
             ax.plot(*zip(*off, strict=True) if off else ([], []), "o", ms=9, mfc="none", mec=SOFT)
         ax.set_ylim(bottom, top)
+        _counted(ax, column)
         _called(ax.xaxis, run, name)
     _called(axes[0].yaxis, run, data.target)
     return figure
@@ -262,7 +265,7 @@ def network(graph: Graph, X: np.ndarray | None = None, target: str = "") -> Figu
         )
     if target and graph.outputs[0] in plan.nodes:
         x, y = plan.nodes[graph.outputs[0]]
-        ax.text(x, y + 0.22, short(target, 24), ha="center", va="bottom", zorder=4)
+        ax.text(x, y + 0.22, short(label(target).plain, 24), ha="center", va="bottom", zorder=4)
     ax.set_xlim(-0.7, plan.width)
     ax.set_ylim(-0.5, plan.height - 0.5)
     return figure
@@ -273,11 +276,19 @@ def _exact_at(ax: Axes, level: float, most: float) -> None:
     first, last = round(math.log10(level)), math.ceil(math.log10(most))
     decades = range(first, last + 1, max(1, math.ceil((last - first) / 6)))
     ax.set_yticks([10.0**k for k in decades], ["0 (exact)", *(f"$10^{{{k}}}$" for k in decades[1:])])
-    for label in ax.get_yticklabels():
-        label.set_parse_math(True)
+    for mark in ax.get_yticklabels():
+        mark.set_parse_math(True)
     ax.minorticks_off()
     ax.axhline(level, color=GRID, lw=1.2)
     ax.set_ylim(level / 3, 10.0**last)
+
+
+def _counted(ax: Axes, column: np.ndarray) -> None:
+    """Mark whole numbers alone where a column has no others."""
+    from matplotlib.ticker import MaxNLocator
+
+    if whole(column) and ax.get_xscale() == "linear":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _called(axis: Axis, run: Run, name: str, what: str = "") -> None:
@@ -285,7 +296,7 @@ def _called(axis: Axis, run: Run, name: str, what: str = "") -> None:
     import sympy
 
     unit = str(run.data.get("units", {}).get(name, "1"))
-    behind = what if unit == "1" else f"{what} [{unit}]"
+    behind = label(name, unit, what).behind
     sign = latex(sympy.Symbol(name, real=True))  # a word stays as it is: x1 is mathematics, volume is not
     _typeset(axis.label, "" if sign.startswith(r"\mathrm") else sign, name, behind)
 

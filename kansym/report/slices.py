@@ -46,6 +46,16 @@ def wants_log(*values: Any) -> bool:
     return high >= low * 10**LOG_DECADES and float(np.median(together)) <= low + CROWDED * (high - low)
 
 
+def whole(values: np.ndarray) -> bool:
+    """Tell whether a column counts something: whole numbers, between which an axis has no marks.
+
+    >>> whole(np.array([1.0, 2.0, 3.0])), whole(np.array([0.5, 1.0]))
+    (True, False)
+    """
+    finite = values[np.isfinite(values)]
+    return len(finite) > 0 and bool(np.all(finite == np.round(finite)))
+
+
 def span(low: float, high: float, beyond: float = 0.35) -> tuple[float, float]:
     """Return the range of a slice: past the data on both sides, but not through zero where it is a border.
 

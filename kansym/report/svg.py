@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kansym.functions.graph import Graph
+from kansym.report.labels import label
 from kansym.report.layout import FAINT, LABEL, Drawn, Place, Plan, drawn, layout, node_text, short
 
 SCALE, FLAT, PAD = 116.0, 0.62, 40.0
@@ -49,7 +50,7 @@ def picture(
         )
     for node, name in outputs.items():
         if node in plan.nodes:
-            (x, y), word = at(plan.nodes[node]), html.escape(short(name, 24))
+            (x, y), word = at(plan.nodes[node]), html.escape(short(label(name).plain, 24))
             parts.append(f'<text class="name target" x="{x:.1f}" y="{y - 19:.1f}">{word}</text>')
     role = "group" if any(edge.name for edge in edges) else "img"
     return (

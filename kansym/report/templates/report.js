@@ -45,7 +45,7 @@
     const one = label.stem.length === 1;
     node("tspan", one ? { class: "sign" } : {}, text, short(label.stem));
     if (label.below) node("tspan", { dy: 3, "font-size": 8 }, text, label.below);
-    node("tspan", label.below ? { dy: -3 } : {}, text, said + (label.unit ? ` [${label.unit}]` : ""));
+    node("tspan", label.below ? { dy: -3 } : {}, text, said + label.unit);
   }
 
   // A plot with its axes: returns the SVG and the two scales, which take values as they are. An axis has a `name` or the
@@ -84,6 +84,10 @@
     if (y.column) write(side, y.column, y.said || "");
     return { svg, X, Y, box: { left: pad.left, right: width - pad.right, top: pad.top, bottom: height - pad.bottom } };
   }
+
+  // A column's name as plain text, and whether its axis has whole numbers alone.
+  const plain = (name) => (run.labels[name] || { plain: name }).plain;
+  const counts = (name) => (run.pictures.wholes || []).includes(name);
 
   const short = (text) => (text.length > 40 ? text.slice(0, 39) + "…" : text);
 
@@ -171,8 +175,8 @@
     const least = Math.min(...rows), most = Math.max(...rows), logY = Boolean(data.log_target) && least > 0;
     const bottom = logY ? least / 1.5 : least - (most - least), top = most + (most - least);
     const seen = cut.map((y) => (fine(y) ? Math.min(Math.max(y, bottom), top) : null)).concat(rows);
-    const p = plot(at, `${target} along ${name}; the data reach from ${show(from)} to ${show(to)}`, xs, seen,
-      { height: at.classList.contains("tall") ? 360 : 270, x: { column: name, log }, y: { column: target, log: logY } });
+    const p = plot(at, `${plain(target)} along ${plain(name)}; the data reach from ${show(from)} to ${show(to)}`, xs, seen,
+      { height: at.classList.contains("tall") ? 360 : 270, x: { column: name, log, whole: counts(name) }, y: { column: target, log: logY } });
     p.svg.insertBefore(node("rect", { class: "shade", x: p.X(from), width: p.X(to) - p.X(from), y: p.box.top, height: p.box.bottom - p.box.top }), p.svg.firstChild);
     const step = (to - from) * 1e-9;
     const ends = (data.bands || [])[picked];
@@ -186,7 +190,7 @@
     line(p, xs, cut, "inside", (x) => x >= from - step && x <= to + step);
     dots(p, column, rows, "measured");
     if (alone) dots(p, (data.outliers || []).map((o) => o[name]), (data.outliers || []).map((o) => o[""]), "off-row");
-    hover(p, [{ xs: column, ys: rows, tell: (x, y) => `row: ${name} ${x}, ${target} ${y}` }, { xs, ys: cut, tell: (x, y) => `formula: ${name} ${x}, ${target} ${y}` }]);
+    hover(p, [{ xs: column, ys: rows, tell: (x, y) => `row: ${plain(name)} ${x}, ${plain(target)} ${y}` }, { xs, ys: cut, tell: (x, y) => `formula: ${plain(name)} ${x}, ${plain(target)} ${y}` }]);
   }
 
   function drawData() {
@@ -194,7 +198,7 @@
     if (!data) return;
     const values = data.predicted[picked], measured = data.target, both = measured.concat(values).filter(fine);
     const log = Boolean(data.log_target) && both.every((v) => v > 0);
-    let p = plot(document.getElementById("predicted"), `Predicted against measured ${target}, ${measured.length} rows`, both, both,
+    let p = plot(document.getElementById("predicted"), `Predicted against measured ${plain(target)}, ${measured.length} rows`, both, both,
       { x: { column: target, said: ", measured", log }, y: { column: target, said: ", predicted", log } });
     const low = Math.min(...both), high = Math.max(...both);
     node("line", { class: "zero", x1: p.X(low), y1: p.Y(low), x2: p.X(high), y2: p.Y(high) }, p.svg);
@@ -204,12 +208,12 @@
     const rest = measured.map((v, i) => (fine(values[i]) ? (v - values[i]) / (sigma ? sigma[i] : 1) : null));
     document.querySelectorAll(".residual").forEach((at) => {
       const name = at.dataset.column, xs = data.columns[name];
-      p = plot(at, `Measured minus predicted ${target}${sigma ? " in standard errors" : ""} against ${name}`, xs,
-        rest.concat(sigma ? [-2.5, 2.5] : [0]), { x: { column: name, log: (data.logs || []).includes(name) }, y });
+      p = plot(at, `Measured minus predicted ${plain(target)}${sigma ? " in standard errors" : ""} against ${plain(name)}`, xs,
+        rest.concat(sigma ? [-2.5, 2.5] : [0]), { x: { column: name, log: (data.logs || []).includes(name), whole: counts(name) }, y });
       if (sigma) p.svg.insertBefore(node("rect", { class: "shade", x: p.box.left, width: p.box.right - p.box.left, y: p.Y(2), height: p.Y(-2) - p.Y(2) }), p.svg.firstChild);
       node("line", { class: "zero", x1: p.box.left, x2: p.box.right, y1: p.Y(0), y2: p.Y(0) }, p.svg);
       dots(p, xs, rest, "dot");
-      hover(p, [{ xs, ys: rest, tell: (x, v) => `${name} ${x}: ${v}` }]);
+      hover(p, [{ xs, ys: rest, tell: (x, v) => `${plain(name)} ${x}: ${v}` }]);
     });
     document.querySelectorAll(".slice").forEach((at) => drawSlice(at, data, values));
   }
