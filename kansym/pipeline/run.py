@@ -84,6 +84,15 @@ class Law:
     def _repr_latex_(self) -> str:
         return f"${self.latex}$"
 
+    def as_graph(self, names: Sequence[str]) -> Graph | None:
+        """Return the law as a computation graph of these columns; None where it has no such form."""
+        if self.graph is not None or self.expression is None:
+            return self.graph
+        try:
+            return expressions.to_graph(self.expression, names)
+        except InputError:
+            return None
+
     def predict(self, X: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Return the law's values (n,) on rows X (n, columns); NaN where it is undefined."""
         if self.expression is not None:
@@ -199,13 +208,7 @@ class Run:
     @property
     def graph(self) -> Graph | None:
         """Return the chosen law as a computation graph; None where it has no such form."""
-        law = self.best
-        if law.graph is not None or law.expression is None:
-            return law.graph
-        try:
-            return expressions.to_graph(law.expression, self.names)
-        except InputError:
-            return None
+        return self.best.as_graph(self.names)
 
     def predict(self, X: Any, index: int | None = None) -> np.ndarray:
         """Return a law's values (n,) on rows X (n, columns), the chosen law's by default."""

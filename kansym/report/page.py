@@ -12,7 +12,6 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -299,9 +298,7 @@ def _folded(names: Sequence[str]) -> list[Sequence[str]]:
 
 def _networks(run: Run, data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the picture of every row's law that has one, and those of trained networks."""
-    laws = [
-        (f"complexity {law.complexity}", replace(run, chosen=i).graph, i) for i, law in enumerate(run.front)
-    ]
+    laws = [(f"complexity {law.complexity}", law.as_graph(run.names), i) for i, law in enumerate(run.front)]
     return [
         {"name": name, "row": row, "svg": network_svg(graph, _sample(data, graph), run.data["target"])}
         for name, graph, row in [*laws, *((name, graph, None) for name, graph in run.graphs.items())]

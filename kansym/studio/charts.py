@@ -8,13 +8,16 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from kansym.report.labels import Label
+from kansym.report.layout import short
 from kansym.report.levels import exact_level
+from kansym.report.traces import ticks
 
 ACCENT, SOFT, INK = "#2a86b3", "#d0604f", "#7a8794"
 """Blue of laws, red of what is compared or beyond the data, grey of rows: readable on white and on black."""
@@ -24,20 +27,28 @@ _NUMBER = (
 )
 
 
+_SET = {
+    "sign": {"fontStyle": "italic", "fontSize": 14},
+    "below": {"fontSize": 9, "verticalAlign": "bottom"},
+}
+"""How the parts of a column's label are set."""
+
+
 @dataclass(frozen=True)
 class Axis:
-    """Hold an axis: what it is called, whether it is logarithmic, and its ends where they are set."""
+    """Hold an axis: what it is called, whether it is logarithmic, its ends where they are set, and whether it
+    counts: then it has whole numbers alone."""
 
-    name: str
+    name: Label | str
     log: bool = False
     low: float | None = None
     high: float | None = None
     whole: bool = False
 
-
-def labelled(name: str, unit: str) -> str:
-    """Return a column's name with its unit, as an axis has it."""
-    return f"{name} [{unit}]" if unit and unit != "1" else name
+    @property
+    def plain(self) -> str:
+        """Return what it is called as plain text."""
+        return self.name if isinstance(self.name, str) else self.name.plain
 
 
 def front(points: Sequence[tuple[int, float, str]], chosen: int | None, other: int | None) -> dict[str, Any]:
@@ -129,8 +140,12 @@ def view(y: np.ndarray, *curves: np.ndarray) -> tuple[float, float]:
     near = np.concatenate([c[np.isfinite(c)] for c in curves]) if curves else np.array([])
     near = np.clip(near, low - spread, high + spread)
     low, high = min([low, *near.tolist()]), max([high, *near.tolist()])
-    pad = 0.05 * (high - low) or 0.5
-    return float(f"{low - pad:.3g}"), float(f"{high + pad:.3g}")
+    if not low < high:
+        low, high = low - 0.5, high + 0.5
+    marks = ticks(low, high)
+    step = marks[1] - marks[0]  # ends between two marks would have odd numbers of their own
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return float(f"{step * first:.10g}"), float(f"{step * last:.10g}")
 
 
 def _band(line: Line, y: Axis) -> dict[str, Any]:
@@ -152,7 +167,7 @@ def _dot(count: int) -> float:
 
 
 def _chart(x: Axis, y: Axis, title: str) -> dict[str, Any]:
-    names = [json.dumps(html.escape(a.name)) for a in (x, y)]
+    names = [json.dumps(html.escape(a.plain)) for a in (x, y)]
     return {
         "animation": False,
         "aria": {"enabled": True, "label": {"description": title}},
@@ -163,15 +178,21 @@ def _chart(x: Axis, y: Axis, title: str) -> dict[str, Any]:
             f"'<br>' + {names[1]} + ': ' + ({_NUMBER})(p.value[1]) : ''",
         },
         "xAxis": _axis(x, {"nameLocation": "middle", "nameGap": 28}),
-        "yAxis": _axis(y, {"nameLocation": "end", "nameTextStyle": {"align": "left",
-                                                                    "padding": [0, 0, 0, -30]}}),
+        "yAxis": _axis(y, {"nameLocation": "end"}, {"align": "left", "padding": [0, 0, 0, -30]}),
         "series": [],
     }  # fmt: skip
 
 
-def _axis(axis: Axis, place: dict[str, Any]) -> dict[str, Any]:
-    name = axis.name if len(axis.name) <= 40 else axis.name[:39] + "…"
+def _axis(axis: Axis, place: dict[str, Any], style: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return an axis; a name of one letter is set in italics, its index below the line."""
+    name = short(axis.plain)
     made: dict[str, Any] = {"type": "log" if axis.log else "value", "name": name, "scale": True, **place}
+    made["nameTextStyle"] = dict(style or {})
+    sign = axis.name
+    if isinstance(sign, Label) and sign.is_sign and not set("{}|") & set(sign.below + sign.behind):
+        below = f"{{below|{sign.below}}}" if sign.below else ""
+        made["name"] = f"{{sign|{sign.stem}}}{below}{sign.behind}"
+        made["nameTextStyle"]["rich"] = _SET
     made["axisLabel"] = {":formatter": _NUMBER, "hideOverlap": True}
     made["splitLine"] = {"lineStyle": {"opacity": 0.35}}
     if axis.whole:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,9 +15,11 @@ from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.pipeline.run import Law
 from kansym.report import slices
-from kansym.report.slices import Slice, along, wants_log
+from kansym.report.labels import label
+from kansym.report.slices import Slice, along, wants_log, whole
+from kansym.report.svg import network_svg
 from kansym.studio import charts
-from kansym.studio.charts import ACCENT, SOFT, Axis, Line, labelled
+from kansym.studio.charts import ACCENT, SOFT, Axis, Line
 from kansym.studio.desk import Desk
 
 DRAWN = 1000
@@ -79,8 +82,9 @@ def curve(desk: Desk, name: str) -> dict[str, Any]:
         lines.append(Line("compared", cut.x, cut.y, SOFT, True))
     low, high = charts.view(shown, *(line.y for line in lines))
     if not y.log:
-        y = Axis(y.name, False, low, high)
-    title = f"{data.target} along {name}: {len(shown)} rows and the formula"
+        y = replace(y, low=low, high=high)
+    words = [label(n).plain for n in (data.target, name)]
+    title = f"{words[0]} along {words[1]}: {len(shown)} rows and the formula"
     return charts.curves(x, y, title, (column, shown), lines)
 
 
@@ -89,12 +93,12 @@ def residuals(desk: Desk, name: str) -> dict[str, Any]:
     data, law = _data(desk), _current(desk)
     sample = _sample(data)
     rest = np.zeros(sample.rows) if law is None else sample.y - _values(desk, law, sample.X, data)
-    unit = labelled("measured − predicted", _unit(data, data.target))
+    unit = label("measured − predicted", _unit(data, data.target)).plain
     if data.absolute and sample.weights is not None:
         rest, unit = rest * np.sqrt(sample.weights), "measured − predicted, in standard errors"
     x, _ = _axes(desk, data, name)
     return charts.residuals(
-        x, Axis(unit), f"What the formula leaves against {name}", (sample.column(name), rest)
+        x, Axis(unit), f"What the formula leaves against {label(name).plain}", (sample.column(name), rest)
     )
 
 
@@ -106,9 +110,27 @@ def predicted(desk: Desk) -> dict[str, Any]:
     log = wants_log(sample.y, values)
     unit = _unit(data, data.target)
     ends = np.array([sample.y.min(), sample.y.max()])
-    x, y = (Axis(labelled(f"{data.target}, {word}", unit), log) for word in ("measured", "predicted"))
+    x, y = (Axis(label(data.target, unit, f", {word}"), log) for word in ("measured", "predicted"))
     equal = Line("equal", ends, ends, SOFT, True)
     return charts.curves(x, y, "Predicted against measured", (sample.y, values), [equal])
+
+
+def network(desk: Desk) -> str:
+    """Return the law in the hand as a network, drawn as the report draws it; empty where it has none."""
+    law, data = _current(desk), desk.dataset
+    if law is None:
+        return ""
+    if desk.run is not None and not desk.searching:
+        names, target = desk.run.names, str(desk.run.data["target"])
+    elif data is not None:
+        names, target = data.names, data.target
+    if desk.moved and desk.bench is not None and not desk.searching:
+        law = replace(law, expression=desk.bench.expression(desk.theta), graph=None)
+    graph = law.as_graph(names)
+    if graph is None:
+        return ""
+    rows = None if data is None else _sample(_data(desk)).select(graph.inputs).X
+    return network_svg(graph, rows, target)
 
 
 def sampled(desk: Desk) -> str:
@@ -164,10 +186,11 @@ def _cut(desk: Desk, law: Law, data: Dataset, name: str, at: np.ndarray) -> Slic
 
 
 def _axes(desk: Desk, data: Dataset, name: str) -> tuple[Axis, Axis]:
+    """Return the axes of an input and of the target."""
     x, y = data.column(name), data.y
     return (
-        Axis(labelled(name, _unit(data, name)), wants_log(x)),
-        Axis(labelled(data.target, _unit(data, data.target)), wants_log(y)),
+        Axis(label(name, _unit(data, name)), wants_log(x), whole=whole(x)),
+        Axis(label(data.target, _unit(data, data.target)), wants_log(y)),
     )
 
 

@@ -6,6 +6,7 @@ to load, in which the first page would not answer.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -17,6 +18,9 @@ from kansym.studio.page.view import View
 
 EVERY = 0.25
 """Seconds between two looks at what has changed: four pictures a second."""
+
+ANSWER = 5.0
+"""Seconds that a browser is given to say which tab was open; it takes milliseconds."""
 
 PANELS: dict[str, tuple[tuple[str, str], ...]] = {
     "Table": (("table", "draw"), ("known", "draw"), ("search", "starter")),
@@ -42,10 +46,20 @@ def draw(view: View) -> None:
             view.say(view.desk.message, bad=True)
         else:
             view.say("")
-        view.turn("Law" if view.desk.run is not None or view.desk.searching else "Table")
+        usual = "Law" if view.desk.run is not None or view.desk.searching else "Table"
+        view.turn(await _left_at() or usual)
         ui.timer(EVERY, view.update)
 
     ui.timer(0.01, fill, once=True)
+
+
+async def _left_at() -> str:
+    """Return the tab that was open when the page was loaded before, empty for none."""
+    try:
+        found = await ui.run_javascript("return sessionStorage.tab || ''", timeout=ANSWER)
+    except TimeoutError:
+        return ""
+    return str(found) if found in PANELS else ""
 
 
 class Tabs:
@@ -75,7 +89,7 @@ class Tabs:
             with self.boxes[name]:
                 for room, function in PANELS[name]:
                     getattr(import_module(f"kansym.studio.page.{room}"), function)(self.view)
-        ui.run_javascript("window.scrollTo(0, 0)")
+        ui.run_javascript(f"sessionStorage.tab = {json.dumps(name)}; window.scrollTo(0, 0)")
 
     def _show(self, name: str) -> None:
         """Show one box and mark its head."""

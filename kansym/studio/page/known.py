@@ -48,28 +48,23 @@ def _draw(view: View) -> None:
         error = _plain(asked.relative_error)
         field("Error of the target, as a share", error, setting("relative_error", _number),
               "such as 0.01")  # fmt: skip
-    with html.details():
-        html.summary("Hypotheses and formulas of your own")
-        with ui.element("div").classes("row-of"):
-            field("Hypotheses, one a line", "\n".join(asked.hypotheses), setting("hypotheses", _lines),
-                  "x1 - x2, linear: x3, last: exp, y = f(x1)*g(x2)", wide=True)  # fmt: skip
-            field("Formulas to try, one a line", "\n".join(asked.guesses), setting("guesses", _lines),
-                  "V*S/(K + S); K > 0", wide=True)  # fmt: skip
-    with html.details():
-        html.summary("Functions that may be used")
-        with ui.element("div").classes("chips").props('role="group" aria-label="Functions that may be used"'):
-            for name in _functions():
-                _chip(view, name, name not in asked.exclude)
-    with html.details():
-        html.summary("More")
-        with ui.element("div").classes("row-of"):
-            select("What is made small", LOSS, asked.loss, setting("loss"))
-            field("Largest complexity", str(asked.maxsize), setting("maxsize", int))
-            field("Work, 1 is usual", _plain(asked.effort), setting("effort", float))
-            field("Seed", str(asked.seed), setting("seed", int))
-            for name, words in (("rounding", "Write constants as 3/2 or π where the rows allow it"),
-                                ("unit_constants", "Constants may have units")):  # fmt: skip
-                check(words, getattr(asked, name), partial(_switched, view, name))
+    with view.folded("Hypotheses and formulas of your own"), ui.element("div").classes("row-of"):
+        field("Hypotheses, one a line", "\n".join(asked.hypotheses), setting("hypotheses", _lines),
+              "x1 - x2, linear: x3, last: exp, y = f(x1)*g(x2)", wide=True)  # fmt: skip
+        field("Formulas to try, one a line", "\n".join(asked.guesses), setting("guesses", _lines),
+              "V*S/(K + S); K > 0", wide=True)  # fmt: skip
+    words = "Functions that may be used"
+    with view.folded(words), ui.element("div").classes("chips").props(f'role="group" aria-label="{words}"'):
+        for name in _functions():
+            _chip(view, name, name not in asked.exclude)
+    with view.folded("More"), ui.element("div").classes("row-of"):
+        select("What is made small", LOSS, asked.loss, setting("loss"))
+        field("Largest complexity", str(asked.maxsize), setting("maxsize", int))
+        field("Work, 1 is usual", _plain(asked.effort), setting("effort", float))
+        field("Seed", str(asked.seed), setting("seed", int))
+        for name, words in (("rounding", "Write constants as 3/2 or π where the rows allow it"),
+                            ("unit_constants", "Constants may have units")):  # fmt: skip
+            check(words, getattr(asked, name), partial(_switched, view, name))
 
 
 def _switched(view: View, name: str, on: bool) -> None:

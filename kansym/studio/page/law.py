@@ -9,9 +9,9 @@ from nicegui import html, ui
 
 from kansym.judge.verdict import NOISE, STRUCTURE
 from kansym.pipeline.run import Law
-from kansym.report.page import mathml
 from kansym.studio import drawing
 from kansym.studio.bench import Handle, parting
+from kansym.studio.page.formula import as_network, typeset
 from kansym.studio.page.view import View, button, check, field, table
 
 TICKS = 200
@@ -24,6 +24,7 @@ def draw(view: View) -> None:
     view.part(("law", "search"), lambda: _constants(view))
     view.part(("law", "search", "table"), lambda: _own(view))
     view.part(("run", "search", "table"), lambda: _charts(view))
+    as_network(view)
 
 
 def _formula(view: View) -> None:
@@ -35,7 +36,7 @@ def _formula(view: View) -> None:
             size, error, text = desk.live.front[desk.live_row]
             best = desk.live_row == len(desk.live.front) - 1
             html.h2(f"{'The best' if best else 'Row of the front'} so far, complexity {size}")
-            _typeset(parse_expression(text, desk.dataset.names), desk.dataset.target, desk.dataset.names)
+            typeset(parse_expression(text, desk.dataset.names), desk.dataset.target, desk.dataset.names)
             html.p(f"Off by {error:.3g} of the spread on held-out rows.").classes("hint")
         return
     law = desk.law
@@ -45,7 +46,7 @@ def _formula(view: View) -> None:
     html.h2(_title(view, chosen))
     target, names = str(desk.run.data["target"]), desk.run.names
     formula = law.expression if desk.bench is None or not desk.moved else desk.bench.expression(desk.theta)
-    _typeset(formula, target, names)
+    typeset(formula, target, names)
     html.p(_family(law)).classes("hint")
     if chosen and desk.run.trust:
         html.p(desk.run.trust)
@@ -74,17 +75,11 @@ def _family(law: Law) -> str:
     )
 
 
-def _typeset(formula: Any, target: str, names: tuple[str, ...], other: bool = False) -> None:
-    with ui.element("div").classes("formula other" if other else "formula").props('tabindex="0"'):
-        # the markup is made from a parsed formula, and every name in it is escaped
-        ui.html(mathml(formula, target, names), sanitize=False)
-
-
 def _beside(view: View, other: Law) -> None:
     desk = view.desk
     assert desk.run is not None
     html.h3("Beside it")
-    _typeset(other.expression, str(desk.run.data["target"]), desk.run.names, other=True)
+    typeset(other.expression, str(desk.run.data["target"]), desk.run.names, "other")
     law = desk.law
     if law is None or desk.dataset is None:
         return
@@ -116,7 +111,7 @@ def _constants(view: View) -> None:
         lambda: html.p(f"Off by {desk.share():.4g} of the spread on all rows.").classes("loss"),
     )
     with ui.element("div").classes("row-of"):
-        button("Fit the others", lambda: view.do(desk.refit))
+        button("Fit the others", lambda: view.done(desk.refit))
         button("Put back", lambda: view.do(desk.reset))
         button("Keep as a row", lambda: view.do(desk.keep))
 
@@ -137,7 +132,7 @@ def _constant(view: View, k: int, handle: Handle) -> None:
             return
         view.do(desk.move, k, value)
         view.do(desk.hold, k, True)
-        desk.changes["law"] += 1
+        desk.touch("law")
         view.update()
 
     with html.tr():
@@ -186,9 +181,11 @@ def _charts(view: View) -> None:
     html.h2("Against the data")
     html.p(drawing.sampled(desk)).classes("hint")
     if len(names) > 1:
-        html.p(
-            "Along each input the others are at their medians; rows are moved there by the formula."
-        ).classes("hint")
+        said = "Along each input the others are at their medians; rows are moved there by the formula."
+        html.p(said).classes("hint")
+    html.p(
+        "Blue is the formula with the band of 95 % of new rows, dashed red what it is compared with."
+    ).classes("hint")
     _panels(view, names[: drawing.PANELS])
     if len(names) > drawing.PANELS:
         with ui.expansion(f"{len(names) - drawing.PANELS} more inputs").classes("more"):

@@ -10,9 +10,10 @@ from nicegui import html, ui
 
 from kansym.functions.parsing import parse_expression
 from kansym.report.arrows import arrows_svg
-from kansym.report.page import mathml
+from kansym.report.labels import label
 from kansym.studio import charts
 from kansym.studio.charts import ACCENT, INK, Axis, Line
+from kansym.studio.page.formula import typeset
 from kansym.studio.page.view import View, button, field, select, table
 
 
@@ -103,13 +104,10 @@ def _motion(view: View) -> None:
     for state, equation in found["equations"].items():
         known = [*found["equations"], *(f"d_{s}" for s in found["equations"]), *found["inputs"], "t"]
         mark = f"d{state}/dt" if found["order"] == 1 else f"d²{state}/dt²"
-        with ui.element("div").classes("formula").props('tabindex="0"'):
-            try:
-                ui.html(
-                    mathml(parse_expression(equation, _extended(known, found)), mark, known), sanitize=False
-                )
-            except ValueError:
-                html.code(f"{mark} = {equation}")
+        try:
+            typeset(parse_expression(equation, _extended(known, found)), mark, known)
+        except ValueError:
+            html.code(f"{mark} = {equation}")
     html.p(found["trust"])
     html.p("Simulated from the first row; dots are the measured rows.").classes("hint")
     t = np.array(found["t"], float)
@@ -117,7 +115,7 @@ def _motion(view: View) -> None:
         for state, drawn in found["drawn"].items():
             measured, path = (np.array(drawn[k], float) for k in ("measured", "simulated"))
             low, high = charts.view(measured, path)
-            x, y = Axis(found["time"]), Axis(state, False, low, high)
+            x, y = Axis(label(found["time"])), Axis(label(state), False, low, high)
             title = f"{state}: simulated, and {len(t)} measured rows"
             options = charts.curves(x, y, title, (t, measured), [Line("simulated", t, path)])
             with html.figure():
@@ -152,7 +150,7 @@ def _classes(view: View) -> None:
 def _sides(found: dict[str, Any], title: str) -> dict[str, Any]:
     labels, axes = np.array(found["labels"]), found["axes"]
     x, y = (np.array(found["rows_drawn"][n], float) for n in axes)
-    made = charts.curves(Axis(axes[0]), Axis(axes[1]), title, None, ())
+    made = charts.curves(Axis(label(axes[0])), Axis(label(axes[1])), title, None, ())
     border = np.array(found["border"], float).reshape(-1, 2)
     groups = [(k, x[labels == k], y[labels == k]) for k in found["classes"]]
     for (name, u, v), colour, symbol in zip(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from nicegui import html, ui
 
-from kansym.report.page import mathml
 from kansym.studio import charts
 from kansym.studio.charts import SOFT, Axis, Line
+from kansym.studio.page.formula import as_network, typeset
 from kansym.studio.page.view import View, button, field, table
 
 SPARSE = 1e-2
@@ -32,6 +33,7 @@ def draw(view: View) -> None:
         view.part(("walk",), lambda: _picture(view))
         view.part(("walk",), lambda: _edge(view))
     view.part(("walk",), lambda: _states(view))
+    as_network(view)
 
 
 def _begin(view: View) -> None:
@@ -82,8 +84,7 @@ def presser(view: View, *steps: tuple[Any, ...]) -> Callable[[], Any]:
         try:
             for name, *args in steps:
                 options = args.pop() if args and isinstance(args[-1], dict) else {}
-                done = await view.work(_called, getattr(walk, name), args, options)
-                if done is None:
+                if not await view.done(partial(getattr(walk, name), *args, **options)):
                     break
         finally:
             view.desk.steering = False
@@ -91,11 +92,6 @@ def presser(view: View, *steps: tuple[Any, ...]) -> Callable[[], Any]:
             view.update()
 
     return pressed
-
-
-def _called(method: Callable[..., Any], args: list[Any], options: dict[str, Any]) -> bool:
-    method(*args, **options)
-    return True
 
 
 def _state(view: View) -> None:
@@ -116,8 +112,7 @@ def _state(view: View) -> None:
         html.p(line).classes("hint")
     formula = walk.formula()
     if formula is not None:
-        with ui.element("div").classes("formula").props('tabindex="0"'):
-            ui.html(mathml(formula, walk.target, walk.model.names), sanitize=False)
+        typeset(formula, walk.target, walk.model.names)
         html.code(f"{walk.target} = {formula}")
         button("Put it on the front", lambda: view.do(view.desk.try_formula, str(formula), view.desk.dataset))
 
@@ -127,12 +122,10 @@ def _picture(view: View) -> None:
     if walk is None:
         return
 
-    def picked(event: Any) -> None:
+    async def picked(event: Any) -> None:
         with contextlib.suppress(ValueError):
             l, i, j = (int(part) for part in str(event.args).split("-"))
-            view.do(walk.take, (l, i, j))
-            view.desk.touch("walk")
-            view.update()
+            await presser(view, ("take", (l, i, j)))()  # fits every function to the curve
 
     said = "Inputs at the bottom. Blue curves are splines, red ones functions; faint ones matter little."
     html.p(said).classes("hint")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from nicegui import html, ui
@@ -45,10 +46,10 @@ def draw(view: View) -> None:
 
 
 async def begin(view: View) -> None:
-    """Read the columns as they were chosen and search."""
+    """Read the columns as they were chosen, search, and turn to where that can be watched."""
     dataset = await view.work(view.desk.prepared)
     if dataset is not None and view.do(view.desk.begin, dataset):
-        view.say("The search has begun.")
+        view.turn("Law")
 
 
 def starter(view: View) -> None:
@@ -58,23 +59,12 @@ def starter(view: View) -> None:
 
 def _starter(view: View) -> None:
     """Draw the button where there is a table."""
-    desk = view.desk
-
-    async def start() -> None:
-        dataset = await view.work(desk.prepared)
-        if dataset is not None and view.do(desk.begin, dataset):
-            view.turn("Law")
-
-    if desk.opened is not None:
-        button("Search for the law", start, "main", on=not desk.searching)
+    if view.desk.opened is not None:
+        button("Search for the law", partial(begin, view), "main", on=not view.desk.searching)
 
 
 def _buttons(view: View) -> None:
     desk = view.desk
-
-    async def start() -> None:
-        await begin(view)
-
     if desk.searching:
         button("Pause", lambda: view.do(desk.stop, True), on=desk.state == SEARCHING)
         button("Stop", lambda: view.do(desk.stop), on=desk.state == SEARCHING)
@@ -82,9 +72,8 @@ def _buttons(view: View) -> None:
             "End at once", lambda: view.do(desk.kill), label="End the search at once, without its last words"
         )
         return
-    button(
-        "Search for the law" if desk.run is None else "Search anew", start, "main", on=desk.opened is not None
-    )
+    words = "Search for the law" if desk.run is None else "Search anew"
+    button(words, partial(begin, view), "main", on=desk.opened is not None)
     if desk.state in (PAUSED, OVER, FAILED) and desk.checkpoint is not None:
         words = "Go on with what is allowed now" if desk.asks_anew else "Go on"
         button(words, lambda: view.do(desk.go_on))

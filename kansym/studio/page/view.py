@@ -43,6 +43,7 @@ class View:
         self._desk: Desk | None = None
         self._parts: list[Part] = []
         self._drawing = self._parts
+        self._unfolded: set[str] = set()
         self.said: Any = None
         self.turn: Callable[[str], None] = lambda name: None
 
@@ -145,6 +146,30 @@ class View:
             return None
         self.say("")
         return found
+
+    async def done(self, task: Callable[..., Any], *args: Any) -> bool:
+        """Do a long task in another thread; tell whether it was done."""
+
+        def finished() -> bool:
+            task(*args)
+            return True
+
+        found = await self.work(finished)
+        self.update()
+        return bool(found)
+
+    def folded(self, title: str) -> Any:
+        """Draw what folds; it stays as it was left when it is drawn again."""
+        box = html.details()
+        box.props["open"] = title in self._unfolded
+
+        def turned(event: Any) -> None:
+            (self._unfolded.add if event.args else self._unfolded.discard)(title)
+
+        box.on("toggle", turned, js_handler="e => emit(e.target.open)")
+        with box:
+            html.summary(title)
+        return box
 
     def say(self, text: str, bad: bool = False) -> None:
         """Show a sentence in the line that screen readers read out."""
