@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from kansym.base.errors import FormatError, InputError
+from kansym.data import database
 from kansym.data.table import numbers, read_table
 
 FRAME = pd.DataFrame({"a [m]": [1.5, 2.5, 4.0], "kind": ["x", "y", "z"], "b": [3, 5, 8]})
@@ -68,6 +69,50 @@ def test_parts_of_files(tmp_path):
     with pytest.raises(InputError, match="has no parts"):
         (tmp_path / "t.csv").write_text("a,b\n1,2\n")
         read_table(f"{tmp_path / 't.csv'}::x")
+
+
+def views(path, **queries):
+    with sqlite3.connect(path) as connection:
+        for name, query in queries.items():
+            connection.execute(f"CREATE VIEW {name} AS {query}")
+    connection.close()
+    return path
+
+
+COUNTING = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) "
+
+
+def test_a_view_without_end_is_cut_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "MOST_ROWS", 2500)
+    monkeypatch.setattr(database, "PIECE", 1000)
+    path = views(tmp_path / "t.db", ends=COUNTING + "SELECT n, 2 * n AS twice FROM c LIMIT 2500",
+                 never=COUNTING + "SELECT n, 2 * n AS twice FROM c")  # fmt: skip
+    table = read_table(f"{path}::never")
+    assert table.rows == 2500 and numbers(table, "twice", [])[0][-1] == 5000
+    said = "view 'never' has more than 2,500 rows: the first 2,500 are read; make a table of it to have all"
+    assert said in table.notes
+    table = read_table(f"{path}::ends")
+    assert table.rows == 2500 and not any("view" in note for note in table.notes)
+
+
+def test_a_view_that_gives_no_row_or_few_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "MOST_STEPS", 3_000_000)
+    path = views(tmp_path / "t.db", counts=COUNTING + "SELECT count(*) AS n FROM c",
+                 slow=COUNTING + "SELECT n, n % 7 AS b FROM c WHERE n % 1000 = 0",
+                 huge="SELECT zeroblob(900000000) AS a, 1 AS b")  # fmt: skip
+    with pytest.raises(InputError, match=r"View 'counts' of t\.db gives no row in 3,000,000 steps; make a"):
+        read_table(f"{path}::counts")
+    table = read_table(f"{path}::slow")
+    assert 10 < table.rows < 1000
+    assert f"view 'slow' goes on and on: its first {table.rows:,} rows are read" in " ".join(table.notes)
+    with pytest.raises(FormatError, match="too big"):
+        read_table(f"{path}::huge")
+
+
+def test_a_view_without_rows_has_its_columns(tmp_path):
+    path = views(tmp_path / "t.db", empty="SELECT 1 AS a, 2 AS b WHERE 0")
+    with pytest.raises(InputError, match="no rows"):
+        read_table(path)
 
 
 def test_a_sheet_as_people_keep_it(tmp_path):

@@ -11,16 +11,15 @@ import glob
 import gzip
 import io
 import json
-import sqlite3
 import sys
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError, UnknownNameError
-from kansym.data import delimited
+from kansym.data import database, delimited
 from kansym.data.cells import Writing
+from kansym.data.database import PART
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +29,6 @@ SUFFIXES = (
     *(".json", ".jsonl", ".ndjson", ".sqlite", ".db"),
 )
 """Ends of the names of files that can be tables, as far as names tell: contents do."""
-
-PART = "::"
-"""What parts a file's name from the name of a sheet or table in it."""
 
 FILE = "file"
 """Name of the column that says which file a row is from."""
@@ -52,7 +48,7 @@ def read(path: Path, part: str | None, writing: Writing) -> delimited.Text | pd.
     except OSError as problem:
         raise InputError(f"File {str(path)!r} cannot be read: {problem.strerror}.") from None
     if raw.startswith(_SQLITE):
-        return _sqlite(path, part)
+        return database.read(path, part)
     return content(raw, path.name, part, writing)
 
 
@@ -229,34 +225,6 @@ def _records(raw: bytes, source: str) -> pd.DataFrame | None:
 
 def _are_records(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
-
-
-def _sqlite(path: Path, part: str | None) -> pd.DataFrame:
-    """Return one table of a SQLite file, its only one where none is named."""
-    import pandas as pd
-
-    connection = None
-    try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        listed = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
-        ).fetchall()
-        names: Sequence[str] = sorted(name for (name,) in listed)
-        if part is None and len(names) != 1:
-            raise InputError(
-                f"File {path.name} has {len(names)} tables ({', '.join(names)}); "
-                f"choose one: {path.name}{PART}{names[0] if names else 'TABLE'}."
-            )
-        chosen = part if part is not None else names[0]
-        if chosen not in names:
-            raise UnknownNameError(f"table of {path.name}", chosen, names)
-        quoted = '"' + chosen.replace('"', '""') + '"'
-        return pd.read_sql_query(f"SELECT * FROM {quoted}", connection)
-    except sqlite3.Error as problem:
-        raise FormatError(f"File {path.name} cannot be read as SQLite: {problem}.") from None
-    finally:
-        if connection is not None:
-            connection.close()
 
 
 def _first_line(problem: BaseException) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from kansym.base import resources
 from kansym.base.errors import FormatError, InputError, UnknownNameError, shown
-from kansym.data import dates, delimited, header, sources
+from kansym.data import database, dates, delimited, header, sources
 from kansym.data.cells import Writing, numerals
 
 if TYPE_CHECKING:
@@ -272,6 +272,7 @@ def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -
         frame, names, second, writing = read.frame, list(read.names), read.second, read.writing
         notes += read.notes
     else:
+        notes += [read.attrs[database.NOTE]] if database.NOTE in read.attrs else []
         frame, names = _numbered(read, source)
         rows = frame.head(_UNIT_ROWS).astype(object).itertuples(index=False)
         texts = [["" if v is None or v is pd.NA or v != v else str(v) for v in row] for row in rows]
