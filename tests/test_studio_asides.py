@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tables import asides
 
 from kansym.base.errors import InputError
 from kansym.studio.asides import asked
@@ -12,15 +13,7 @@ from kansym.studio.asides import asked
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("asides")
-    rng = np.random.default_rng(0)
-    t = np.linspace(0, 6, 150)
-    lines = [f"{a:.6g},{5 * np.exp(-0.7 * a):.8g}" for a in t]
-    (folder / "decay.csv").write_text("t,x\n" + "\n".join(lines) + "\n")
-    u, v = rng.uniform(-1, 1, (2, 300))
-    lines = [f"{a:.5g},{b:.5g},{'in' if a * a + b * b < 0.5 else 'out'}" for a, b in zip(u, v, strict=True)]
-    (folder / "disc.csv").write_text("u,v,side\n" + "\n".join(lines) + "\n")
-    lines = [f"{a:.3f},{b:.3f},{round(a, 3) * round(b, 3):.17g}" for a, b in zip(u, v, strict=True)]
-    (folder / "bound.csv").write_text("a,b,c\n" + "\n".join(lines) + "\n")
+    asides(folder)
     return {"root": str(folder), "named": None, "seconds": 20.0, "group": ""}
 
 

@@ -212,7 +212,7 @@ def test_everything_drawn_follows_the_row(found):
         names = [s["name"] for s in options["series"]]
         assert "rows" in names and "formula" in names and ("compared" in names) == (row != 0)
         curves.append(next(s["data"] for s in options["series"] if s["name"] == "formula"))
-        assert options["xAxis"]["name"] == "S [mM]"
+        assert options["xAxis"]["name"] == "{sign|S} [mM]"
         json.dumps(
             [drawing.front(desk), drawing.residuals(desk, "S"), drawing.predicted(desk)], allow_nan=False
         )

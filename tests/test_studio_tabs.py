@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tables import asides
 from windows import Studio, axe, narrow
 
 pytest.importorskip("nicegui", reason="no studio: nicegui is not installed")
@@ -14,14 +15,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("tabs")
-    rng = np.random.default_rng(0)
-    rows = [f"{a:.6g},{5 * np.exp(-0.7 * a):.8g}" for a in np.linspace(0, 6, 120)]
-    (place / "decay.csv").write_text("t,x\n" + "\n".join(rows) + "\n")
-    u, v = rng.uniform(-1, 1, (2, 300))
-    rows = [f"{a:.5g},{b:.5g},{'in' if a * a + b * b < 0.5 else 'out'}" for a, b in zip(u, v, strict=True)]
-    (place / "disc.csv").write_text("u,v,side\n" + "\n".join(rows) + "\n")
-    rows = [f"{a:.3f},{b:.3f},{round(a, 3) * round(b, 3):.17g}" for a, b in zip(u, v, strict=True)]
-    (place / "bound.csv").write_text("a,b,c\n" + "\n".join(rows) + "\n")
+    asides(place)
     rows = [f"{a:.2f};{3.5 * a:.3f}".replace(".", ",") for a in np.linspace(0.5, 20, 25)]
     (place / "europe.csv").write_text("Weg;Kraft\nmm;N\n" + "\n".join(rows) + "\nn/a;1,0\n")
     return place
@@ -58,40 +52,23 @@ def _marks(studio):
     )
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
-def test_laws_of_motion_with_their_simulation(studio, look):
-    studio.choose("Colours", look)
-    if look == "light":
-        _open(studio, "decay.csv", "Motion")
-        studio.press("Find them")
-    studio.see("Simulated from the first row")
-    assert "d" in studio.formula() and "x" in studio.formula()
-    studio.see(lambda: _marks(studio) > 100)
-    studio.picture(f"motion-{look}")
-    _sound(studio)
+ANSWERS = {  # which table, and what is seen when the answer has come
+    "Motion": ("decay.csv", lambda s: "Simulated from the first row" in s.text() and _marks(s) > 100),
+    "Classes": ("disc.csv", lambda s: "the commonest class alone" in s.text() and _marks(s) > 300),
+    "Relations": ("bound.csv", lambda s: "0 (exact)" in s.text() and s.all(".arrows svg marker")),
+}
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
-def test_classes_with_their_boundary(studio, look):
+@pytest.mark.parametrize("tab", ANSWERS)
+def test_what_else_is_asked_is_drawn(studio, tab, look):
+    table, is_there = ANSWERS[tab]
     studio.choose("Colours", look)
     if look == "light":
-        _open(studio, "disc.csv", "Classes")
+        _open(studio, table, tab)
         studio.press("Find them")
-    studio.see("held-out rows; the commonest class alone")
-    studio.see(lambda: _marks(studio) > 300)
-    studio.picture(f"classes-{look}")
-    _sound(studio)
-
-
-@pytest.mark.parametrize("look", ["light", "dark"])
-def test_relations_as_a_picture(studio, look):
-    studio.choose("Colours", look)
-    if look == "light":
-        _open(studio, "bound.csv", "Relations")
-        studio.press("Find them")
-    studio.see("0 (exact)")
-    studio.see(lambda: studio.all(".arrows svg marker"))
-    studio.picture(f"relations-{look}")
+    studio.see(lambda: is_there(studio))
+    studio.picture(f"{tab.lower()}-{look}")
     _sound(studio)
 
 

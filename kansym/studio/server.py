@@ -13,14 +13,14 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kansym.base.errors import InputError, KansymError
 from kansym.studio.guard import Guard, Key
 
 if TYPE_CHECKING:
+    from kansym.studio.desk import Desk
     from kansym.studio.folder import Folder
 
 LISTEN = 0.2
@@ -55,18 +55,7 @@ def serve(
     app.add_middleware(Guard, key=key)
     named = Path(data) if data is not None and Path(data).is_file() else None
     folder = Folder.of(Path.cwd(), named)
-    gate = threading.Lock()
-
-    @cache
-    def desk() -> Any:
-        return _desk(data, folder)
-
-    def load() -> Any:
-        with gate:  # pages that come together share one desk
-            return desk()
-
-    def started() -> None:
-        threading.Thread(target=opened, daemon=True).start()
+    shared = _Shared(data, folder)
 
     def opened() -> None:
         """Say the address as soon as the port answers, and load the desk where no page asks for it."""
@@ -76,20 +65,12 @@ def serve(
         if browse:
             webbrowser.open(key.address)
         time.sleep(HEAD_START)
-        load()
+        shared.load()
 
-    def listen() -> None:
-        if desk.cache_info().currsize:
-            desk().listen()
-
-    def ended() -> None:
-        if desk.cache_info().currsize:
-            desk().close()
-
-    app.on_startup(started)
-    app.on_shutdown(ended)
-    app.timer(LISTEN, listen)
-    ui.page("/", title="kansym studio")(lambda: shell.draw(View(folder, load)))
+    app.on_startup(threading.Thread(target=opened, daemon=True).start)
+    app.on_shutdown(shared.close)
+    app.timer(LISTEN, shared.listen)
+    ui.page("/", title="kansym studio")(lambda: shell.draw(View(folder, shared.load)))
     ui.run(
         host=host, port=key.port, show=False, reload=False, show_welcome_message=False, dark=None,
         reconnect_timeout=20.0, language="en-US", ws_max_size=MOST_MESSAGE, uvicorn_logging_level="error",
@@ -97,22 +78,48 @@ def serve(
     )  # fmt: skip
 
 
-def _desk(data: str | None, folder: Folder) -> Any:
-    """Return the desk with what the command named on it; a problem with that is said on the page."""
-    from kansym.studio.desk import Desk
-    from kansym.studio.session import open_first
+class _Shared:
+    """Hold the one desk of all pages, with what the command named on it; it is loaded when first asked for."""
 
-    desk = Desk(folder)
-    desk.process.start()  # imports and compiled code take seconds, in which nobody waits for it
-    if data is not None:
-        try:
-            open_first(desk, data)
-        except KansymError as problem:
-            desk.message = str(problem)
-    return desk
+    def __init__(self, data: str | None, folder: Folder) -> None:
+        self.data, self.folder = data, folder
+        self.desk: Desk | None = None
+        self.gate = threading.Lock()
+
+    def load(self) -> Desk:
+        """Return the desk; a problem with what was named is said on the page."""
+        with self.gate:  # pages that come together share one
+            if self.desk is None:
+                self.desk = self._loaded()
+            return self.desk
+
+    def _loaded(self) -> Desk:
+        """Return a new desk, whose imports take a second."""
+        from kansym.studio.desk import Desk
+        from kansym.studio.session import open_first
+
+        desk = Desk(self.folder)
+        desk.process.start()  # imports and compiled code take seconds, in which nobody waits for it
+        if self.data is not None:
+            try:
+                open_first(desk, self.data)
+            except KansymError as problem:
+                desk.message = str(problem)
+        return desk
+
+    def listen(self) -> None:
+        """Hear what the search's process has said."""
+        if self.desk is not None:
+            self.desk.listen()
+
+    def close(self) -> None:
+        """End the search's process."""
+        if self.desk is not None:
+            self.desk.close()
 
 
 def _answers(key: Key) -> bool:
+    """Tell whether the port can be reached."""
     with socket.socket(socket.AF_INET6 if ":" in key.host else socket.AF_INET) as trial:
         return trial.connect_ex((key.reached, key.port)) == 0
 
