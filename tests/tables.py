@@ -6,7 +6,7 @@ import numpy as np
 
 
 def asides(folder):
-    """Write a table for each of the studio's other questions: a decay, two classes, columns that are bound."""
+    """Write a table for each of the studio's other questions: a decay, two classes, bound columns."""
     rng = np.random.default_rng(0)
     rows = [f"{a:.6g},{5 * np.exp(-0.7 * a):.8g}" for a in np.linspace(0, 6, 150)]
     (folder / "decay.csv").write_text("t,x\n" + "\n".join(rows) + "\n")

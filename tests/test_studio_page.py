@@ -91,7 +91,8 @@ def test_a_table_becomes_a_law_by_clicks_alone(studio):
     studio.press("Search for the law")
     studio.see(lambda: studio.button("Search anew"))
     studio.see(lambda: "The law" in studio.text() and "v" in studio.formula())
-    assert len(studio.all(".chart svg path")) > 10
+    studio.see(lambda: len(studio.marks("svg path")) > 10)
+    assert "S [mM]" in "".join(studio.marks())
     studio.picture("law")
     assert studio.severe() == []
 
@@ -115,9 +116,14 @@ def test_a_reload_loses_nothing_and_two_tabs_show_the_same(studio):
 
 
 def test_a_row_that_is_clicked_is_followed_by_everything(studio):
-    drawn = studio.see(lambda: studio.all(".chart")[1].get_attribute("innerHTML"))
+    def drawn():
+        return [studio.all(css)[-1].get_attribute("innerHTML") for css in (".chart", ".network-box")]
+
+    studio.click(lambda: studio.all("tr[data-row]")[0])
+    studio.see(lambda: "picked" in studio.all("tr[data-row]")[0].get_attribute("class"))
+    before = studio.see(drawn)
     studio.click(lambda: studio.all("tr[data-row]")[-1])
-    studio.see(lambda: studio.all(".chart")[1].get_attribute("innerHTML") != drawn)
+    studio.see(lambda: all(a != b for a, b in zip(drawn(), before, strict=True)))
     studio.see(lambda: "picked" in studio.all("tr[data-row]")[-1].get_attribute("class"))
     studio.click(lambda: studio.all('tr[data-row] [aria-label*="Compare"]')[-1])
     studio.see("Within the data's ranges the two part most")

@@ -13,6 +13,15 @@ from pathlib import Path
 PATIENCE = 90.0
 """Seconds for what takes a tenth of that on a machine with nothing else to do."""
 
+FIND = (
+    "[...document.querySelectorAll(arguments[0])].find(e => e.checkVisibility() && "
+    "[e.innerText.trim(), e.getAttribute('aria-label')].includes(arguments[1])) || null"
+)
+"""Script that finds what is shown and has a text or label: what is drawn anew four times a second must be found
+and used in one go."""
+
+REACH = "b.scrollIntoView({block: 'center'});"
+
 
 class Studio:
     """Hold a running studio and the browser's window onto it."""
@@ -59,6 +68,12 @@ class Studio:
         # a formula's letters are those of mathematics, one on each line
         return [" ".join(unicodedata.normalize("NFKC", text).split()) for text in found]
 
+    def marks(self, kind="svg text"):
+        """Return the texts of what the charts that are shown have of a kind, read in one go."""
+        shown = "[...document.querySelectorAll('.chart')].filter(e => e.checkVisibility())"
+        inside = "flatMap(c => [...c.querySelectorAll(arguments[0])].map(e => e.textContent))"
+        return self.window.execute_script(f"return {shown}.{inside}", kind)
+
     def see(self, what):
         """Wait until something is there, and return it; what is drawn again meanwhile is looked up again."""
         from selenium.common.exceptions import WebDriverException
@@ -75,27 +90,23 @@ class Studio:
         said = (self.folder / "stderr").read_text()[-3000:]
         raise AssertionError(f"not seen: {what}\n{self.text()[:900]}\n{said}")
 
+    def find(self, css, word):
+        """Return what is shown and has this text or label, looked for in one go; None where there is none."""
+        return self.window.execute_script(f"return {FIND}", css, word)
+
     def button(self, word):
-        return next(
-            (
-                b
-                for b in self.all("button")
-                if b.is_displayed() and word in (b.text, b.get_attribute("aria-label"))
-            ),
-            None,
-        )
+        return self.find("button", word)
 
     def press(self, word):
-        def pressed():
-            found = self.button(word)
-            if found is None or not found.is_enabled():
-                return False
-            self.window.execute_script(
-                "arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", found
-            )
-            return True
+        """Press a button as soon as there is one that can be pressed."""
+        pressed = (
+            f"const b = {FIND}; if (b && !b.disabled) {{ {REACH} b.click(); return true; }} return false;"
+        )
+        self.see(lambda: self.window.execute_script(pressed, "button", word))
 
-        self.see(pressed)
+    def keys(self, word, *keys):
+        """Send keys to a button."""
+        self.see(lambda: [self.button(word).send_keys(*keys)])
 
     def click(self, find):
         """Click what is found, once it is there; what is drawn again in between is looked up again."""
@@ -109,22 +120,21 @@ class Studio:
         self.see(clicked)
 
     def named(self, label):
-        return self.see(
-            lambda: next((e for e in self.all(f'[aria-label="{label}"]') if e.is_displayed()), None)
-        )
+        return self.see(lambda: self.find(f'[aria-label="{label}"]', label))
 
     def value(self, label):
         """Return what stands in the field of a name."""
-        return self.see(lambda: (self.named(label).get_attribute("value"),))[0]
+        value = f"const e = {FIND}; return e ? [e.value] : null;"
+        return self.see(lambda: self.window.execute_script(value, f'[aria-label="{label}"]', label))[0]
 
     def choose(self, label, word):
-        from selenium.webdriver.support.ui import Select
-
-        def chosen():
-            Select(self.named(label)).select_by_visible_text(word)
-            return True
-
-        self.see(chosen)
+        """Choose the option with this text in the field of a name."""
+        chosen = (
+            f"const s = {FIND}, o = s && [...s.options].find(o => o.text === arguments[2]);"
+            f"if (!o) return false; {REACH.replace('b.', 's.')} s.value = o.value;"
+            "s.dispatchEvent(new Event('change')); return true;"
+        )
+        self.see(lambda: self.window.execute_script(chosen, f'[aria-label="{label}"]', label, word))
 
     def bring(self, path):
         """Drop a file where tables are brought."""

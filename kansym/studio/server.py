@@ -79,7 +79,7 @@ def serve(
 
 
 class _Shared:
-    """Hold the one desk of all pages, with what the command named on it; it is loaded when first asked for."""
+    """Hold the one desk of all pages, with what the command named on it, loaded when first asked for."""
 
     def __init__(self, data: str | None, folder: Folder) -> None:
         self.data, self.folder = data, folder
