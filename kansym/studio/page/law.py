@@ -111,7 +111,7 @@ def _constants(view: View) -> None:
         lambda: html.p(f"Off by {desk.share():.4g} of the spread on all rows.").classes("loss"),
     )
     with ui.element("div").classes("row-of"):
-        button("Fit the others", lambda: view.done(desk.refit))
+        button("Fit the others", lambda: view.do(desk.refit))
         button("Put back", lambda: view.do(desk.reset))
         button("Keep as a row", lambda: view.do(desk.keep))
 
