@@ -140,7 +140,7 @@ def test_a_constant_under_the_hand_changes_loss_and_curve_at_once(studio):
     studio.see(lambda: [r for r in studio.all("tr.picked") if "S/(S +" in r.text])
 
     def loss():
-        """Return what is left; a button that is pressed before this is drawn anew goes with the old drawing."""
+        """Return what is left; a button pressed before it is drawn anew is gone."""
         return studio.see(lambda: studio.texts(".loss"))[0]
 
     before = loss()

@@ -17,8 +17,7 @@ FIND = (
     "[...document.querySelectorAll(arguments[0])].find(e => e.checkVisibility() && "
     "[e.innerText.trim(), e.getAttribute('aria-label')].includes(arguments[1])) || null"
 )
-"""Script that finds what is shown and has a text or label: what is drawn anew four times a second must be found
-and used in one go."""
+"""Script that finds what is shown and has a text or label; what is drawn anew is found and used in one go."""
 
 REACH = "b.scrollIntoView({block: 'center'});"
 
@@ -99,9 +98,7 @@ class Studio:
 
     def press(self, word):
         """Press a button as soon as there is one that can be pressed."""
-        pressed = (
-            f"const b = {FIND}; if (b && !b.disabled) {{ {REACH} b.click(); return true; }} return false;"
-        )
+        pressed = f"const b = {FIND}; if (!b || b.disabled) return false; {REACH} b.click(); return true;"
         self.see(lambda: self.window.execute_script(pressed, "button", word))
 
     def keys(self, word, *keys):
