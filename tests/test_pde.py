@@ -37,13 +37,14 @@ def test_derivatives_agree_with_differences(random_start):
 @pytest.mark.parametrize("inside", [True, False])
 def test_jacobian_agrees_with_differences(random_start, inside):
     X = np.random.default_rng(2).uniform([0.1, -0.9], [0.9, 0.9], (7, 2))
-    r, J = collocation._jacobian(random_start, X, inside)
+    bases = collocation._bases(random_start, X)
+    r, J = collocation._jacobian(random_start, X, inside, bases)
     size = random_start.parameters
     for k in range(0, size, 5):
         move = np.zeros(size)
         move[k] = 1e-6
-        up = collocation._jacobian(collocation._moved(random_start, move), X, inside)[0]
-        down = collocation._jacobian(collocation._moved(random_start, -move), X, inside)[0]
+        up = collocation._jacobian(collocation._moved(random_start, move), X, inside, bases)[0]
+        down = collocation._jacobian(collocation._moved(random_start, -move), X, inside, bases)[0]
         assert np.allclose((up - down) / 2e-6, J[:, k], atol=1e-5 * (1 + np.abs(J).max()))
     assert len(r) == 7
 

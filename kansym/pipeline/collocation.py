@@ -25,6 +25,10 @@ THICK = 3
 """Points inside for each coefficient, at least: with fewer the equation may fail between them."""
 
 
+Bases = list[list[np.ndarray]]
+"""For each curve its spline's basis (n, m) at some points, and that of its derivatives."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Set the network and the fit; `weight` is the paper's alpha, the inside's price against the border's.
@@ -155,7 +159,7 @@ def _covering(solution: Solution, grid: int, X: np.ndarray) -> Solution:
     corners = np.vstack(
         [X, *np.stack(np.meshgrid(*zip(low, high, strict=True), indexing="ij"), -1).reshape(-1, 1, len(low))]
     )
-    H = _hidden(solution, corners, 0)
+    H = _hidden(solution, _bases(solution, corners, 0))[0]
     knots, outer = [], []
     for j, h in enumerate(H.T):
         margin = 0.15 * (np.ptp(h) + 1e-9)
@@ -181,80 +185,69 @@ def _finer(solution: Solution, grid: int, inside: np.ndarray, edge: np.ndarray) 
     return _covering(moved, grid, np.vstack([inside, edge]))
 
 
-def _hidden(solution: Solution, X: np.ndarray, derivative: int) -> np.ndarray:
-    """Return h_j (n, width), or for derivatives 1 and 2 phi_ji' or phi_ji'' (n, width, d)."""
-    parts = np.stack(
-        [
-            design(k, solution.order, X[:, i], derivative) @ solution.inner[:, i].T
-            for i, k in enumerate(solution.knots)
-        ],
-        axis=2,
-    )
-    return parts.sum(2) if derivative == 0 else parts
+def _hidden(solution: Solution, bases: Bases) -> list[np.ndarray]:
+    """Return h_j (n, width), then phi_ji' and phi_ji'' (n, width, d), for all derivatives given."""
+    parts = [
+        np.stack([own[r] @ solution.inner[:, i].T for i, own in enumerate(bases)], axis=2)
+        for r in range(len(bases[0]))
+    ]
+    return [parts[0].sum(2), *parts[1:]]
+
+
+def _psi(solution: Solution, h: np.ndarray, most: int) -> tuple[Bases, np.ndarray]:
+    """Return the outer splines' bases at h (n, width), and psi with its derivatives (most + 1, n, width)."""
+    bases = [
+        [design(knots, solution.order, h[:, j], r) for r in range(most + 1)]
+        for j, knots in enumerate(solution.knots_outer)
+    ]
+    values = [[own[r] @ c for own, c in zip(bases, solution.outer, strict=True)] for r in range(most + 1)]
+    return bases, np.stack(values).transpose(0, 2, 1)
 
 
 def _fields(solution: Solution, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return u (n,), its first and its pure second derivatives (n, d)."""
-    h, p, q = (_hidden(solution, X, r) for r in range(3))
-    f = [
-        np.column_stack(
-            [
-                design(k, solution.order, h[:, j], r) @ c
-                for j, (k, c) in enumerate(zip(solution.knots_outer, solution.outer, strict=True))
-            ]
-        )
-        for r in range(3)
-    ]
+    h, p, q = _hidden(solution, _bases(solution, X))
+    return _combined(_psi(solution, h, 2)[1], p, q)
+
+
+def _combined(f: np.ndarray, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return u, u_i = f' p_i, u_ii = f'' p_i² + f' q_i from psi and phi's derivatives (chain rule)."""
     du = np.einsum("nj,nji->ni", f[1], p)
     d2u = np.einsum("nj,nji->ni", f[2], p**2) + np.einsum("nj,nji->ni", f[1], q)
     return f[0].sum(1), du, d2u
 
 
-def _bases(solution: Solution, X: np.ndarray) -> list[list[np.ndarray]]:
-    """Return the inner splines' basis (n, m) and its two derivatives at fixed points, for each variable."""
+def _bases(solution: Solution, X: np.ndarray, most: int = 2) -> Bases:
+    """Return each variable's spline basis (n, m) and its first derivatives, `most` of them, at points X."""
     return [
-        [design(knots, solution.order, X[:, i], r) for r in range(3)]
+        [design(knots, solution.order, X[:, i], r) for r in range(most + 1)]
         for i, knots in enumerate(solution.knots)
     ]
 
 
-def _jacobian(
-    solution: Solution, X: np.ndarray, inside: bool, bases: list[list[np.ndarray]] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def _jacobian(solution: Solution, X: np.ndarray, inside: bool, bases: Bases) -> tuple[np.ndarray, np.ndarray]:
     """Return residuals (n,) and their derivatives (n, parameters) by every coefficient."""
-    eq, k, n = solution.equation, solution.order, len(X)
-    d = len(eq.variables)
-    B = _bases(solution, X) if bases is None else bases
-    h, p, q = (np.stack([B[i][r] @ solution.inner[:, i].T for i in range(d)], axis=2) for r in range(3))
-    h = h.sum(2)
-    D = [[design(knots, k, h[:, j], r) for r in range(3)] for j, knots in enumerate(solution.knots_outer)]
-    f = [[D[j][r] @ c for r in range(3)] for j, c in enumerate(solution.outer)]
-    third = [
-        design(knots, k, h[:, j], 3) @ c
-        for j, (knots, c) in enumerate(zip(solution.knots_outer, solution.outer, strict=True))
-    ]
-    u = sum(g[0] for g in f)
+    eq, n, d = solution.equation, len(X), len(solution.equation.variables)
+    h, p, q = _hidden(solution, bases)
+    D, f = _psi(solution, h, 3)
+    u, du, d2u = _combined(f, p, q)
     if inside:
-        du = np.stack([sum(f[j][1] * p[:, j, i] for j in range(len(f))) for i in range(d)], 1)
-        d2u = np.stack(
-            [sum(f[j][2] * p[:, j, i] ** 2 + f[j][1] * q[:, j, i] for j in range(len(f))) for i in range(d)],
-            1,
-        )
         r, G = eq.program.gradient(np.column_stack([X, u, du, d2u]))
         gu, g1, g2 = G[:, d], G[:, d + 1 : 2 * d + 1], G[:, 2 * d + 1 :]
     else:
         r, gu, g1, g2 = u, np.ones(n), np.zeros((n, d)), np.zeros((n, d))
     inner, outer = [], []
-    for j in range(len(f)):
-        f1, f2, f3 = f[j][1], f[j][2], third[j]
-        # chain rule: u = f(h), u_i = f' p_i, u_ii = f'' p_i² + f' q_i
+    for j in range(len(D)):
+        f1, f2, f3 = f[1:, :, j]
         by_h = gu * f1 + sum(
             g1[:, i] * f2 * p[:, j, i] + g2[:, i] * (f3 * p[:, j, i] ** 2 + f2 * q[:, j, i]) for i in range(d)
         )
         for i in range(d):
             by_p = g1[:, i] * f1 + g2[:, i] * 2 * f2 * p[:, j, i]
             by_q = g2[:, i] * f1
-            inner.append(by_h[:, None] * B[i][0] + by_p[:, None] * B[i][1] + by_q[:, None] * B[i][2])
+            inner.append(
+                by_h[:, None] * bases[i][0] + by_p[:, None] * bases[i][1] + by_q[:, None] * bases[i][2]
+            )
         s1 = sum(g1[:, i] * p[:, j, i] + g2[:, i] * q[:, j, i] for i in range(d))
         s2 = sum(g2[:, i] * p[:, j, i] ** 2 for i in range(d))
         outer.append(gu[:, None] * D[j][0] + s1[:, None] * D[j][1] + s2[:, None] * D[j][2])
