@@ -118,6 +118,7 @@ class _Scalar(ast.NodeTransformer):
         self.named: dict[str, ast.expr] = {}
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
+        """Keep what a name in an expression stands for."""
         self.generic_visit(node)
         self.named[node.target.id] = node.value
         return node.value
@@ -126,6 +127,7 @@ class _Scalar(ast.NodeTransformer):
         return copy.deepcopy(self.named.get(node.id, node))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Write `where` as a branch, as compiled code takes it."""
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "where":
             test, yes, no = node.args

@@ -96,6 +96,7 @@ class Archive:
         return f"describes the data in {more:.3g} nats more than {ours}"
 
     def _note(self, event: str, law: Judged, reason: str = "") -> None:
+        """Write a step down: what happened to which formula, and why."""
         step = {
             "event": event,
             "source": law.source,

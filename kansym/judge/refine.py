@@ -108,6 +108,7 @@ def shortened(polished: Polished, trial: Trial) -> Polished:
     values = polished.program.value(trial.small.X, polished.theta)
 
     def same(e: sympy.Expr) -> bool:
+        """Tell whether a form has the same values on the rows."""
         others = valued(e, trial.small.symbols, trial.small.X)
         return others is not None and expressions.agree(values, others)
 

@@ -50,6 +50,7 @@ class Engine:
         none = np.empty((0, 0), self.kind)
 
         def one(e: int, b: int) -> None:
+            """Do one member's part, and one block of rows where there are several."""
             out[e, blocks[b]] = kernels.values(self.plans[e], theta[e], X[blocks[b]], sums[b, e], none)
 
         _each(one, self.members, len(blocks))
@@ -63,6 +64,7 @@ class Engine:
         parts = np.zeros((len(blocks), *theta.shape), self.kind)
 
         def one(e: int, b: int) -> None:
+            """Do one member's part, and one block of rows where there are several."""
             part = blocks[b]
             kernels.pull_back(self.plans[e], theta[e], X[part], slope[e, part], price[e], parts[b, e])
 
@@ -88,6 +90,7 @@ class Engine:
         size = theta.shape[1]
 
         def one(e: int, _: int) -> None:
+            """Do one member's part, and one block of rows where there are several."""
             if wanted[e]:
                 with self._memory(normal.entries(len(X), factor.shape[2], size)) as memory:
                     normal.normal_equations(
@@ -112,6 +115,7 @@ class Engine:
         out, failed = np.empty_like(gradient), np.zeros(self.members, bool)
 
         def one(e: int, _: int) -> None:
+            """Do one member's part, and one block of rows where there are several."""
             failed[e] = not normal.solve(matrix[e], extra[e], gradient[e], out[e])
 
         _each(one, self.members)

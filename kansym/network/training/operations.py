@@ -30,6 +30,7 @@ def _either(of_tensors: Callable[..., Tensor], of_numbers: Callable[..., Any]) -
     """Return a function of tensors that takes plain numbers, too: constant parts of a formula are these."""
 
     def function(*args: Any) -> Any:
+        """Return the values of an operation on tensors, or on numbers as numbers."""
         like = next((a for a in args if isinstance(a, Tensor)), None)
         if like is None:
             return float(of_numbers(*args))
@@ -71,12 +72,14 @@ class _Operation(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, op: Op, n: float, u: Tensor, v: Any) -> Tensor:
+        """Return an operation's values, and keep what its slopes need."""
         ctx.op, ctx.n, ctx.v = op, n, None if isinstance(v, Tensor) else v
         ctx.save_for_backward(u, v) if isinstance(v, Tensor) else ctx.save_for_backward(u)
         return _FORMS[op].value(u, v, n)
 
     @staticmethod
     def backward(ctx: Any, up: Tensor) -> Any:
+        """Return the derivatives by both arguments, by the table's slopes."""
         u, v = ctx.saved_tensors if len(ctx.saved_tensors) == 2 else (ctx.saved_tensors[0], ctx.v)
         form = _FORMS[ctx.op]
         value = form.value(u, v, ctx.n)
@@ -88,6 +91,7 @@ def _apply(op: Op) -> Callable[[Any, Any, float], Any]:
     """Return an operation on tensors, with the table's slopes for its gradient."""
 
     def function(u: Any, v: Any, n: float) -> Any:
+        """Return the values of an operation on tensors, or on numbers as numbers."""
         if not isinstance(u, Tensor) and not isinstance(v, Tensor):
             return _FORMS[op].value(u, v, n)
         like = u if isinstance(u, Tensor) else v
@@ -111,6 +115,7 @@ def torch_function(function: library.Function) -> Callable[..., Tensor]:
         return lambda x, p=None: _Numpy.apply(x, function, p)
 
     def value(x: Tensor, p: Any = None) -> Tensor:
+        """Return the values of the code's last line."""
         exponent = 1.0 if p is None else torch.as_tensor(p, dtype=x.dtype, device=x.device)
         registers: list[Any] = []
         for op, i, j, number in code.lines:

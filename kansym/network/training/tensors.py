@@ -224,6 +224,7 @@ class _Basis(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, knots: Tensor, order: int, derivative: int) -> tuple[Tensor, Tensor]:
+        """Return the cells of points and the local basis there, or its derivatives."""
         cell, value = local_basis(x, knots, order, derivative)
         ctx.mark_non_differentiable(cell)
         ctx.save_for_backward(x, knots)
@@ -232,6 +233,7 @@ class _Basis(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, _: Any, up: Tensor) -> tuple[Tensor, None, None, None]:
+        """Return the derivatives by the points."""
         x, knots = ctx.saved_tensors
         _, slope = _Basis.apply(x, knots, ctx.order, ctx.derivative + 1)
         return (up * slope).sum(-1), None, None, None

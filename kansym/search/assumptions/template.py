@@ -61,6 +61,7 @@ class Template:
             """Return what stands for an unknown function while the text is read."""
 
             def make(*arguments: sympy.Expr) -> sympy.Expr:
+                """Return the symbol of an unknown function's value; refuse a second set of arguments."""
                 mine = Unknown(name, sympy.Symbol(f"\0{name}", real=True), arguments)
                 if found.setdefault(name, mine) != mine:
                     raise InputError(f"function {name!r} has two different arguments; name them f and g")
