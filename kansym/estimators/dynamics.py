@@ -29,6 +29,7 @@ class KansymDynamics(BaseEstimator):
     """
 
     def __init__(self, order: int = 1, time_limit: float | None = None, random_state: int | None = 0) -> None:
+        """Keep the parameters as they are, as scikit-learn wants it."""
         self.order = order
         self.time_limit = time_limit
         self.random_state = random_state

@@ -126,6 +126,29 @@ def _near(value: float, error: float, longest: float, most: int) -> list[Nice]:
     return sorted(found.values(), key=lambda nice: cost_of[nice.exact])
 
 
+DECIMAL = 2.2
+"""Nats for saying that a number is a short decimal, and of what size: a measured number's, and log 2."""
+
+DIGITS = 3
+"""Significant digits of the longest decimal that counts as short."""
+
+
+def decimals(value: float, error: float) -> list[Nice]:
+    """Return the decimals of one to DIGITS significant digits nearest to a value, within REACH errors of it.
+
+    A digit costs log(10) nats: of numbers known to one part in two hundred, 0.9 is shorter than 0.8952.
+
+    >>> [str(n.exact) for n in decimals(0.8952, 0.006)]
+    ['9/10', '179/200']
+    """
+    found: dict[sympy.Rational, Nice] = {}
+    for digits in range(1, DIGITS + 1):
+        exact = sympy.Rational(f"{value:.{digits - 1}e}") if math.isfinite(value) else sympy.S.Zero
+        if exact and exact not in found and abs(float(exact) - value) <= REACH * error:
+            found[exact] = Nice(exact, float(exact), DECIMAL + digits * math.log(10))
+    return list(found.values())
+
+
 def price(number: sympy.Rational) -> float:
     """Return the nats for writing a rational number exactly."""
     plain = float(_prices(np.array(float(number.p)), np.array(float(number.q))))

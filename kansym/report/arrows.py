@@ -38,6 +38,7 @@ def arrows_svg(couplings: Mapping[str, Sequence[str]]) -> str:
 
 
 def _circle(names: Sequence[str], radius: float, middle: float, turn: float = 0.0) -> dict[str, Place]:
+    """Return places on a circle, turned by a share of the step between two."""
     out = {}
     for k, name in enumerate(names):
         angle = 2 * math.pi * (k + turn) / len(names) - math.pi / 2
@@ -60,10 +61,12 @@ def _arrow(start: Place, end: Place) -> str:
 
 
 def _ring(place: Place) -> str:
+    """Return the ring around what drives itself."""
     return f'<circle cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{HALF + 4}" fill="none" stroke="#3a5a8c"/>'
 
 
 def _node(name: str, place: Place, moves: bool) -> str:
+    """Return a named node; what is no state has another colour."""
     fill = "#eef3fb" if moves else "#fdf3e3"
     return (
         f'<circle cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{HALF}" fill="{fill}" stroke="#222"/>'

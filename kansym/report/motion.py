@@ -13,7 +13,7 @@ from kansym.base import storage
 from kansym.report.arrows import arrows_svg
 from kansym.report.export.motion import Equations, write
 from kansym.report.labels import label
-from kansym.report.page import environment, mathml
+from kansym.report.page import drawable, environment, mathml
 from kansym.report.traces import trace_svg
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def beside(found: Dynamics, data: Series) -> list[dict[str, Any]]:
     for run, start in zip(data.runs, found.starts, strict=True):
         path = found.simulate(np.array(start), run.t, run.U if len(found.inputs) else None)
         at = np.unique(np.linspace(0, run.rows - 1, min(run.rows, DRAWN)).astype(int))
-        drawn = {s: {"measured": _plain(run.X[at, k]), "simulated": _plain(path[at, k])}
+        drawn = {s: {"measured": drawable(run.X[at, k]), "simulated": drawable(path[at, k])}
                  for k, s in enumerate(found.states)}  # fmt: skip
-        out.append({"t": _plain(run.t[at]), "drawn": drawn})
+        out.append({"t": drawable(run.t[at]), "drawn": drawn})
     return out
 
 
@@ -87,7 +87,3 @@ def write_page(
 ) -> Path:
     """Write the page into a file."""
     return storage.write_text(path, page(found, runs, source, time))
-
-
-def _plain(values: np.ndarray) -> list[float | None]:
-    return [float(f"{v:.6g}") if math.isfinite(v) else None for v in np.asarray(values, float).tolist()]

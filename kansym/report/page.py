@@ -313,23 +313,23 @@ def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
     at = {name: positions(every.column(name)) for name in run.names}
     cuts = [{n: along(law, every, n, at[n]) for n in run.names} for law in run.front]
     return {
-        "columns": {n: _plain(data.X[:, i]) for i, n in enumerate(run.names)},
-        "target": _plain(data.y),
-        "sigma": None if data.weights is None or not data.absolute else _plain(data.weights**-0.5),
-        "predicted": [_plain(law.predict(data.X, run.names)) for law in run.front],
-        "middle": dict(zip(run.names, _plain(np.median(every.X, axis=0)), strict=True)),
+        "columns": {n: drawable(data.X[:, i]) for i, n in enumerate(run.names)},
+        "target": drawable(data.y),
+        "sigma": None if data.weights is None or not data.absolute else drawable(data.weights**-0.5),
+        "predicted": [drawable(law.predict(data.X, run.names)) for law in run.front],
+        "middle": dict(zip(run.names, drawable(np.median(every.X, axis=0)), strict=True)),
         "spans": {n: [float(x[0]), float(x[-1])] for n, x in at.items()},
         "logs": [n for n in run.names if wants_log(every.column(n))],
         "wholes": [n for n in run.names if whole(every.column(n))],
         "log_target": wants_log(every.y),
-        "slices": [{n: _plain(cut.y) for n, cut in laws.items()} for laws in cuts],
-        "bands": [{n: [_plain(cut.low), _plain(cut.high)] for n, cut in laws.items()} for laws in cuts],
+        "slices": [{n: drawable(cut.y) for n, cut in laws.items()} for laws in cuts],
+        "bands": [{n: [drawable(cut.low), drawable(cut.high)] for n, cut in laws.items()} for laws in cuts],
         "outliers": [{**dict(zip(run.names, o.inputs, strict=True)), "": o.value} for o in run.outliers],
         "of_rows": dataset.rows,
     }
 
 
-def _plain(values: np.ndarray) -> list[float | None]:
+def drawable(values: np.ndarray) -> list[float | None]:
     """Return floats of 7 digits (enough to draw), with None for what is not finite."""
     return [float(f"{v:.7g}") if math.isfinite(v) else None for v in np.asarray(values, float).tolist()]
 

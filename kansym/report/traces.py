@@ -33,9 +33,11 @@ def trace_svg(t: Values, measured: Values, simulated: Values, time: str, state: 
     first, last = _range(times)
 
     def x(value: float) -> float:
+        """Return the pixel of a time."""
         return LEFT + (value - first) / (last - first) * (WIDTH - LEFT - 12)
 
     def y(value: float) -> float:
+        """Return the pixel of a value."""
         return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - BOTTOM - TOP)
 
     parts = [_axis_x(x, first, last), _axis_y(y, low, high)]
@@ -60,6 +62,7 @@ def trace_svg(t: Values, measured: Values, simulated: Values, time: str, state: 
 
 
 def _axis_x(x: Scale, first: float, last: float) -> str:
+    """Return the lines and numbers along the time."""
     return "".join(
         f'<line class="tick" x1="{x(v):.1f}" x2="{x(v):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
         f'<text x="{x(v):.1f}" y="{HEIGHT - BOTTOM + 15:.1f}" text-anchor="middle">{v:g}</text>'
@@ -68,6 +71,7 @@ def _axis_x(x: Scale, first: float, last: float) -> str:
 
 
 def _axis_y(y: Scale, low: float, high: float) -> str:
+    """Return the lines and numbers along the state."""
     return "".join(
         f'<line class="tick" x1="{LEFT}" x2="{WIDTH - 12}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>'
         f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{v:g}</text>'

@@ -5,7 +5,6 @@ Each function runs in the process that searches and returns plain data: a result
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kansym.data.table import Table
+from kansym.report.page import drawable
 from kansym.studio.folder import Folder
 
 DRAWN = 1000
@@ -50,7 +50,7 @@ def classes(table: Table, order: dict[str, Any]) -> dict[str, Any]:
     used = [n for n in given.names if n in {s.name for s in found.formulas[0].g.free_symbols}]
     axes = [*used, *(n for n in given.names if n not in used)][:2]
     at = np.random.default_rng(0).permutation(len(given.X))[:DRAWN]
-    rows = {n: _plain(given.X[at, given.names.index(n)]) for n in axes}
+    rows = {n: drawable(given.X[at, given.names.index(n)]) for n in axes}
     border = [] if len(axes) < 2 else _border(found.formulas[0].g, given.X, given.names, axes)
     return {**data, "axes": axes, "rows_drawn": rows, "labels": given.labels[at].tolist(), "border": border}
 
@@ -96,7 +96,3 @@ def _border(g: Any, X: np.ndarray, names: tuple[str, ...], axes: list[str]) -> l
             step = (share, 0.0) if axis == 0 else (0.0, share)
             found.append([float(u[a] + step[0] * (u[1] - u[0])), float(v[b] + step[1] * (v[1] - v[0]))])
     return found
-
-
-def _plain(values: np.ndarray) -> list[float | None]:
-    return [float(f"{v:.6g}") if math.isfinite(v) else None for v in np.asarray(values, float).tolist()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import sympy
@@ -54,7 +55,7 @@ class Candidate:
     length: float
     familiar: bool = False
 
-    @property
+    @cached_property
     def complexity(self) -> int:
         """Return the size of the formula."""
         return expressions.complexity(self.expression)
@@ -138,6 +139,7 @@ def explains(chi2: float, rows: int) -> bool:
 def _fitted(
     found: dict[str, Candidate], formulas: Iterable[sympy.Expr], moving: Motion, state: int, rows: int
 ) -> None:
+    """Fit formulas in the integrated form and keep those that can be."""
     for formula in formulas:
         fitted = fit(formula, moving, state, 20)
         if fitted is not None:

@@ -74,17 +74,17 @@ def find(original: Motion, budget: Budget) -> tuple[Shot, list[list[Candidate]],
     return best
 
 
-def look(moving: Motion, state: int, curves_lack: bool, deep: bool) -> list[Candidate]:
+def look(moving: Motion, state: int, curves_lack: bool, deep: bool, rich: bool = False) -> list[Candidate]:
     """Return right sides of one state among many, the likeliest first.
 
     While the curves lack something the shortest before the elbow is the likeliest, then the shortest
-    description. A `deep` look tries functions, too, of the names in the likeliest sums alone, where these
-    leave more than noise.
+    description. A `rich` look takes known functions into the sums. A `deep` look
+    tries functions, too, of the names in the likeliest sums alone, where these leave more than noise.
     """
     windowed = replace(moving, window=SEGMENT_ROWS)
     rows = len(windowed.target(state)[0]) - windowed.offsets(state).shape[1]
     found: dict[str, Candidate] = {}
-    for formula, chi2 in terms.sums(windowed, state, False):
+    for formula, chi2 in terms.sums(windowed, state, rich):
         candidates.keep(found, formula, chi2, rows)
     likely = _ordered(found.values(), rows, curves_lack)
     if deep and likely[0].chi2 > (POOR if curves_lack else SETTLED) * rows:

@@ -78,6 +78,7 @@ def of_constants(
 
 
 def _text(symbols: list[str], exponents: np.ndarray) -> str:
+    """Return a unit as text; nothing where an exponent is not simple or a symbol is unknown."""
     simple = [Fraction(float(e)).limit_denominator(LARGEST_DENOMINATOR) for e in exponents]
     if any(abs(float(s) - e) > AGREEING for s, e in zip(simple, exponents, strict=True)):
         return ""
@@ -99,6 +100,7 @@ class _Equations:
         units: Mapping[str, Powers],
         symbols: list[str],
     ) -> None:
+        """Begin without equations."""
         self.parameters, self.values = parameters, values
         self.units, self.symbols = units, symbols
         self.rows: list[Form] = []
@@ -123,9 +125,11 @@ class _Equations:
         return np.array([float(unit.get(s, 0)) for s in self.symbols])
 
     def _number(self) -> Form:
+        """Return the unit of a number: none."""
         return np.zeros(len(self.parameters)), np.zeros(len(self.symbols))
 
     def _unit(self, e: sympy.Expr) -> Form:
+        """Return a formula's unit and note what must be equal in it."""
         if e in self.parameters:
             free, fixed = self._number()
             free[self.parameters.index(e)] = 1.0
@@ -145,6 +149,7 @@ class _Equations:
         return self._number()
 
     def _power(self, e: sympy.Expr, base: Form, exponent: Form) -> Form:
+        """Return a power's unit; what it is raised to has none."""
         if e.base is sympy.E:
             self.rows.append(exponent)
             return self._number()

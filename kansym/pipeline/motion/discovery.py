@@ -18,7 +18,7 @@ from kansym.base.budget import Budget
 from kansym.formula.expression import complexity
 from kansym.pipeline.motion import couplings
 from kansym.pipeline.motion.candidates import Candidate, explains, look
-from kansym.pipeline.motion.integral import Motion, motion, resmoothed
+from kansym.pipeline.motion.integral import Motion, fit, motion, resmoothed
 from kansym.pipeline.motion.shooting import JOINED_STATES, Segments, Shot, System, paths, segments, shoot
 from kansym.pipeline.motion.simulation import COARSE, follow
 from kansym.pipeline.motion.terms import FEW_ROWS, misfit, price
@@ -58,6 +58,9 @@ LOOKED_BEYOND = 4
 """States up to which other right sides are looked for beside sums of products that leave only noise: a
 simulation with its slopes grows with the square of the states, and five of Lorenz's ring took 150 s."""
 
+WITH_FUNCTIONS = 3
+"""States up to which functions stand beside products in sums over short windows of time."""
+
 QUICK_STEPS = 12
 """Steps of the fits that compare many systems; the chosen one is fitted to the end."""
 
@@ -92,7 +95,7 @@ def find(original: Motion, budget: Budget) -> Found | None:
     best = None if few else _in_windows(original, budget)
     if best is not None and len(series.states) > LOOKED_BEYOND:
         return best
-    if best is not None:
+    if best is not None and not _good_enough(original, best.shot.expressions):
         moving = best.moving
     for turn in range(ROUNDS):
         try:
@@ -168,12 +171,28 @@ def _in_windows(original: Motion, budget: Budget) -> Found | None:
     if cut.sharp:
         return None
     budget.tell("sums of products")
-    offered = [couplings.look(original, k, True, False) for k in range(len(original.series.states))]
-    shot = _shot([c[0].expression for c in offered], original, cut)
-    if shot is None or not explains(shot.chi2, shot.rows):
+    best: tuple[Shot, list[list[Candidate]]] | None = None
+    for rich in (False, True) if len(original.series.states) <= WITH_FUNCTIONS else (False,):
+        offered = [couplings.look(original, k, True, False, rich) for k in range(len(original.series.states))]
+        shot = _shot([c[0].expression for c in offered], original, cut)
+        if shot is None or not explains(shot.chi2, shot.rows):
+            continue
+        if best is None or length(shot) < length(best[0]):
+            best = shot, offered
+    if best is None:
         return None
+    shot, offered = best
     moving = resmoothed(original, paths(shot, cut))
     return Found(shot, tuple(tuple(c) for c in offered), moving, length(shot), budget.reason or "finished")
+
+
+def _good_enough(original: Motion, formulas: Sequence[sympy.Expr]) -> bool:
+    """Tell whether right sides leave no more than noise along the smooth curves.
+
+    Those favour nobody: along the paths of a look-alike the law is the worse one.
+    """
+    fitted = [fit(f, original, k) for k, f in enumerate(formulas)]
+    return all(f is not None and explains(f.chi2, len(original.target(k)[0])) for k, f in enumerate(fitted))
 
 
 def _many(original: Motion, budget: Budget) -> Found | None:
@@ -241,6 +260,7 @@ def _together(
 
 
 def _shot(formulas: Sequence[sympy.Expr], moving: Motion, cut: Segments) -> Shot | None:
+    """Return the system of these right sides with its constants fitted to the trajectories."""
     return shoot(System.of(formulas, moving), cut)
 
 
@@ -300,14 +320,3 @@ def _weakest(shot: Shot, refused: set[str]) -> tuple[int, sympy.Expr] | None:
             if best is None or strength < best[0]:
                 best = (strength, state, formula)
     return None if best is None else best[1:]
-
-
-def constants(shot: Shot) -> list[tuple[int, str, float, float]]:
-    """Return (state, symbol, value, standard error) of every measured constant."""
-    errors = np.sqrt(np.clip(np.diag(shot.covariance), 0, None))
-    out, at = [], 0
-    for state, program in enumerate(shot.system.programs):
-        for parameter in program.parameters:
-            out.append((state, parameter.name, float(shot.theta[at]), float(errors[at])))
-            at += 1
-    return out

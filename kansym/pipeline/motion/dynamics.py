@@ -34,6 +34,12 @@ GOOD = 0.9
 REACH = 2.0
 """Standard errors within which a constant may be rounded."""
 
+LARGEST_FRACTION = 4
+"""The largest denominator of a fraction that is written as one where it is a decimal, too."""
+
+DECIMAL_PLACES = 10**9
+"""What the denominator of a decimal divides."""
+
 TRAINED = 0.75
 """Share of a single run that the constants are fitted to before the rest of it judges them."""
 
@@ -104,6 +110,7 @@ def dynamics(
 
 
 def _conclude(original: Motion, found: Found, budget: Budget, seed: int) -> Dynamics:
+    """Return the result: constants rounded, judged on time held back, with notes."""
     data, order, cut = original.series, original.order, segments(original)
     formulas, reports = _rounded(found.shot, original, cut)
     equations = dict(zip(data.states, formulas, strict=True))
@@ -183,66 +190,86 @@ def _conserved(
 def _rounded(
     shot: Shot, moving: Motion, cut: Segments
 ) -> tuple[tuple[sympy.Expr, ...], list[tuple[ConstantReport, ...]]]:
-    """Return the right sides with nice constants where the trajectories allow them, and what became of each.
-
-    A constant is rounded within REACH of its standard error when the nice number costs less than the measured
-    one; the others move along by their correlation.
-    """
-    theta, covariance = shot.theta.copy(), shot.covariance.copy()
-    first_errors = np.sqrt(np.clip(np.diag(covariance), 0, None))
-    exact: dict[int, sympy.Expr] = {}
-    order = np.argsort(first_errors / (np.abs(theta) + np.finfo(float).tiny), kind="stable")
-    for k in map(int, order):
-        error = max(math.sqrt(max(covariance[k, k], 0.0)), 1e-9 * abs(theta[k]))
-        offered = nice.near(float(theta[k]), error, criterion.number_length(float(theta[k]), error))
-        for number in offered:
-            off = number.value - theta[k]
-            if not number.exact.is_Rational or number.value == 0 or abs(off) > REACH * error:
-                continue
-            if number.price + 0.5 * (off / error) ** 2 < criterion.number_length(float(theta[k]), error):
-                exact[k] = number.exact
-                if covariance[k, k] > 0:
-                    gain = covariance[:, k] / covariance[k, k]
-                    theta = theta + gain * off
-                    covariance = covariance - np.outer(gain, covariance[k])
-                theta[k] = number.value
-                break
+    """Return the right sides with nice constants where trajectories allow them, and what became of each."""
+    exact, theta, covariance = _nice(shot)
     formulas, reports, at = [], [], 0
-    for program in shot.system.programs:
+    for program, first, first_errors in zip(
+        shot.system.programs,
+        shot.system.parts(shot.theta),
+        shot.system.parts(np.sqrt(np.clip(np.diag(shot.covariance), 0, None))),
+        strict=True,
+    ):
         values, rows = {}, []
         for j, parameter in enumerate(program.parameters):
             k = at + j
-            values[parameter] = exact.get(k, sympy.Float(float(theta[k]), 17))
-            error = float(first_errors[k] if k in exact else math.sqrt(max(covariance[k, k], 0.0)))
-            before = float(shot.theta[k] if k in exact else theta[k])
-            rounded = str(exact[k]) if k in exact else None
-            rows.append(ConstantReport(f"constant {j + 1}", before, error, rounded))
-        formulas.append(program.template.xreplace(values))
+            if number := exact.get(k):
+                values[parameter] = number.exact
+                told = f"{number.value:g}" if _is_decimal(number.exact) else str(number.exact)
+                rows.append(
+                    ConstantReport(f"constant {j + 1}", float(first[j]), float(first_errors[j]), told)
+                )
+            else:
+                values[parameter] = sympy.Float(float(theta[k]), 17)
+                error = math.sqrt(max(covariance[k, k], 0.0))
+                rows.append(ConstantReport(f"constant {j + 1}", float(theta[k]), error))
+        formulas.append(_shorter(program.template.xreplace(values)))
         reports.append(tuple(rows))
         at += len(program.parameters)
-    formulas = [_shorter(f) for f in formulas]
     refitted = shoot(System.of(formulas, moving), cut, 8)
     if refitted is not None and refitted.chi2 < 1.05 * shot.chi2 + 10 * len(exact):
-        return refitted.expressions, reports
+        return tuple(_with_decimals(f) for f in refitted.expressions), reports
     return shot.expressions, [
         tuple(ConstantReport(c.name, c.value, c.stderr) for c in rows) for rows in reports
     ]
 
 
+def _nice(shot: Shot) -> tuple[dict[int, nice.Nice], np.ndarray, np.ndarray]:
+    """Return which constants are nice numbers, and all constants with the covariance of the others.
+
+    The best known comes first. A constant is rounded within REACH of its standard error when the nice number,
+    or a short decimal, costs less than the measured one; the others move along by their correlation.
+    """
+    theta, covariance = shot.theta.copy(), shot.covariance.copy()
+    found: dict[int, nice.Nice] = {}
+    known = np.sqrt(np.clip(np.diag(covariance), 0, None)) / (np.abs(theta) + np.finfo(float).tiny)
+    for k in map(int, np.argsort(known, kind="stable")):
+        value = float(theta[k])
+        error = max(math.sqrt(max(covariance[k, k], 0.0)), 1e-9 * abs(value))
+        cheapest = criterion.number_length(value, error)
+        for number in (*nice.near(value, error, cheapest), *nice.decimals(value, error)):
+            off = (number.value - value) / error
+            if not number.exact.is_Rational or number.value == 0 or abs(off) > REACH:
+                continue
+            if number.price + 0.5 * off**2 < cheapest:
+                found[k], cheapest = number, number.price + 0.5 * off**2
+        if k in found:
+            if covariance[k, k] > 0:
+                gain = covariance[:, k] / covariance[k, k]
+                theta = theta + gain * (found[k].value - value)
+                covariance = covariance - np.outer(gain, covariance[k])
+            theta[k] = found[k].value
+    return found, theta, covariance
+
+
+def _is_decimal(number: sympy.Expr) -> bool:
+    """Tell whether a rational number is a decimal that nobody writes as a fraction: 9/10, not 3/4."""
+    below = int(number.q) if number.is_Rational else 1
+    return below > LARGEST_FRACTION and DECIMAL_PLACES % below == 0
+
+
+def _with_decimals(formula: sympy.Expr) -> sympy.Expr:
+    """Return the formula with decimals in the place of such fractions."""
+    return formula.xreplace(
+        {q: sympy.Float(float(q), 17) for q in formula.atoms(sympy.Rational) if _is_decimal(q)}
+    )
+
+
 def _shorter(formula: sympy.Expr) -> sympy.Expr:
     """Return the formula over one denominator where that is shorter."""
+    if any(_is_decimal(q) for q in formula.atoms(sympy.Rational)):
+        return formula
     together = sympy.factor_terms(sympy.cancel(formula)) if not formula.atoms(sympy.Float) else formula
     return together if complexity(together) < complexity(formula) else formula
-
-
-def _starts(moving: Motion) -> list[np.ndarray]:
-    out = []
-    for s in moving.stretches:
-        first = s.run.t[0]
-        begin = [float(c.value(first)) for c in s.curves]
-        begin = list(np.clip(begin, np.nanmin(s.run.X, axis=0), np.nanmax(s.run.X, axis=0)))
-        out.append(np.array(begin + ([float(c.slope(first)) for c in s.curves] if moving.order == 2 else [])))
-    return out
 
 
 def _fitted_starts(shot: Shot, cut: Segments) -> list[np.ndarray]:
@@ -270,9 +297,10 @@ def _simulated(
     equations: dict[str, sympy.Expr], moving: Motion, scale: np.ndarray, until: float
 ) -> Iterator[tuple[Stretch, np.ndarray]]:
     """Yield each run with the states (rows, states) simulated from its first row until then."""
-    for s, begin in zip(moving.stretches, _starts(moving), strict=True):
+    for s in moving.stretches:
         early = np.flatnonzero(s.run.t - s.run.t[0] <= until)
         run = s.run.part(slice(0, max(len(early), 3)))
+        begin = s.begin(0, moving.order)
         path = follow(equations, begin, run.t, order=moving.order, input_names=moving.series.inputs,
                       inputs=run.U, scale=scale, tolerance=COARSE)  # fmt: skip
         yield s, path.X
@@ -351,6 +379,7 @@ def _front(
 
 
 def _notes(found: Found, moving: Motion) -> list[str]:
+    """Return what a person should know of the rows and of what may be missing."""
     out = [*unseen(found, moving), *aliased(moving)]
     for s in moving.stretches:
         gap, usual = float(np.max(np.diff(s.run.t))), float(np.median(np.diff(s.run.t)))

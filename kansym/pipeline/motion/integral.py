@@ -68,6 +68,16 @@ class Stretch:
             at=self.at[:rows],
         )
 
+    def begin(self, row: int, order: int) -> np.ndarray:
+        """Return the smooth curves' states at a row, for order 2 then their speeds.
+
+        A curve may overshoot: within the measured range, or populations would start below zero and run away.
+        """
+        time = self.run.t[row]
+        states = [float(c.value(time)) for c in self.curves]
+        within = np.clip(states, np.nanmin(self.run.X, axis=0), np.nanmax(self.run.X, axis=0))
+        return np.array([*within, *(float(c.slope(time)) for c in self.curves if order == 2)])
+
     def integrals(self, values: np.ndarray, order: int = 1) -> np.ndarray:
         """Return the integral of values (nodes, ...) from the first row to each row, once or twice."""
         weighted = (values.T * self.weights).T
@@ -79,6 +89,7 @@ class Stretch:
 
 
 def _before(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the sums of the values before each row."""
     total = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
     return total[at]
 
@@ -196,6 +207,7 @@ def speed(state: str) -> str:
 
 
 def _noise(stretch: Stretch, state: int) -> np.ndarray:
+    """Return the noise's SD at each row, NaN where a state is unknown."""
     out = np.full(stretch.run.rows, np.nan)
     out[np.isfinite(stretch.run.X[:, state])] = stretch.curves[state].noise
     return out
@@ -225,6 +237,7 @@ def resmoothed(moving: Motion, paths: Sequence[tuple[np.ndarray, np.ndarray]]) -
 
 
 def _at_nodes(series: Series, smooths: Sequence[Sequence[Smooth]], order: int) -> Motion:
+    """Return runs and their smooth curves at the quadrature nodes."""
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     stretches = []
     for run, found in zip(series.runs, smooths, strict=True):
@@ -277,6 +290,7 @@ def fit(expression: sympy.Expr, moving: Motion, state: int, steps: int = 40) -> 
     offsets, _ = np.linalg.qr(moving.offsets(state) / noise[:, None])
 
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is left in units of the noise, and its derivative by the constants."""
         values, slopes = program.jacobian(columns, theta)
         integrals = moving.integrals(np.column_stack([values, slopes]), state)
         integrals[:, 0] -= y

@@ -2,8 +2,7 @@
 
 The constant is scanned on a grid, each value with the best sum that it allows (linear in the rest); the best
 few are refined together with all other constants in the integrated form (variable projection by scan; Golub
-and
-Pereyra, SIAM J. Numerical Analysis 10, 1973).
+and Pereyra, SIAM J. Numerical Analysis 10, 1973).
 """
 
 from __future__ import annotations
@@ -34,6 +33,9 @@ GREEDY = 5
 
 POSSIBLE = 24
 """Best scanned products of each number of plain terms whose constants are found by a line search."""
+
+MINIMA = 2
+"""Constants of one product and number of plain terms that are handed on from the grid."""
 
 LIKELY = 6
 """Best of those whose constants are found again with best subsets."""
@@ -106,16 +108,22 @@ def right_sides(moving: Motion, state: int, known: sympy.Expr | None = None) -> 
     gram, along, power = fixed.T @ fixed, fixed.T @ y, float(y @ y)
 
     def greedy(column: np.ndarray) -> np.ndarray:
+        """Return the nats beside none to BESIDE plain terms chosen greedily."""
         return _beside(fixed, gram, along, power, column, y)
 
     def subsets(column: np.ndarray) -> np.ndarray:
+        """Return the nats beside the best none to BESIDE plain terms."""
         return _subsets_beside(fixed, column, y)
 
     def whole(column: np.ndarray) -> np.ndarray:
+        """Return what is left beside all plain terms together."""
         return np.array([_beside_all(directions, column, y)])
 
     def searched(ranked: list[Scanned], measure: Measure, steps: int, again: bool = False) -> list[Scanned]:
+        """Return the scanned products with their constants found by line searches."""
+
         def left(p: float, scan: Scanned) -> float:
+            """Return what a product with this constant leaves."""
             columns = _columns([kinds[scan.family].columns(p)[scan.product]], moving, state)
             return float(measure(columns[0])[scan.beside]) if columns else math.inf
 
@@ -154,22 +162,28 @@ class Scanned:
 
 
 def _scanned(kinds: Sequence[Family], moving: Motion, state: int, measure: Measure) -> list[Scanned]:
-    """Return the best constant on the grid of every product and number of plain terms, the best first."""
-    best: dict[tuple[int, int, int], tuple[float, float]] = {}
+    """Return the best constants on the grid of every product and number of plain terms, the best first.
+
+    Best are the least MINIMA of what is no more than at both neighbours: with other plain terms beside it, a
+    constant has other minima.
+    """
+    found: list[Scanned] = []
     for number, family in enumerate(kinds):
-        for p in family.grid:
+        along: dict[tuple[int, int], list[Scanned]] = {}
+        for p in np.sort(family.grid):
             for k, column in enumerate(_columns(family.columns(float(p)), moving, state)):
                 for beside, left in enumerate(measure(column)):
-                    key = number, k, beside
-                    if key not in best or left < best[key][0]:
-                        best[key] = float(left), float(p)
-    return sorted(
-        (Scanned(left, n, k, p, beside) for (n, k, beside), (left, p) in best.items()),
-        key=lambda s: (s.left, s.family, s.product, s.beside),
-    )
+                    scan = Scanned(float(left), number, k, float(p), beside)
+                    along.setdefault((k, beside), []).append(scan)
+        for scans in along.values():
+            lefts = [math.inf, *(s.left for s in scans), math.inf]
+            minima = [s for s, a, b in zip(scans, lefts, lefts[2:], strict=False) if s.left <= min(a, b)]
+            found += sorted(minima, key=lambda s: s.left)[:MINIMA]
+    return sorted(found, key=lambda s: (s.left, s.family, s.product, s.beside))
 
 
 def _plain(moving: Motion, known: sympy.Expr | None) -> list[Term]:
+    """Return the products of states, and the terms of a right side that have a constant inside."""
     plain = list(monomials(moving, 3 if len(moving.names) <= 3 else 2))
     if known is not None:
         parts = [part.as_coeff_Mul()[1] for part in sympy.Add.make_args(known)]
@@ -344,6 +358,7 @@ def families(moving: Motion) -> Iterator[Family]:
 def _denominators(
     states: Sequence[tuple[sympy.Symbol, np.ndarray]],
 ) -> Iterator[tuple[sympy.Expr, np.ndarray]]:
+    """Yield what stands under a ratio's line beside one: powers, sums and products of two."""
     for s, x in states:
         for power in (1, 2, 3, 4):
             if power % 2 == 0 or x.min() >= 0:
@@ -358,38 +373,48 @@ def _denominators(
 def _products(
     states: Sequence[tuple[sympy.Symbol, np.ndarray]],
 ) -> Iterator[tuple[sympy.Expr, np.ndarray]]:
+    """Yield the products of two different names."""
     if len(states) <= 4:
         for (a, u), (b, v) in itertools.combinations(states, 2):
             yield a * b, u * v
 
 
 Rule = tuple[Callable[[float], list[np.ndarray]], Callable[[float], list[sympy.Expr]]]
+"""A function's values and its formulas for a constant p."""
 
 
 def _repressing(m: sympy.Expr, v: np.ndarray) -> Rule:
+    """Return 1/(1 + p*m)."""
     return (lambda p: [1 / (1 + p * v)]), (lambda p: [1 / (1 + sympy.Float(p, 17) * m)])
 
 
 def _saturating(m: sympy.Expr, v: np.ndarray) -> Rule:
+    """Return m/(1 + p*m)."""
     return (lambda p: [v / (1 + p * v)]), (lambda p: [m / (1 + sympy.Float(p, 17) * m)])
 
 
 def _exponential(s: sympy.Expr, x: np.ndarray) -> Rule:
+    """Return exp(p*x)."""
     return (lambda p: [np.exp(p * x)]), (lambda p: [sympy.exp(sympy.Float(p, 17) * s)])
 
 
 def _waves(s: sympy.Expr, x: np.ndarray) -> Rule:
+    """Return sin(p*x) and cos(p*x)."""
+
     def formulas(p: float) -> list[sympy.Expr]:
+        """Return both waves."""
         return [f(sympy.Float(p, 17) * s) for f in (sympy.sin, sympy.cos)]
 
     return (lambda p: [np.sin(p * x), np.cos(p * x)]), formulas
 
 
 def _power(s: sympy.Expr, x: np.ndarray) -> Rule:
+    """Return x^p."""
     return (lambda p: [x**p]), (lambda p: [s ** sympy.Float(p, 17)])
 
 
 def _arrhenius(s: sympy.Expr, x: np.ndarray) -> Rule:
+    """Return exp(-p/x)."""
     return (lambda p: [np.exp(-p / x)]), (lambda p: [sympy.exp(-sympy.Float(p, 17) / s)])
 
 

@@ -72,6 +72,7 @@ class Penalised:
         return self.size - rise / (2 * STEP)
 
     def _factor(self, log_weight: float) -> np.ndarray:
+        """Return the banded Cholesky factor for one weight."""
         weight = np.exp(log_weight) + WHIFF * self.unit
         return np.asarray(cholesky_banded(self.rows + weight * self.bent, lower=True))
 

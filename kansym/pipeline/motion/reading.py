@@ -78,7 +78,8 @@ def _units(table: Table, time: str, names: Sequence[str], said: Mapping[str, str
     return {TIME: told[time], **known} if time in told else known
 
 
-def _numbers(table: Any, name: str, notes: list[str]) -> np.ndarray:
+def _numbers(table: Table, name: str, notes: list[str]) -> np.ndarray:
+    """Return a column's numbers; raises InputError where it holds words."""
     values, instead = numbers(table, name, notes)
     if values is None:
         raise InputError(f"Column {name!r} {instead}.")

@@ -144,17 +144,14 @@ def segments(moving: Motion) -> Segments:
             times.append(s.run.t[at])
             data.append(np.where(fresh[:, None], s.run.X[at], np.nan))
             noise.append(sd[at])
-            begin = [c.value(s.run.t[first]) for c in s.curves]
-            # a smooth curve may overshoot: populations would start below zero, and run away
-            begin = list(np.clip(begin, np.nanmin(s.run.X, axis=0), np.nanmax(s.run.X, axis=0)))
-            begin += [c.slope(s.run.t[first]) for c in s.curves] if moving.order == 2 else []
-            starts.append(np.array(begin, float))
+            starts.append(s.begin(first, moving.order))
             runs.append(r)
     return Segments(np.array(times), np.array(data), np.array(noise), np.array(starts), np.array(joins, int),
                     np.array(runs), moving.stretches)  # fmt: skip
 
 
 def _known_noise(moving: Motion, stretch: Stretch, state: int) -> np.ndarray:
+    """Return a state's noise at each row of a run, at least the least of all runs'."""
     out = np.full(stretch.run.rows, 1.0)
     known = np.isfinite(stretch.run.X[:, state])
     _, noise = moving.target(state)
@@ -164,8 +161,7 @@ def _known_noise(moving: Motion, stretch: Stretch, state: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """Hold a system whose constants fit the trajectories: chi2 is the sum of squared residuals over the
-    noise.
+    """Hold a system whose constants fit the trajectories: chi2 is the sum of squared residuals over SD.
 
     `starts` (segments, moving) are the fitted states where the segments begin.
     """
@@ -192,6 +188,7 @@ def shoot(system: System, cut: Segments, steps: int = 12) -> Shot | None:
     known = np.isfinite(cut.data)
 
     def residual(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is left of rows and joins in units of their SDs, with its derivative."""
         theta, begin = free[:constants], free[constants:].reshape(count, moving)
         path, by_begin, by_theta = simulate_segments(system, cut, theta, begin)
         states = cut.data.shape[2]
@@ -345,6 +342,7 @@ def simulate_segments(
 
 
 def _columns(system: System, moving: np.ndarray, inputs: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return what right sides are evaluated on: the moving vector, inputs, and the time."""
     parts = [moving, inputs]
     if TIME in system.names and len(system.names) > moving.shape[1] + inputs.shape[1]:
         parts.append(times[:, None])

@@ -102,6 +102,7 @@ def follow(
 
 
 def _moving(states: Sequence[str], order: int) -> tuple[str, ...]:
+    """Return the names of the moving vector: states, for order 2 then their speeds."""
     return (*states, *(speed(s) for s in states)) if order == 2 else tuple(states)
 
 
@@ -109,10 +110,12 @@ class _RightSide:
     """Evaluate the right sides at one time, count, and keep the last good time for a second try."""
 
     def __init__(self, slopes: Callable[[float, np.ndarray], np.ndarray], limits: np.ndarray) -> None:
+        """Start counting."""
         self.slopes, self.limits = slopes, limits
         self.count, self.last = 0, -np.inf
 
     def __call__(self, time: float, state: np.ndarray) -> np.ndarray:
+        """Return the slopes at a time; raises _Given where the simulation must end."""
         self.count += 1
         if self.count > MOST_EVALUATIONS:
             raise _Given("too slow")
@@ -148,6 +151,7 @@ def _right_side(
     driven: np.ndarray,
     limits: np.ndarray,
 ) -> _RightSide:
+    """Return the right sides of all states as one function of time and state."""
     states = tuple(equations)
     taken = (*_moving(states, order), *input_names)
     names = taken if TIME in taken else (*taken, TIME)
@@ -155,6 +159,7 @@ def _right_side(
     evaluate = sympy.lambdify(symbols(names), list(equations.values()), modules=["scipy", "numpy"], cse=True)
 
     def slopes(time: float, state: np.ndarray) -> np.ndarray:
+        """Return the slopes at one time, inputs interpolated."""
         now = [np.interp(time, t, driven[:, k]) for k in range(driven.shape[1])]
         row = np.array([*state, *now, time])[: len(names)]  # numpy's numbers: no root turns complex
         values = evaluate(*row)

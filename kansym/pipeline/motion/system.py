@@ -141,24 +141,19 @@ class Dynamics:
 
     def text(self) -> str:
         """Return the equations as a person reads them."""
-        mark = "d{}/dt" if self.order == 1 else "d2{}/dt2"
-        return "\n".join(f"{mark.format(s)} = {expressions.text(e, 6)}" for s, e in self.equations.items())
+        return "\n".join(plain(self.equations, self.order, 6))
 
     def __repr__(self) -> str:
         """Return the equations on a line each."""
         return self.text()
 
     def _repr_latex_(self) -> str:
+        """Return the equations for a notebook."""
         return f"${self.latex()}$"
 
     def latex(self) -> str:
         """Return the system in LaTeX."""
-        dots = r"\dot" if self.order == 1 else r"\ddot"
-        lines = [
-            rf"{dots}{{{expressions.latex(symbols([s])[0])}}} &= {expressions.latex(e)}"
-            for s, e in self.equations.items()
-        ]
-        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+        return aligned(self.equations, self.order)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that json can write, and that from_dict reads back."""
@@ -262,6 +257,22 @@ class Dynamics:
                 seed=int(data["seed"]),
                 version=str(data["version"]),
             )
+
+
+def plain(equations: Mapping[str, sympy.Expr], order: int, digits: int | None) -> list[str]:
+    """Return a line for each equation; constants have so many digits, all of them for None."""
+    mark = "d{}/dt" if order == 1 else "d2{}/dt2"
+    return [f"{mark.format(s)} = {expressions.text(e, digits)}" for s, e in equations.items()]
+
+
+def aligned(equations: Mapping[str, sympy.Expr], order: int) -> str:
+    """Return a system of equations in LaTeX."""
+    dots = r"\dot" if order == 1 else r"\ddot"
+    lines = [
+        rf"{dots}{{{expressions.latex(symbols([s])[0])}}} &= {expressions.latex(e)}"
+        for s, e in equations.items()
+    ]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
 def explained(X: np.ndarray, path: np.ndarray, allowed: np.ndarray | float = 0.0) -> np.ndarray:

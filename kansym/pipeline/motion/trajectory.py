@@ -168,6 +168,7 @@ def _many(
 
 
 def _named(names: Sequence[str] | None, count: int, letter: str) -> tuple[str, ...]:
+    """Return the names given to columns, or a letter with their numbers."""
     if names is None:
         return (letter,) if count == 1 else tuple(f"{letter}{k}" for k in range(count))
     if len(names) != count or len(set(names)) < count:

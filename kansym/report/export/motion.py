@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import sympy
 
 from kansym.base.errors import UnknownNameError
-from kansym.formula import expression as expressions
 from kansym.functions.parsing import symbols
+from kansym.pipeline.motion.integral import speed
+from kansym.pipeline.motion.system import aligned, plain
+from kansym.pipeline.motion.trajectory import TIME
 from kansym.report.export.names import identifiers
 
 TARGETS = ("python", "latex", "c", "julia", "text")
@@ -32,13 +34,13 @@ class Equations:
     def moving(self) -> tuple[str, ...]:
         """Return the names of the moving vector: states, for order 2 then their speeds."""
         states = tuple(self.right_sides)
-        return (*states, *(f"d{s}" for s in states)) if self.order == 2 else states
+        return (*states, *map(speed, states)) if self.order == 2 else states
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return every name that a right side may hold."""
         taken = (*self.moving, *self.inputs)
-        return taken if "t" in taken else (*taken, "t")
+        return taken if TIME in taken else (*taken, TIME)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def write(equations: Equations, target: str) -> str:
 
 
 def _written(equations: Equations, language: str) -> _Written:
+    """Return the system with names that are legal in a language."""
     legal = identifiers(equations.names, "c" if language == "c" else "python")
     swap = dict(zip(symbols(equations.names), (sympy.Symbol(n, real=True) for n in legal), strict=True))
     count, states = len(equations.moving), len(equations.right_sides)
@@ -69,6 +72,7 @@ def _written(equations: Equations, language: str) -> _Written:
 
 
 def _printed(formula: sympy.Expr, language: str) -> str:
+    """Return one right side in a language."""
     if language == "python":
         return str(sympy.pycode(formula, fully_qualified_modules=True))
     if language == "c":
@@ -84,6 +88,7 @@ def _unpacked(names: Sequence[str], source: str) -> str:
 
 
 def _python(equations: Equations) -> str:
+    """Return a module that SciPy solves."""
     w = _written(equations, "python")
     head = f"def slopes(t, state{', inputs' if w.driven else ''}):"
     lines = ['"""Equations of motion found by kansym."""', "", "import math", ""]
@@ -108,6 +113,7 @@ def _python(equations: Equations) -> str:
 
 
 def _c(equations: Equations) -> str:
+    """Return a function in C."""
     w = _written(equations, "c")
     inputs = "const double *inputs, " if w.driven else ""
     lines = ["#include <math.h>", "", f"/* time derivatives of {', '.join(w.moving)} */"]
@@ -120,6 +126,7 @@ def _c(equations: Equations) -> str:
 
 
 def _julia(equations: Equations) -> str:
+    """Return a function in Julia."""
     w = _written(equations, "julia")
     lines = ["# Equations of motion found by kansym, for DifferentialEquations.jl"]
     lines += ["function slopes!(out, state, inputs, t)", _unpacked(w.moving, "state")]
@@ -130,15 +137,10 @@ def _julia(equations: Equations) -> str:
 
 
 def _latex(equations: Equations) -> str:
-    dots = r"\ddot" if equations.order == 2 else r"\dot"
-    lines = [
-        rf"{dots}{{{expressions.latex(symbols([s])[0])}}} &= {expressions.latex(e)}"
-        for s, e in equations.right_sides.items()
-    ]
-    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}\n"
+    """Return the system in LaTeX."""
+    return aligned(equations.right_sides, equations.order) + "\n"
 
 
 def _text(equations: Equations) -> str:
-    mark = "d2{}/dt2" if equations.order == 2 else "d{}/dt"
-    pairs = equations.right_sides.items()
-    return "".join(f"{mark.format(s)} = {expressions.text(e, None)}\n" for s, e in pairs)
+    """Return a line for each equation with all digits."""
+    return "".join(f"{line}\n" for line in plain(equations.right_sides, equations.order, None))

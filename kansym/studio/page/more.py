@@ -49,6 +49,7 @@ Parts = Callable[[View, dict[str, Any]], None]
 
 
 def _asking(view: View, name: str, parts: Parts) -> None:
+    """Draw the questions of one tab and the button that asks them."""
     desk = view.desk
     if desk.opened is None:
         html.p("Bring a table first.").classes("hint")
@@ -65,6 +66,7 @@ def _asking(view: View, name: str, parts: Parts) -> None:
 
 
 def _motion_parts(view: View, asked: dict[str, Any]) -> None:
+    """Draw which column is the time and which are states and inputs."""
     assert view.desk.opened is not None
     names = [p.name for p in view.desk.opened.profiles if p.numeric]
     looks = next(
@@ -78,6 +80,7 @@ def _motion_parts(view: View, asked: dict[str, Any]) -> None:
 
 
 def _classes_parts(view: View, asked: dict[str, Any]) -> None:
+    """Draw which column holds the labels."""
     opened, question = view.desk.opened, view.desk.question
     assert opened is not None
     words = [p.name for p in opened.profiles if p.kind == "category" or p.different <= 20]
@@ -89,27 +92,30 @@ def _classes_parts(view: View, asked: dict[str, Any]) -> None:
 
 
 def _relations_parts(view: View, asked: dict[str, Any]) -> None:
+    """Ask among all columns of numbers."""
     assert view.desk.opened is not None
     asked["columns"] = [p.name for p in view.desk.opened.profiles if p.numeric]
 
 
 def _names(text: str) -> list[str]:
+    """Return the names in a list with commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _motion(view: View) -> None:
+    """Draw the equations, and each state simulated beside its rows."""
     found = view.desk.asides.get("motion")
     if found is None:
         return
+    known = list(dict.fromkeys(n for names in found["couplings"].values() for n in names))
     for state, equation in found["equations"].items():
-        known = [*found["equations"], *(f"d_{s}" for s in found["equations"]), *found["inputs"], "t"]
         mark = f"d{state}/dt" if found["order"] == 1 else f"d²{state}/dt²"
         try:
-            typeset(parse_expression(equation, _extended(known, found)), mark, known)
+            typeset(parse_expression(equation, known), mark, known)
         except ValueError:
             html.code(f"{mark} = {equation}")
     html.p(found["trust"])
-    html.p("Simulated from the first row; dots are the measured rows.").classes("hint")
+    html.p("Simulated from the fitted start; dots are the measured rows.").classes("hint")
     t = np.array(found["t"], float)
     with ui.element("div").classes("grid"):
         for state, drawn in found["drawn"].items():
@@ -122,12 +128,8 @@ def _motion(view: View) -> None:
                 view.chart((), lambda made=options: made, title)  # type: ignore[misc]
 
 
-def _extended(known: list[str], found: dict[str, Any]) -> list[str]:
-    """Return the names that may stand in an equation, the speeds of second order included."""
-    return list(dict.fromkeys([*known, *(n for names in found["couplings"].values() for n in names)]))
-
-
 def _classes(view: View) -> None:
+    """Draw the formulas between classes and the border."""
     found = view.desk.asides.get("classes")
     if found is None:
         return
@@ -148,6 +150,7 @@ def _classes(view: View) -> None:
 
 
 def _sides(found: dict[str, Any], title: str) -> dict[str, Any]:
+    """Return the chart of two classes' rows and what is between them."""
     labels, axes = np.array(found["labels"]), found["axes"]
     x, y = (np.array(found["rows_drawn"][n], float) for n in axes)
     made = charts.curves(Axis(label(axes[0])), Axis(label(axes[1])), title, None, ())
@@ -165,6 +168,7 @@ def _sides(found: dict[str, Any], title: str) -> dict[str, Any]:
 
 
 def _relations(view: View) -> None:
+    """Draw the relations and their arrows."""
     found = view.desk.asides.get("relations")
     if found is None:
         return
