@@ -19,6 +19,7 @@ from kansym.formula.expression import complexity
 from kansym.pipeline.motion import couplings
 from kansym.pipeline.motion.candidates import Candidate, explains, look
 from kansym.pipeline.motion.integral import Motion, fit, motion, resmoothed
+from kansym.pipeline.motion.rounding import rounded
 from kansym.pipeline.motion.shooting import JOINED_STATES, Segments, Shot, System, paths, segments, shoot
 from kansym.pipeline.motion.simulation import COARSE, follow
 from kansym.pipeline.motion.terms import FEW_ROWS, misfit, price
@@ -265,14 +266,20 @@ def _shot(formulas: Sequence[sympy.Expr], moving: Motion, cut: Segments) -> Shot
 
 
 def length(shot: Shot) -> float:
-    """Return the nats of all trajectories and of the right sides."""
+    """Return the nats of all trajectories and of the right sides.
+
+    A constant costs half the logarithm of the rows, under noise less where it may be round: a law's are
+    rounder than a look-alike's.
+    """
     constants = len(shot.theta)
     spare = max(shot.rows - constants, 1)
     own = sum(price(e) for e in shot.expressions)
     # smooth curves may have taken motion for noise: a law may leave less; of clean rows it leaves round-off
     share = shot.chi2 / spare
-    nats = misfit(share, shot.rows) if shot.sharp else 0.5 * shot.rows * math.log(max(share, LEAST_NOISE))
-    return nats + 0.5 * constants * math.log(shot.rows) + own
+    own += 0.5 * constants * math.log(shot.rows)
+    if shot.sharp:
+        return misfit(share, shot.rows) + own
+    return 0.5 * shot.rows * math.log(max(share, LEAST_NOISE)) + own - rounded(shot).saved
 
 
 def _thinned(shot: Shot, moving: Motion, cut: Segments, budget: Budget) -> Shot:

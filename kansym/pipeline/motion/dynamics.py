@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from kansym.base import criterion
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
-from kansym.formula import constants as nice
 from kansym.formula.expression import complexity
 from kansym.functions.parsing import symbols
 from kansym.pipeline.motion.candidates import Candidate
@@ -20,6 +18,7 @@ from kansym.pipeline.motion.conserved import first_integrals
 from kansym.pipeline.motion.dimensions import of_constants, rate
 from kansym.pipeline.motion.discovery import Found, find, steady
 from kansym.pipeline.motion.integral import Motion, Stretch, fit, motion, speed
+from kansym.pipeline.motion.rounding import is_decimal, rounded, with_decimals
 from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
 from kansym.pipeline.motion.simulation import COARSE, follow
 from kansym.pipeline.motion.system import Dynamics, RightSide, explained, front
@@ -30,15 +29,6 @@ from kansym.pipeline.run import ConstantReport
 
 GOOD = 0.9
 """Share of a state's variance from which it counts as followed."""
-
-REACH = 2.0
-"""Standard errors within which a constant may be rounded."""
-
-LARGEST_FRACTION = 4
-"""The largest denominator of a fraction that is written as one where it is a decimal, too."""
-
-DECIMAL_PLACES = 10**9
-"""What the denominator of a decimal divides."""
 
 TRAINED = 0.75
 """Share of a single run that the constants are fitted to before the rest of it judges them."""
@@ -191,7 +181,7 @@ def _rounded(
     shot: Shot, moving: Motion, cut: Segments
 ) -> tuple[tuple[sympy.Expr, ...], list[tuple[ConstantReport, ...]]]:
     """Return the right sides with nice constants where trajectories allow them, and what became of each."""
-    exact, theta, covariance = _nice(shot)
+    nice = rounded(shot)
     formulas, reports, at = [], [], 0
     for program, first, first_errors in zip(
         shot.system.programs,
@@ -202,71 +192,30 @@ def _rounded(
         values, rows = {}, []
         for j, parameter in enumerate(program.parameters):
             k = at + j
-            if number := exact.get(k):
+            if number := nice.numbers.get(k):
                 values[parameter] = number.exact
-                told = f"{number.value:g}" if _is_decimal(number.exact) else str(number.exact)
+                told = f"{number.value:g}" if is_decimal(number.exact) else str(number.exact)
                 rows.append(
                     ConstantReport(f"constant {j + 1}", float(first[j]), float(first_errors[j]), told)
                 )
             else:
-                values[parameter] = sympy.Float(float(theta[k]), 17)
-                error = math.sqrt(max(covariance[k, k], 0.0))
-                rows.append(ConstantReport(f"constant {j + 1}", float(theta[k]), error))
+                values[parameter] = sympy.Float(float(nice.theta[k]), 17)
+                error = math.sqrt(max(nice.covariance[k, k], 0.0))
+                rows.append(ConstantReport(f"constant {j + 1}", float(nice.theta[k]), error))
         formulas.append(_shorter(program.template.xreplace(values)))
         reports.append(tuple(rows))
         at += len(program.parameters)
     refitted = shoot(System.of(formulas, moving), cut, 8)
-    if refitted is not None and refitted.chi2 < 1.05 * shot.chi2 + 10 * len(exact):
-        return tuple(_with_decimals(f) for f in refitted.expressions), reports
+    if refitted is not None and refitted.chi2 < 1.05 * shot.chi2 + 10 * len(nice.numbers):
+        return tuple(with_decimals(f) for f in refitted.expressions), reports
     return shot.expressions, [
         tuple(ConstantReport(c.name, c.value, c.stderr) for c in rows) for rows in reports
     ]
 
 
-def _nice(shot: Shot) -> tuple[dict[int, nice.Nice], np.ndarray, np.ndarray]:
-    """Return which constants are nice numbers, and all constants with the covariance of the others.
-
-    The best known comes first. A constant is rounded within REACH of its standard error when the nice number,
-    or a short decimal, costs less than the measured one; the others move along by their correlation.
-    """
-    theta, covariance = shot.theta.copy(), shot.covariance.copy()
-    found: dict[int, nice.Nice] = {}
-    known = np.sqrt(np.clip(np.diag(covariance), 0, None)) / (np.abs(theta) + np.finfo(float).tiny)
-    for k in map(int, np.argsort(known, kind="stable")):
-        value = float(theta[k])
-        error = max(math.sqrt(max(covariance[k, k], 0.0)), 1e-9 * abs(value))
-        cheapest = criterion.number_length(value, error)
-        for number in (*nice.near(value, error, cheapest), *nice.decimals(value, error)):
-            off = (number.value - value) / error
-            if not number.exact.is_Rational or number.value == 0 or abs(off) > REACH:
-                continue
-            if number.price + 0.5 * off**2 < cheapest:
-                found[k], cheapest = number, number.price + 0.5 * off**2
-        if k in found:
-            if covariance[k, k] > 0:
-                gain = covariance[:, k] / covariance[k, k]
-                theta = theta + gain * (found[k].value - value)
-                covariance = covariance - np.outer(gain, covariance[k])
-            theta[k] = found[k].value
-    return found, theta, covariance
-
-
-def _is_decimal(number: sympy.Expr) -> bool:
-    """Tell whether a rational number is a decimal that nobody writes as a fraction: 9/10, not 3/4."""
-    below = int(number.q) if number.is_Rational else 1
-    return below > LARGEST_FRACTION and DECIMAL_PLACES % below == 0
-
-
-def _with_decimals(formula: sympy.Expr) -> sympy.Expr:
-    """Return the formula with decimals in the place of such fractions."""
-    return formula.xreplace(
-        {q: sympy.Float(float(q), 17) for q in formula.atoms(sympy.Rational) if _is_decimal(q)}
-    )
-
-
 def _shorter(formula: sympy.Expr) -> sympy.Expr:
     """Return the formula over one denominator where that is shorter."""
-    if any(_is_decimal(q) for q in formula.atoms(sympy.Rational)):
+    if any(is_decimal(q) for q in formula.atoms(sympy.Rational)):
         return formula
     together = sympy.factor_terms(sympy.cancel(formula)) if not formula.atoms(sympy.Float) else formula
     return together if complexity(together) < complexity(formula) else formula
