@@ -20,7 +20,7 @@ def place(tmp_path_factory):
 def test_motion_is_simulated_beside_the_rows(place):
     order = {**place, "table": "decay.csv", "time": "t", "states": [], "inputs": [], "order": "1"}
     found = asked("motion", order)
-    assert found["equations"]["x"] == "-7*x/10" and found["time"] == "t"
+    assert found["equations"]["x"] == "-0.7*x" and found["time"] == "t"
     drawn = found["drawn"]["x"]
     assert len(drawn["measured"]) == len(drawn["simulated"]) == len(found["t"]) == 150
     assert np.allclose(drawn["measured"], drawn["simulated"], atol=1e-3)

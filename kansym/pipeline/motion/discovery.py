@@ -268,18 +268,23 @@ def _shot(formulas: Sequence[sympy.Expr], moving: Motion, cut: Segments) -> Shot
 def length(shot: Shot) -> float:
     """Return the nats of all trajectories and of the right sides.
 
-    A constant costs half the logarithm of the rows, under noise less where it may be round: a law's are
-    rounder than a look-alike's.
+    A constant costs half the logarithm of the rows, under noise less where it may be round, but not less
+    than nothing: a law's are rounder than a look-alike's, and a factor of one is none.
     """
     constants = len(shot.theta)
     spare = max(shot.rows - constants, 1)
     own = sum(price(e) for e in shot.expressions)
     # smooth curves may have taken motion for noise: a law may leave less; of clean rows it leaves round-off
     share = shot.chi2 / spare
-    own += 0.5 * constants * math.log(shot.rows)
+    number = 0.5 * math.log(shot.rows)
+    own += constants * number
     if shot.sharp:
         return misfit(share, shot.rows) + own
-    return 0.5 * shot.rows * math.log(max(share, LEAST_NOISE)) + own - rounded(shot).saved
+    return (
+        0.5 * shot.rows * math.log(max(share, LEAST_NOISE))
+        + own
+        - sum(min(s, number) for s in rounded(shot).saved)
+    )
 
 
 def _thinned(shot: Shot, moving: Motion, cut: Segments, budget: Budget) -> Shot:

@@ -27,13 +27,13 @@ DECIMAL_PLACES = 10**9
 class Rounded:
     """Hold which constants are nice numbers, and all constants with the covariance of those that are not.
 
-    `saved` are the nats by which nice ones cost less than measured ones, what rounding lost included.
+    `saved` are the nats by which each nice one costs less than a measured one, what rounding lost included.
     """
 
     numbers: dict[int, Nice]
     theta: np.ndarray
     covariance: np.ndarray
-    saved: float
+    saved: tuple[float, ...]
 
 
 def rounded(shot: Shot) -> Rounded:
@@ -44,7 +44,7 @@ def rounded(shot: Shot) -> Rounded:
     """
     theta, covariance = shot.theta.copy(), shot.covariance.copy()
     found: dict[int, Nice] = {}
-    saved = 0.0
+    saved: list[float] = []
     known = np.sqrt(np.clip(np.diag(covariance), 0, None)) / (np.abs(theta) + np.finfo(float).tiny)
     order = list(map(int, np.argsort(known, kind="stable")))
     while True:
@@ -53,7 +53,8 @@ def rounded(shot: Shot) -> Rounded:
             number, less = _nice(float(theta[k]), _error(theta, covariance, k))
             if k in found or number is None:
                 continue
-            found[k], saved = number, saved + less
+            found[k] = number
+            saved.append(less)
             if covariance[k, k] > 0:
                 gain = covariance[:, k] / covariance[k, k]
                 theta = theta + gain * (number.value - theta[k])
@@ -61,7 +62,7 @@ def rounded(shot: Shot) -> Rounded:
             theta[k] = number.value
         if len(found) == before:
             break
-    return Rounded(found, theta, covariance, saved)
+    return Rounded(found, theta, covariance, tuple(saved))
 
 
 def _error(theta: np.ndarray, covariance: np.ndarray, k: int) -> float:
