@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kansym.base.errors import UnknownNameError
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
-from kansym.judge import outliers
+from kansym.judge import noise, outliers
 from kansym.judge.archive import Archive
 from kansym.judge.chance import Chance
 from kansym.judge.correlation import correlation
@@ -126,8 +126,11 @@ def test_few_rows_tell_how_their_noise_grows_about_a_law_fitted_for_each_kind() 
     assert before.noise.kind != "relative"
     # least squares follow the large values, and leave the small ones more than their share
     plain = law + 0.5 * np.sin(few)
-    after = again(before, plain, fits={"additive": plain, "relative": law, "poisson": plain})
+    known = noise.Explained(plain, 10.0)
+    fits = {"additive": known, "relative": noise.Explained(law, 10.0), "poisson": known}
+    after = again(before, plain, fits=fits)
     assert after is not None and after.noise.kind == "relative"
+    assert again(before, plain, fits={**fits, "relative": noise.Explained(law, 90.0)}) is None
     assert after.dataset.weights == pytest.approx(1 / after.noise.variance(law))
 
 

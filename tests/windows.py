@@ -10,8 +10,8 @@ import unicodedata
 import warnings
 from pathlib import Path
 
-PATIENCE = 90.0
-"""Seconds for what takes a tenth of that on a machine with nothing else to do."""
+PATIENCE = 240.0
+"""Seconds for what takes a few on a machine with nothing else to do."""
 
 FIND = (
     "[...document.querySelectorAll(arguments[0])].find(e => e.checkVisibility() && "
@@ -50,7 +50,7 @@ class Studio:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
         self.process.stdout.close()
 
     def all(self, css):

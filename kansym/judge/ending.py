@@ -114,6 +114,7 @@ class Ending:
             law is None
             or (law.source not in sources and price(law.polished, trial) > AS_SHORT)
             or len(rows.y) < ROWS_A_CONSTANT * len(law.polished.theta)
+            or not more_than_noise(self._survey.chance, self._saved(law))
         ):
             return False
         share = law.loss / trial.power
@@ -149,5 +150,9 @@ class Ending:
         law = self._archive.leader
         if law is None or self._survey.dataset.rows < LEAST_ROWS_OF_NOISE:
             return False
+        return not more_than_noise(self._survey.chance, self._saved(law))
+
+    def _saved(self, law: Judged) -> float:
+        """Return the nats that a formula saves over the best constant."""
         flat = [m.length for m in self._archive.best.values() if not m.expression.free_symbols]
-        return not more_than_noise(self._survey.chance, min(flat) - law.length if flat else 0.0)
+        return min(flat) - law.length if flat else 0.0

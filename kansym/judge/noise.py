@@ -252,27 +252,38 @@ def measure(
     return _finished(X, y, best, evidence, asked)
 
 
-def about(
-    X: np.ndarray, y: np.ndarray, fits: Mapping[str, np.ndarray], held: NoiseModel
-) -> NoiseModel | None:
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """Hold a law's `values` (n,) on the rows, and the `nats` that the law itself needs."""
+
+    values: np.ndarray
+    nats: float = 0.0
+
+    def at(self, rows: np.ndarray) -> Explained:
+        """Return the same on some of the rows."""
+        return Explained(self.values[rows], self.nats)
+
+
+def about(X: np.ndarray, y: np.ndarray, fits: Mapping[str, Explained], held: NoiseModel) -> NoiseModel | None:
     """Return the noise of y (n,) about a law where it is clearly of another kind than was `held`; else None.
 
-    `fits` has the law's values (n,) by kind of noise, fitted with the weights of that kind.
+    `fits` has the best law by kind of noise, fitted with the weights of that kind.
     """
-    found = {kind: likelihood(kind, y, values) for kind, values in fits.items()}
-    best = min(found, key=lambda kind: found[kind][0])
+    found = {kind: likelihood(kind, y, law.values) for kind, law in fits.items()}
+    nats = {kind: found[kind][0] + fits[kind].nats for kind in found}
+    best = min(nats, key=lambda kind: nats[kind])
     now = held.kind if held.kind in KINDS else KINDS[0]
-    misfit, scaled, scale = found[best]
-    values = fits[best]
+    _, scaled, scale = found[best]
+    values = fits[best].values
     least, most = LEAST_NOISE * float(y.std()), MOST_SHARE * _middle(values)
-    if found[now][0] - misfit < ENOUGH_ABOUT_A_LAW or not least < scale < (
+    if nats[now] - nats[best] < ENOUGH_ABOUT_A_LAW or not least < scale < (
         most if best != KINDS[0] else math.inf
     ):
         return None
     if chance.structure(X, scaled, shuffles=chance.FIRST_SHUFFLES).pvalue <= WHITE:
         return None
     sigma, middle = float(np.sqrt(np.mean(scaled**2))), _middle(values)
-    evidence = found[KINDS[0]][0] - misfit
+    evidence = nats[KINDS[0]] - nats[best]
     return NoiseModel(best, _in_unit(best, sigma, values), evidence, "the law itself", _step(y), True, middle)
 
 

@@ -150,8 +150,9 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
     loss = trial.train.loss(program.value(trial.train.X, polished.theta))
     if trial.heldout is None:
         heldout, expected = leave_one_out(polished, trial.train)
-        # what any fit of so many numbers loses on rows left out is paid with the numbers
-        shown = trial.pooled(loss, heldout / expected)
+        # what any fit of so many numbers loses on rows left out is paid with the numbers; of rows that are
+        # met to their last digit, nothing tells how well others would be
+        shown = trial.pooled(trial.train.counted(loss), heldout / expected)
     else:
         heldout = trial.heldout.loss(program.value(trial.heldout.X, polished.theta))
         shown = trial.pooled(loss, heldout, alone=bool(polished.expression.free_symbols))

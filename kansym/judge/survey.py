@@ -18,7 +18,7 @@ from kansym.base.weights import roots
 from kansym.data.dataset import Dataset
 from kansym.judge import chance, noise, outliers
 from kansym.judge.chance import Chance
-from kansym.judge.noise import Measured, NoiseModel
+from kansym.judge.noise import Explained, Measured, NoiseModel
 from kansym.judge.outliers import Outlier
 
 ROBUST = ("auto", "on", "off")
@@ -94,8 +94,10 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
     auto = asked == "auto" and robust != "off"
     model, ready = _weighted(ready, measured.model, expected[kept], auto)
-    about = ready.y - np.average(ready.y, weights=ready.weights)
-    shown = chance.structure(ready.X, about * roots(ready.weights, ready.rows), seed)
+    # weights that a trend gave are functions of the inputs: shuffled rows would not have them
+    given = None if dataset.weights is None else ready.weights
+    about = ready.y - np.average(ready.y, weights=given)
+    shown = chance.structure(ready.X, about * roots(given, ready.rows), seed)
     return Survey(dataset, ready, kept, model, shown, measured.misfit, found, measured.predict)
 
 
@@ -104,11 +106,11 @@ def again(
     values: np.ndarray,
     asked: str = "auto",
     robust: str = "auto",
-    fits: Mapping[str, np.ndarray] | None = None,
+    fits: Mapping[str, Explained] | None = None,
 ) -> Survey | None:
     """Return the survey that a law's values (n,) on all rows suggest; None where it changes nothing.
 
-    `fits` are its values where it is fitted with the weights of each kind of noise (by default the same).
+    `fits` are the best laws where they are fitted with the weights of each kind of noise (by default it).
     Rows off by far more than the rest of what the law leaves are left out, whatever they did to the law
     itself; rows that the law explains come back. Where no trend could tell the kind of noise, the law may.
     """
@@ -119,9 +121,9 @@ def again(
     if dataset.weights is None and asked == "auto" and not model.source.startswith(noise.REPEATED):
         at = np.flatnonzero(before.kept)
         at = at[:: max(1, len(at) // noise.MOST_ROWS)]
-        fits = dict.fromkeys(noise.KINDS, values) if fits is None else fits
-        other = noise.about(dataset.X[at], dataset.y[at], {k: v[at] for k, v in fits.items()}, model)
-        model, values = (model, values) if other is None else (other, fits[other.kind])
+        fits = dict.fromkeys(noise.KINDS, Explained(values)) if fits is None else fits
+        other = noise.about(dataset.X[at], dataset.y[at], {k: law.at(at) for k, law in fits.items()}, model)
+        model, values = (model, values) if other is None else (other, fits[other.kind].values)
     residual = (dataset.y - values) * roots(dataset.weights, dataset.rows) / np.sqrt(model.variance(values))
     kept = before.kept
     if robust != "off":

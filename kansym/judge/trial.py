@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from kansym.base.losses import SQUARED, Loss
 from kansym.data.dataset import Dataset
 from kansym.data.dimensions import Dimensions
 from kansym.formula.language import EVERYTHING, Language
-from kansym.formula.polish import Rows
+from kansym.formula.polish import Polished, Rows
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.judge.between import Gaps
@@ -93,6 +94,16 @@ class Trial:
     def free(self) -> Trial:
         """Return the same trial for a person's own formulas, which no restriction excludes."""
         return replace(self, dimensions=None, language=EVERYTHING)
+
+    def weighed(self, variance: Callable[[np.ndarray], np.ndarray], law: Polished) -> Trial:
+        """Return the same trial with rows that weigh by a noise's `variance` (n,) at a law's values (n,)."""
+
+        def rows(old: Rows) -> Rows:
+            return replace(old, weights=1 / variance(law.program.value(old.X, law.theta)))
+
+        return replace(
+            self, train=rows(self.train), heldout=None if self.heldout is None else rows(self.heldout)
+        )
 
     def rows_of(self, dataset: Dataset) -> Rows:
         """Return a dataset's rows, judged as this trial's are."""

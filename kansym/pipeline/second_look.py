@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
+from kansym.base import criterion
 from kansym.base.interrupts import shielded
 from kansym.base.losses import Loss
 from kansym.formula.limits import limits, without_terms
-from kansym.formula.polish import Polished, polish
+from kansym.formula.polish import Polished, Rows, polish
 from kansym.judge.archive import Archive
-from kansym.judge.noise import KINDS, NoiseModel
+from kansym.judge.noise import KINDS, Explained, NoiseModel, likelihood
 from kansym.judge.refine import NEAR, refine
-from kansym.judge.scorer import Judged, exact
+from kansym.judge.scorer import Judged, exact, judge
 from kansym.judge.survey import Survey, again
+from kansym.judge.trial import Trial
 
 MOST_ROWS = 2000
 """Rows that a formula is fitted to once more to see which are off."""
+
+RIVALS, FITTED = 40, 16
+"""The shortest formulas so far that are asked how well they explain the rows if the noise grows with the
+value, and those of them that are fitted anew for it."""
 
 ABSOLUTE = Loss.of("absolute")
 
@@ -36,18 +43,44 @@ def looked_again(surveyed: Survey, archive: Archive, noise: str, robust: str) ->
     return again(surveyed, values, noise, robust, _by_kind(fitted, values, surveyed, archive))
 
 
-def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archive) -> dict[str, np.ndarray]:
-    """Return the law's values on all rows, fitted with the weights that each kind of noise would give."""
-    if surveyed.whole.weights is not None or not np.all(np.isfinite(values)):
-        return dict.fromkeys(KINDS, values)
-    kept, out = np.flatnonzero(surveyed.kept), {}
+def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archive) -> dict[str, Explained]:
+    """Return by kind of noise the law that explains all rows best, fitted with the weights of that kind.
+
+    Beside the leader those are asked that would lead if the noise were of that kind: where it grows with the
+    value, another law may be the right one.
+    """
+    whole, trial = surveyed.whole, archive.trial
+    if whole.weights is not None or not np.all(np.isfinite(values)):
+        return dict.fromkeys(KINDS, Explained(values))
+    known = {r.expression: r for r in (*archive.candidates, *archive.others)}
+    shortest = sorted(known.values(), key=lambda r: r.length)[:RIVALS]
+    rivals = [(r.polished, _needed(r, trial)) for r in shortest]
+    rivals = [(law, rivals[0][1]), *rivals]
+    middle = float(np.median(np.abs(values))) or 1.0
+    out = {}
     for kind in KINDS:
-        variance = NoiseModel(kind, 1.0, middle=float(np.median(np.abs(values))) or 1.0).variance(values)
-        weighed = replace(surveyed.whole, weights=1 / variance).take(kept).subsample(MOST_ROWS)
-        fitted = polish(law.expression, archive.trial.rows_of(weighed)) or law
-        found = fitted.program.value(surveyed.whole.X, fitted.theta)
-        out[kind] = found if np.all(np.isfinite(found)) else values
+        weighed = trial.weighed(NoiseModel(kind, 1.0, middle=middle).variance, law)
+        rivals.sort(key=lambda rival: _left(kind, rival[0], trial.small) + rival[1])
+        found = []
+        for rival, _ in rivals[:FITTED]:
+            fitted = polish(rival.expression, weighed.train, 20, rival.fixed) or rival
+            on_all = fitted.program.value(whole.X, fitted.theta)
+            if np.all(np.isfinite(on_all)):
+                nats = _needed(judge(fitted, fitted, weighed, ""), weighed)
+                found.append((_left(kind, fitted, trial.small) + nats, Explained(on_all, nats)))
+        out[kind] = min(found, key=lambda f: f[0])[1] if found else Explained(values, rivals[0][1])
     return out
+
+
+def _needed(law: Judged, trial: Trial) -> float:
+    """Return the nats of a judged law beside those of what it leaves."""
+    return law.length - criterion.misfit_length(law.loss, trial.rows, 0, trial.train.floor)
+
+
+def _left(kind: str, law: Polished, rows: Rows) -> float:
+    """Return the nats of what a law leaves under a kind of noise."""
+    found = law.program.value(rows.X, law.theta)
+    return likelihood(kind, rows.y, found)[0] if np.all(np.isfinite(found)) else math.inf
 
 
 def rejudge(earlier: Archive, archive: Archive) -> None:

@@ -30,6 +30,9 @@ HEAD_START = 2.0
 """Seconds after which the desk is loaded where no page has asked for it yet: a later one
 need not wait then."""
 
+RECONNECT = 60.0
+"""Seconds for which a page that fell silent may come back as it was: a busy machine, a closed lid."""
+
 MOST_MESSAGE = 4 * 1024 * 1024
 """Bytes of one message through a page's socket; what is larger comes as an upload."""
 
@@ -73,8 +76,8 @@ def serve(
     ui.page("/", title="kansym studio")(lambda: shell.draw(View(folder, shared.load)))
     ui.run(
         host=host, port=key.port, show=False, reload=False, show_welcome_message=False, dark=None,
-        reconnect_timeout=20.0, language="en-US", ws_max_size=MOST_MESSAGE, uvicorn_logging_level="error",
-        tailwind=False,
+        reconnect_timeout=RECONNECT, language="en-US", ws_max_size=MOST_MESSAGE,
+        uvicorn_logging_level="error", tailwind=False,
     )  # fmt: skip
 
 

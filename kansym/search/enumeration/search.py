@@ -47,8 +47,25 @@ comes first; few functions reach deeper with the same number of entries."""
 ROWS = 24
 """Rows of a value vector when the data are exact; NOISY_ROWS when they may not be."""
 
-NOISY_ROWS, NOISY_CAPACITY = 80, 40_000
-"""Rows of a value vector and entries of the pool where the data may be noisy."""
+NOISY_ROWS = 80
+"""Rows of a value vector where the data may be noisy."""
+
+NOISY_POOLS: tuple[tuple[tuple[str, ...], int], ...] = ((ALL, 40_000),)
+"""Functions and sizes of the pools that are compared in noise; of few rows several smaller ones."""
+
+POOLS_OF_FEW: tuple[tuple[tuple[str, ...], int], ...] = (
+    (ALL, 15_000),
+    (("x^2",), 15_000),
+    (("1/x", "exp", "log"), 40_000),
+)
+TARGETS = 5
+"""Transforms of the target that are looked for in noise, the plain one among them."""
+
+PLAINLY = 0.05
+"""Distance from 1 within which an expression is proposed without a factor, too."""
+
+SINGLES, OF_A_SIZE, PAIRS = 8, 12, 8
+"""Expressions alone that are proposed for a transform; those of a size that get a partner; and such pairs."""
 
 COLUMNS = 6
 """More inputs than this make pools too shallow; the most correlated ones are used."""
@@ -100,24 +117,32 @@ def propose(
         yield from found
         if found or budget.exhausted:
             return
-    root = roots(dataset.weights, len(y))
-    root = root / np.sqrt(np.mean(root**2))
     with threadpool_limits(1, "blas"):
-        yield from Search.of(X, y, names, library, seed).linear(budget, root)
+        yield from Search.of(X, y, names, library, seed).linear(budget, _about_one(dataset))
 
 
 def few(
     dataset: Dataset, *, budget: Budget, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
-    """Yield exact formulas only, by one look through the pools: about a second of work on few rows."""
+    """Yield exact formulas by one look through the pools, or what comes nearest: about a second of work."""
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
     if len(y) < pool.PROBES + 2 or np.ptp(y) == 0 or budget.exhausted:
         return
     own = Budget(work=FEW_WORK, seconds=budget.left)
     search = Search.of(X, y, symbols(dataset.names), library or Library.load("default"), seed)
     found = _exact(search, own, deep=False)
-    budget.spend(own.used / COMPARED)
+    near = Budget(work=FEW_WORK, seconds=budget.left)
+    if not found and not near.exhausted:
+        with threadpool_limits(1, "blas"):
+            found = search.linear(near, _about_one(dataset), POOLS_OF_FEW)
+    budget.spend((own.used + near.used) / COMPARED)
     yield from found
+
+
+def _about_one(dataset: Dataset) -> np.ndarray:
+    """Return the roots (n,) of the rows' weights, about 1."""
+    root = roots(dataset.weights, dataset.rows)
+    return root / np.sqrt(np.mean(root**2))
 
 
 def _exact(search: Search, budget: Budget, deep: bool = True) -> list[Candidate]:
@@ -243,37 +268,36 @@ class Search:
         worst = float(np.max(np.abs(values - self.y)) / np.std(self.y))
         return Candidate(worst**2, "enumeration", formula) if worst < criterion.EXACT_JOIN else None
 
-    def linear(self, budget: Budget, root: np.ndarray) -> list[Candidate]:
-        """Return the best t(y) ≈ α·e + β and y ≈ α·e1 + β·e2 + γ for each size; `root` weighs the rows."""
+    def linear(
+        self, budget: Budget, root: np.ndarray, pools: tuple[tuple[tuple[str, ...], int], ...] = NOISY_POOLS
+    ) -> list[Candidate]:
+        """Return the best t(y) ≈ α·e + β and t(y) ≈ α·e1 + β·e2 + γ of some pools; `root` weighs the rows."""
         n = len(self.y)
         held = self.order[2:][: n // 4] if n >= 40 else self.order
         fit = np.setdiff1d(self.order, held) if n >= 40 else self.order
         rows = fit[:: max(1, len(fit) // NOISY_ROWS)][:NOISY_ROWS]
-        entries = self.pool(rows, NOISY_CAPACITY)
-        budget.spend(len(entries) / 1000)
-        V, w = entries.V, root[rows]
-        unit = centred(V, w)
-        sizes = entries.complexity()
         proposals: list[tuple[float, sympy.Expr]] = []
-        for target in transforms.simple(self.y, self.known)[:5]:
-            t = target.values[rows]
-            share = 1 - (unit @ (centred(t[None], w)[0])) ** 2
-            for i in shortlist(share, sizes, len(rows), 12):
-                if share[i] >= 1:
-                    continue
-                beta, alpha = _line(V[i : i + 1].T, t, w)
-                formula = target.back(sympy.Float(alpha) * entries.expression(i) + sympy.Float(beta))
-                proposals.append((float(sizes[i] + target.price), formula))
-            if target.price == 0:
-                # the best of each size: one good long expression must not crowd out the short ones
-                best = []
-                for k in range(1, 7):
-                    of_size = np.flatnonzero((sizes == k) & (share < 1))
-                    best += of_size[np.argsort(share[of_size], kind="stable")[:25]].tolist()
-                proposals += list(self.pairs(entries, unit, t, best, sizes, w))
+        for names, capacity in pools:
+            entries = self.pool(rows, capacity, names)
             budget.spend(len(entries) / 1000)
-            if budget.exhausted:
-                break
+            unit, sizes, w = centred(entries.V, root[rows]), entries.complexity(), root[rows]
+            for target in transforms.simple(self.y, self.known)[:TARGETS]:
+                t = target.values[rows]
+                share = 1 - (unit @ (centred(t[None], w)[0])) ** 2
+                for i in shortlist(share, sizes, len(rows), SINGLES):
+                    if share[i] >= 1:
+                        continue
+                    beta, alpha = _line(entries.V[i : i + 1].T, t, w)
+                    e = sympy.Float(alpha) * entries.expression(i)
+                    price = float(sizes[i] + target.price)
+                    proposals += [(price, target.back(e + sympy.Float(beta))), (price - 2, target.back(e))]
+                    if abs(alpha - 1) < PLAINLY:
+                        proposals.append((price - 4, target.back(entries.expression(i))))
+                for price, formula in self.pairs(entries, unit, t, share, sizes, w):
+                    proposals.append((price + target.price, target.back(formula)))
+                budget.spend(len(entries) / 1000)
+                if budget.exhausted:
+                    break
         judged = [(*self.judged(f, fit, held, root), size, f) for size, f in proposals]
         # each symbol must earn its nats on the held-out rows
         judged.sort(key=lambda j: float(criterion.length(j[0], len(held), j[2], least=1e-30)))
@@ -284,25 +308,30 @@ class Search:
         entries: Pool,
         unit: np.ndarray,
         t: np.ndarray,
-        best: list[int],
+        alone: np.ndarray,
         sizes: np.ndarray,
         w: np.ndarray,
     ) -> Iterator[tuple[float, sympy.Expr]]:
-        """Yield the best partner e2 of each of some e1 in y ≈ α·e1 + β·e2 + γ."""
+        """Yield the best t ≈ α·e1 + β·e2 + γ with their prices, given what each entry leaves `alone`."""
         y = centred(t[None], w)[0]
         along = unit @ y
-        for i in best:
-            q = unit[i]
-            overlap = unit @ q
+        # the best of each size: one good long expression must not crowd out the short ones
+        first: list[int] = []
+        for k in range(1, 7):
+            of_size = np.flatnonzero((sizes == k) & (alone < 1))
+            first += of_size[np.argsort(alone[of_size], kind="stable")[:OF_A_SIZE]].tolist()
+        made: list[tuple[float, int, int]] = []
+        for i in first:
+            overlap = unit @ unit[i]
             rest = np.maximum(1 - overlap**2, 1e-6)
             gain = (along - overlap * along[i]) ** 2 / rest
             share = np.maximum(1 - along[i] ** 2 - gain, 1e-16)
-            for j in shortlist(share, sizes, len(t), 2):
-                if j == i:
-                    continue
-                c, a, b = _line(entries.V[[i, j]].T, t, w)
-                formula = sympy.Float(a) * entries.expression(i) + sympy.Float(b) * entries.expression(j)
-                yield float(sizes[i] + sizes[j] + 3), formula + sympy.Float(c)
+            cost = criterion.length(share, len(t), sizes + sizes[i], least=1e-30)
+            made += [(float(cost[j]), i, j) for j in shortlist(share, sizes, len(t), 2) if j != i]
+        for _, i, j in sorted(made)[:PAIRS]:
+            c, a, b = _line(entries.V[[i, j]].T, t, w)
+            formula = sympy.Float(a) * entries.expression(i) + sympy.Float(b) * entries.expression(j)
+            yield float(sizes[i] + sizes[j] + 3), formula + sympy.Float(c)
 
     def judged(
         self, formula: sympy.Expr, fit: np.ndarray, held: np.ndarray, root: np.ndarray
