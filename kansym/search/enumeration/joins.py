@@ -19,6 +19,10 @@ MOST = 400
 """Joins of one kind that are kept for one target."""
 
 
+SAME = 1e-9
+"""Share within which numbers are one: keys of joins, halves, and what is left of a row, to nine digits."""
+
+
 class Mode(IntEnum):
     """Say how a target t is made of entries e1 and e2."""
 
@@ -62,7 +66,7 @@ class Join:
 
 def number(value: float) -> sympy.Expr:
     """Return a constant: exact where it is a small integer or half of one to nine digits."""
-    if abs(value) < 20 and abs(2 * value - round(2 * value)) < 1e-9:
+    if abs(value) < 20 and abs(2 * value - round(2 * value)) < SAME:
         return sympy.Rational(round(2 * value), 2)
     return sympy.Float(value)
 
@@ -102,8 +106,8 @@ class Index:
             count = _search(int(mode), c, t, self.entries.V, first, *sorted_by, pairs, numbers)
             for (i, j), (alpha, beta) in zip(pairs[:count], numbers[:count], strict=True):
                 price = float(self.sizes[j] + target.price + (0 if mode is Mode.ALONE else self.sizes[i] + 1))
-                price += 0 if abs(alpha - 1) < 1e-9 else 1.5
-                price += 0 if beta == 0 else 2 if abs(2 * beta - round(2 * beta)) < 1e-9 else 2.5
+                price += 0 if abs(alpha - 1) < SAME else 1.5
+                price += 0 if beta == 0 else 2 if abs(2 * beta - round(2 * beta)) < SAME else 2.5
                 price += 0 if abs(c) <= 1 else 1
                 found.append(Join(price, mode, c, int(i), int(j), float(alpha), float(beta), target))
         return found
@@ -132,7 +136,7 @@ def _search(
             continue
         first, other = (needed[2] - needed[0]) / d, (needed[3] - needed[0]) / d
         # steep expressions all have keys near 0: only round-off may widen the window there
-        width = 1e-9 * abs(first) + 1e-14 * (1 + biggest / abs(d))
+        width = SAME * abs(first) + 1e-14 * (1 + biggest / abs(d))
         at = np.searchsorted(key, first - width)
         while at < len(key) and key[at] <= first + width:
             looks += 1
@@ -196,7 +200,7 @@ def _joined(
     beta = level - alpha * mean
     if not (np.isfinite(alpha) and abs(beta) <= 1e6 * biggest and biggest < 1e100):
         return alpha, beta, False
-    if abs(beta) < 1e-9 * biggest:
+    if abs(beta) < SAME * biggest:
         beta = 0.0
     # row by row, against what is added there: a join that holds where it is large is not enough
     for k in range(rows):
@@ -204,6 +208,6 @@ def _joined(
         room = abs(needed[k]) + abs(left) + abs(beta)
         if mode == SUM:
             room += abs(t[k]) + abs(c * first[k])
-        if not abs(needed[k] - left - beta) <= 1e-9 * room:
+        if not abs(needed[k] - left - beta) <= SAME * room:
             return alpha, beta, False
     return alpha, beta, True

@@ -64,6 +64,9 @@ OFFERED, SIMPLIFIED = 3, 2
 BASES = ((0,), (0, 1, 2))
 """Powers of x above which a spectrum is taken; those that are not needed go again."""
 
+REAL = 1e-9
+"""Share of a root's size up to which its imaginary part is round-off."""
+
 MANY_WAVES = 1e-3
 """Share of the variance that the equation's six modes leave where there are more waves than they tell:
 of smooth curves that are no such sums they leave less than 1e-5."""
@@ -260,9 +263,9 @@ def _by_equation(table: _Table, most: int) -> list[Found]:
 def _modes_of(roots: np.ndarray) -> Iterator[Mode]:
     """Yield the modes of roots z = -rate ± i·frequency."""
     for root in roots:
-        if root.imag > 1e-9 * abs(root):
+        if root.imag > REAL * abs(root):
             yield Mode(float(np.clip(-root.real, -20.0, 1e4)), float(root.imag))
-        elif abs(root.imag) <= 1e-9 * abs(root):
+        elif abs(root.imag) <= REAL * abs(root):
             yield Mode(float(np.clip(-root.real, -20.0, 1e4)))
 
 

@@ -19,6 +19,9 @@ ROWS = (600, 3000)
 COLUMNS = 160
 """Degrees with more candidate terms than this are not tried."""
 
+POLE, POLE_A_ROW = 10.0, 0.02
+"""Nats that a pole among the rows costs, and those for each row: data that insist on one show it on many."""
+
 FLOOR = 1e-12
 """Relative RMS errors below this are round-off: P and Q lose digits that y has."""
 
@@ -75,7 +78,7 @@ class Chooser:
         price += criterion.NODE_PRICE * (ratio.terms + int(np.sum(E > 0)) + int(np.sum(E > 1)))
         Q = np.concatenate([ratio.denominator(self.part.M), ratio.denominator(self.between)])
         crossing = Q.min() < 0 < Q.max()
-        return misfit + price + (10 + 0.02 * n if crossing else 0.0)
+        return misfit + price + (POLE + POLE_A_ROW * n if crossing else 0.0)
 
     def exact(self, support: Support) -> Ratio | None:
         """Return a ratio that is exact on the rows it was fitted to and on others."""
@@ -132,8 +135,7 @@ class Chooser:
     def dense(self, degree: tuple[int, int]) -> Ratio:
         """Return the fit with all terms."""
         support = self.full(degree)
-        many = len(support[0]) + len(support[1]) > 40
-        return rational.fitted(self.part, support, 8 if many else 25)
+        return rational.fitted(self.part, support, rational.steps_of(support))
 
     def dense_length(self, ratio: Ratio) -> float:
         """Return the description length in nats of a dense fit, whose coefficients need no names."""
@@ -164,7 +166,7 @@ class Chooser:
         """Return all terms up to the degrees that a ratio has, if those are few, else its own."""
         m, n = (int(self.part.E[list(ratio.support[k])].sum(axis=1).max()) for k in (0, 1))
         support = self.full((m, n))
-        return support if len(support[0]) + len(support[1]) <= 40 else ratio.support
+        return support if len(support[0]) + len(support[1]) <= rational.MANY else ratio.support
 
     def path(self, candidates: Support) -> list[Ratio]:
         """Return good ratios of every size that these terms allow."""
@@ -174,7 +176,7 @@ class Chooser:
             return list(rational.every(self.part, candidates, min(most, 5)))
         found = list(rational.forward(self.part, candidates, min(most, 12)))
         if 1.5 * count <= n:
-            full = rational.fitted(self.part, candidates, 8 if count > 40 else 25)
+            full = rational.fitted(self.part, candidates, rational.steps_of(candidates))
             # an exact fit shrinks until it is no fit at all; a noisy one until it is ten times worse
             found += rational.backward(self.part, full, max(10 * full.loss, 1e-6))
         return [r for r in found if np.isfinite(r.loss)]

@@ -22,6 +22,9 @@ Support = tuple[tuple[int, ...], tuple[int, ...]]
 REWEIGHTINGS = 4
 """Sanathanan–Koerner passes; more change little where they converge and help nowhere else."""
 
+MANY, STEPS, FEW_STEPS = 40, 25, 8
+"""Terms beyond which a fit takes few steps, whose cost grows with their cube; steps up to there, and beyond."""
+
 NULL = 1e-11
 """Relative singular value below which the linearised equations count as solved exactly."""
 
@@ -176,6 +179,11 @@ def unpack(start: Ratio, sheet: Sheet, theta: np.ndarray) -> tuple[np.ndarray, n
     return theta[:n], q
 
 
+def steps_of(support: Support) -> int:
+    """Return the steps that a fit on a support may take."""
+    return FEW_STEPS if len(support[0]) + len(support[1]) > MANY else STEPS
+
+
 def fitted(sheet: Sheet, support: Support, steps: int = 30) -> Ratio:
     """Return the least-squares ratio on a support, from its linearised start."""
     start = linearised(sheet, support)
@@ -316,7 +324,7 @@ def backward(sheet: Sheet, full: Ratio, stop: float = np.inf) -> Iterator[Ratio]
         values = dict(zip(names, t / norm, strict=True)) | {pinned: 1.0}
         p, q = (np.array([values[k, c] for c in support[k]]) for k in (0, 1))
         start = _better(measured(sheet, support, p, q), linearised(sheet, support, 2))
-        current = refit(sheet, start, 8 if current.terms > 40 else 25)
+        current = refit(sheet, start, steps_of(current.support))
         yield current
 
 
