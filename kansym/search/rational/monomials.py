@@ -23,7 +23,7 @@ REWEIGHTINGS = 4
 """Sanathanan–Koerner passes; more change little where they converge and help nowhere else."""
 
 MANY, STEPS, FEW_STEPS = 40, 25, 8
-"""Terms beyond which a fit takes few steps, whose cost grows with their cube; steps up to there, and beyond."""
+"""Terms beyond which a fit takes few steps, whose cost grows with their cube; steps of both."""
 
 NULL = 1e-11
 """Relative singular value below which the linearised equations count as solved exactly."""

@@ -117,6 +117,7 @@ def _fit(problem: Problem) -> Fit | None:
 
 
 def _written(sign: float, constants: np.ndarray, bend: tuple[float, float], column: sympy.Expr) -> sympy.Expr:
+    """Return the bent power of a column as a formula."""
     level, slope, power = (float(c) for c in constants)
     r, place = bend
     factor = sympy.Float(sign * np.exp(level))
@@ -125,5 +126,6 @@ def _written(sign: float, constants: np.ndarray, bend: tuple[float, float], colu
 
 
 def _plain(k: float) -> float:
+    """Return an exponent as a half where it nearly is one."""
     nice = round(2 * k) / 2
     return nice if abs(k - nice) < WHOLE else k

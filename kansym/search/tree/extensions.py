@@ -198,6 +198,7 @@ def _confirmed(
 
 
 def _named(fit: Fit, back: dict[sympy.Dummy, sympy.Expr]) -> list[Proposal]:
+    """Return a fit's proposals with the functions in the place of their stand-ins."""
     return [replace(p, write=partial(_restored, p.write, back)) for p in fit.name()]
 
 
@@ -216,11 +217,13 @@ def _restored(write: Callable[[], sympy.Expr], back: dict[sympy.Dummy, sympy.Exp
 
 
 def _size(columns: int, degree: tuple[int, int]) -> int:
+    """Return the number of coefficients of a ratio of these degrees."""
     return sum(len(_exponents(columns, d)) for d in degree)
 
 
 @cache
 def _exponents(columns: int, degree: int) -> np.ndarray:
+    """Return the exponents of all monomials, computed once."""
     return monomials.exponents(columns, degree)
 
 
@@ -252,6 +255,7 @@ def _rates(problem: Problem, rows: np.ndarray, argument: Extension) -> Iterator[
     middle = float(np.median(u))
 
     def seen(rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the columns with an exponential of this rate, the target, and the exponential."""
         e = np.exp(rate * (u - middle))
         return np.column_stack([Z, e]), y, e
 
@@ -264,6 +268,7 @@ def _exponents_of_target(problem: Problem, rows: np.ndarray, u: np.ndarray) -> I
     for sign in (1, -1):
 
         def seen(rate: float, sign: int = sign) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            """Return the columns, the target's power in the place of the target, and the power."""
             power = np.exp(sign * rate * u)
             return problem.Z[rows], power, power
 
@@ -286,6 +291,7 @@ def _vanishing(seen: Callable, columns: int, span: float, rows: int, every: bool
         some = slice(_size(columns, degree) + SPARE)
 
         def sine(log_rate: float, degree: tuple = degree, some: slice = some) -> float:
+            """Return the smallest sine at a rate: it vanishes where the target is a ratio."""
             Z, y, grown = (part[some] for part in seen(np.exp(log_rate)))
             # where it is large its highest power alone would count, elsewhere its lowest
             value = float(_sines(Z, y, degree, (1 + grown) ** -max(degree))[-1])

@@ -66,6 +66,7 @@ def smooth(problem: Problem, seed: int = 0, seconds: float | None = None) -> Smo
         return None
 
     def values(at: np.ndarray) -> np.ndarray:
+        """Return the networks' values in the target's units."""
         return middle + spread * best.predict(at).ravel()
 
     told = values(U)

@@ -157,9 +157,11 @@ def _powers(problem: Problem, S: np.ndarray) -> Iterator[Test]:
 
 
 def _raised(k: float) -> Operation:
+    """Return the operation a^k·b."""
     power = sympy.Rational(k)
 
     def rule(a: Any, b: Any) -> Any:
+        """Return a^k·b of arrays or formulas."""
         return a ** (power if isinstance(a, sympy.Basic) else k) * b
 
     return Operation(f"a^{power}*b", rule)
@@ -177,6 +179,7 @@ def _scalings(problem: Problem, i: int, S: np.ndarray, y: np.ndarray) -> Iterato
         return  # pairs are tried one by one
 
     def make() -> Problem | None:
+        """Return the problem in units of a column, divided by its power."""
         moved = moves.divided(problem, i, float(c[-1]), drop=False) if c[-1] else problem
         if moved is None:
             return None
@@ -279,6 +282,7 @@ def _scaled_shifts(problem: Problem, i: int, X: np.ndarray, G: np.ndarray, y: np
 
 
 def _shifted_unit(problem: Problem, i: int, j: int, k: float, r: float, c: float) -> Problem | None:
+    """Return the problem divided by (x - c)^k with another column in units of x^-r, None where undefined."""
     x = problem.formulas[i] if problem.Z[0, i] > 0 else -problem.formulas[i]
     shifted = moves.divided(moves.shifted(problem, i, c), i, k, drop=False)
     if shifted is None:
@@ -303,10 +307,12 @@ def _best_shift(made: Callable[[float], Problem | None], c: float, room: float) 
     form = None if seen is None else evidence.form(seen)
 
     def left(constant: float) -> float:
+        """Return what a smooth fit leaves of the problem made with a constant."""
         problem = made(constant)
         return np.inf if problem is None else evidence.loss(problem, form)
 
     def cost(constant: float) -> float:
+        """Return the logarithm of what is left, which a search of one constant lowers."""
         return float(np.log10(min(left(constant), 1.0) + FLOOR**2))
 
     ends = (middle - step, middle + step)
@@ -327,6 +333,7 @@ def _roles(i: int, width: int) -> Iterator[tuple[float, int | None, float]]:
 
 
 def _divided_shifted(problem: Problem, i: int, power: float, c: float) -> Problem | None:
+    """Return the problem divided by a power of x - c."""
     return moves.divided(moves.shifted(problem, i, c), i, power)
 
 
@@ -338,6 +345,7 @@ def _units_shifted(
 
 
 def _merged_shifted(problem: Problem, i: int, j: int, operation: Operation, c: float) -> Problem | None:
+    """Return the problem with x - c and another column merged, None where a quotient is undefined."""
     moved = moves.shifted(problem, i, c)
     if operation.name == "a/b" and not moved.one_signed()[j]:
         return moved.merge(j, i, operation) if moved.one_signed()[i] else None
