@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kansym.base.criterion import SHARP
 from kansym.data.dataset import from_arrays
 from kansym.formula.program import Program
-from kansym.search.structure.models import SHARP
 from kansym.search.structure.problem import problem
 from kansym.search.tree import bent
 

@@ -35,8 +35,6 @@ DEPTH, WIDTH = 5, 4
 MOST_PARTED = 6
 """Columns up to which every division of them among m and h is fitted in noise."""
 
-SHARP = criterion.SHARP
-
 PROVED = 1e-9
 """A fit that leaves less than this share of y is exact but for its exponents' last digits."""
 

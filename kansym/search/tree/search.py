@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
 from kansym.search.structure import outers
-from kansym.search.structure.models import SHARP, Fit, Models
+from kansym.search.structure.models import Fit, Models
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import MOST_MATCHED, NAMED, Search
 from kansym.search.tree import bent, evidence, extensions, learned, moves, noisy, parts, ratios, suggestions
@@ -141,7 +142,7 @@ def propose(
     for step in tree.run():
         for fit in sorted(step, key=lambda f: f.rank):
             clear = fit.source == noisy.SOURCE and fit.share < MUCH_BETTER * tree.told
-            if fit.share >= SHARP and not (clear and fit is step[0]):
+            if fit.share >= criterion.SHARP and not (clear and fit is step[0]):
                 waiting.append(fit)
                 continue
             yield from search.name(fit, match=False, clean=0 < tree.told < CLEAN)
@@ -154,7 +155,7 @@ def propose(
                 tree.push_match(fit)
     if not deep:  # curves are named later, by those who know more of noise; a ratio has its name already
         waiting = [fit for fit in waiting if fit.source == noisy.SOURCE]
-    for fit in sorted(waiting, key=lambda f: f.rank)[: NOISY if search.best > SHARP else 0]:
+    for fit in sorted(waiting, key=lambda f: f.rank)[: NOISY if search.best > criterion.SHARP else 0]:
         yield from search.name(fit)
         if search.budget.exhausted:
             return
