@@ -23,6 +23,7 @@ from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Edge, Graph, Spline
 from kansym.pipeline.flow import discover
 from kansym.pipeline.run import Law
+from kansym.report import numbers
 from kansym.report import page as report
 
 NASTY = ("<script>alert(1)</script>", 'a"b&amp;</math>')
@@ -246,7 +247,7 @@ def test_refusals_stand_apart_with_their_reasons():
     ],
 )
 def test_constants_show_what_their_errors_leave(value, error, shown):
-    assert report._measured(value, error) == shown
+    assert numbers.measured(value, error) == shown
 
 
 @pytest.mark.browser

@@ -332,6 +332,42 @@ print([name for name in heavy if name in sys.modules])
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
+def test_the_first_page_needs_nothing_heavy(tmp_path):
+    """Each of these takes a third of a second, which the first page would come later."""
+    code = """
+import sys
+from kansym.studio import server
+from kansym.studio.folder import Folder
+from kansym.studio.page import shell
+from kansym.studio.page.view import View
+made = Folder.of(".")
+made.files(), made.shipped()
+print([name for name in ("pandas", "sympy", "scipy", "kansym.studio.desk", "pint") if name in sys.modules])
+"""
+    pytest.importorskip("nicegui")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_a_clicked_rows_network_is_drawn(found):
+    pictures = []
+    for row in range(len(found.run.front)):
+        found.choose(row)
+        pictures.append(drawing.network(found))
+        assert pictures[-1].startswith("<svg") and ">v<" in pictures[-1]
+    assert len(set(pictures)) > 1
+    found.choose(found.run.chosen)
+    if found.bench.handles:  # the picture has the constants as they were set
+        before = drawing.network(found)
+        found.move(0, 2 * found.theta[0] + 1)
+        assert drawing.network(found)
+        found.reset()
+        assert drawing.network(found) == before
+    assert drawing.network(Desk(found.folder)) == ""
+
+
 def test_stop_is_heard_before_the_search_has_begun(desk):
     desk.process.close()  # a new process is seconds away from its first order
     desk.take(Opened.read(desk.folder, "hubble"))

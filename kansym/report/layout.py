@@ -170,4 +170,5 @@ def _deviation(values: np.ndarray, relative: bool) -> float:
 
 
 def _spread(count: int, widest: int) -> list[float]:
+    """Return places that share a row's width evenly."""
     return [(i + 0.5) * widest / count - 0.5 for i in range(count)] if count else []

@@ -13,7 +13,8 @@ from kansym.base import storage
 from kansym.report.arrows import arrows_svg
 from kansym.report.export.motion import Equations, write
 from kansym.report.labels import label
-from kansym.report.page import drawable, environment, mathml
+from kansym.report.numbers import drawable
+from kansym.report.page import environment, mathml
 from kansym.report.traces import trace_svg
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import html
 import io
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,9 @@ from kansym.base.errors import FormatError, InputError
 from kansym.functions.graph import Graph
 from kansym.judge.verdict import NOISE, STRUCTURE
 from kansym.pipeline.run import Run
-from kansym.report.labels import label, parted, raised, units
+from kansym.report.labels import label, parted, units
 from kansym.report.levels import exact_level
+from kansym.report.numbers import drawable, figures, measured
 from kansym.report.plotting import occurring
 from kansym.report.slices import along, positions, wants_log, whole
 from kansym.report.svg import network_svg
@@ -153,14 +153,15 @@ def environment() -> jinja2.Environment:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.filters["figures"] = _figures
-    made.filters["measured"] = _measured
+    made.filters["figures"] = figures
+    made.filters["measured"] = measured
     made.filters["units"] = units
     made.filters["sign"] = lambda name: jinja2.utils.markupsafe.Markup(label(name).markup)
     return made
 
 
 def _rendered(run: Run, data: Mapping[str, Any]) -> str:
+    """Return the page; raises FormatError where the result lacks a part."""
     import jinja2
 
     # the only markup on the page is made here, from parsed formulas: a file's own is never trusted
@@ -220,8 +221,8 @@ def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], dig
 
     def markup(part: sympy.Expr) -> str:
         body = printed(part, printer="presentation")
-        for plain, better in _SIGNS:
-            body = body.replace(plain, better)
+        for sign, better in _SIGNS:
+            body = body.replace(sign, better)
         for symbol, name in letters.items():
             body = body.replace(f"<mi>{name}</mi>", _name(str(symbol)))
         return body
@@ -254,6 +255,7 @@ def code(run: Run, index: int) -> dict[str, str]:
 
 
 def _stand_in(index: int) -> str:
+    """Return a name of plain letters, which SymPy's printer leaves as it is."""
     return "kq" + "".join(chr(ord("a") + int(d)) for d in str(index)) + "z"
 
 
@@ -329,11 +331,6 @@ def _pictures(run: Run, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def drawable(values: np.ndarray) -> list[float | None]:
-    """Return floats of 7 digits (enough to draw), with None for what is not finite."""
-    return [float(f"{v:.7g}") if math.isfinite(v) else None for v in np.asarray(values, float).tolist()]
-
-
 def _chart(run: Run) -> list[dict[str, Any]]:
     """Return the points of the front: complexity and the held-out error as a share of the spread."""
     spread = float(run.data.get("target_spread") or 1.0)
@@ -352,6 +349,7 @@ def _chart(run: Run) -> list[dict[str, Any]]:
 
 
 def _sample(data: Mapping[str, Any], graph: Graph) -> np.ndarray | None:
+    """Return a graph's rows (n, inputs) as the pictures have them; None without pictures."""
     pictures = data.get("pictures")
     if not pictures:
         return None
@@ -363,25 +361,3 @@ def _embedded(data: Any) -> str:
     """Return JSON that may stand inside a script element."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _measured(value: float, error: Any) -> str:
-    """Return a value with two more digits than its standard error leaves sure, where that is known."""
-    if isinstance(error, str) or not error or not value:
-        return _figures(value, 7)
-    sure = math.ceil(math.log10(abs(value) / error)) + 2
-    return _figures(value, min(max(sure, 3), 15), zeros=True)
-
-
-def _figures(value: Any, digits: int = 4, zeros: bool = False) -> str:
-    """Return a number as people write it; texts such as "inf" stay."""
-    if value is None:
-        return "–"
-    if isinstance(value, str):
-        return {"inf": "∞", "-inf": "−∞", "nan": "–"}.get(value, value)
-    text = f"{value:#.{digits}g}" if zeros else f"{value:.{digits}g}"
-    text = text.removesuffix(".")
-    found = re.fullmatch(r"(-?[\d.]+)e([+-]\d+)", text)
-    if not found:
-        return text.replace("-", "−")
-    return f"{found[1].replace('-', '−')}·10{raised(str(int(found[2])))}"

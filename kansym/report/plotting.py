@@ -216,6 +216,7 @@ def occurring(run: Run) -> list[str]:
 
 
 def _symbols(expression: Any) -> set[str]:
+    """Return the names in a formula."""
     return {s.name for s in expression.free_symbols}
 
 
@@ -321,6 +322,7 @@ def _typeset(said: Text, formula: str, plain: str, behind: str = "") -> None:
 
 
 def _size(rows: int) -> float:
+    """Return how large a dot is among so many."""
     return 5.0 if rows < 60 else 3.0 if rows < 1000 else 1.5
 
 

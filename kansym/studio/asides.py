@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kansym.data.table import Table
-from kansym.report.page import drawable
+from kansym.report.numbers import drawable
 from kansym.studio.folder import Folder
 
 DRAWN = 1000

@@ -164,6 +164,7 @@ def parting(one: Law, other: Law, data: Dataset) -> tuple[np.ndarray, float] | N
 
 
 def _loss(bench: Bench, theta: np.ndarray, part: Dataset) -> float:
+    """Return the mean squared residual on the rows of a part."""
     return rows_of(part, part.rows).loss(bench.values(part.X, theta))
 
 
@@ -190,9 +191,11 @@ def _errors(law: Law, roles: Sequence[str]) -> list[float]:
 
 
 def _number(text: str) -> sympy.Expr:
+    """Return an exact constant, such as 3/2, as SymPy has it."""
     return parse_expression(text, [])
 
 
 def _handle(name: str, value: float, error: float, exact: str) -> Handle:
+    """Return a constant with a slider that reaches as far as its error is worth, or a share of it."""
     reach = max(REACH * error, LEAST_REACH * abs(value)) or 1.0
     return Handle(name, value, error, exact, value - reach, value + reach)

@@ -149,6 +149,7 @@ def view(y: np.ndarray, *curves: np.ndarray) -> tuple[float, float]:
 
 
 def _band(line: Line, y: Axis) -> dict[str, Any]:
+    """Return a band as a polygon; it has no part where an axis cannot show its ends."""
     assert line.low is not None and line.high is not None
     keep = np.isfinite(line.low) & np.isfinite(line.high) & np.isfinite(line.x)
     if y.log:
@@ -163,10 +164,12 @@ def _band(line: Line, y: Axis) -> dict[str, Any]:
 
 
 def _dot(count: int) -> float:
+    """Return how large a dot is among so many."""
     return 7 if count < 60 else 4.5 if count < 400 else 3
 
 
 def _chart(x: Axis, y: Axis, title: str) -> dict[str, Any]:
+    """Return a chart without series: its axes, grid, and what the pointer tells."""
     names = [json.dumps(html.escape(a.plain)) for a in (x, y)]
     return {
         "animation": False,
@@ -197,5 +200,7 @@ def _axis(axis: Axis, place: dict[str, Any], style: Mapping[str, Any] | None = N
     made["splitLine"] = {"lineStyle": {"opacity": 0.35}}
     if axis.whole:
         made["minInterval"] = 1
+    if not axis.log and axis.low is None:
+        made["boundaryGap"] = ["4%", "4%"]  # else the outermost dots stand on the frame
     made["min"], made["max"] = axis.low, axis.high  # None takes back what an earlier picture had
     return made

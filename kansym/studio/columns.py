@@ -50,6 +50,7 @@ def profiles(table: Table) -> tuple[Profile, ...]:
 
 
 def _profile(table: Table, name: str) -> Profile:
+    """Return what one column is."""
     units = {**(table.card.units if table.card else {}), **table.units}
     about = (table.card.columns.get(name, "") if table.card else "") or table.unclear.get(name, "")
     unit = str(units.get(name, ""))
@@ -75,6 +76,7 @@ def _profile(table: Table, name: str) -> Profile:
 
 
 def _of_words(table: Table, name: str, unit: str, about: str) -> Profile:
+    """Return what a column is that holds no numbers."""
     cells = table.frame[name]
     given = cells.dropna()
     if not len(given):

@@ -248,12 +248,14 @@ class Desk:
                 self.touch("search")
 
     def _search(self) -> None:
+        """Order the search that the checkpoint describes."""
         self.state, self.message, self._pausing, self.watched = SEARCHING, "", False, ""
         self.live = replace(Live(), front=self.live.front)
         self.process.order("search", folder=str(self.checkpoint))
         self.touch("search", "run", "live")
 
     def _must_rest(self) -> None:
+        """Raise InputError while the process works."""
         if self.searching or self.process.busy:
             raise InputError("A search is under way; pause it first.")
 
@@ -353,11 +355,13 @@ class Desk:
         return float(np.sqrt(rows.loss(self.bench.values(rows.X, self.theta)) / power(rows)))
 
     def _law_at(self, row: int) -> Law:
+        """Return a row of the front; raises InputError where there is none."""
         if self.run is None or not 0 <= row < len(self.run.front):
             raise InputError(f"The front has no row {row}.")
         return self.run.front[row]
 
     def _hold(self) -> None:
+        """Take the constants of the law in the hand, as they were fitted."""
         law = self.law
         self.bench, self.held = None, set()
         if law is not None and law.expression is not None and self.run is not None:

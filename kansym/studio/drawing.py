@@ -140,6 +140,7 @@ def sampled(desk: Desk) -> str:
 
 
 def _data(desk: Desk) -> Dataset:
+    """Return the rows that the law is drawn on; raises InputError without a table."""
     if desk.dataset is None:
         raise InputError("There are no rows to draw; open the table.")
     return _thinned(
@@ -155,6 +156,7 @@ def _thinned(data: Dataset, names: tuple[str, ...]) -> Dataset:
 
 @lru_cache(maxsize=2)
 def _sample(data: Dataset) -> Dataset:
+    """Return the rows that are drawn as dots."""
     return data.subsample(DRAWN)
 
 
@@ -170,6 +172,7 @@ def _current(desk: Desk) -> Law | None:
 
 
 def _values(desk: Desk, law: Law, X: np.ndarray, data: Dataset) -> np.ndarray:
+    """Return a law's values (n,) on rows, with constants as set by hand."""
     if desk.bench is not None and not desk.searching and desk.moved:
         return desk.bench.values(X, desk.theta)
     if law.expression is not None:
@@ -178,6 +181,7 @@ def _values(desk: Desk, law: Law, X: np.ndarray, data: Dataset) -> np.ndarray:
 
 
 def _cut(desk: Desk, law: Law, data: Dataset, name: str, at: np.ndarray) -> Slice:
+    """Return the slice of a law, without a band where constants were set by hand."""
     cut = along(law, data, name, at)
     if not desk.moved or desk.searching:
         return cut
@@ -195,4 +199,5 @@ def _axes(desk: Desk, data: Dataset, name: str) -> tuple[Axis, Axis]:
 
 
 def _unit(data: Dataset, name: str) -> str:
+    """Return a column's unit, empty where none is known."""
     return str((data.unit_texts or {}).get(name, ""))

@@ -98,6 +98,7 @@ class Folder:
         return place / name
 
     def _is_inside(self, path: Path) -> bool:
+        """Tell whether a path, links followed, is in the folder."""
         return path.resolve().is_relative_to(self.root)
 
 
@@ -120,4 +121,5 @@ def _unpacks_to_more(content: bytes) -> bool:
 
 
 def _is_table(path: Path) -> bool:
+    """Tell whether a file's name is one of a table."""
     return path.is_file() and not path.name.startswith(".") and path.name.endswith(sources.SUFFIXES)

@@ -71,6 +71,7 @@ class Key:
         return ""
 
     def _is_ours(self, host: str) -> bool:
+        """Tell whether a Host header names this server."""
         try:
             parts = urlsplit(f"//{host}")
             name, port = parts.hostname or "", parts.port
@@ -86,6 +87,7 @@ class Key:
         return name == socket.gethostname().lower() or _is_number(name)
 
     def _has_token(self, query: bytes, cookies: str) -> bool:
+        """Tell whether the address or a cookie has the token."""
         given = parse_qs(query.decode("latin-1")).get("token", [])
         try:
             jar = SimpleCookie(cookies)
@@ -97,6 +99,7 @@ class Key:
 
 
 def _is_number(name: str) -> bool:
+    """Tell whether a host's name is an address in numbers."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -152,6 +155,7 @@ class Guard:
 
 
 async def _refuse(scope: Any, send: Any, status: int, problem: str) -> None:
+    """Answer a request with a status and the reason, and close a socket before it opens."""
     if scope["type"] == "websocket":  # before it is accepted, which servers answer with 403
         await send({"type": "websocket.close", "code": 4403, "reason": problem[:100]})
         return

@@ -80,6 +80,7 @@ class Process:
         self.busy = False
 
     def _send(self, order: dict[str, Any]) -> None:
+        """Send an order; where the process has died, `news` says so."""
         try:
             self._pipe.send_bytes(json.dumps(order).encode())
         except (OSError, AttributeError):  # it died; `news` says so

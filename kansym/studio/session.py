@@ -127,6 +127,7 @@ def open_run(desk: Desk, data: dict[str, Any]) -> None:
 
 
 def _rows(run: Run, pictures: Any) -> Dataset | None:
+    """Return the rows that a run's pictures hold, None without pictures."""
     if not isinstance(pictures, dict):
         return None
     columns = np.column_stack([np.array(pictures["columns"][n], float) for n in run.names])
@@ -136,6 +137,7 @@ def _rows(run: Run, pictures: Any) -> Dataset | None:
 
 
 def _table(desk: Desk, name: str) -> dict[str, Any]:
+    """Return a table's name and content as plain data; raises InputError for one that is too large."""
     if name in shipped_cards() and not (desk.folder.root / name).is_file():
         return {"name": name, "content": None}
     path = desk.folder.path(name)

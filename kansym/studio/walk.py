@@ -256,15 +256,18 @@ class Walk:
             return Walk(Session.load(path), str(data["target"]))
 
     def _held(self) -> Place:
+        """Return the edge in the hand; raises InputError without one."""
         if self.place is None:
             raise InputError("No edge is in the hand; click one in the picture first.")
         return self.place
 
     def _settle(self) -> None:
+        """Keep the edge in the hand where it is still there."""
         there = {c.place for c in self.curves()}
         self.take(self.place if self.place in there else None)
 
 
 def _named(place: Place) -> str:
+    """Return what an edge is called."""
     l, i, j = place
     return f"layer {l + 1}, {i} -> {j}"

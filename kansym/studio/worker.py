@@ -136,6 +136,7 @@ class _Watch:
         self.over.set()
 
     def _tick(self) -> None:
+        """Tell the last report again and again, with the front as it is then."""
         written: dict[Any, list[Any]] = {}
         while not self.over.wait(TICK):
             report = self.report
@@ -179,6 +180,7 @@ def _judge(order: dict[str, Any], teller: _Teller) -> dict[str, Any]:
 
 
 def _aside(order: dict[str, Any], teller: _Teller) -> dict[str, Any]:
+    """Answer one of the other questions about a table."""
     from kansym.studio.asides import asked
 
     return {"kind": "aside", "name": order["name"], "result": asked(order["name"], order)}

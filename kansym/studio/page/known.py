@@ -68,11 +68,14 @@ def _draw(view: View) -> None:
 
 
 def _switched(view: View, name: str, on: bool) -> None:
+    """Switch a setting on or off."""
     changed: dict[str, Any] = {name: on}
     view.do(lambda: view.desk.ask(replace(view.desk.question, **changed)))
 
 
 def _chip(view: View, name: str, used: bool) -> None:
+    """Draw a function that a press forbids or allows."""
+
     def pressed() -> None:
         asked = view.desk.question
         rest = tuple(n for n in asked.exclude if n != name)
@@ -85,12 +88,14 @@ def _chip(view: View, name: str, used: bool) -> None:
 
 
 def _functions() -> list[str]:
+    """Return the names of the library's functions."""
     from kansym.functions.library import Library
 
     return [name for name in Library.load("default") if name != "x"]
 
 
 def _read(name: str, text: str, read: Callable[[str], Any]) -> Any:
+    """Return a setting from its text; raises InputError for what is none."""
     try:
         return read(text)
     except ValueError:
@@ -100,12 +105,15 @@ def _read(name: str, text: str, read: Callable[[str], Any]) -> Any:
 
 
 def _number(text: str) -> float | None:
+    """Return a number, None for nothing."""
     return float(text) if text.strip() else None
 
 
 def _lines(text: str) -> tuple[str, ...]:
+    """Return the lines that hold something."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _plain(value: float | None) -> str:
+    """Return a number as it stands in a field."""
     return "" if value is None else f"{value:g}"

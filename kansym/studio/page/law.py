@@ -28,6 +28,7 @@ def draw(view: View) -> None:
 
 
 def _formula(view: View) -> None:
+    """Draw the formula: the best so far, or the one in the hand with what is said of it."""
     desk = view.desk
     if desk.searching:
         if desk.live_row is not None and desk.dataset is not None:
@@ -58,6 +59,7 @@ def _formula(view: View) -> None:
 
 
 def _title(view: View, chosen: bool) -> str:
+    """Return what the formula is called: the law only where one was found."""
     desk = view.desk
     assert desk.run is not None
     if desk.moved:
@@ -70,12 +72,14 @@ def _title(view: View, chosen: bool) -> str:
 
 
 def _family(law: Law) -> str:
+    """Return where a formula comes from."""
     return (
         f"{law.family}: {law.form}" if law.family and law.form else law.source and f"Found by {law.source}."
     )
 
 
 def _beside(view: View, other: Law) -> None:
+    """Draw the formula that is compared, and say where the two part most."""
     desk = view.desk
     assert desk.run is not None
     html.h3("Beside it")
@@ -90,6 +94,7 @@ def _beside(view: View, other: Law) -> None:
 
 
 def _constants(view: View) -> None:
+    """Draw a line for each constant, and what can be done with them."""
     desk = view.desk
     if desk.searching or desk.bench is None or desk.run is None:
         return
@@ -117,6 +122,7 @@ def _constants(view: View) -> None:
 
 
 def _constant(view: View, k: int, handle: Handle) -> None:
+    """Draw one constant: its value, error, slider, and whether it is held."""
     desk = view.desk
     now = float(desk.theta[k])
     low, high = min(handle.low, now), max(handle.high, now)
@@ -154,6 +160,7 @@ def _constant(view: View, k: int, handle: Handle) -> None:
 
 
 def _own(view: View) -> None:
+    """Draw where a formula of one's own is written."""
     desk = view.desk
     if desk.searching or desk.opened is None:
         return
@@ -168,12 +175,14 @@ def _own(view: View) -> None:
         if dataset is not None:
             view.do(desk.try_formula, text["written"], dataset)
 
-    field("Names that are no columns are constants to be fitted", "", lambda t: text.update(written=t),
-          "V*S/(K + S); K > 0", wide=True)  # fmt: skip
-    button("Fit it and place it on the front", tried)
+    with ui.element("div").classes("row-of"):
+        field("Names that are no columns are constants to be fitted", "", lambda t: text.update(written=t),
+              "V*S/(K + S); K > 0", wide=True)  # fmt: skip
+        button("Fit it and place it on the front", tried)
 
 
 def _charts(view: View) -> None:
+    """Draw the law through the rows and what it leaves, along each input."""
     desk = view.desk
     names = drawing.inputs(desk)
     if desk.dataset is None or not names:
@@ -193,6 +202,7 @@ def _charts(view: View) -> None:
 
 
 def _panels(view: View, names: list[str]) -> None:
+    """Draw the pictures along these inputs."""
     topics = ("law", "theta", "front", "search")
     with ui.element("div").classes("grid"):
         for name in names:

@@ -37,6 +37,7 @@ def draw(view: View) -> None:
 
 
 def _begin(view: View) -> None:
+    """Draw what begins a new network."""
     desk = view.desk
     if desk.opened is None:
         html.p("Bring a table first.").classes("hint")
@@ -95,6 +96,7 @@ def presser(view: View, *steps: tuple[Any, ...]) -> Callable[[], Any]:
 
 
 def _state(view: View) -> None:
+    """Draw the state, the buttons that change it, and the formula where every edge has a function."""
     walk = view.desk.walk
     if walk is None:
         return
@@ -118,6 +120,7 @@ def _state(view: View) -> None:
 
 
 def _picture(view: View) -> None:
+    """Draw the network, each edge of which can be clicked."""
     walk = view.desk.walk
     if walk is None:
         return
@@ -139,6 +142,7 @@ def _picture(view: View) -> None:
 
 
 def _edge(view: View) -> None:
+    """Draw the edge in the hand with the functions that fit it."""
     walk = view.desk.walk
     if walk is None or walk.place is None:
         if walk is not None:
@@ -165,7 +169,7 @@ def _edge(view: View) -> None:
                     button("Snap", presser(view, ("snap", name)), label=f"Snap to {name}")
                 with html.td():
                     html.code(name)
-                html.td(f"{match.relative_rmse:.2e}").classes("n")
+                html.td(f"{match.relative_rmse:.2g}").classes("n")
                 html.td(str(match.function.complexity)).classes("n")
     with ui.element("div").classes("row-of"):
         button("Free" if walk.locked else "Lock", presser(view, ("lock", not walk.locked)))
@@ -174,6 +178,7 @@ def _edge(view: View) -> None:
 
 
 def _states(view: View) -> None:
+    """Draw the states by name, each of which can be gone to."""
     walk = view.desk.walk
     if walk is None or len(walk.session.states) < 2:
         return

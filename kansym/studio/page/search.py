@@ -64,6 +64,7 @@ def _starter(view: View) -> None:
 
 
 def _buttons(view: View) -> None:
+    """Draw what can be done now: search, pause, stop, go on."""
     desk = view.desk
     if desk.searching:
         button("Pause", lambda: view.do(desk.stop, True), on=desk.state == SEARCHING)
@@ -80,6 +81,7 @@ def _buttons(view: View) -> None:
 
 
 def _progress(view: View) -> None:
+    """Draw how far the search is, in plain words."""
     desk = view.desk
     if desk.message:
         html.p(desk.message).classes("bad").props('role="alert"')
@@ -96,11 +98,13 @@ def _progress(view: View) -> None:
 
 
 def _picked(view: View, value: Any) -> None:
+    """Take the row of the front whose point was clicked."""
     if isinstance(value, list) and len(value) > 2:
         view.do(view.desk.choose, int(value[2]))
 
 
 def _rows(view: View) -> None:
+    """Draw the front as a table."""
     desk = view.desk
     points = drawing.points(desk)
     now = desk.live_row if desk.searching or desk.run is None else desk.row
@@ -114,6 +118,7 @@ def _rows(view: View) -> None:
 
 
 def _row(view: View, point: tuple[int, float, str], row: int, now: int | None) -> None:
+    """Draw one row of it, which a click takes in the hand."""
     (size, error, text), desk = point, view.desk
     growing = desk.searching or desk.run is None
     line = html.tr()

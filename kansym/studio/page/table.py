@@ -31,6 +31,7 @@ def draw(view: View) -> None:
 
 
 def _columns(view: View) -> None:
+    """Draw the table's name and one line for each column."""
     opened = view.desk.opened
     if opened is None:
         return
@@ -63,6 +64,7 @@ def _columns(view: View) -> None:
 
 
 def _column(view: View, profile: Profile) -> None:
+    """Draw one column: its part, unit, range, gaps and histogram."""
     desk, question = view.desk, view.desk.question
     parts = [p for p in PARTS if profile.numeric or p in ("group", "category", "unused")]
 
@@ -94,6 +96,7 @@ def _column(view: View, profile: Profile) -> None:
 
 
 def _range(profile: Profile) -> str:
+    """Return a column's range in words."""
     if profile.low is None or profile.high is None:
         return f"{profile.different} words" if profile.different else "empty"
     return f"{profile.low:.4g} to {profile.high:.4g}".replace("-", "−")

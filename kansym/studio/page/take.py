@@ -20,6 +20,7 @@ def draw(view: View) -> None:
 
 
 def _draw(view: View) -> None:
+    """Draw what can be taken along of what is there."""
     desk = view.desk
     if desk.run is None:
         html.h2("Take it along")
@@ -41,6 +42,7 @@ def _draw(view: View) -> None:
 
 
 def _code(view: View) -> None:
+    """Draw the formula in the language that is chosen."""
     chosen = {"language": "python"}
     with ui.element("div").classes("row-of"):
         select("Language", takeaway.LANGUAGES, "python", lambda one: shown(one))
@@ -60,6 +62,8 @@ def _code(view: View) -> None:
 
 
 def _copied(view: View, title: str, text: str) -> None:
+    """Draw code with a button that copies it."""
+
     def copied() -> None:
         ui.clipboard.write(text)
         view.say(f"{title}: copied.")
@@ -71,6 +75,7 @@ def _copied(view: View, title: str, text: str) -> None:
 
 
 def _files(view: View) -> None:
+    """Draw a button for each file."""
     with ui.element("div").classes("row-of"):
         button("Report", _loader(view, "report", "html", lambda: takeaway.report(view.desk).encode()), "main")
     if view.desk.dataset is None:
@@ -84,10 +89,12 @@ def _files(view: View) -> None:
 
 
 def _figure(view: View, name: str, kind: str) -> Callable[[], bytes]:
+    """Return what makes a figure's file."""
     return lambda: takeaway.figure(view.desk, name, kind)
 
 
 def _session(view: View) -> bytes:
+    """Return the session's file."""
     return json.dumps(session.to_dict(view.desk), allow_nan=False, ensure_ascii=False).encode()
 
 

@@ -107,6 +107,7 @@ class View:
         self._refresh(self._parts)
 
     def _refresh(self, parts: list[Part]) -> None:
+        """Draw again those parts whose topics have moved on."""
         for part in list(parts):
             now = self._count(part.topics)
             if now != part.seen:
@@ -266,6 +267,7 @@ def table(heads: list[tuple[str, str]], classes: str = "") -> Any:
 
 
 def _labelled(label: str, shown: bool) -> Any:
+    """Return the box of a field, with its label where that is shown."""
     box = html.label().classes("field")
     if shown:
         with box:
