@@ -27,7 +27,7 @@ from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.judge.archive import Archive
-from kansym.judge.ending import Ending, Patience
+from kansym.judge.ending import BRIEF, PLAIN, Ending, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey, survey
@@ -359,18 +359,19 @@ def _search(
         ahead.discard(name)
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
-        if over := _over(ending, patience, compared, not step.familiar and not ahead):
+        short = PLAIN if step.producer is registry.BLURRED else BRIEF
+        if over := _over(ending, patience, compared, not step.familiar and not ahead, short):
             return over
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
     return "everything was tried"
 
 
-def _over(ending: Ending, patience: Patience, compared: bool, may_be_noise: bool) -> str:
-    """Return why a search is over after a step, if it is."""
+def _over(ending: Ending, patience: Patience, compared: bool, may_be_noise: bool, short: float) -> str:
+    """Return why a search is over after a step, if it is; a formula is `short` up to so many nats."""
     if may_be_noise and ending.nothing_there():
         return "the rows look like shuffled ones: nothing but noise"
-    if compared and ending.short_enough():
+    if compared and ending.short_enough(short):
         return "a short formula leaves nothing but noise"
     return NOTHING_BETTER if compared and patience.spent else ""
 

@@ -53,6 +53,15 @@ DEEP_TREE = Producer(
     _room("tree.search", deep=True),
     leftovers=True,
 )
+BLURRED = Producer(
+    "tree in noise",
+    "the same where no answer is exact: moves that lose nothing but noise",
+    Level.THOROUGH,
+    600.0,
+    _room("tree.blurred"),
+    fewest_rows=60,
+    most_columns=8,
+)
 PURSUIT = Producer(
     "pursuit",
     "sums of products of two functions, and products of powers, of many columns",
@@ -136,7 +145,7 @@ def network(device: str = "cpu") -> Producer:
 
 def producers(device: str = "cpu", networks: bool = True) -> tuple[Producer, ...]:
     """Return all producers that can answer any table, in the order in which they are asked."""
-    without = (TREE, FEW, PLAIN, PURSUIT, STRUCTURE, SEPARABLE, PADE, DEEP_TREE, ENUMERATION)
+    without = (TREE, FEW, PLAIN, PURSUIT, BLURRED, STRUCTURE, SEPARABLE, PADE, DEEP_TREE, ENUMERATION)
     return (*without, network(device)) if networks else without
 
 

@@ -95,8 +95,8 @@ def _fit(problem: Problem, slopes: bool, form: Form | None = None) -> Smooth:
                 continue
             Q, R = np.linalg.qr(A[:n] * v[:n, None])
             proj = Q.T @ (t * v)[:n]
-            # a high degree may fail between the rows where a lower one holds
-            for degree in sorted({top, max(top - 1, 1), max((2 * top) // 3, 1)}):
+            # a high degree may fail between the rows where a lower one holds, and fits noise
+            for degree in sorted({top, max(top - 1, 1), *(max(top * k // 6, 1) for k in (4, 3, 2))}):
                 k = int(np.sum(degrees <= degree))
                 diagonal = np.abs(np.diag(R[:k, :k]))
                 if diagonal.min() <= 1e-13 * diagonal.max():

@@ -28,6 +28,9 @@ from kansym.search.structure.ridge import chebyshev, unit
 HIGHEST = 20
 """Highest degree of a column's curve."""
 
+HIGH_IN_NOISE, MOST_IN_NOISE, NOISE = 6, 0.01, 1e-3
+"""The same in noise, the share that such curves may leave, and that of a curve that its name may leave."""
+
 MOST_COLUMNS = 5
 
 PARTS = 1e-7
@@ -39,6 +42,12 @@ ROUNDS = 40
 NAMES, TRIED = 5, 12
 """Names kept for each curve, and combinations of them that are proposed."""
 
+SHORT = 4
+"""Constants of a short family."""
+
+LAWS = 16
+"""Closed formulas of a curve of one column that are proposed."""
+
 CURVE_ROWS = 300
 """Rows on which a curve of one column is named by a handbook's families."""
 
@@ -49,19 +58,23 @@ FEW_ROWS, FEW_SHARP = 90, 1e-13
 """Rows on which those are chosen, and what share of a curve the right ones leave at most."""
 
 Formula = Callable[[sympy.Expr], sympy.Expr]
+Namer = Callable[[np.ndarray, np.ndarray, np.ndarray], list[tuple[float, float, Formula]]]
 
 
 @np.errstate(all="ignore")
-def separated(problem: Problem, product: bool) -> list[Fit]:
-    """Return the fit of a sum (or product) of one curve for each column, if the rows show one."""
+def separated(problem: Problem, product: bool, noise: bool = False) -> list[Fit]:
+    """Return the fit of a sum (or product) of one curve for each column, if the rows show one.
+
+    With `noise` curves of a low degree whatever they leave: the fit is to be compared with others.
+    """
     rows = np.concatenate([problem.fit, problem.test])
     n, d = len(problem.fit), problem.width
-    degree = min(HIGHEST, n // (4 * d))
+    degree = min(HIGH_IN_NOISE if noise else HIGHEST, n // (4 * d))
     if not 1 < d <= MOST_COLUMNS or degree < 4:
         return []
     y, w = problem.y[rows], problem.w[rows]
     total = float(np.sum((w * y)[:n] ** 2)) / n
-    share, best = PARTS, None
+    share, best = MOST_IN_NOISE if noise else PARTS, None
     for scaled in _scales(problem.Z[rows]):
         curves = (_product if product else _sum)([chebyshev(u, degree)[0] for u in scaled.T], y, w, n)
         if curves is None:
@@ -72,7 +85,7 @@ def separated(problem: Problem, product: bool) -> list[Fit]:
             share, best = left, curves
     if best is None:
         return []
-    name = partial(_named, problem, rows, best, product)
+    name = partial(_named, problem, rows, best, product, names_in_noise if noise else names)
     return [Fit(share, 2.0 * d, "product of curves" if product else "sum of curves", problem, name)]
 
 
@@ -161,13 +174,15 @@ def _product(bases: list[np.ndarray], y: np.ndarray, w: np.ndarray, n: int) -> l
     return curves
 
 
-def _named(problem: Problem, rows: np.ndarray, curves: list[np.ndarray], product: bool) -> list[Proposal]:
+def _named(
+    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], product: bool, named: Namer
+) -> list[Proposal]:
     """Return formulas with every curve named, likely ones first."""
     w = problem.w[rows]
     choices = []
     for j, values in enumerate(curves):
         others = np.prod([c for k, c in enumerate(curves) if k != j], axis=0) if product else np.ones(len(w))
-        choices.append(names(problem.Z[rows, j], values, w * np.abs(others)))
+        choices.append(named(problem.Z[rows, j], values, w * np.abs(others)))
     if not all(choices):
         return []
     join = sympy.Mul if product else sympy.Add
@@ -197,6 +212,12 @@ def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, floa
         found += [(law.share, law.price, law.formula) for law in naming.by_library(Library.load(), h, t, w)]
     if min((f[0] for f in found), default=1.0) > criterion.SHARP**2:
         found += by_handbook(h, t, w)
+    return sorted(found, key=lambda f: float(criterion.rank(f[0], f[1], len(h))))[:NAMES]
+
+
+def names_in_noise(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+    """Return short names of a curve t(h) that is known as well as noise permits."""
+    found = [(max(law.share, NOISE), law.price, law.formula) for law in curve.laws(h, t, w, keep=LAWS)]
     return sorted(found, key=lambda f: float(criterion.rank(f[0], f[1], len(h))))[:NAMES]
 
 
@@ -266,6 +287,18 @@ def by_handbook(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float
     return _described(classics.best(rows, families, Budget())[:NAMES], rows)
 
 
+def _by_short_families(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+    rows = Rows(h[:, None], t, w / w.max()).thinned(CURVE_ROWS)
+    families = [f for f in Families.load().values() if f.columns == 1 and f.term is None]
+    short = [f for f in families if len(f.form().constants) <= SHORT]
+    found = [fit for family in short for fit in classics.rough(family, (0,), rows)]
+    return _described(classics.finished(found, rows)[:NAMES], rows) if found else []
+
+
+def _by_laws(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+    return [(law.share, law.price, law.formula) for law in curve.laws(h, t, w, keep=LAWS)]
+
+
 def _by_modes(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
     rows = Rows(h[:, None], t, w / w.max())
     return _described(modes.modes(rows, thorough=False), rows)
@@ -296,6 +329,16 @@ def handbook(problem: Problem) -> list[Fit]:
     return _alone(problem, "handbook", by_handbook)
 
 
+def short_families(problem: Problem) -> list[Fit]:
+    """Return the families of few constants that a problem of one column is near to, as fits to be proposed."""
+    return _alone(problem, "handbook", _by_short_families)
+
+
+def curves_of(problem: Problem) -> list[Fit]:
+    """Return the closed formulas that a problem of one column is near to, as fits to be proposed."""
+    return _alone(problem, "curve", _by_laws)
+
+
 def modes_of(problem: Problem) -> list[Fit]:
     """Return the sums of decays and waves that a problem of one column is near to, as fits to be proposed."""
     return _alone(problem, "decays and waves", _by_modes)
@@ -304,9 +347,6 @@ def modes_of(problem: Problem) -> list[Fit]:
 def sides_of(problem: Problem) -> list[Fit]:
     """Return the curves that bend or jump at a place and are near to a problem of one column."""
     return _alone(problem, "two sides", _by_sides)
-
-
-Namer = Callable[[np.ndarray, np.ndarray, np.ndarray], list[tuple[float, float, Formula]]]
 
 
 def _alone(problem: Problem, kind: str, namer: Namer) -> list[Fit]:

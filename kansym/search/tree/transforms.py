@@ -1,0 +1,91 @@
+"""Transforms of a problem's target where noise may carry some values beyond their domain.
+
+A logarithm of what is as small as its noise tells nothing: such rows are left out, as long as those that are
+beyond the domain are so by noise only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import sympy
+
+from kansym.search.structure import outers
+from kansym.search.structure.problem import Problem
+from kansym.search.tree import moves
+
+DOMAINS = (
+    (-np.inf, np.inf),
+    (0.0, np.inf),
+    (0.0, 1.0),
+    (-np.inf, 1.0),
+    (-1.0, np.inf),
+    (-1.0, 1.0),
+    (1.0, np.inf),
+    (-np.inf, 0.0),
+)
+"""Ranges of a target in which some transform is defined."""
+
+TELLING, BEYOND, MOST_BEYOND = 2.0, 4.0, 0.01
+"""Standard deviations of noise that a row must be within a domain, and by which it may be beyond it; and the
+share of rows that may be further off."""
+
+FEWEST, LEAST_SHARE = 60, 0.4
+"""Rows that must be within, and share of all."""
+
+PRICES = {
+    "1/t": 1.0, "t^2": 1.0, "1/t^2": 2.0, "sqrt": 1.0, "exp": 1.0, "sin": 1.0, "cos": 1.0, "tan": 1.0, "atanh": 1.0,
+}  # fmt: skip
+"""Transforms of `outers`, with their prices in symbols."""
+
+LOG, OFFSET = 0.5, 2.0
+"""Price of a logarithm, and of a level that is taken off before."""
+
+
+def transformed(problem: Problem, left: float, powers: bool = True) -> Iterator[tuple[float, Problem]]:
+    """Yield the transforms of a problem's target with their prices in symbols; smooth fits leave `left` of it.
+
+    Logarithms only, unless `powers` and angles are asked for.
+    """
+    unit = sympy.Dummy(real=True)
+    seen = set()
+    for low, high in DOMAINS:
+        part = _within(problem, left, low, high)
+        for price, made in () if part is None else _made(part, powers):
+            key = str(made.finish(unit))
+            if key not in seen:
+                seen.add(key)
+                yield price, made
+
+
+def _within(problem: Problem, left: float, low: float, high: float) -> Problem | None:
+    """Return the problem of the rows that are clearly within a domain, None where too many are not."""
+    rows = np.concatenate([problem.fit, problem.test])
+    total = float(np.mean((problem.w * problem.y)[problem.fit] ** 2))
+    noise = np.sqrt(left / problem.unit * total) / problem.w
+    inside = np.minimum(problem.y - low, high - problem.y)
+    if np.mean(inside[rows] < -BEYOND * noise[rows]) > MOST_BEYOND:
+        return None
+    good = inside > TELLING * noise
+    if np.all(good[rows]):
+        return problem
+    fit, test = problem.fit[good[problem.fit]], problem.test[good[problem.test]]
+    if len(fit) < max(FEWEST, LEAST_SHARE * len(problem.fit)):
+        return None
+    return replace(problem, fit=fit, test=test)
+
+
+def _made(problem: Problem, powers: bool) -> Iterator[tuple[float, Problem]]:
+    """Yield the transforms that are defined on a problem's rows."""
+    for level in (0, 1, -1):
+        moved = moves.offset(problem, level) if level else problem
+        if moved is not None and (made := moves.logarithm(moved)) is not None:
+            yield LOG + (OFFSET if level else 0.0), made
+        turned = moves.reciprocal(problem, level) if level else None
+        if turned is not None and (made := moves.logarithm(turned)) is not None:
+            yield LOG + OFFSET + 1, made
+    for name, price in PRICES.items() if powers else ():
+        if (made := problem.target(outers.outer(name))) is not None:
+            yield price, made
