@@ -33,8 +33,8 @@ ROWS_A_CONSTANT = 3
 BRIEF = 11.5
 """Nats of a formula (seven symbols, no measured number) up to which a search ends with only noise left."""
 
-PLAIN = 32.0
-"""Nats of a formula (fifteen symbols, one measured number) that ends a search with only noise left once the
+PLAIN = 40.0
+"""Nats of a formula (fifteen symbols, two measured numbers) that ends a search with only noise left once the
 tree was asked for what noise leaves of it."""
 
 SHORT_ENOUGH = 45.0
@@ -136,7 +136,7 @@ class Ending:
         return left.pvalue > LEFT or correlation(rows.X, r, self._survey.dataset.names).explains
 
     def short_enough(self, most: float = BRIEF) -> bool:
-        """Tell whether only noise is left by a formula of at most so many nats, which none undercuts by much."""
+        """Tell whether only noise is left by a formula of at most so many nats, which few undercut."""
         law = self._archive.leader
         short = law is not None and price(law.polished, self._archive.trial) <= most
         return short and self.only_noise_left()

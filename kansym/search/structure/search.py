@@ -133,14 +133,14 @@ class Search:
             return False
         if self._tested is not self.leader:
             self._tested = self.leader
-            self._adequate = self._is_noise(self.leader)
+            self._adequate = self.leaves_noise(self.leader)
         return self._adequate
 
-    def _is_noise(self, leader: Candidate) -> bool:
-        """Tell whether no polynomial explains any of what a formula leaves; False for few rows."""
+    def leaves_noise(self, leader: Candidate) -> bool:
+        """Tell whether no polynomial explains any of what a formula leaves (F-test); False for few rows."""
         root = self.root
         rows = np.concatenate([root.fit, root.test])
-        if len(rows) < 100:
+        if len(rows) < 100 or leader.expression is None:
             return False
         program = Program.compile(leader.expression, root.formulas)
         r = (program.value(root.Z[rows]) - root.y[rows]) * root.w[rows]

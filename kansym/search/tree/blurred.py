@@ -8,7 +8,7 @@ and named curves; what comes of all of them is fitted to the table's rows, and t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.formula import expression
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
 from kansym.search.structure.models import Fit
@@ -44,14 +45,20 @@ DEPTH = 2
 BEAM = 4
 """Problems whose targets are transformed, at each depth."""
 
-ANSWERED = {1: 3, 2: 3, 3: 2, 4: 1}
+ANSWERED = {1: 2, 2: 3, 3: 2, 4: 1}
 """Problems of so many columns that are answered, those of the fewest transforms first."""
 
 ALIKE = 2
 """Problems of the same columns that are answered."""
 
-FITTED, PROPOSED = 36, 8
+FITTED, PROPOSED = 24, 8
 """Formulas that are fitted to the table's rows, and those that are proposed."""
+
+MANY = 2
+"""Problems that are enough: wider ones are not answered beside them."""
+
+SHORT, FEW = 20, 3
+"""Symbols and measured numbers of a formula that ends the search where it leaves nothing but noise."""
 
 MOST_SPAN = 25.0
 """Range of a logarithm that is undone."""
@@ -60,6 +67,10 @@ WORK = 0.5
 """Units of work of one solver's look."""
 
 SOURCE = "tree in noise"
+
+
+Answer = tuple[Proposal, Callable[[sympy.Expr], sympy.Expr]]
+"""A proposal for a problem, and the way back to the table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,44 +85,59 @@ class Node:
 def propose(
     dataset: Any, *, budget: Budget, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
-    """Yield the likeliest formulas of a dataset with X (n, d), y (n,), weights and names, best first."""
+    """Yield the likeliest formulas of a dataset with X (n, d), y (n,), weights and names, best first.
+
+    What the table's moves lead to is answered before what transforms of its target do.
+    """
     if dataset.rows < FEWEST_ROWS:
         return
     search = Search(dataset, budget, seed, library)
-    with np.errstate(all="ignore"):
-        found = nodes(search.root)
-        if not found or found[0].left < LEAST:
-            return
-        proposals = [p for node in chosen(found) for p in answers(node, found[0].left, budget)]
-        rows = len(search.root.fit)
-        proposals.sort(key=lambda p: float(criterion.rank(p[0].share, p[0].price, rows)))
-        measured = []
-        for proposal, finish in proposals[:FITTED]:
-            if budget.exhausted:
-                break
-            fitted = search.measure(finish(proposal.write()), SOURCE)
-            measured += [] if fitted is None else [fitted]
-    for _, candidate in sorted(measured, key=lambda m: m[0])[:PROPOSED]:
-        yield candidate
-
-
-def nodes(root: Problem) -> list[Node]:
-    """Return the problems that a table's moves and transforms lead to, those that leave least first."""
     seen: dict[tuple, Node] = {}
-    level = _grown(Node(root, evidence.loss(root)), seen)
-    for depth in range(DEPTH):
-        least = min((n.left for n in seen.values()), default=np.inf)
-        if any(n.problem.width == 1 and n.left < NEAR * least for n in seen.values()):
-            break  # nothing is simpler than a curve
-        several = [n for n in level if n.problem.width > 1 and n.left < PATIENT * least]
-        several.sort(key=lambda n: (n.left > NEAR * least, n.problem.width, n.left))
-        level = []
-        for node in several[:BEAM]:
-            for price, problem in transformed(node.problem, node.left, powers=not depth):
-                left = evidence.loss(problem)
-                if left <= NEAR * node.left:
-                    level += _grown(Node(problem, left, node.price + price), seen)
-    return sorted(seen.values(), key=lambda n: n.left)
+    asked: set[Node] = set()
+    with np.errstate(all="ignore"):
+        level = _grown(Node(search.root, evidence.loss(search.root)), seen)
+        for depth in range(DEPTH + 1):
+            found = sorted(seen.values(), key=lambda n: n.left)
+            least = found[0].left
+            if least < LEAST:
+                return
+            new = [n for n in chosen(found) if n not in asked]
+            asked.update(new)
+            likely = _measured(search, [p for node in new for p in answers(node, least, budget)])
+            yield from likely
+            if budget.exhausted or depth == DEPTH or any(_enough(c, search) for c in likely[:1]):
+                return
+            level = _transformed(level, least, seen, powers=not depth)
+
+
+def _measured(search: Search, proposals: list[Answer]) -> list[Candidate]:
+    """Return the likeliest of many proposals with their constants fitted to the table's rows, best first."""
+    rows = len(search.root.fit)
+    proposals = sorted(proposals, key=lambda p: float(criterion.rank(p[0].share, p[0].price, rows)))
+    measured = [search.measure(finish(p.write()), SOURCE) for p, finish in proposals[:FITTED]]
+    ranked = sorted((m for m in measured if m is not None), key=lambda m: m[0])
+    return [candidate for _, candidate in ranked[:PROPOSED]]
+
+
+def _enough(candidate: Candidate, search: Search) -> bool:
+    """Tell whether a short formula leaves nothing but noise."""
+    e = candidate.expression
+    if e is None or expression.complexity(e) > SHORT or len(e.atoms(sympy.Float)) > FEW:
+        return False
+    return search.leaves_noise(candidate)
+
+
+def _transformed(level: list[Node], least: float, seen: dict[tuple, Node], powers: bool) -> list[Node]:
+    """Return the new problems that transforms of the likeliest ones' targets lead to."""
+    several = [n for n in level if n.problem.width > 1 and n.left < PATIENT * least]
+    several.sort(key=lambda n: (n.left > NEAR * least, n.problem.width, n.left))
+    new = []
+    for node in several[:BEAM]:
+        for price, problem in transformed(node.problem, node.left, powers):
+            left = evidence.loss(problem)
+            if left <= NEAR * node.left:
+                new += _grown(Node(problem, left, node.price + price), seen)
+    return new
 
 
 def _grown(node: Node, seen: dict[tuple, Node]) -> list[Node]:
@@ -140,10 +166,12 @@ def chosen(found: list[Node]) -> list[Node]:
             if len(kept) < most and alike < ALIKE and (node.left <= NEAR * least or not kept):
                 kept.append(node)
         out += kept
+        if len(out) >= MANY:
+            break
     return out
 
 
-def answers(node: Node, least: float, budget: Budget) -> Iterator[tuple[Proposal, Any]]:
+def answers(node: Node, least: float, budget: Budget) -> Iterator[Answer]:
     """Yield proposals for a problem, with the way back to the table; none can leave less than `least`."""
     seen = [node.problem]
     if node.problem.width == 1 and node.price and np.ptp(node.problem.y) < MOST_SPAN:

@@ -30,7 +30,7 @@ FIT_ROWS, ROWS_A_TERM = 400, 12
 """Rows of a first fit, and of these the least for each term."""
 
 RIDGE = 1e-12
-"""Share of a column's square that is added to it: relations among functions of the columns do no harm then."""
+"""Share of a column's square that is added to it: columns may depend on each other."""
 
 DEGREES = ((1, 1), (2, 1), (2, 2))
 

@@ -330,7 +330,7 @@ def handbook(problem: Problem) -> list[Fit]:
 
 
 def short_families(problem: Problem) -> list[Fit]:
-    """Return the families of few constants that a problem of one column is near to, as fits to be proposed."""
+    """Return the families of few constants that a problem of one column is near to."""
     return _alone(problem, "handbook", _by_short_families)
 
 

@@ -35,9 +35,7 @@ share of rows that may be further off."""
 FEWEST, LEAST_SHARE = 60, 0.4
 """Rows that must be within, and share of all."""
 
-PRICES = {
-    "1/t": 1.0, "t^2": 1.0, "1/t^2": 2.0, "sqrt": 1.0, "exp": 1.0, "sin": 1.0, "cos": 1.0, "tan": 1.0, "atanh": 1.0,
-}  # fmt: skip
+PRICES = {"1/t^2": 2.0} | dict.fromkeys(("1/t", "t^2", "sqrt", "exp", "sin", "cos", "tan", "atanh"), 1.0)
 """Transforms of `outers`, with their prices in symbols."""
 
 LOG, OFFSET = 0.5, 2.0
@@ -45,9 +43,9 @@ LOG, OFFSET = 0.5, 2.0
 
 
 def transformed(problem: Problem, left: float, powers: bool = True) -> Iterator[tuple[float, Problem]]:
-    """Yield the transforms of a problem's target with their prices in symbols; smooth fits leave `left` of it.
+    """Yield the transforms of a problem's target with their prices in symbols.
 
-    Logarithms only, unless `powers` and angles are asked for.
+    Smooth fits leave `left` of it. Logarithms only, unless `powers` and angles are asked for.
     """
     unit = sympy.Dummy(real=True)
     seen = set()

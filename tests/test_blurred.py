@@ -1,0 +1,93 @@
+"""The tree under noise: moves that leave the noise, transforms beyond whose domain noise carries some rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy
+
+from kansym.base.budget import Budget
+from kansym.data.dataset import from_arrays
+from kansym.formula.program import Program
+from kansym.search.structure.problem import problem
+from kansym.search.tree import blurred, evidence, parts, transforms
+
+NOISE = 0.01
+
+
+def table(law, names, ranges, rows=700, noise=NOISE, seed=0):
+    rng = np.random.default_rng(seed)
+    low, high = np.array(ranges, float).T
+    X = rng.uniform(low, high, (rows, len(names)))
+    y = law(*X.T)
+    return from_arrays(X, y + noise * np.std(y) * rng.normal(size=rows), list(names))
+
+
+LAWS = {
+    "a power of a sum": (lambda k, c, t: k / (c + t) ** 1.3, "kct", [(1, 5), (0.2, 2), (0.5, 9)]),
+    "an exponent in a column": (lambda t, k: np.exp(-(t**k)), "tk", [(0.1, 3), (0.7, 3)]),
+    "a logarithm below": (lambda a, b: (a - b) / np.log(a / b), "ab", [(5, 9), (1, 4)]),
+    "a switch in a base": (
+        lambda c, a, t: c + (1 - c) / (1 + np.exp(-a * t)), "cat", [(0, 0.3), (0.5, 3), (-3, 3)]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_in_noise_is_among_the_likeliest(name):
+    law, names, ranges = LAWS[name]
+    data = table(law, names, ranges)
+    clean = table(law, names, ranges, noise=0.0, seed=1)
+    columns = problem(data).formulas
+    short = [
+        c.expression
+        for c in blurred.propose(data, budget=Budget())
+        if c.expression.count_ops() <= 14 and len(c.expression.atoms(sympy.Float)) <= 4
+    ]
+    left = [np.mean((Program.compile(e, columns).value(clean.X) - clean.y) ** 2) for e in short]
+    assert min(left) < 2e-5 * np.var(clean.y)  # a fifth of the noise
+
+
+def test_what_has_no_noise_or_few_rows_is_left_to_others():
+    law, names, ranges = LAWS["a power of a sum"]
+    assert not list(blurred.propose(table(law, names, ranges, noise=0.0), budget=Budget()))
+    assert not list(blurred.propose(table(law, names, ranges, rows=40), budget=Budget()))
+
+
+def test_no_budget_no_formula():
+    law, names, ranges = LAWS["a power of a sum"]
+    assert not list(blurred.propose(table(law, names, ranges), budget=Budget(work=0)))
+
+
+def within_one(noise):
+    data = table(lambda t: 1 / (1 + np.exp(-3 * t)), "t", [(-3, 3)], noise=noise)
+    asked = problem(data)
+    return asked, list(transforms.transformed(asked, noise**2))
+
+
+def test_rows_beyond_a_domain_by_noise_are_left_out():
+    asked, made = within_one(NOISE)
+    assert asked.y.max() > 1
+    straight = [p for _, p in made if evidence.loss(p) < 3 * NOISE**2 and len(p.fit) < len(asked.fit)]
+    assert straight and all(np.all(np.isfinite(p.y[p.fit])) for p in straight)
+
+
+def test_a_domain_that_many_rows_are_beyond_has_no_transform():
+    unit = sympy.Dummy(real=True)
+    data = table(lambda t: t, "t", [(-3, 3)])
+    made = [p.finish(unit) for _, p in transforms.transformed(problem(data), NOISE**2)]
+    assert made and not any(e.func is sympy.exp for e in made)
+
+
+def test_logarithms_only_where_no_powers_are_asked_for():
+    asked, made = within_one(0.0)
+    few = list(transforms.transformed(asked, 0.0, powers=False))
+    assert 0 < len(few) < len(made)
+
+
+@pytest.mark.parametrize("product", [True, False])
+def test_curves_in_noise_part(product):
+    law = (lambda a, b: np.sqrt(a) * np.log(b)) if product else (lambda a, b: a**2 / 20 + np.log(b))
+    (fit,) = parts.separated(problem(table(law, "ab", [(1, 9), (2, 40)])), product, noise=True)
+    assert fit.share < 2 * NOISE**2 and any(p.write().has(sympy.log) for p in fit.name())
+    assert not parts.separated(problem(table(law, "ab", [(1, 9), (2, 40)])), product)
