@@ -1,4 +1,4 @@
-"""The tree under noise: moves that leave the noise, transforms beyond whose domain noise carries some rows."""
+"""The tree under noise: moves that leave the noise, transforms that noise carries some rows beyond."""
 
 from __future__ import annotations
 

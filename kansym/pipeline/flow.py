@@ -359,7 +359,7 @@ def _search(
         ahead.discard(name)
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
-        short = PLAIN if step.producer is registry.BLURRED else BRIEF
+        short = PLAIN if step.producer is registry.BLURRED and step.producer.takes(step.dataset) else BRIEF
         if over := _over(ending, patience, compared, not step.familiar and not ahead, short):
             return over
         if not graphs:  # those are kept by no memory

@@ -60,6 +60,7 @@ BLURRED = Producer(
     600.0,
     _room("tree.blurred"),
     fewest_rows=60,
+    fewest_columns=2,  # of one column the families and curves know more
     most_columns=8,
 )
 PURSUIT = Producer(
