@@ -359,19 +359,19 @@ def _search(
         ahead.discard(name)
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
-        short = PLAIN if step.producer is registry.BLURRED and step.producer.takes(step.dataset) else BRIEF
-        if over := _over(ending, patience, compared, not step.familiar and not ahead, short):
+        if over := _over(ending, patience, compared, step, bool(ahead)):
             return over
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
     return "everything was tried"
 
 
-def _over(ending: Ending, patience: Patience, compared: bool, may_be_noise: bool, short: float) -> str:
-    """Return why a search is over after a step, if it is; a formula is `short` up to so many nats."""
-    if may_be_noise and ending.nothing_there():
+def _over(ending: Ending, patience: Patience, compared: bool, step: Step, ahead: bool) -> str:
+    """Return why a search is over after a step, if it is; `ahead` are looks that see laws in few rows."""
+    if not step.familiar and not ahead and ending.nothing_there():
         return "the rows look like shuffled ones: nothing but noise"
-    if compared and ending.short_enough(short):
+    asked = step.producer is registry.BLURRED and step.producer.takes(step.dataset)
+    if compared and ending.short_enough(PLAIN if asked else BRIEF):
         return "a short formula leaves nothing but noise"
     return NOTHING_BETTER if compared and patience.spent else ""
 
