@@ -102,7 +102,7 @@ def _powers(moving: Motion) -> Iterator[Term]:
 
 
 def _degree(formula: sympy.Expr) -> int:
-    """Return the sum of a product's whole exponents."""
+    """Return the sum of a product's whole exponents: a sine counts as one, a root as none."""
     return sum(int(p) for p in formula.as_powers_dict().values() if p.is_Integer) if formula != 1 else 0
 
 
