@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import sympy
@@ -56,6 +57,9 @@ HIGHEST = 3
 
 SHOWN = 3
 """Subsets of one size that are handed on beside the plainest."""
+
+MOST_PRICES = 10_000
+"""Right sides whose price is kept: every comparison asks again, and nine terms take milliseconds."""
 
 MOST_TERMS = 320
 """Terms of a dictionary; of more, those that correlate least with the target are left out."""
@@ -324,6 +328,7 @@ def length(expression: sympy.Expr, chi2: float, rows: int, constants: int) -> fl
     return misfit(chi2 / spare, rows) + 0.5 * constants * math.log(rows) + price(expression)
 
 
+@lru_cache(maxsize=MOST_PRICES)
 def price(expression: sympy.Expr) -> float:
     """Return the nats of a right side's symbols; more for functions, roots, free or high powers, ratios."""
     powers = expression.atoms(sympy.Pow)
