@@ -200,7 +200,5 @@ def _axis(axis: Axis, place: dict[str, Any], style: Mapping[str, Any] | None = N
     made["splitLine"] = {"lineStyle": {"opacity": 0.35}}
     if axis.whole:
         made["minInterval"] = 1
-    if not axis.log and axis.low is None:
-        made["boundaryGap"] = ["4%", "4%"]  # else the outermost dots stand on the frame
     made["min"], made["max"] = axis.low, axis.high  # None takes back what an earlier picture had
     return made

@@ -146,7 +146,7 @@ def _constant(view: View, k: int, handle: Handle) -> None:
             html.code(handle.name)
         with html.td().classes("n"):
             number = field(f"Value of {handle.name}", f"{now:.7g}", typed, shown=False)
-            number.props["size"] = 10
+            number.props["size"] = 13
             number.props["inputmode"] = "decimal"
         error = f"± {handle.error:.2g}" if handle.error else ""
         html.td(f"{error} → {handle.exact}" if handle.exact else error).classes("n")

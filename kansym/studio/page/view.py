@@ -243,7 +243,7 @@ def field(
 
 def check(label: str, value: bool, changed: Callable[[bool], Any], shown: bool = True) -> Any:
     """Draw a box to tick."""
-    with html.label().classes("row-of"):
+    with html.label().classes("check"):
         made = html.input_()
         made.props["type"] = "checkbox"
         made.props["checked"] = value
