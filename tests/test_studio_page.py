@@ -16,6 +16,9 @@ pytest.importorskip("nicegui", reason="no studio: nicegui is not installed")
 
 pytestmark = pytest.mark.browser
 
+OPEN = "[role=tab][aria-selected=true]"
+"""The head of the tab that is open."""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -113,6 +116,11 @@ def test_a_reload_loses_nothing_and_two_tabs_show_the_same(studio):
         studio.window.close()
         studio.window.switch_to.window(first)
     studio.see(lambda: studio.formula() == other)
+    for tab in ("Network", "Law"):  # the tab that was open is open again
+        studio.press(tab)
+        studio.see(lambda tab=tab: studio.texts(OPEN) == [tab])
+        studio.window.refresh()
+        studio.see(lambda tab=tab: studio.texts(OPEN) == [tab] and studio.texts("h2"))
 
 
 def test_a_row_that_is_clicked_is_followed_by_everything(studio):
@@ -272,7 +280,6 @@ def test_tabs_go_by_keys(studio):
 
     studio.open()
     studio.press("Table")
-    chosen = "[role=tab][aria-selected=true]"
-    studio.see(lambda: studio.texts(chosen) == ["Table"])
-    studio.see(lambda: [e.send_keys(Keys.ARROW_RIGHT) or e for e in studio.all(chosen)])
+    studio.see(lambda: studio.texts(OPEN) == ["Table"])
+    studio.see(lambda: [e.send_keys(Keys.ARROW_RIGHT) or e for e in studio.all(OPEN)])
     studio.see(lambda: studio.window.switch_to.active_element.text == "Law")
