@@ -26,6 +26,9 @@ RIVALS, FITTED = 40, 16
 """The shortest formulas so far that are asked how well they explain the rows if the noise grows with the
 value, and those of them that are fitted anew for it."""
 
+HOPEFUL = 12.0
+"""Nats behind the best, before it is fitted anew, within which a formula is."""
+
 ABSOLUTE = Loss.of("absolute")
 
 
@@ -57,12 +60,15 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
     rivals = [(r.polished, _needed(r, trial)) for r in shortest]
     rivals = [(law, rivals[0][1]), *rivals]
     middle = float(np.median(np.abs(values))) or 1.0
-    out = {}
+    rough = {kind: [_left(kind, rival, trial.small) + nats for rival, nats in rivals] for kind in KINDS}
+    within, out = min(map(min, rough.values())) + HOPEFUL, {}
     for kind in KINDS:
         weighed = trial.weighed(NoiseModel(kind, 1.0, middle=middle).variance, law)
-        rivals.sort(key=lambda rival: _left(kind, rival[0], trial.small) + rival[1])
         found = []
-        for rival, _ in rivals[:FITTED]:
+        for k in np.argsort(rough[kind], kind="stable")[:FITTED]:
+            if found and rough[kind][k] > within:
+                break
+            rival = rivals[k][0]
             fitted = polish(rival.expression, weighed.train, 20, rival.fixed) or rival
             on_all = fitted.program.value(whole.X, fitted.theta)
             if np.all(np.isfinite(on_all)):
