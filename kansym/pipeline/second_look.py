@@ -64,7 +64,7 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
     within, out = min(map(min, rough.values())) + HOPEFUL, {}
     for kind in KINDS:
         weighed = trial.weighed(NoiseModel(kind, 1.0, middle=middle).variance, law)
-        found = []
+        found: list[tuple[float, Explained]] = []
         for k in np.argsort(rough[kind], kind="stable")[:FITTED]:
             if found and rough[kind][k] > within:
                 break

@@ -56,7 +56,7 @@ NOISY_POOLS: tuple[tuple[tuple[str, ...], int], ...] = ((ALL, 40_000),)
 POOLS_OF_FEW: tuple[tuple[tuple[str, ...], int], ...] = (
     (ALL, 15_000),
     (("x^2",), 15_000),
-    (("1/x", "exp", "log"), 40_000),
+    (("1/x", "exp", "log"), 30_000),
 )
 TARGETS = 5
 """Transforms of the target that are looked for in noise, the plain one among them."""
@@ -64,7 +64,7 @@ TARGETS = 5
 PLAINLY = 0.05
 """Distance from 1 within which an expression is proposed without a factor, too."""
 
-SINGLES, OF_A_SIZE, PAIRS = 8, 12, 8
+SINGLES, OF_A_SIZE, PAIRS = 6, 6, 6
 """Expressions alone that are proposed for a transform; those of a size that get a partner; and such pairs."""
 
 COLUMNS = 6
