@@ -34,8 +34,8 @@ BRIEF = 11.5
 """Nats of a formula (seven symbols, no measured number) up to which a search ends with only noise left."""
 
 PLAIN = 60.0
-"""Nats of a formula that ends a search with only noise left once the tree was asked in noise: of six laws with
-1 % of noise the right formula has 20 to 58."""
+"""Nats of a formula that ends a search with only noise left once the tree was asked in noise: of six laws
+with 1 % of noise the right formula has 20 to 58."""
 
 SHORT_ENOUGH = 45.0
 """Nats of a formula (some six measured constants) up to which a fit within the errors ends a search.
