@@ -50,7 +50,7 @@ def _marks(studio):
 
 
 ANSWERS = {  # which table, and what is seen when the answer has come
-    "Motion": ("decay.csv", lambda s: "Simulated from the first row" in s.text() and _marks(s) > 100),
+    "Motion": ("decay.csv", lambda s: "Simulated from the fitted start" in s.text() and _marks(s) > 100),
     "Classes": ("disc.csv", lambda s: "the commonest class alone" in s.text() and _marks(s) > 300),
     "Relations": ("bound.csv", lambda s: "0 (exact)" in s.text() and s.all(".arrows svg marker")),
 }
