@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import sympy
+from tables import table
 
 from kansym.base.budget import Budget
-from kansym.data.dataset import from_arrays
 from kansym.formula.program import Program
 from kansym.search.structure.problem import problem
 from kansym.search.tree import blurred, evidence, parts, transforms
@@ -15,13 +17,7 @@ from kansym.search.tree import blurred, evidence, parts, transforms
 NOISE = 0.01
 
 
-def table(law, names, ranges, rows=700, noise=NOISE, seed=0):
-    rng = np.random.default_rng(seed)
-    low, high = np.array(ranges, float).T
-    X = rng.uniform(low, high, (rows, len(names)))
-    y = law(*X.T)
-    return from_arrays(X, y + noise * np.std(y) * rng.normal(size=rows), list(names))
-
+noisy = partial(table, rows=700, noise=NOISE)
 
 LAWS = {
     "a power of a sum": (lambda k, c, t: k / (c + t) ** 1.3, "kct", [(1, 5), (0.2, 2), (0.5, 9)]),
@@ -36,8 +32,8 @@ LAWS = {
 @pytest.mark.parametrize("name", LAWS)
 def test_a_law_in_noise_is_among_the_likeliest(name):
     law, names, ranges = LAWS[name]
-    data = table(law, names, ranges)
-    clean = table(law, names, ranges, noise=0.0, seed=1)
+    data = noisy(law, names, ranges)
+    clean = noisy(law, names, ranges, noise=0.0, seed=1)
     columns = problem(data).formulas
     short = [
         c.expression
@@ -50,17 +46,17 @@ def test_a_law_in_noise_is_among_the_likeliest(name):
 
 def test_what_has_no_noise_or_few_rows_is_left_to_others():
     law, names, ranges = LAWS["a power of a sum"]
-    assert not list(blurred.propose(table(law, names, ranges, noise=0.0), budget=Budget()))
-    assert not list(blurred.propose(table(law, names, ranges, rows=40), budget=Budget()))
+    assert not list(blurred.propose(noisy(law, names, ranges, noise=0.0), budget=Budget()))
+    assert not list(blurred.propose(noisy(law, names, ranges, rows=40), budget=Budget()))
 
 
 def test_no_budget_no_formula():
     law, names, ranges = LAWS["a power of a sum"]
-    assert not list(blurred.propose(table(law, names, ranges), budget=Budget(work=0)))
+    assert not list(blurred.propose(noisy(law, names, ranges), budget=Budget(work=0)))
 
 
 def within_one(noise):
-    data = table(lambda t: 1 / (1 + np.exp(-3 * t)), "t", [(-3, 3)], noise=noise)
+    data = noisy(lambda t: 1 / (1 + np.exp(-3 * t)), "t", [(-3, 3)], noise=noise)
     asked = problem(data)
     return asked, list(transforms.transformed(asked, noise**2))
 
@@ -74,7 +70,7 @@ def test_rows_beyond_a_domain_by_noise_are_left_out():
 
 def test_a_domain_that_many_rows_are_beyond_has_no_transform():
     unit = sympy.Dummy(real=True)
-    data = table(lambda t: t, "t", [(-3, 3)])
+    data = noisy(lambda t: t, "t", [(-3, 3)])
     made = [p.finish(unit) for _, p in transforms.transformed(problem(data), NOISE**2)]
     assert made and not any(e.func is sympy.exp for e in made)
 
@@ -88,6 +84,6 @@ def test_logarithms_only_where_no_powers_are_asked_for():
 @pytest.mark.parametrize("product", [True, False])
 def test_curves_in_noise_part(product):
     law = (lambda a, b: np.sqrt(a) * np.log(b)) if product else (lambda a, b: a**2 / 20 + np.log(b))
-    (fit,) = parts.separated(problem(table(law, "ab", [(1, 9), (2, 40)])), product, noise=True)
+    (fit,) = parts.separated(problem(noisy(law, "ab", [(1, 9), (2, 40)])), product, noise=True)
     assert fit.share < 2 * NOISE**2 and any(p.write().has(sympy.log) for p in fit.name())
-    assert not parts.separated(problem(table(law, "ab", [(1, 9), (2, 40)])), product)
+    assert not parts.separated(problem(noisy(law, "ab", [(1, 9), (2, 40)])), product)

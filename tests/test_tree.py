@@ -9,24 +9,15 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tables import table
 
 from kansym.base.budget import Budget
-from kansym.data.dataset import from_arrays
 from kansym.formula.program import Program
 from kansym.search.structure.problem import problem
 from kansym.search.tree import evidence, moves, parts, ratios, suggestions
 from kansym.search.tree import search as tree
 
 PROVED = 1e-20
-
-
-def table(law, names, ranges, rows=600, noise=0.0, seed=0):
-    rng = np.random.default_rng(seed)
-    low, high = np.array(ranges, float).T
-    X = rng.uniform(low, high, (rows, len(names)))
-    y = law(*X.T)
-    return from_arrays(X, y + noise * np.std(y) * rng.normal(size=rows), list(names))
-
 
 LAWS = {
     "competition": (lambda v, s, k, i, c: v * s / (k * (1 + i / c) + s), "vskic", [(1, 5)] * 5),

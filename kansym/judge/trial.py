@@ -99,6 +99,7 @@ class Trial:
         """Return the same trial with rows that weigh by a noise's `variance` (n,) at a law's values (n,)."""
 
         def rows(old: Rows) -> Rows:
+            """Return the same rows with the weights that the variance gives them."""
             return replace(old, weights=1 / variance(law.program.value(old.X, law.theta)))
 
         return replace(

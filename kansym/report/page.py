@@ -220,6 +220,7 @@ def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], dig
     shown = rounded(expression, digits).xreplace({s: sympy.Symbol(n, real=True) for s, n in letters.items()})
 
     def markup(part: sympy.Expr) -> str:
+        """Return a part as MathML, the columns by their own names."""
         body = printed(part, printer="presentation")
         for sign, better in _SIGNS:
             body = body.replace(sign, better)

@@ -69,6 +69,7 @@ class _Orders:
         self.busy = self.over = self.hasty = False
 
     def listen(self) -> None:
+        """Take orders from the pipe until it closes; run in a thread of its own."""
         while not self.over:
             try:
                 order = json.loads(self.pipe.recv_bytes())
@@ -85,6 +86,7 @@ class _Orders:
                 self.there.notify()
 
     def next(self) -> dict[str, Any] | None:
+        """Wait for the next order and return it; None where the pipe has closed."""
         with self.there:
             # a timeout lets signals in
             while not self.waiting and not self.over:
@@ -100,6 +102,7 @@ class _Orders:
             raise KeyboardInterrupt
 
     def done(self) -> None:
+        """Note that the order's work is over: a stop that comes now has nothing to interrupt."""
         with self.there:
             self.busy = False
 
@@ -112,6 +115,7 @@ class _Teller:
         self.gate = threading.Lock()
 
     def say(self, data: dict[str, Any]) -> None:
+        """Send plain data to the studio, if it is still there."""
         with self.gate, suppress(OSError):  # the studio has closed, and this process ends next
             self.pipe.send_bytes(json.dumps(data, allow_nan=False).encode())
 

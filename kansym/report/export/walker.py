@@ -149,6 +149,7 @@ class _Walk(Generic[T]):
         self.by_name = {s.name: i for s, i in columns.items()}
 
     def visit(self, e: sympy.Basic) -> T:
+        """Write a formula: a parameter, a column, an atom, or what its operation makes of its parts."""
         to = self.to
         if e in self.parameters:
             return to.parameter(self.parameters[e])
@@ -175,6 +176,7 @@ class _Walk(Generic[T]):
         return self.function(e)
 
     def atom(self, e: sympy.Expr) -> T:
+        """Write a number or a named constant; raises InputError for one that is not finite."""
         to = self.to
         if e in (sympy.pi, sympy.E):
             return to.constant("pi" if e == sympy.pi else "e")
@@ -196,6 +198,7 @@ class _Walk(Generic[T]):
         return to.real(value)
 
     def product(self, e: sympy.Mul) -> T:
+        """Write a product: a sign first, then what stands above the line over what stands below."""
         if _negative(e):
             return self.to.negate(self.visit(-e))
         over: list[sympy.Expr] = []
@@ -212,12 +215,14 @@ class _Walk(Generic[T]):
         return self.to.divide(top, self.times(under)) if under else top
 
     def times(self, factors: list[sympy.Expr]) -> T:
+        """Write factors as one product; none are 1."""
         if not factors:
             return self.visit(sympy.S.One)
         values = [self.visit(f) for f in factors]
         return values[0] if len(values) == 1 else self.to.multiply(values)
 
     def power(self, base: sympy.Expr, exponent: sympy.Expr) -> T:
+        """Write a power: roots, whole exponents and exp by their own signs."""
         to = self.to
         if base == sympy.E:
             return self.call("exp", [exponent])
@@ -229,6 +234,7 @@ class _Walk(Generic[T]):
         return to.power(self.visit(base), self.visit(exponent), bool(exponent.is_Integer))
 
     def call(self, key: str, args: Sequence[sympy.Expr], label: str | None = None) -> T:
+        """Write a function of a key, or raise InputError where the target has none."""
         if not self.to.has(key):
             raise InputError(
                 f"Function {label or key!r} has no counterpart in {self.to.target}; export to another target "
@@ -237,6 +243,7 @@ class _Walk(Generic[T]):
         return self.to.call(key, [self.visit(a) for a in args])
 
     def function(self, e: sympy.Expr) -> T:
+        """Write a function by its name; raises InputError for one that no target has."""
         name, args = type(e).__name__, list(e.args)
         if name in KEYS and (len(args) == 1 or name == "atan2"):
             return self.call(KEYS[name], args)
@@ -281,6 +288,7 @@ class _Walk(Generic[T]):
         raise InputError(f"Function {name!r} cannot be exported; write it out in elementary functions.")
 
     def piecewise(self, e: sympy.Piecewise) -> T:
+        """Write a case distinction as nested choices, the last branch innermost."""
         pairs = list(e.args)
         if pairs[-1].args[1] == sympy.true:
             value = self.visit(pairs.pop().args[0])
@@ -291,6 +299,7 @@ class _Walk(Generic[T]):
         return value
 
     def condition(self, e: sympy.Basic) -> T:
+        """Write a comparison, or a junction of some."""
         name = type(e).__name__
         if name in _COMPARE:
             return self.to.compare(_COMPARE[name], self.visit(e.args[0]), self.visit(e.args[1]))

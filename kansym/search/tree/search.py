@@ -19,11 +19,21 @@ from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
-from kansym.search.structure import outers
 from kansym.search.structure.models import Fit, Models
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import MOST_MATCHED, NAMED, Search
-from kansym.search.tree import bent, evidence, extensions, learned, moves, noisy, parts, ratios, suggestions
+from kansym.search.tree import (
+    bent,
+    evidence,
+    extensions,
+    learned,
+    moves,
+    noisy,
+    parts,
+    ratios,
+    suggestions,
+    transforms,
+)
 
 DEAREST = 6.5
 """Items dearer than this are left to the thorough looks that come after the tree."""
@@ -64,9 +74,6 @@ FEWEST_ROWS = 30
 MOST_TRANSFORMS = 3
 """Transforms on the way to a problem: a law of depth three has so many."""
 
-OFFSETS = (1, -1)
-"""Levels taken off a target before it is transformed: what is left when its scale was divided out."""
-
 EXPECTED, DECADES = 1e-4, 8.0
 """A smooth fit that leaves this share counts nothing; each DECADES below it, as much as a symbol."""
 
@@ -79,8 +86,8 @@ PRICES = {"t^2": 0.8, "sqrt": 1.2, "exp": 1.2, "1/t": 1.2, "sin": 1.5, "cos": 1.
 LOG = 0.6
 """Price of the logarithm of the target, which makes sums of products; offsets come on top."""
 
-OFFSET = 0.7
-
+OFFSET, TURNED = 0.7, 0.3
+"""Price of a level that is taken off before, and of the reciprocal before that."""
 
 QUICK, DEEP = 7.0, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
@@ -418,16 +425,7 @@ class Tree:
 
 def _transformed(problem: Problem) -> Iterator[tuple[float, str, Problem]]:
     """Yield the transforms of a problem's target that are defined, with their prices and names."""
-    levels = ((0, 0.0), *((k, OFFSET) for k in OFFSETS))
-    for level, price in levels:
-        moved = moves.offset(problem, level) if level else problem
-        if moved is not None and (made := moves.logarithm(moved)) is not None:
-            yield LOG + price, "log", made
-        turned = moves.reciprocal(problem, level) if level else None
-        if turned is not None and (made := moves.logarithm(turned)) is not None:
-            yield LOG + price + 0.3, "log", made
-        if moved is not None and level and (made := moved.target(outers.outer("t^2"))) is not None:
-            yield PRICES["t^2"] + price, "t^2", made
-    for name, price in PRICES.items():
-        if (made := problem.target(outers.outer(name))) is not None:
-            yield price, name, made
+    for change in transforms.defined(problem, PRICES, levelled=("t^2",)):
+        base = LOG if change.name == "log" else PRICES[change.name]
+        price = base + (OFFSET if change.level else 0.0) + (TURNED if change.turned else 0.0)
+        yield price, change.name, change.problem

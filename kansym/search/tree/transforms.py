@@ -1,4 +1,4 @@
-"""Transforms of a problem's target where noise may carry some values beyond their domain.
+"""Transforms of a problem's target, and where noise may carry some values beyond their domain.
 
 A logarithm of what is as small as its noise tells nothing: such rows are left out, as long as those that are
 beyond the domain are so by noise only.
@@ -6,8 +6,8 @@ beyond the domain are so by noise only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -15,6 +15,9 @@ import sympy
 from kansym.search.structure import outers
 from kansym.search.structure.problem import Problem
 from kansym.search.tree import moves
+
+LEVELS = (1, -1)
+"""Levels taken off a target before it is transformed: what is left when its scale was divided out."""
 
 DOMAINS = (
     (-np.inf, np.inf),
@@ -40,6 +43,37 @@ PRICES = {"1/t^2": 2.0} | dict.fromkeys(("1/t", "t^2", "sqrt", "exp", "sin", "co
 
 LOG, OFFSET = 0.5, 2.0
 """Price of a logarithm, and of a level that is taken off before."""
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """Hold a problem whose target is a function of another's, less a `level`, `turned` over 1 before."""
+
+    name: str
+    level: int
+    turned: bool
+    problem: Problem
+
+
+def defined(problem: Problem, names: Iterable[str], levelled: Iterable[str] = ()) -> Iterator[Change]:
+    """Yield the transforms that are defined on all rows: logarithms, and those of `outers` by name.
+
+    A logarithm is taken as it is, and of what is left without a level or of the reciprocal of that, less the
+    level: log(y), log(y - 1), log(1/y - 1). The `levelled` ones are taken of y less a level, too.
+    """
+    for level in (0, *LEVELS):
+        moved = moves.offset(problem, level) if level else problem
+        if moved is not None and (made := moves.logarithm(moved)) is not None:
+            yield Change("log", level, False, made)
+        turned = moves.reciprocal(problem, level) if level else None
+        if turned is not None and (made := moves.logarithm(turned)) is not None:
+            yield Change("log", level, True, made)
+        for name in levelled if level else ():
+            if moved is not None and (made := moved.target(outers.outer(name))) is not None:
+                yield Change(name, level, False, made)
+    for name in names:
+        if (made := problem.target(outers.outer(name))) is not None:
+            yield Change(name, 0, False, made)
 
 
 def transformed(problem: Problem, left: float, powers: bool = True) -> Iterator[tuple[float, Problem]]:
@@ -77,13 +111,6 @@ def _within(problem: Problem, left: float, low: float, high: float) -> Problem |
 
 def _made(problem: Problem, powers: bool) -> Iterator[tuple[float, Problem]]:
     """Yield the transforms that are defined on a problem's rows."""
-    for level in (0, 1, -1):
-        moved = moves.offset(problem, level) if level else problem
-        if moved is not None and (made := moves.logarithm(moved)) is not None:
-            yield LOG + (OFFSET if level else 0.0), made
-        turned = moves.reciprocal(problem, level) if level else None
-        if turned is not None and (made := moves.logarithm(turned)) is not None:
-            yield LOG + OFFSET + 1, made
-    for name, price in PRICES.items() if powers else ():
-        if (made := problem.target(outers.outer(name))) is not None:
-            yield price, made
+    for change in defined(problem, PRICES if powers else ()):
+        base = LOG if change.name == "log" else PRICES[change.name]
+        yield base + (OFFSET if change.level else 0.0) + change.turned, change.problem

@@ -36,6 +36,7 @@ def _dropping(view: View) -> None:
     """Draw the place for files."""
 
     async def received(event: events.UploadEventArguments) -> None:
+        """Take an uploaded file as the table."""
         content = await event.file.read()
         upload.reset()
         if not await view.ready():

@@ -40,6 +40,7 @@ def draw(view: View) -> None:
     Tabs(view, bar)
 
     async def fill() -> None:
+        """Draw what needs the desk, once it is loaded."""
         if not await view.ready():
             return
         if view.desk.message:

@@ -128,9 +128,11 @@ def _constant(view: View, k: int, handle: Handle) -> None:
     low, high = min(handle.low, now), max(handle.high, now)
 
     def moved(event: Any) -> None:
+        """Move the constant to where its slider is."""
         view.do(desk.move, k, float(event.args))
 
     def typed(text: str) -> None:
+        """Set the constant to the number that was written."""
         try:
             value = float(text)
         except ValueError:
@@ -168,6 +170,7 @@ def _own(view: View) -> None:
     text = {"written": ""}
 
     async def tried() -> None:
+        """Fit the formula that was written, and place it on the front."""
         if not text["written"].strip():
             view.say("Write a formula first, such as a*x + b.", bad=True)
             return

@@ -45,6 +45,7 @@ def _begin(view: View) -> None:
     asked = {"hidden": "5", "seed": "0"}
 
     async def begun() -> None:
+        """Begin a walk with a new network."""
         from kansym.studio.walk import Walk
 
         dataset = await view.work(desk.prepared)
@@ -75,6 +76,7 @@ def presser(view: View, *steps: tuple[Any, ...]) -> Callable[[], Any]:
     """
 
     async def pressed() -> None:
+        """Take the steps in turn until one of them fails."""
         walk = view.desk.walk
         if walk is None:
             return

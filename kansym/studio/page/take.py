@@ -49,6 +49,7 @@ def _code(view: View) -> None:
     box = ui.element("div")
 
     def shown(language: str) -> None:
+        """Show the law in a language."""
         chosen["language"] = language
         try:
             text = takeaway.code(view.desk, language)
@@ -102,6 +103,7 @@ def _loader(view: View, name: str, kind: str, make: Callable[[], bytes]) -> Call
     """Return what a button does that gives a file to the browser."""
 
     async def load() -> None:
+        """Make the file in another thread and give it to the browser."""
         content = await view.work(make)
         if content is not None:
             source = view.desk.opened.name if view.desk.opened else "law"
