@@ -4,13 +4,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sympy
 
 from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
+from kansym.functions.parsing import symbols
 from kansym.judge import ending
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Patience
+from kansym.judge.refine import refine
 from kansym.judge.trial import Trial
 
 
@@ -35,12 +38,24 @@ def test_patience_grows_with_the_rows_and_where_no_noise_is_known(founded):
     assert patience.spent
 
 
+@pytest.mark.parametrize(("off", "spent"), [(1e-2, True), (1e-6, False), (0.0, True)])
+def test_nobody_is_content_with_what_approximates_an_exact_law(off, spent):
+    X = np.linspace(1, 2, 20)[:, None]
+    data = from_arrays(X, 3 * X[:, 0] + off * np.sin(40 * X[:, 0]), ["x"])
+    held, budget = Archive(Trial.of(data, Library.load("default"), 0), 60), Budget()
+    for law in refine(sympy.Float(3.0) * symbols(["x"])[0], held.trial, "linear"):
+        held.add(law)
+    patience = Patience(survey(True), held, budget)
+    budget.spend(100)
+    assert patience.spent is spent
+
+
 def test_formulas_count_and_a_better_one_begins_anew():
     held, budget = archive(20), Budget()
     patience = Patience(survey(True), held, budget)
     for _ in range(150):
         patience.fitted()
     assert patience.spent
-    held.best[1] = SimpleNamespace(length=-50.0)
+    held.best[1] = SimpleNamespace(length=-50.0, loss=1.0, heldout=1.0, polished=SimpleNamespace(theta=()))
     patience.fitted()
     assert not patience.spent

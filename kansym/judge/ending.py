@@ -8,6 +8,7 @@ from kansym.base.budget import Budget
 from kansym.judge import chance
 from kansym.judge.archive import Archive
 from kansym.judge.correlation import correlation
+from kansym.judge.noise import LEAST_NOISE
 from kansym.judge.scorer import Judged, exact, price, residuals, within
 from kansym.judge.survey import Survey
 from kansym.judge.verdict import more_than_noise
@@ -55,6 +56,10 @@ UNFOUNDED = 2.0
 """How many times as patient a search is where the table does not show its noise: there may be none."""
 
 
+DIGITS = 10.0
+"""Times the mean square of a target's rounding that a formula may leave where it meets all its digits."""
+
+
 class Patience:
     """Count the work since the best formula became shorter, and tell when that is enough.
 
@@ -78,7 +83,17 @@ class Patience:
     @property
     def spent(self) -> bool:
         """Tell whether the search has gone on for long enough without a better formula."""
-        return self._work - self._since > self._most
+        return self._work - self._since > self._most and not self._approximated()
+
+    def _approximated(self) -> bool:
+        """Tell whether the best formula only approximates an exact law: it leaves less than noise would.
+
+        But more than round-off, and than the target's last digits, which nothing explains.
+        """
+        law, trial = self._archive.leader, self._archive.trial
+        if law is None or exact(law, trial):
+            return False
+        return DIGITS * trial.train.resolution < law.loss < LEAST_NOISE**2 * trial.power
 
     @property
     def _work(self) -> float:
