@@ -27,7 +27,7 @@ from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.judge.archive import Archive
-from kansym.judge.ending import BRIEF, PLAIN, Ending, Patience
+from kansym.judge.ending import Ending, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey, survey
@@ -371,7 +371,7 @@ def _over(ending: Ending, patience: Patience, compared: bool, step: Step, ahead:
     if not step.familiar and not ahead and ending.nothing_there():
         return "the rows look like shuffled ones: nothing but noise"
     asked = step.producer is registry.BLURRED and step.producer.takes(step.dataset)
-    if compared and ending.short_enough(PLAIN if asked else BRIEF):
+    if compared and ending.short_enough(asked):
         return "a short formula leaves nothing but noise"
     return NOTHING_BETTER if compared and patience.spent else ""
 
