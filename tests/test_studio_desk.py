@@ -144,6 +144,10 @@ def test_a_growing_front_shows_the_row_that_was_clicked_while_it_lasts(found):
         desk.live = Live(front=((1, 1.0, "2"), (2, 0.9, "S"), (5, 0.1, "S*2 + 1")))
         assert desk.live_row == 2
         desk.choose(99)
+        desk.pick("S", 2)  # seen in a row where another stands by now
+        assert desk.live_row == 1
+        with pytest.raises(InputError, match="on the front no more"):
+            desk.pick("S*2", 1)
         desk.live = Live()
         assert desk.live_row is None
     finally:

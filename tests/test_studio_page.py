@@ -139,6 +139,53 @@ def test_a_row_that_is_clicked_is_followed_by_everything(studio):
     assert studio.severe() == []
 
 
+LATE = """
+const shows = () => [...document.querySelectorAll('tr[data-row]:not(.past *) [aria-label*="Show"]')];
+const [first, last] = [shows()[0], shows().at(-1)], at = last.getBoundingClientRect();
+const point = kind => (kind === 'pointerdown' ? last : document.body).dispatchEvent(
+  new PointerEvent(kind, {bubbles: true, clientX: at.x, clientY: at.y}));
+if (arguments[0]) point('pointerdown');
+first.click();
+const waiting = setInterval(() => {
+  if (last.checkVisibility()) return;
+  clearInterval(waiting);
+  if (arguments[0]) point('pointerup'); else last.click();
+}, 5);
+"""
+"""Script that presses the last row's button once a press on the first had it drawn anew, or holds it then."""
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_press_on_what_is_drawn_anew_is_not_lost(studio, held):
+    def picked(row):
+        return "picked" in studio.all("tr[data-row]")[row].get_attribute("class")
+
+    studio.click(lambda: studio.all('tr[data-row] [aria-label*="Show"]')[1])
+    studio.see(lambda: picked(1))
+    studio.window.execute_script(LATE, held)
+    studio.see(lambda: picked(-1))
+
+
+def test_focus_and_unfinished_text_stay_where_they_are(studio):
+    from selenium.webdriver.common.keys import Keys
+
+    def focused():
+        script = "const e = document.activeElement; return [e.getAttribute('aria-label'), e.value || '']"
+        return studio.window.execute_script(script)
+
+    last = studio.see(lambda: studio.all('tr[data-row] [aria-label*="Show"]')[-2])
+    name = last.get_attribute("aria-label")
+    studio.keys(name, Keys.ENTER)
+    studio.see(lambda: "picked" in studio.all("tr[data-row]")[-2].get_attribute("class"))
+    assert focused()[0] == name
+    field = "Names that are no columns are constants to be fitted"
+    studio.see(lambda: [studio.named(field).send_keys("a*S")])
+    studio.window.execute_script("document.querySelector('tr[data-row]:not(.past *)').click()")
+    studio.see(lambda: "picked" in studio.all("tr[data-row]")[0].get_attribute("class"))
+    assert focused() == [field, "a*S"]
+    studio.write(field, "")
+
+
 def test_a_constant_under_the_hand_changes_loss_and_curve_at_once(studio):
     beside = '[aria-label*="Compare"][aria-pressed="true"]'
     if studio.see(lambda: [studio.all(beside)])[0]:

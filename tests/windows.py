@@ -54,7 +54,8 @@ class Studio:
         self.process.stdout.close()
 
     def all(self, css):
-        return self.window.find_elements("css selector", css)
+        # what has been drawn anew stays hidden beside the new for a moment
+        return self.window.find_elements("css selector", f"{css}:not(.past *)")
 
     def text(self):
         # asked in one go: an element that is looked up first may be drawn anew before it is read

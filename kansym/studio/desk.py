@@ -274,6 +274,17 @@ class Desk:
         texts = [text for _, _, text in self.live.front]
         return texts.index(self.watched) if self.watched in texts else len(texts) - 1 if texts else None
 
+    def pick(self, text: str, row: int) -> None:
+        """Take the formula that a person saw in this row of the front, which may have moved on since."""
+        texts = [t for _, _, t in self.live.front]
+        if self.run is not None and not self.searching:
+            texts = [law.equation for law in self.run.front]
+        if not (row < len(texts) and texts[row] == text):
+            if text not in texts:
+                raise InputError(f"{text[:60]} is on the front no more; click what has taken its place.")
+            row = texts.index(text)
+        self.choose(row)
+
     def choose(self, row: int) -> None:
         """Take a row of the front in the hand; while it grows, watch the formula that is there now."""
         if self.searching or self.run is None:

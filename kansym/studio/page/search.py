@@ -124,10 +124,10 @@ def _row(view: View, point: tuple[int, float, str], row: int, now: int | None) -
     line = html.tr()
     line.props["data-row"] = row
     line.classes("picked" if row == now else "other" if row == desk.other and not growing else "")
-    line.on("click", lambda: view.do(desk.choose, row))
+    line.on("click", lambda: view.do(desk.pick, text, row))
     with line:
         with html.td():
-            shown = button("▶" if row == now else "▷", lambda: view.do(desk.choose, row),
+            shown = button("▶" if row == now else "▷", lambda: view.do(desk.pick, text, row),
                            label=f"Show the formula of complexity {size}")  # fmt: skip
             shown.props["aria-pressed"] = "true" if row == now else "false"
             shown.on("click", js_handler="e => e.stopPropagation()")

@@ -13,6 +13,7 @@ LOOKS = {"auto": "as the system", "light": "light", "dark": "dark"}
 def draw(view: View) -> None:
     """Draw a page, which answers before the desk is there."""
     ui.add_css(style.CSS)
+    ui.add_head_html(f"<script>{style.HANDS}</script>")
     look = ui.dark_mode(None)
     with html.header().classes("top"):
         html.h1("kansym studio")

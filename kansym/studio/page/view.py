@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from kansym.studio.desk import Desk
 
 Draw = Callable[[], None]
+
+LINGER = 2.0
+"""Seconds for which what was drawn anew still answers: a finger's press, or a message on a slow way."""
 
 
 @dataclass
@@ -43,6 +47,7 @@ class View:
         self._desk: Desk | None = None
         self._parts: list[Part] = []
         self._drawing = self._parts
+        self._past: list[tuple[float, ui.element]] = []
         self._unfolded: set[str] = set()
         self.said: Any = None
         self.turn: Callable[[str], None] = lambda name: None
@@ -61,15 +66,15 @@ class View:
 
     def part(self, topics: tuple[str, ...], draw: Draw, classes: str = "") -> None:
         """Draw a part of the page here, and again whenever one of the topics changes."""
-        box = ui.element("div").classes(classes)
+        box = ui.element("div")
         inside: list[Part] = []
 
         def again() -> None:
             inside.clear()
-            box.clear()
+            self._leave(box)
             outer, self._drawing = self._drawing, inside
             try:
-                with box:
+                with box, ui.element("div").classes(classes):
                     draw()
             finally:
                 self._drawing = outer
@@ -105,6 +110,18 @@ class View:
     def update(self) -> None:
         """Draw again what has changed."""
         self._refresh(self._parts)
+        now = time.monotonic()
+        while self._past and self._past[0][0] < now:
+            former = self._past.pop(0)[1]
+            if not former.is_deleted:
+                former.delete()
+
+    def _leave(self, box: ui.element) -> None:
+        """Hide what a part has shown; a press that is on its way to it is still answered (see hands.js)."""
+        for former in list(box):
+            if "past" not in former.classes:
+                former.classes("past")
+                self._past.append((time.monotonic() + LINGER, former))
 
     def _refresh(self, parts: list[Part]) -> None:
         """Draw again those parts whose topics have moved on."""
