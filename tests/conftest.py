@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import shutil
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from windows import chromium
 
 # the same examples every time: what failed can be seen again, and what passed passes elsewhere
 settings.register_profile("same", derandomize=True)
@@ -35,22 +35,9 @@ def no_callbacks_of_the_collector(request: pytest.FixtureRequest) -> Iterator[No
 def browser() -> Iterator[Any]:
     """Start Debian's Chromium, or skip with the word for what is missing."""
     selenium = pytest.importorskip("selenium", reason="no browser: selenium is not installed")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
         pytest.skip("no browser: chromium and chromium-driver are not installed")
     assert selenium
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        still = ("background-networking", "component-update", "sync", "quic", "dev-shm-usage")
-        for flag in ("headless=new", "no-sandbox", "no-first-run", "window-size=1000,900",
-                     *(f"disable-{service}" for service in still)):  # fmt: skip
-            options.add_argument(f"--{flag}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        window = webdriver.Chrome(options=options, service=Service(driver))
+    window = chromium()
     yield window
     window.quit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,23 @@ FIND = (
 """Script that finds what is shown and has a text or label; what is drawn anew is found and used in one go."""
 
 REACH = "b.scrollIntoView({block: 'center'});"
+
+
+def chromium():
+    """Start Debian's Chromium without a screen, and return its window."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium")
+        still = ("background-networking", "component-update", "sync", "quic", "dev-shm-usage")
+        for flag in ("headless=new", "no-sandbox", "no-first-run", "window-size=1000,900",
+                     *(f"disable-{service}" for service in still)):  # fmt: skip
+            options.add_argument(f"--{flag}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
 
 
 class Studio:
