@@ -1,6 +1,7 @@
 """Recover laws: python scripts/benchmark.py discover --suite feynman|fields|curves|nguyen [--noise 0.01] [--units].
 
-One configuration for every problem. Results go to a JSONL file, one line per problem and seed; a second
+One configuration for every problem. With `--file LAWS.csv`, written as `problems/fields.csv` is, the laws are your
+own. Results go to a JSONL file, one line per problem and seed; a second
 call with the same file goes on where the first one stopped. Times are CPU seconds; `proved` is when the
 final formula first stood.
 """
@@ -32,8 +33,9 @@ FEYNMAN_UNITS = ("m", "s", "kg", "K", "V")
 
 
 def problems(suite: str) -> list[dict[str, Any]]:
-    """Return the problems of a suite: id, truth as text, names, ranges, rows, units."""
-    with open(FOLDER / f"{suite}.csv", encoding="utf-8") as file:
+    """Return the problems of a suite, or of a CSV file: id, truth as text, names, ranges, rows, units."""
+    own = suite.endswith(".csv")
+    with open(suite if own else FOLDER / f"{suite}.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     out = []
     for row in rows:
@@ -51,7 +53,7 @@ def problems(suite: str) -> list[dict[str, Any]]:
                 "low": low,
                 "high": high,
                 "scale": row["scale"].split(";") if row.get("scale") else ["uniform"] * len(names),
-                "spread": suite in ("fields", "curves"),
+                "spread": own or suite in ("fields", "curves"),
                 "rows": int(row["rows"]) if "rows" in row else 1000,
                 "units": [_unit(u) for u in row["units"].split(";")] if row.get("units") else None,
             }
@@ -254,6 +256,7 @@ def main(argv: list[str]) -> int:
     """Run a suite; print a line per problem and a summary."""
     parser = argparse.ArgumentParser(prog="benchmark discover")
     parser.add_argument("--suite", default="feynman", choices=["feynman", "fields", "curves", "nguyen"])
+    parser.add_argument("--file", type=Path, help="a CSV file of laws in the format of fields.csv instead")
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--units", action="store_true")
     parser.add_argument("--dummies", type=int, default=0)
@@ -276,9 +279,12 @@ def main(argv: list[str]) -> int:
         print("\n".join(tables(a.summary)))
         return 0
     kept = ("suite", "noise", "units", "dummies", "scramble", "rows", "seed", "time_limit", "cpu_limit")
+    if a.file and a.file.suffix != ".csv":
+        parser.error(f"{a.file} is no CSV file: write the laws as problems/fields.csv has them")
+    a.suite = a.suite if a.file is None else str(a.file)
     options = {k: getattr(a, k) for k in kept}
     marks = "-units" * a.units + (f"-{a.scramble}" if a.scramble else "")
-    name = f"discover-{a.suite}-noise{a.noise:g}{marks}-d{a.dummies}-s{a.seed}.jsonl"
+    name = f"discover-{Path(a.suite).stem}-noise{a.noise:g}{marks}-d{a.dummies}-s{a.seed}.jsonl"
     path = a.out or Path("outputs") / name
     path.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

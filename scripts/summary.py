@@ -35,6 +35,8 @@ def setting(run: Results) -> str:
         words = ["Nguyen, 20 rows"]
     elif asked["suite"] == "fields":
         words = [f"fields, {asked['rows'] or 1000} rows, noise {asked['noise']:g}"]
+    elif asked["suite"].endswith(".csv"):
+        words = [f"{Path(asked['suite']).stem}, {asked['rows'] or 1000} rows, noise {asked['noise']:g}"]
     else:
         words = [f"noise {asked['noise']:g}" if asked["noise"] else "no noise"]
     if asked["units"]:
@@ -56,6 +58,8 @@ def target(run: Results) -> str:
         return "12"
     if asked["suite"] == "fields":
         return {0.0: "115", 0.01: "85", 0.05: "60"}.get(asked["noise"], "-")
+    if asked["suite"].endswith(".csv"):
+        return "-"
     if asked["dummies"] or asked.get("scramble"):
         return "no change"
     if asked["units"]:

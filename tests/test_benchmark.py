@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sympy
 
@@ -33,3 +34,15 @@ def test_scales_are_a_matter_of_the_seed():
         (10**6, sympy.Rational(1, 10**6)),
         (sympy.Rational(1, 10**6), 10**6),
     ]
+
+
+def test_laws_of_ones_own_come_from_a_file(tmp_path):
+    path = tmp_path / "mine.csv"
+    head = "id,field,formula,output,variables,low,high,scale"
+    path.write_text(f"{head}\ndrag,sport,c*v**2,y,c;v,0.2;1,0.5;100,uniform;log\n")
+    (law,) = problems(str(path))
+    X, y, names = table(law, 0.0, 0, 0, 200)
+    assert names == ["c", "v"]
+    assert y == pytest.approx(X[:, 0] * X[:, 1] ** 2)
+    assert 1 <= X[:, 1].min() < np.median(X[:, 1]) < 30  # uniform in the logarithm
+    assert law["spread"]  # noise is a share of the target's deviation, as for the fields
