@@ -19,6 +19,7 @@ import csv
 import json
 import signal
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -216,7 +217,7 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         KeyboardInterrupt,
     ) as problem_found:  # a crash is a result, too: it is recorded and counted as a failure
         return {**out, "error_message": f"{type(problem_found).__name__}: {problem_found}", "recovered": False,
-                "seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}  # fmt: skip
+                "traceback": traceback.format_exc(), "seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}  # fmt: skip
     out["seconds"], out["cpu"] = time.perf_counter() - started, time.process_time() - cpu
     law = found.best
     out["proved"] = watch.changed

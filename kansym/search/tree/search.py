@@ -31,6 +31,7 @@ from kansym.search.tree import (
     noisy,
     parts,
     ratios,
+    sparse,
     suggestions,
     transforms,
 )
@@ -102,6 +103,8 @@ UNITS = {
     "match": 3.0,
     "learn": 1.0,
     "any_power": 0.15,
+    "products": 0.2,
+    "powers_of_products": 0.6,
 }
 """Work of one item."""
 
@@ -304,6 +307,9 @@ class Tree:
             self.push(1.1 if poor else 0.3, self.reduce, node)
             if node.left > POOR:
                 self.push(0.95 if poor else 1.05, self.learn, node)
+        self.push(0.3, self.products, node)
+        if not node.transforms:
+            self.push(0.62, self.powers_of_products, node)
         self.push(0.6, self.sum_of_curves, node)
         self.push(0.65, self.linear, node)
         self.push(0.7, self.product_of_curves, node)
@@ -326,6 +332,14 @@ class Tree:
     def ratio(self, node: Node) -> list[Fit]:
         """Answer with a ratio of polynomials."""
         return ratios.exact(node.problem)
+
+    def products(self, node: Node) -> list[Fit]:
+        """Answer with a sum of few products of whole powers."""
+        return sparse.exact(node.problem)
+
+    def powers_of_products(self, node: Node) -> list[Fit]:
+        """Answer with a root or the reciprocal of such a sum."""
+        return sparse.powers(node.problem)
 
     def logarithms(self, node: Node) -> list[Fit]:
         """Answer with a ratio of polynomials of logarithms, and of square roots."""

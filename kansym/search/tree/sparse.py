@@ -1,0 +1,198 @@
+"""Sums of few products of whole powers as an answer to any problem: chosen one by one among thousands.
+
+`ratios` needs twice as many rows as all products of its degrees; this look needs a few for each product that
+the law has. Five columns have 2500 products of degree six, of which a*(T - c)*m**2 + b*m**4 is three.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache, partial
+
+import numpy as np
+import sympy
+from threadpoolctl import threadpool_limits
+
+from kansym.base.linear import TINY
+from kansym.search.structure import outers
+from kansym.search.structure.models import Fit
+from kansym.search.structure.naming import Proposal
+from kansym.search.structure.problem import Problem
+from kansym.search.tree.ratios import EXACT, TERM_PRICE
+
+FEWEST_COLUMNS, MOST_COLUMNS = 2, 8
+"""Columns of problems that are looked at: of one, ratios know every polynomial."""
+
+PRODUCTS = 4000
+"""Products at most, so that a choice costs some milliseconds: degree 6 of five columns, 5 of six."""
+
+HIGHEST = 10
+"""Degree at most, of few columns."""
+
+ROWS, FEWEST_ROWS = 150, 20
+"""Rows that choose, at most, and below which nothing is chosen."""
+
+CHOSEN, ROWS_A_TERM = 16, 4
+"""Products that are chosen at most, and rows for each: wrong ones come before right ones, and leave again."""
+
+TERMS = 8
+"""Products that a law may have."""
+
+OTHERS = 3
+"""Choices that begin with another product than the likeliest: a wrong first one may hide the right ones."""
+
+POWERS = (("1/t",), ("t^2",), ("1/t", "t^2"))
+"""Transforms of a target that make sums of terms of roots and reciprocals."""
+
+LEFT, RELATIVE = 1e-11, 1e-3
+"""Share of the target's norm that is left of what is exact; and of its largest value, below which rows weigh
+alike where they weigh by their values."""
+
+SPANNED = 1e-8
+"""Share of its norm that a product must keep beside those chosen: of what is less round-off decides."""
+
+
+@np.errstate(all="ignore")
+def exact(problem: Problem) -> list[Fit]:
+    """Return the sum of few products of whole powers that a problem's target is exactly, if it is one."""
+    rows = np.sort(np.concatenate([problem.fit, problem.test]))
+    X, y = problem.Z[rows], problem.y[rows]
+    if not FEWEST_COLUMNS <= problem.width <= MOST_COLUMNS or len(rows) < FEWEST_ROWS or np.ptp(y) == 0:
+        return []
+    if not (np.all(np.isfinite(X)) and np.all(np.isfinite(y)) and np.all(np.any(X != 0, axis=0))):
+        return []
+    with threadpool_limits(1, "blas"):
+        found = _found(X, y, tuple(problem.one_signed().tolist()))
+    if found is None:
+        return []
+    powers, factors = found
+    write = partial(_written, powers, factors, problem)
+    price = TERM_PRICE * len(factors)
+    return [Fit(1e-24, price, "products", problem, lambda: [Proposal(1e-24, price, write)])]
+
+
+def powers(problem: Problem) -> list[Fit]:
+    """Return a root or reciprocal of such a sum, of the first of POWERS of the target that is one exactly."""
+    for names in POWERS:
+        seen: Problem | None = problem
+        for name in names:
+            seen = None if seen is None else seen.target(outers.outer(name))
+        if seen is not None and (found := exact(seen)):
+            return found
+    return []
+
+
+def _found(X: np.ndarray, y: np.ndarray, signed: tuple[bool, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return exponents (k, d) and factors (k,) of an exact sum, None where there is none."""
+    units = np.array([np.exp(np.mean(np.log(np.abs(x[x != 0])))) for x in X.T])
+    exponents = lattice(signed)
+    some = np.linspace(0, len(y) - 1, min(len(y), ROWS)).round().astype(int)
+    M = products(X[some] / units, exponents)
+    size = np.abs(y).max()
+    for weights in (np.ones(len(some)), 1 / np.maximum(np.abs(y[some]) / size, RELATIVE)):
+        A, b = M * weights[:, None], y[some] / size * weights
+        norms = np.linalg.norm(A, axis=0)
+        good = np.flatnonzero(np.isfinite(norms) & (norms > 0))
+        A = A[:, good] / norms[good]
+        chosen = next((c for c in _choices(A, b) if c is not None), None)
+        kept = None if chosen is None else _fewest(A, b, chosen)
+        if kept is None:
+            continue
+        powers = exponents[good[kept]]
+        whole = products(X / units, powers)
+        factors = np.linalg.lstsq(whole, y, rcond=None)[0]
+        if np.linalg.norm(whole @ factors - y) <= EXACT * np.linalg.norm(y):
+            return powers, factors / np.prod(units**powers, axis=1)
+    return None
+
+
+@lru_cache(maxsize=32)
+def lattice(signed: tuple[bool, ...]) -> np.ndarray:
+    """Return the exponents (k, d) of all products up to the highest degree that gives at most PRODUCTS.
+
+    A degree is the sum of the exponents' sizes; they may be negative for columns of one sign.
+    """
+    table = np.zeros((1, 0), int)
+    sizes = np.zeros(1, int)
+    degree = next(m for m in range(HIGHEST, 0, -1) if m == 1 or _count(signed, m) <= PRODUCTS)
+    for one in signed:
+        powers = np.arange(-degree if one else 0, degree + 1)
+        table = np.hstack([np.repeat(table, len(powers), axis=0), np.tile(powers, len(table))[:, None]])
+        sizes = np.repeat(sizes, len(powers)) + np.tile(np.abs(powers), len(sizes))
+        table, sizes = table[sizes <= degree], sizes[sizes <= degree]
+    return table
+
+
+def _count(signed: tuple[bool, ...], degree: int) -> int:
+    """Return how many products there are up to a degree: of k columns that occur, each with its signs."""
+    ways = np.zeros(degree + 1)
+    ways[0] = 1
+    for one in signed:
+        each = np.full(degree + 1, 2.0 if one else 1.0)
+        each[0] = 1
+        ways = np.convolve(ways, each)[: degree + 1]
+    return int(ways.sum())
+
+
+def products(X: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+    """Return the products (n, k) of powers of the columns of X (n, d)."""
+    M = np.ones((len(X), len(exponents)))
+    for x, powers in zip(X.T, exponents.T, strict=True):
+        low = int(powers.min())
+        table = np.stack([x ** float(k) for k in range(low, int(powers.max()) + 1)], axis=1)
+        M *= table[:, powers - low]
+    return M
+
+
+def _choices(A: np.ndarray, b: np.ndarray) -> Iterator[list[int] | None]:
+    """Yield choices of columns that leave nothing of b, beginning with each of the likeliest in turn."""
+    order = np.argsort(-np.abs(A.T @ b), kind="stable")[: OTHERS + 1]
+    for first in order:
+        yield _chosen(A, b, int(first))
+
+
+def _chosen(A: np.ndarray, b: np.ndarray, first: int) -> list[int] | None:
+    """Return columns of A (n, k) that leave nothing of b: each the one that leaves least beside those before.
+
+    Orthogonal least squares (Chen, Billings and Luo, Int. J. Control 50, 1989); None where that needs more
+    than CHOSEN columns.
+    """
+    A, left, target = A.copy(), b.copy(), np.linalg.norm(b)
+    kept, j = [], first
+    squares = np.ones(A.shape[1])
+    for _ in range(min(CHOSEN, len(b) // ROWS_A_TERM)):
+        column = A[:, j] / math.sqrt(squares[j])
+        kept.append(j)
+        A -= np.outer(column, column @ A)
+        left = left - column * (column @ left)
+        if np.linalg.norm(left) <= LEFT * target:
+            return kept
+        squares = np.einsum("ij,ij->j", A, A)
+        gain = np.where(squares > SPANNED**2, (left @ A) ** 2 / np.maximum(squares, TINY), -1.0)
+        gain[kept] = -1.0
+        j = int(np.argmax(gain))
+    return None
+
+
+def _fewest(A: np.ndarray, b: np.ndarray, chosen: list[int]) -> list[int] | None:
+    """Return those of the chosen columns that are needed, None where they are more than TERMS."""
+    kept = list(chosen)
+    while kept:
+        factors = np.linalg.lstsq(A[:, kept], b, rcond=None)[0]
+        j = int(np.argmin(np.abs(factors)))
+        fewer = kept[:j] + kept[j + 1 :]
+        rest = b - A[:, fewer] @ np.linalg.lstsq(A[:, fewer], b, rcond=None)[0] if fewer else b
+        if np.linalg.norm(rest) > EXACT * np.linalg.norm(b):
+            return kept if len(kept) <= TERMS else None
+        kept = fewer
+    return None
+
+
+def _written(powers: np.ndarray, factors: np.ndarray, problem: Problem) -> sympy.Expr:
+    """Return a sum's formula in the table's columns."""
+    terms = [
+        sympy.Float(float(c)) * sympy.Mul(*(f ** int(k) for f, k in zip(problem.formulas, row, strict=True)))
+        for c, row in zip(factors, powers, strict=True)
+    ]
+    return sympy.Add(*terms)
