@@ -83,6 +83,42 @@ def test_blocks_of_rows_do_not_change_a_gradient(monkeypatch) -> None:
     assert torch.equal(parts[1], alone[1])
 
 
+@pytest.mark.parametrize("lamb", [0.0, 1e-2])
+def test_a_second_way_up_is_saved_without_a_change(monkeypatch, lamb: float) -> None:
+    X, y = _rows(300)
+    stack = Ensemble([2, (3, [2]), 1], range(3), grid=4).layers
+    problem = Problem(stack, X, torch.from_numpy(y)[:, None], losses.Huber(0.3), sparsity=Sparsity(lamb))
+    theta = torch.from_numpy(lay.pack(stack))
+    calls: list[int] = []
+    monkeypatch.setattr(compiled.Engine, "pull_back", _counted(compiled.Engine.pull_back, calls))
+    kept = problem.slope(theta)
+    assert not calls
+    monkeypatch.setattr(compiled, "KEPT", 0)
+    again = problem.slope(theta)
+    assert calls and torch.allclose(kept[0], again[0], rtol=1e-13)
+    assert torch.allclose(kept[1], again[1], rtol=1e-11, atol=1e-14)
+
+
+def _counted(method, calls: list[int]):
+    """Return a method that takes note of its calls."""
+
+    def noted(*given):
+        calls.append(1)
+        return method(*given)
+
+    return noted
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda x: type(x).__name__)
+def test_every_loss_has_one_slope_with_and_without_its_factor(loss) -> None:
+    classes = isinstance(loss, losses.CrossEntropy)
+    target = torch.tensor([0, 1, 1]) if classes else torch.tensor([[0.0, 1.0], [1.0, 0.2], [-3.0, 4.0]])
+    at = torch.tensor([[[0.3, -0.2], [1.0, 0.1], [0.5, 2.0]]], dtype=torch.float64, requires_grad=True)
+    exact = torch.autograd.grad(loss.rows(at, target).sum(), at)[0]
+    assert torch.allclose(loss.slope(at, target), exact, atol=1e-12)
+    assert torch.equal(loss.slope(at, target), loss.expand(at, target)[0])
+
+
 def test_dense_and_local_normal_equations_are_the_same(monkeypatch) -> None:
 
     X, y = _rows()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kansym.base.jit import njit
+from kansym.network.training import basis
 from kansym.network.training.plan import (
     BASE,
     BIAS,
@@ -96,12 +97,38 @@ def pull_back(plan, theta, X, slope, price, gradient):
 
 
 @njit(nogil=True)
+def ascend(plan, theta, X, magnitudes):
+    """Return what all rows X leave behind on their way up; add sum |phi| to magnitudes, if there are any."""
+    buffers = room(plan, theta, len(X), 0, len(magnitudes) > 0)
+    forward(plan, theta, packed(plan, theta), X, buffers)
+    if len(magnitudes):
+        _add_magnitudes(plan, buffers.phi, len(X), magnitudes)
+    return buffers
+
+
+@njit(nogil=True)
+def descend(plan, buffers, slope, price, gradient):
+    """Add J' slope (P,) at the rows that :func:`ascend` sent up; slope and price as in :func:`pull_back`."""
+    rows = len(slope)
+    backward(plan, np.empty((rows, 0, slope.shape[1]), slope.dtype), slope, price, buffers, rows)
+    total = np.zeros(_size(plan), slope.dtype)
+    add_gradient(plan, buffers, price, rows, total, gradient)
+    unpack(plan, total, gradient)
+
+
+@njit(nogil=True)
+def _size(plan):
+    """Return how many coefficients there are, packed."""
+    shape = plan.shape
+    last = len(shape) - 1
+    return shape[last, PACKED] + shape[last, INPUTS] * (shape[last, SIZE] + 1) * shape[last, SUMS]
+
+
+@njit(nogil=True)
 def packed(plan, theta):
     """Return the coefficients of layer, input and cell with the sums side by side; of edges off, zeros."""
     shape = plan.shape
-    last = len(shape) - 1
-    total = shape[last, PACKED] + shape[last, INPUTS] * (shape[last, SIZE] + 1) * shape[last, SUMS]
-    out = np.zeros(total, theta.dtype)
+    out = np.zeros(_size(plan), theta.dtype)
     for l in range(len(shape)):
         n, m, width = shape[l, INPUTS], shape[l, SUMS], shape[l, SIZE] + 1
         for j in range(m):
@@ -177,8 +204,9 @@ def forward(plan, theta, coefficients, X, buffers):
             at, edge = shape[l, VALUE] + i * (width + 1), shape[l, EDGE] + i * m
             value_i = value[:rows, at : at + width + 1]
             x, cell = acts[:rows, node + i], cells[:rows, node + i]
-            _basis(points, table, plan.uniform[node + i], x, cell, value_i, buffers.slope)
-            _base(shape[l, BASE], width, x, value_i, buffers.slope)
+            basis.locate(points, plan.uniform[node + i], x, cell)
+            basis.splines(points, table, x, cell, value_i, buffers.slope)
+            basis.base(shape[l, BASE], width, x, value_i, buffers.slope)
             first = shape[l, PACKED] + i * (size + 1) * m
             own = coefficients[first : first + (size + 1) * m]
             total, slopes = subs[:rows, s0 : s0 + m], buffers.slopes[:rows, edge : edge + m]
@@ -196,68 +224,6 @@ def forward(plan, theta, coefficients, X, buffers):
                 for j in range(start + 1, stop):
                     product *= subs[r, s0 + j]
                 acts[r, node + n + k] = product
-
-
-@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
-def _basis(points, table, uniform, x, cells, value, slope):
-    """Fill the cells of x (n,) with the basis values (n, width + 1) and slopes there; lines outside."""
-    grid = len(points) - 1
-    if grid < 1:
-        cells[:] = 0
-        return
-    width = value.shape[1] - 1
-    low, high = points[0], points[grid]
-    two, three, scale = x.dtype.type(2), x.dtype.type(3), x.dtype.type(grid) / (high - low)
-    for r in range(len(x)):
-        at = x[r]
-        inside = low if not at > low else (high if at > high else at)  # NaN goes to the first cell
-        if uniform:
-            cell = min(int((inside - low) * scale), grid - 1)
-        else:
-            cell, top = 0, grid
-            while top - cell > 1:
-                middle = (cell + top) >> 1
-                if inside >= points[middle]:
-                    cell = middle
-                else:
-                    top = middle
-        cells[r] = cell
-        t = inside - points[cell]
-        piece = np.uint64(cell * width * width)
-        if width == 4:
-            for a in range(4):
-                p = piece + np.uint64(a)
-                c1, c2 = table[p + np.uint64(4)], table[p + np.uint64(8)]
-                c3 = table[p + np.uint64(12)]
-                value[r, a] = table[p] + t * (c1 + t * (c2 + t * c3))
-                slope[r, a] = c1 + t * (two * c2 + t * (three * c3))
-        else:
-            for a in range(width):
-                total, first = x.dtype.type(0), x.dtype.type(0)
-                for power in range(width - 1, -1, -1):
-                    first = first * t + total
-                    total = total * t + table[piece + np.uint64(power * width + a)]
-                value[r, a], slope[r, a] = total, first
-        if at != inside:
-            for a in range(width):
-                value[r, a] += (at - inside) * slope[r, a]
-
-
-@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
-def _base(base, width, x, value, slope):
-    """Fill column `width` with the base function, by its place in BASES, at x (n,), and with its slope."""
-    one = x.dtype.type(1)
-    for r in range(len(x)):
-        b, db = x.dtype.type(0), x.dtype.type(0)
-        if base == 1:
-            s = one / (one + np.exp(-x[r]))
-            b, db = x[r] * s, s * (one + x[r] * (one - s))
-        elif base == 2:
-            b, db = x[r], one
-        elif base == 3:
-            b = np.tanh(x[r])
-            db = one - b * b
-        value[r, width], slope[r, width] = b, db
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")

@@ -1,8 +1,8 @@
 """Losses with what Gauss–Newton needs of them: value, slope, and a square root of the curvature, by row.
 
 Each takes predictions (E, n, K) and targets (n, K) or (n,) as tensors. Writing a loss as sums over rows of
-l(prediction), `slope` is dl/dprediction (E, n, K) and `factor` (E, n, F, K) has factor' factor ≈ l''.
-A loss that cannot say so (a user's torch function) trains by LBFGS or Adam.
+l(prediction), `slope` is dl/dprediction (E, n, K); `expand` returns it and a `factor` (E, n, F, K) that has
+factor' factor ≈ l''. A loss that cannot say so (a user's torch function) trains by LBFGS or Adam.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ class Squared:
         """Return the loss of every row (E, n)."""
         return ((prediction - target) ** 2).mean(-1)
 
+    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the derivative of every row's loss by its prediction."""
+        return (prediction - target) * (2.0 / prediction.shape[-1])
+
     def expand(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return slope and factor."""
         k = prediction.shape[-1]
         eye = torch.eye(k, dtype=prediction.dtype, device=prediction.device) * (2.0 / k) ** 0.5
-        return (prediction - target) * (2.0 / k), eye.expand(*prediction.shape, k)
+        return self.slope(prediction, target), eye.expand(*prediction.shape, k)
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,15 @@ class Huber:
         r = (prediction - target).abs()
         return torch.where(r <= self.delta, r * r, self.delta * (2 * r - self.delta)).mean(-1)
 
+    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the derivative of every row's loss by its prediction."""
+        return (prediction - target).clamp(-self.delta, self.delta) * (2.0 / prediction.shape[-1])
+
     def expand(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return slope and factor, the weights of iterative reweighting."""
-        k = prediction.shape[-1]
-        r = prediction - target
-        weight = (self.delta / r.abs().clamp_min(self.delta)) * (2.0 / k)
-        return r * weight, torch.diag_embed(weight.sqrt())
+        r = (prediction - target).abs().clamp_min(self.delta)
+        weight = self.delta / r * (2.0 / prediction.shape[-1])
+        return self.slope(prediction, target), torch.diag_embed(weight.sqrt())
 
 
 @dataclass(frozen=True)
@@ -59,12 +66,16 @@ class CrossEntropy:
         index = target.reshape(-1).long().expand(*prediction.shape[:-1])
         return -scores.gather(-1, index[..., None])[..., 0]
 
+    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the derivative of every row's loss by its prediction."""
+        eye = torch.eye(prediction.shape[-1], dtype=prediction.dtype, device=prediction.device)
+        return torch.softmax(prediction, -1) - eye[target.reshape(-1).long()]
+
     def expand(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return slope and factor: the curvature diag(p) - p p' is sum_k p_k (e_k - p)(e_k - p)'."""
         p = torch.softmax(prediction, -1)
         eye = torch.eye(p.shape[-1], dtype=p.dtype, device=p.device)
-        index = target.reshape(-1).long()
-        return p - eye[index], p.sqrt()[..., :, None] * (eye - p[..., None, :])
+        return self.slope(prediction, target), p.sqrt()[..., :, None] * (eye - p[..., None, :])
 
 
 @dataclass(frozen=True)
@@ -77,12 +88,21 @@ class GaussianHead:
         """Return the loss of every row (E, n)."""
         return ((torch.exp(-0.5 * (prediction / self.width) ** 2) - target) ** 2).mean(-1)
 
+    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the derivative of every row's loss by its prediction."""
+        head, inner = self._head(prediction)
+        return (2.0 / prediction.shape[-1]) * (head - target) * inner
+
     def expand(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return slope and factor."""
-        k = prediction.shape[-1]
+        inner = self._head(prediction)[1]
+        factor = torch.diag_embed(inner.abs() * (2.0 / prediction.shape[-1]) ** 0.5)
+        return self.slope(prediction, target), factor
+
+    def _head(self, prediction: Tensor) -> tuple[Tensor, Tensor]:
+        """Return exp(-prediction²/(2 width²)) and its derivative."""
         head = torch.exp(-0.5 * (prediction / self.width) ** 2)
-        inner = -prediction / self.width**2 * head
-        return (2.0 / k) * (head - target) * inner, torch.diag_embed(inner.abs() * (2.0 / k) ** 0.5)
+        return head, -prediction / self.width**2 * head
 
 
 _NAMES = {"squared": Squared, "huber": Huber, "cross_entropy": CrossEntropy, "gaussian_head": GaussianHead}

@@ -280,3 +280,20 @@ def mirror(matrix):
             for i in range(i0, min(i0 + block, len(matrix))):
                 for j in range(max(j0, i + 1), min(j0 + block, len(matrix))):
                     matrix[j, i] = matrix[i, j]
+
+
+@njit(nogil=True)
+def bend(theta, at, d, factor, gradient):
+    """Return factor |d c|² summed over curves with coefficients c = theta[at], at (edges, C); add its slope
+    to the gradient (P,). Squares of differences keep the digits that c'(d'd)c rounds away.
+    """
+    total = theta.dtype.type(0)
+    for e in range(len(at)):
+        for k in range(len(d)):
+            difference = theta.dtype.type(0)
+            for c in range(d.shape[1]):
+                difference += d[k, c] * theta[at[e, c]]
+            total += difference * difference
+            for c in range(d.shape[1]):
+                gradient[at[e, c]] += 2 * factor * difference * d[k, c]
+    return factor * total

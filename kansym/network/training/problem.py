@@ -7,14 +7,14 @@ computed (`compiled` on the CPU, `tensors` anywhere) is not visible to the optim
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kansym.network.training import layers, losses, tensors
+from kansym.network.training import layers, tensors
 from kansym.network.training.compiled import Engine
 from kansym.network.training.layers import Layer
 from kansym.network.training.penalty import Sparsity
@@ -318,22 +318,21 @@ class Problem:
         X = self._numbers[part if isinstance(part, slice) else part.numpy()]
         weights = None if self.weights is None else self.weights[:, part]
         if known is None:
-            values = self._engine.values(theta.numpy(), X, self.sparsity.active)
-            prediction, magnitudes = torch.from_numpy(values[0]), torch.from_numpy(values[1])
+            *values, descend = self._engine.ascend(theta.numpy(), X, self.sparsity.active)
+            prediction, magnitudes = (torch.from_numpy(part) for part in values)
         else:
             prediction, magnitudes = known.prediction, known.magnitudes
+            descend = partial(self._engine.pull_back, theta.numpy(), X)
         value, pull = self._pull(prediction, self.y[part], weights)
         price = theta.new_zeros(self.members, 0)
         if self.sparsity.active:
             value = value + self.sparsity.value(magnitudes, self.edges)
             price = self.sparsity.price(magnitudes, self.edges) / len(X)
-        found = torch.from_numpy(
-            self._engine.pull_back(theta.numpy(), X, pull.contiguous().numpy(), price.numpy())
-        )
+        slope = descend(pull.contiguous().numpy(), price.numpy())
         for at, d, _ in self._smoothing:
-            bend = theta[:, at] @ d.T
-            value = value + self.smoothness * bend.square().sum((1, 2))
-            found[:, at] += 2 * self.smoothness * bend @ d
+            rough = self._engine.bend(theta.numpy(), at.numpy(), d.numpy(), self.smoothness, slope)
+            value = value + torch.from_numpy(rough)
+        found = torch.from_numpy(slope)
         if self._ties is not None:
             found = torch.zeros_like(found).scatter_add(1, self._ties, found)
         return value, found * self.free
@@ -356,8 +355,8 @@ class Problem:
 
     def _pull(self, prediction: Tensor, y: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the loss (E,) of some rows and its derivative by their predictions (E, n, K)."""
-        if losses.second_order(self.loss):
-            rows, pull = self.loss.rows(prediction, y), self.loss.expand(prediction, y)[0] / len(y)
+        if hasattr(self.loss, "slope"):
+            rows, pull = self.loss.rows(prediction, y), self.loss.slope(prediction, y) / len(y)
             if weights is not None:
                 rows, pull = rows * weights, pull * weights[..., None]
             return rows.mean(1), pull
