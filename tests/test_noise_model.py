@@ -108,3 +108,16 @@ def test_stated_errors_are_not_called_an_upper_bound():
     )
     assert (stated.words, stated.origin) == ("as stated", "")
     assert replace(stated, founded=True).origin == f"from {stated.source}"
+
+
+def test_noise_that_carries_rows_below_zero_is_a_share_of_a_value_over_decades() -> None:
+    rng = np.random.default_rng(0)
+    X = 1 + rng.gamma(2.0, 0.4, size=(500, 3))
+    law = 10 * X[:, 0] ** 1.7 * X[:, 1] / X[:, 2] ** 2
+    y = law * (1 + 0.4 * rng.normal(size=500))
+    assert 0 < np.sum(y <= 0) < 10
+    measured = measure(X, y)
+    assert measured.model.kind == "relative"
+    assert measured.model.sigma == pytest.approx(0.4, rel=0.1)
+    # a trend of y itself with such weights is off by 0.10
+    assert np.std(np.log(np.abs(measured.predict(X) / law))) < 0.08

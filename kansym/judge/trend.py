@@ -45,6 +45,10 @@ MOST_LEVERAGE = 0.999
 MOST_DEGREE, MOST_TOTAL_DEGREE = 10, 6
 """Highest degrees of a trend: of single columns, and of products in all of them."""
 
+LOWEST, WORKING_FITS, MOST_OFF = 0.1, 3, 3.0
+"""Of a trend of what y is expected to be: the least value to start from, as a share of the middle one;
+fits after that; and how far a row may be off, as a multiple of what is expected."""
+
 Features = Callable[[np.ndarray], np.ndarray]
 
 
@@ -84,6 +88,21 @@ def trend(X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> Tr
         # rows that are off harm all bases alike in a plain fit: the likeliest few are then fitted robustly
         bases.sort(key=lambda b: _fitted(b, y, root, 1).misfit)
         return min((_fitted(b, y, root, ROUNDS) for b in bases[:FINALISTS]), key=lambda t: t.misfit)
+
+
+def logarithmic_trend(X: np.ndarray, y: np.ndarray) -> Trend:
+    """Return the trend t of the logarithm of what y (n,) is expected to be, where noise carries rows below 0.
+
+    E(y) = exp(t(X)), by reweighted least squares for a variance that grows with the square of the value: the
+    working target is t + (y - exp(t))/exp(t), with the same weight for every row (McCullagh and Nelder,
+    Generalized Linear Models, 1989, 2.5). `y` has some values above zero.
+    """
+    least = LOWEST * float(np.median(y[y > 0]))
+    found = trend(X, np.log(np.maximum(y, least)))
+    for _ in range(WORKING_FITS):
+        expected = np.exp(found.fitted)
+        found = trend(X, found.fitted + np.clip((y - expected) / expected, -MOST_OFF, MOST_OFF))
+    return found
 
 
 def _ladder(X: np.ndarray, n: int) -> Iterator[Features]:
