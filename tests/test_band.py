@@ -76,3 +76,13 @@ def test_a_run_and_an_estimator_give_bands() -> None:
 def test_a_law_without_a_band_has_no_ends() -> None:
     law = Law("2*x", 3, 0.0, 0.0, 0.0, 0.0, 2 * x)
     assert np.all(np.isnan(law.predict_band(X, ("x",))))
+
+
+def test_no_band_is_narrower_than_the_last_digit() -> None:
+    y = np.round(curve, 3)
+    rows = Rows(X, y, None, (x,))
+    # as near as round-off: what was rounded away is not known of new rows either
+    band = Band.of(20 * sympy.exp(-x / 2), 0, 0.0, rows, NoiseModel("additive", 0.0))
+    low, high = curve - band.middle_halfwidth(), curve + band.middle_halfwidth()
+    assert np.mean((low <= y) & (y <= high)) > 0.9
+    assert band.middle_halfwidth() < 1e-3

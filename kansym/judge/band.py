@@ -45,7 +45,8 @@ class Band:
     ) -> Band:
         """Return the band of a law with this mean weighted square on the rows; `constants` were fitted.
 
-        `doubt` is the factor by which the variance grows since the law was chosen among others.
+        `doubt` is the factor by which the variance grows since the law was chosen among others. New rows are
+        written in as many digits as these, and off by as much as those hide.
         """
         n = len(rows.y)
         freedom = max(n - constants, 1)
@@ -54,7 +55,7 @@ class Band:
             rows.weights is not None and noise.kind not in GROWING and not noise.heavy
         ):  # weights that were given: the usual error
             typical = float(np.mean(1 / np.maximum(rows.weights, TINY)))
-        spread = math.sqrt(max(loss, rows.sigma2 or 0.0) * n / freedom * typical * doubt)
+        spread = math.sqrt(max(loss, rows.sigma2 or 0.0, rows.resolution) * n / freedom * typical * doubt)
         covariance = None if expression is None else uncertainty.covariance(expression, rows)
         return Band(spread, freedom, covariance, noise.kind, noise.middle)
 
