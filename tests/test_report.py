@@ -126,6 +126,14 @@ def test_a_long_sum_gets_a_line_for_each_term():
     assert "<mtr>" not in report.mathml(terms[0] + 1, "y", ["x"])
 
 
+def test_a_decay_keeps_its_minus_sign():
+    x, y = sympy.symbols("x y", real=True)
+    text = report.mathml(2.5 * sympy.exp(-1.5 * x * sympy.exp(-y)), "z", ["x", "y"])
+    assert "mfrac" not in text and text.count("<msup>") == 2 and text.count("<mo>−</mo>") == 2
+    long = 1.2345678901234567 * sympy.exp(-0.12345678901234567 * x) + 2.3456789012345678 * y
+    assert len(str(long)) > report.LONG and "<mtr>" not in report.mathml(long, "z", ["x", "y"])
+
+
 def test_the_page_is_self_contained_and_escaped():
     run, data = example(NASTY, target="<i>t</i>")
     page = report.page(report.summarise(run, data))

@@ -70,6 +70,12 @@ def test_columns_are_seen_with_unit_range_gaps_and_bars(desk):
     assert two.numeric and not three.numeric
 
 
+def test_columns_that_span_decades_have_logarithmic_bars(tmp_path):
+    (tmp_path / "dose.csv").write_text("dose,y\n" + "".join(f"{10.0**k},{k}\n" for k in range(-4, 4)))
+    dose, y = profiles(Folder.of(tmp_path).read("dose.csv"))
+    assert dose.log and not y.log and dose.bars == y.bars
+
+
 def test_words_that_no_search_takes_are_not_suggested(tmp_path):
     rows = "\n".join(f"animal {k % 25},{k},{k * 2}" for k in range(75))
     (tmp_path / "animals.csv").write_text(f"kind,x,y\n{rows}\n")
@@ -143,6 +149,8 @@ def test_a_growing_front_shows_the_row_that_was_clicked_while_it_lasts(found):
         assert desk.live_row == 2
         desk.live = Live(front=((1, 1.0, "2"), (2, 0.9, "S"), (5, 0.1, "S*2 + 1")))
         assert desk.live_row == 2
+        band = drawing.curve(desk, "S")["series"][0]
+        assert band["name"] == "band"  # while it grows: about as wide as what is left of the rows
         desk.choose(99)
         desk.pick("S", 2)  # seen in a row where another stands by now
         assert desk.live_row == 1

@@ -206,7 +206,9 @@ def test_a_constant_under_the_hand_changes_loss_and_curve_at_once(studio):
         time.sleep(0.5)
         return loss() != before
 
+    typed = studio.value("Value of Vmax")
     studio.see(moved)
+    assert float(studio.value("Value of Vmax")) > float(typed)
     studio.press("Put back")
     studio.see(lambda: loss() == before)
     studio.write("Value of Vmax", "3")
@@ -250,6 +252,8 @@ def test_the_papers_walk_by_clicks_alone(studio):
     studio.press("expsine")
     studio.see("exp(sin(pi x) + y^2)")
     studio.press("Network")
+    studio.press("Let the rows choose the shape")
+    studio.see("taken, the simplest of the good ones")
     studio.write("Seed of the network", "3")
     studio.press("New network")
     studio.see("shape [2, 5, 1]")
@@ -263,6 +267,7 @@ def test_the_papers_walk_by_clicks_alone(studio):
     for edge, function in (("0-0-0", "sin"), ("0-1-0", "x^2"), ("1-0-0", "exp")):
         studio.click(lambda e=edge: next(iter(studio.all(f'[data-edge="{e}"]')), None))
         studio.see(lambda e=edge: studio.all(f'[data-edge="{e}"].picked'))
+        assert function in studio.marks(), "the functions that fit are drawn over the curve"
         if function == "exp":
             studio.picture("network")
         studio.press(f"Snap to {function}")

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 import sympy
+from tables import table
 
 from kansym.base.errors import FormatError, InputError, UnknownNameError
 from kansym.data.dataset import from_arrays
+from kansym.studio import charts
 from kansym.studio.walk import Walk
 
 
@@ -93,6 +95,37 @@ def test_a_walk_opens_again(pruned):
     assert np.isclose(walk.error, Walk.from_dict(pruned).error)
     with pytest.raises(FormatError):
         Walk.from_dict({"session": {"format": "x"}, "target": "y"})
+
+
+@pytest.mark.parametrize(("law", "noise", "hidden"), [
+    (lambda x, y: x * y, 0.0, [1]), (lambda x, y: x * y, 0.05, [1]), (lambda x, y: x + np.sin(y), 0.05, []),
+])  # fmt: skip
+def test_the_rows_choose_the_simplest_shape_that_does(law, noise, hidden):
+    walk = Walk.chosen(table(law, ["x", "y"], [(1, 3)] * 2, noise=noise))
+    assert walk.model.shape == [2, *hidden, 1]
+    taken = [line for line in walk.told if "taken" in line]
+    assert len(walk.told) == 4 and len(taken) == 1 and str(walk.model.shape) in taken[0]
+
+
+def test_states_have_the_names_that_a_person_gives(pruned):
+    walk = Walk.from_dict(pruned)
+    walk.next_name = "as it was"
+    walk.press("prune")
+    assert walk.session.name == "as it was" and walk.next_name == ""
+    walk.go("start")
+    walk.press("prune")
+    rows = {row["name"]: row["parent"] for row in walk.compared()}
+    assert rows["as it was"] != "start" and rows[walk.session.name] == "start"
+
+
+def test_every_ranked_function_is_drawn_over_the_curve(pruned):
+    walk = Walk.from_dict(pruned)
+    walk.take(next(c.place for c in walk.curves() if c.kind == "spline"))
+    curve = next(c for c in walk.curves() if c.place == walk.place)
+    fits = [charts.Line(m.function.name, curve.x, walk.fitted(m)) for m in walk.matches]
+    made = charts.overlaid(charts.Line("edge", curve.x, curve.y), fits, "t")
+    names = [m.function.name for m in walk.matches]
+    assert [s["name"] for s in made["series"]] == ["edge", *names] and made["legend"]["data"] == names
 
 
 def test_a_network_of_no_sense_is_refused(data):

@@ -216,8 +216,11 @@ def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], dig
     from kansym.formula.expression import rounded
 
     # SymPy writes names into the markup as they are, so stand-ins of plain letters go through it instead.
-    letters = {s: _stand_in(i) for i, s in enumerate(sorted(expression.free_symbols, key=str))}
-    shown = rounded(expression, digits).xreplace({s: sympy.Symbol(n, real=True) for s, n in letters.items()})
+    written = rounded(expression, digits)
+    # A decay keeps its minus sign: under a fraction bar its exponent would be struck through.
+    decays = sorted((e for e in written.atoms(sympy.exp) if _falls(e.exp)), key=str)
+    letters = {s: _stand_in(i) for i, s in enumerate([*sorted(expression.free_symbols, key=str), *decays])}
+    shown = written.xreplace({s: sympy.Symbol(n, real=True) for s, n in letters.items()})
 
     def markup(part: sympy.Expr) -> str:
         """Return a part as MathML, the columns by their own names."""
@@ -225,11 +228,19 @@ def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], dig
         for sign, better in _SIGNS:
             body = body.replace(sign, better)
         for symbol, name in letters.items():
-            body = body.replace(f"<mi>{name}</mi>", _name(str(symbol)))
+            if f"<mi>{name}</mi>" in body:
+                body = body.replace(
+                    f"<mi>{name}</mi>", _name(str(symbol)) if symbol.is_Symbol else raised(symbol)
+                )
         return body
 
+    def raised(decay: sympy.Expr) -> str:
+        """Return e to a negative power as MathML."""
+        power = decay.exp.xreplace({s: sympy.Symbol(n, real=True) for s, n in letters.items()})
+        return f'<msup><mi mathvariant="normal">e</mi><mrow>{markup(power)}</mrow></msup>'
+
     left = f"{_name(target)}<mo>=</mo>"
-    if not shown.is_Add or len(str(expression)) <= LONG:
+    if not shown.is_Add or len(str(written)) <= LONG:
         return f'<math display="block"><mrow>{left}{markup(shown)}</mrow></math>'
     # browsers do not break formulas, so a long sum gets a line for each term
     first, *rest = shown.as_ordered_terms()
@@ -238,6 +249,11 @@ def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], dig
         sign, size = ("−", -term) if term.could_extract_minus_sign() else ("+", term)
         lines.append(f'<mtr><mtd><mspace width="2em"/><mo>{sign}</mo>{markup(size)}</mtd></mtr>')
     return f'<math display="block"><mtable class="lines">{"".join(lines)}</mtable></math>'
+
+
+def _falls(power: sympy.Expr) -> bool:
+    """Tell whether a power is a product with a minus sign."""
+    return bool(power.is_Mul and power.could_extract_minus_sign())
 
 
 def code(run: Run, index: int) -> dict[str, str]:

@@ -70,9 +70,14 @@ def span(low: float, high: float, beyond: float = 0.35) -> tuple[float, float]:
 def positions(column: np.ndarray, points: int = POINTS) -> np.ndarray:
     """Return the points (n,) of a slice past a column's values on both sides, even on the axis it asks for.
 
-    A logarithmic axis goes past them by the factor BEYOND.
+    A logarithmic axis goes past them by the factor BEYOND; a column of 0 and 1 alone has nothing beyond.
+
+    >>> positions(np.array([0.0, 1.0, 1.0]), 3).tolist()
+    [0.0, 0.5, 1.0]
     """
     low, high = float(column.min()), float(column.max())
+    if not set(np.unique(column)) - {0.0, 1.0}:  # yes or no: there is nothing beyond
+        return np.linspace(low, high, points)
     if wants_log(column):
         return np.geomspace(low / BEYOND, high * BEYOND, points)
     return np.linspace(*span(low, high), points)

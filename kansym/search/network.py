@@ -49,7 +49,7 @@ def propose(
     order = np.random.default_rng(seed).permutation(len(dataset.y))
     cut = len(order) // 4
     held, fit = order[:cut], order[cut:]
-    for shape in _shapes(dataset.X.shape[1]):
+    for shape in shapes(dataset.X.shape[1]):
         edges = sum(a * b for a, b in itertools.pairwise(shape))
         # narrow networks have bad valleys: several starts on the coarse grid, the best one is refined
         grids = [g for g in GRIDS if edges * (g[-1] + 3) <= len(fit) / 3]
@@ -68,7 +68,7 @@ def propose(
             yield best
 
 
-def _shapes(inputs: int) -> list[list[int]]:
+def shapes(inputs: int) -> list[list[int]]:
     """Return the shapes that are trained, the simplest first."""
     if inputs == 1:
         return [[1, 1]]

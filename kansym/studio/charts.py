@@ -22,6 +22,9 @@ from kansym.report.traces import ticks
 ACCENT, SOFT, INK = "#2a86b3", "#d0604f", "#7a8794"
 """Blue of laws, red of what is compared or beyond the data, grey of rows: readable on white and on black."""
 
+MANY = ("#d0604f", "#6a8f3c", "#a06bc4", "#c08a1e", "#3a9c93", "#b5628a")
+"""Colours of functions that are overlaid, the best first."""
+
 _NUMBER = (
     "v => Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toExponential(2) : +v.toPrecision(5)"
 )
@@ -110,6 +113,16 @@ def curves(
                        "showSymbol": False, "lineStyle": style,
                        "itemStyle": {"color": line.colour}})  # fmt: skip
     made["series"] = series
+    return made
+
+
+def overlaid(curve: Line, fits: Sequence[Line], title: str) -> dict[str, Any]:
+    """Return an edge's curve with functions over it, whose names above hide and show them."""
+    low, high = view(curve.y, *(fit.y for fit in fits))
+    x, y = Axis("what enters"), Axis("what leaves", False, low, high)
+    made = curves(x, y, title, None, [curve, *fits])
+    made["legend"] = {"data": [fit.name for fit in fits], "top": 0, "right": 0, "type": "scroll"}
+    made["grid"]["top"] = 44
     return made
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from kansym.data.inputs import MOST_LEVELS, ROWS_A_LEVEL
 from kansym.data.table import Table, column
+from kansym.report.slices import wants_log
 
 BARS = 16
 """Bars of a histogram as wide as a word."""
@@ -23,8 +24,9 @@ SAMPLE = 100_000
 class Profile:
     """Hold what one column is: `kind` is "number", "date", "category", "text" or "empty".
 
-    `low` and `high` are the range of its numbers, `bars` how many rows lie in each of BARS equal parts of it;
-    `words` are the commonest of a column that is none of numbers, `about` what a card or the reader says.
+    `low` and `high` are the range of its numbers, `bars` how many rows lie in each of BARS equal parts of it,
+    of its logarithm where `log`; `words` are the commonest of a column that is none of numbers, `about` what
+    a card or the reader says.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Profile:
     gaps: int = 0
     different: int = 0
     bars: tuple[int, ...] = ()
+    log: bool = False
     words: tuple[str, ...] = ()
     about: str = ""
 
@@ -62,6 +65,7 @@ def _profile(table: Table, name: str) -> Profile:
     if not len(finite):
         return Profile(name, "empty", unit, gaps=len(values), about=about)
     sample = finite[:: max(1, len(finite) // SAMPLE)]
+    log = wants_log(sample)
     return Profile(
         name,
         "date" if found.times is not None else "number",
@@ -70,7 +74,8 @@ def _profile(table: Table, name: str) -> Profile:
         float(finite.max()),
         int(len(values) - len(finite)),
         len(np.unique(sample)),
-        tuple(int(n) for n in np.histogram(sample, BARS)[0]),
+        tuple(int(n) for n in np.histogram(np.log(sample) if log else sample, BARS)[0]),
+        log,
         about=about or found.says,
     )
 

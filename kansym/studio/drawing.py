@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from kansym.base.errors import InputError
 from kansym.data.dataset import Dataset
 from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
+from kansym.judge.band import Band
 from kansym.pipeline.run import Law
 from kansym.report import slices
 from kansym.report.labels import label
@@ -27,6 +29,9 @@ DRAWN = 1000
 
 LOOKED_AT = 50_000
 """Rows that ranges and medians of a picture are taken from."""
+
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?(?![\w.])")
+"""A decimal number in a formula, and no part of a name."""
 
 PANELS = 6
 """Inputs that are drawn before the rest is folded away."""
@@ -43,9 +48,18 @@ def points(desk: Desk) -> tuple[tuple[int, float, str], ...]:
     )
 
 
+def shortened(text: str) -> str:
+    """Return a formula with at most six digits of each number, as the finished front has them.
+
+    >>> shortened("0.774944459853315*dose_1.25 + 41.0922")
+    '0.774944*dose_1.25 + 41.0922'
+    """
+    return DECIMAL.sub(lambda number: f"{float(number[0]):.6g}", text)
+
+
 def front(desk: Desk) -> dict[str, Any]:
     """Return the front, live while a search is under way."""
-    found = points(desk)
+    found = [(size, error, shortened(text)) for size, error, text in points(desk)]
     if desk.searching or desk.run is None:
         return charts.front(found, desk.live_row, None)
     return charts.front(found, desk.row, desk.other)
@@ -168,7 +182,13 @@ def _current(desk: Desk) -> Law | None:
         return None
     size, error, text = desk.live.front[desk.live_row]
     formula = parse_expression(text, desk.dataset.names)
-    return Law(text, size, error, error, 0.0, 0.0, formula)
+    law = Law(text, size, error, error, 0.0, 0.0, formula)
+    sample = _sample(_data(desk))
+    left = sample.y - law.predict(sample.X, sample.names)
+    if not np.isfinite(left).all():
+        return law
+    # no noise is known yet: about as wide as what is left of the rows that are drawn
+    return replace(law, band=Band(float(np.std(left)), sample.rows, None, "additive", 1.0))
 
 
 def _values(desk: Desk, law: Law, X: np.ndarray, data: Dataset) -> np.ndarray:

@@ -28,6 +28,7 @@ from kansym.network.training.layers import OFF, SYMBOLIC
 from kansym.network.training.tensors import edge_values
 from kansym.report.layout import Drawn, layout, short
 from kansym.report.svg import picture
+from kansym.search.network import shapes
 
 ROWS = 2000
 """Rows that a network is trained on by hand: a step takes tens of milliseconds."""
@@ -40,6 +41,14 @@ TOP = 6
 
 WORST = 0.05
 """Share of an edge's spread that its best function may leave for the automatic walk to take it."""
+
+TRIAL_STEPS = 40
+"""Steps of Levenberg-Marquardt that tell shapes apart: a second for the largest."""
+
+AS_GOOD, ENOUGH = 1.5, 1e-2
+"""Factor of the least error, and share of the spread, within which a simpler shape is as good: of
+exp(sin(pi*x) + y^2) [2, 1, 1] leaves 0.006 on so coarse a grid and [2, 5, 1] 0.0007; of x*y [2, 1] leaves
+0.2, with noise of 5 % the right shapes 0.045 to 0.055."""
 
 LOOKING = ("prune", "fix_symbolic", "unfix")
 """Buttons that look at rows."""
@@ -68,6 +77,7 @@ class Walk:
         self.place: Place | None = None
         self.matches: list[Match] = []
         self.told: list[str] = []
+        self.next_name = ""
 
     @staticmethod
     def begin(data: Dataset, hidden: Sequence[int], seed: int = 0, grid: int = 5) -> Walk:
@@ -81,6 +91,31 @@ class Walk:
         if np.any(scale > 100) or np.any(scale < 0.01) or np.ptp(rows.y) > 100:
             network = network.scaled_to(rows.X, rows.y)
         return Walk(Session(network, rows.X, rows.y), data.target)
+
+    @staticmethod
+    def chosen(data: Dataset, seed: int = 0, grid: int = 5) -> Walk:
+        """Return a walk whose shape is the simplest that does about as well as any on rows held out.
+
+        The shapes are those that a search trains; each has TRIAL_STEPS, and `told` says how it did.
+        """
+        rows = data.subsample(ROWS, seed)
+        train, held = rows.parted(seed)
+        look = held or train
+        tried = []
+        for shape in shapes(len(data.names)):
+            walk = Walk.begin(train, shape[1:-1], seed, grid)
+            walk.press("fit", steps=TRIAL_STEPS)
+            left = walk.model.predict(look.X) - look.y
+            tried.append((float(np.sqrt(np.mean(left**2)) / (np.std(look.y) or 1.0)), shape))
+        best = min(left for left, _ in tried if np.isfinite(left))
+        taken = next(shape for left, shape in tried if left <= AS_GOOD * best + ENOUGH)
+        walk = Walk.begin(data, taken[1:-1], seed, grid)
+        walk.told = [
+            f"Shape {shape} leaves {left:.2g} of the spread on held-out rows"
+            f"{': taken, the simplest of the good ones' if shape == taken else ''}."
+            for left, shape in tried
+        ]
+        return walk
 
     @property
     def model(self) -> KAN:
@@ -97,7 +132,8 @@ class Walk:
         """Press a button of the session; the edge in the hand is let go where it is gone."""
         if button in LOOKING:  # an untrained network has seen no rows yet
             options = {"X": self.session.X, **options}
-        self.session.do(button, *args, name=name or None, **options)
+        self.session.do(button, *args, name=name or self.next_name or None, **options)
+        self.next_name = ""
         self._settle()
 
     def undo(self) -> None:

@@ -156,6 +156,9 @@ def _constant(view: View, k: int, handle: Handle) -> None:
             slider = html.input_()
             slider.props.update(type="range", min=low, max=high, step=(high - low) / TICKS, defaultValue=now)
             slider.props["aria-label"] = f"Move {handle.name}"
+            # the number follows in the browser: sent back, it would come after the hand has gone on
+            shown = f"getHtmlElement({number.id}).value = +Number(e.target.value).toPrecision(7)"
+            slider.on("input", js_handler=f"e => {{ {shown}; }}")
             slider.on("input", moved, js_handler="e => emit(e.target.value)", throttle=0.04)
         with html.td():
             check(f"Hold {handle.name}", k in desk.held, lambda on: view.do(desk.hold, k, on), shown=False)
@@ -211,8 +214,8 @@ def _panels(view: View, names: list[str]) -> None:
         for name in names:
             with html.figure():
                 view.chart(topics, partial(drawing.curve, view.desk, name), f"The formula along {name}")
-            with html.figure():
-                view.chart(topics, partial(drawing.residuals, view.desk, name), f"Residuals against {name}")
+                label = f"Residuals against {name}"
+                view.chart(topics, partial(drawing.residuals, view.desk, name), label, classes="low")
         with html.figure():
             view.chart(
                 topics, lambda: drawing.predicted(view.desk), "The formula's values against the measured ones"

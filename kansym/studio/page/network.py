@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nicegui import html, ui
 
+from kansym.data.dataset import Dataset
 from kansym.studio import charts
-from kansym.studio.charts import SOFT, Axis, Line
+from kansym.studio.charts import Line
 from kansym.studio.page.formula import as_network, typeset
 from kansym.studio.page.view import View, button, field, table
+
+if TYPE_CHECKING:
+    from kansym.studio.walk import Walk
 
 SPARSE = 1e-2
 """Weight of the paper's sparsity penalty (2.20) in its own walk."""
@@ -48,16 +52,24 @@ def _begin(view: View) -> None:
         """Begin a walk with a new network."""
         from kansym.studio.walk import Walk
 
-        dataset = await view.work(desk.prepared)
-        if dataset is None:
-            return
         try:
             hidden = [int(part) for part in asked["hidden"].replace(",", " ").split()]
             seed = int(asked["seed"])
         except ValueError:
             view.say(f"{asked['hidden']!r} are no widths; write 5, or 5 2 for two levels.", bad=True)
             return
-        walk = await view.work(Walk.begin, dataset, hidden, seed)
+        await taken(lambda rows: Walk.begin(rows, hidden, seed))
+
+    async def chosen() -> None:
+        """Begin a walk with a network whose shape the rows choose."""
+        from kansym.studio.walk import Walk
+
+        await taken(lambda rows: Walk.chosen(rows, int(asked["seed"]) if asked["seed"].isdigit() else 0))
+
+    async def taken(make: Callable[[Dataset], Walk]) -> None:
+        """Make a walk of the table's rows in another thread, and put it on the desk."""
+        dataset = await view.work(desk.prepared)
+        walk = None if dataset is None else await view.work(make, dataset)
         if walk is not None:
             desk.walk = walk
             desk.touch("walk")
@@ -67,6 +79,7 @@ def _begin(view: View) -> None:
         field("Hidden nodes of each level", asked["hidden"], lambda text: asked.update(hidden=text))
         field("Seed of the network", asked["seed"], lambda text: asked.update(seed=text))
         button("New network", begun, "" if desk.walk else "main")
+        button("Let the rows choose the shape", chosen)
 
 
 def presser(view: View, *steps: tuple[Any, ...]) -> Callable[[], Any]:
@@ -102,6 +115,11 @@ def _state(view: View) -> None:
     walk = view.desk.walk
     if walk is None:
         return
+
+    def named(text: str) -> None:
+        """Keep what the state that the next button makes is to be called."""
+        walk.next_name = text.strip()
+
     html.p(f"State {walk.session.name!r}: shape {walk.model.shape}, {walk.model.parameters} numbers, "
            f"off by {walk.error:.3g} of the spread.").classes("network-state")  # fmt: skip
     with ui.element("div").classes("row-of"):
@@ -112,6 +130,7 @@ def _state(view: View) -> None:
         button("Snap the next edge", presser(view, ("next_snap",)))
         button("Undo", presser(view, ("undo",)), on=walk.session.states[walk.session.name].parent is not None)
         button("Redo", presser(view, ("redo",)), on=walk.session.can_redo)
+        field("Name of the next state", walk.next_name, named, "such as sparse")
     for line in walk.told:
         html.p(line).classes("hint")
     formula = walk.formula()
@@ -134,7 +153,7 @@ def _picture(view: View) -> None:
 
     said = "Inputs at the bottom. Blue curves are splines, red ones functions; faint ones matter little."
     html.p(said).classes("hint")
-    box = ui.element("div").classes("network-box")
+    box = ui.element("div").classes("network-box steered")
     with box:
         ui.html(walk.picture(), sanitize=False)
     find = "const g = e.target.closest('[data-edge]'); if (g) emit(g.dataset.edge);"
@@ -154,14 +173,16 @@ def _edge(view: View) -> None:
     l, i, j = walk.place
     what = curve.function or "a spline"
     html.h3(f"Edge {i} → {j} of layer {l + 1}: {what}, importance {curve.importance:.2f}")
-    lines = [Line("edge", curve.x, curve.y)]
-    if walk.matches:
-        best = walk.matches[0]
-        lines.append(Line(best.function.name, curve.x, walk.fitted(best), SOFT, True))
+    fits = [
+        Line(match.function.name, curve.x, walk.fitted(match), colour, True)
+        for match, colour in zip(walk.matches, charts.MANY, strict=False)
+    ]
     with html.figure():
-        title = f"The edge's curve and {lines[-1].name}"
-        x, y = Axis("what enters"), Axis("what leaves")
-        view.chart((), lambda: charts.curves(x, y, title, None, lines), title)
+        title = f"The edge's curve and {', '.join(line.name for line in fits) or 'no function'}"
+        view.chart(
+            (), lambda: charts.overlaid(Line("edge", curve.x, curve.y), fits, title), title, classes="tall"
+        )
+    html.p("Each function as it fits the curve; a name above the picture hides or shows it.").classes("hint")
     body = table([("", ""), ("function", ""), ("leaves", "n"), ("size", "n")])
     with body:
         for match in walk.matches:

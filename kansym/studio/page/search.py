@@ -139,4 +139,5 @@ def _row(view: View, point: tuple[int, float, str], row: int, now: int | None) -
         html.td(str(size)).classes("n")
         html.td("0 (exact)" if error == 0 else f"{error:.3g}").classes("n")
         with html.td().classes("eq"):
-            html.code(text if len(text) <= 160 else text[:159] + "…")
+            shorter = drawing.shortened(text)
+            html.code(shorter if len(shorter) <= 160 else shorter[:159] + "…")

@@ -21,6 +21,9 @@ WORDS = {
 }
 """What a column's part is called on the page."""
 
+KINDS = {"number": "numbers", "date": "dates", "category": "categories", "text": "words", "empty": "nothing"}
+"""What a column's type is called on the page."""
+
 MOST_SHOWN = 60
 """Columns that are listed; more are left to the command line."""
 
@@ -41,6 +44,7 @@ def _columns(view: View) -> None:
         html.p(card.title).classes("hint")
     heads = [
         ("column", ""),
+        ("type", ""),
         ("part", ""),
         ("unit", ""),
         ("range", "n"),
@@ -48,7 +52,7 @@ def _columns(view: View) -> None:
         ("values", ""),
         ("", ""),
     ]
-    body = table(heads)
+    body = table(heads, "columns")
     with body:
         for profile in opened.profiles[:MOST_SHOWN]:
             _column(view, profile)
@@ -78,6 +82,7 @@ def _column(view: View, profile: Profile) -> None:
     with html.tr():
         with html.td():
             html.code(profile.name)
+        html.td(KINDS[profile.kind]).classes("fact")
         with html.td():
             words, now = {p: WORDS[p] for p in parts}, question.parts.get(profile.name, "unused")
             select(f"Part of {profile.name}", words, now, given, shown=False)
@@ -90,6 +95,8 @@ def _column(view: View, profile: Profile) -> None:
         with html.td():
             if profile.bars:
                 ui.html(bars(profile.bars), sanitize=False)
+                if profile.log:
+                    html.span("on a logarithmic scale").classes("fact")
             else:
                 html.span(", ".join(profile.words)[:60]).classes("fact")
         html.td(profile.about).classes("fact")
