@@ -38,13 +38,17 @@ def studio(browser, folder):
 
 
 def _status(address, host=None, path="/", **headers):
+    return _answer(address, host, path, **headers)[0]
+
+
+def _answer(address, host=None, path="/", **headers):
     port = int(address.split(":")[2].split("/")[0])
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     link.request("GET", path, headers={"Host": host or f"127.0.0.1:{port}", **headers})
     answer = link.getresponse()
-    answer.read()
+    body = answer.read()
     link.close()
-    return answer.status
+    return answer.status, body
 
 
 def test_who_lacks_the_token_gets_nothing(studio):
@@ -74,6 +78,51 @@ def test_it_listens_on_this_machine_alone(studio):
     with pytest.raises(OSError):  # every address of the loopback answers where a server listens everywhere
         socket.create_connection(("127.0.0.2", port), timeout=5).close()
     socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/rate.csv",
+        "/kansym-studio/rate.csv",
+        "/../rate.csv",
+        "/_nicegui/../../../../../../etc/passwd",
+        "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+        "/_nicegui/{version}/static/..%2f..%2f..%2f..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/_nicegui/{version}/static//etc/passwd",
+        "/_nicegui/{version}/components/..%2f..%2f..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/_nicegui/{version}/resources/x/..%2f..%2f..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+    ],
+)
+def test_paths_lead_to_no_file(studio, path):
+    import nicegui
+
+    asked = path.format(version=nicegui.__version__) + "?" + studio.address.split("?")[1]
+    status, body = _answer(studio.address, path=asked)
+    assert status in (400, 404) and b"root:" not in body and b"mM/s" not in body
+
+
+def test_garbage_through_the_socket_does_no_harm(studio):
+    studio.open()
+    own = "window.clientId"
+    for name, data in (
+        ("event", "{}"), ("event", "{id: -1}"), ("event", "null"), ("event", "'x'"), ("nothing", "[[[]]]"),
+        ("event", f"{{client_id: {own}, id: 99999, listener_id: 'x', args: ['{{']}}"),
+        ("event", f"{{client_id: {own}, id: 4, listener_id: {{}}, args: 7}}"),
+        ("handshake", "{client_id: 'another'}"), ("javascript_response", "{client_id: 1}"),
+    ):  # fmt: skip
+        studio.window.execute_script(f"window.socket.emit('{name}', {data})")
+    wire = "window.socket.io.engine.transport.ws"
+    studio.see(lambda: studio.window.execute_script(f"return Boolean({wire})"))
+    studio.window.execute_script(
+        f"window.wire = {wire}; WebSocket.prototype.send.call(wire, '4' + 'y'.repeat(5e6))"
+    )
+    studio.see(lambda: studio.window.execute_script("return window.wire.readyState === WebSocket.CLOSED"))
+    studio.open()  # one that sends too much is cut off; the others' studio goes on
+    studio.press("rate.csv")
+    studio.see("rate.csv: 40 rows")
+    assert studio.process.poll() is None
+    studio.severe()  # what the browser said of it is no fault
 
 
 def test_it_writes_into_its_own_folder_alone(studio, folder):

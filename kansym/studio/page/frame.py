@@ -85,6 +85,8 @@ class Tabs:
     def open(self, name: str) -> None:
         """Show a tab, and fill it where this is the first time."""
         self._show(name)
+        self.view.tab = name
+        self.view.update()
         if name not in self.filled:
             self.filled.add(name)
             with self.boxes[name]:

@@ -10,8 +10,8 @@
 
   function twin(element) {
     let past = element.closest('.past');
-    for (let outer = past; outer; outer = outer.parentElement.closest('.past')) past = outer;
-    const now = past && past.parentElement.lastElementChild;
+    for (let outer = past; outer; outer = outer.parentElement?.closest('.past')) past = outer;
+    const now = past && past.parentElement && past.parentElement.lastElementChild;
     if (!now) return null;
     const alike = box => [...box.querySelectorAll(PARTS)].filter(e => e.tagName === element.tagName);
     const [before, after] = [alike(past), alike(now)];

@@ -25,17 +25,20 @@ LINGER = 2.0
 class Part:
     """Hold what is drawn again when the desk's topics have moved on from what was `seen`.
 
-    `inside` are the parts that it drew, which go when it is drawn again.
+    `inside` are the parts that it drew, which go when it is drawn again; `tab` is where it stands.
     """
 
     topics: tuple[str, ...]
     again: Draw
     seen: int
     inside: list[Part]
+    tab: str
 
 
 class View:
-    """Hold the parts of one page; `turn` opens a tab by its name.
+    """Hold the parts of one page; `turn` opens a tab by its name, and `tab` is the one that is open.
+
+    What stands in other tabs is drawn again when they are opened: a moving slider draws what is seen alone.
 
     The desk is shared with other pages. `load` gives it and may take seconds; what only needs the folder is
     drawn before it is there.
@@ -50,6 +53,7 @@ class View:
         self._past: list[tuple[float, ui.element]] = []
         self._unfolded: set[str] = set()
         self.said: Any = None
+        self.tab = ""
         self.turn: Callable[[str], None] = lambda name: None
 
     @property
@@ -79,7 +83,7 @@ class View:
             finally:
                 self._drawing = outer
 
-        self._drawing.append(Part(topics, again, self._count(topics), inside))
+        self._drawing.append(Part(topics, again, self._count(topics), inside, self.tab))
         again()
 
     def chart(
@@ -105,7 +109,7 @@ class View:
                 chart.props["options"] = found
                 chart.update()
 
-        self._drawing.append(Part(topics, again, self._count(topics), []))
+        self._drawing.append(Part(topics, again, self._count(topics), [], self.tab))
 
     def update(self) -> None:
         """Draw again what has changed."""
@@ -126,6 +130,8 @@ class View:
     def _refresh(self, parts: list[Part]) -> None:
         """Draw again those parts whose topics have moved on."""
         for part in list(parts):
+            if part.tab not in ("", self.tab):
+                continue
             now = self._count(part.topics)
             if now != part.seen:
                 part.seen = now
