@@ -12,8 +12,9 @@ from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.judge import ending
 from kansym.judge.archive import Archive
-from kansym.judge.ending import Patience
+from kansym.judge.ending import Ending, Patience
 from kansym.judge.refine import refine
+from kansym.judge.survey import survey as surveyed
 from kansym.judge.trial import Trial
 
 
@@ -59,3 +60,24 @@ def test_formulas_count_and_a_better_one_begins_anew():
     held.best[1] = SimpleNamespace(length=-50.0, loss=1.0, heldout=1.0, polished=SimpleNamespace(theta=()))
     patience.fitted()
     assert not patience.spent
+
+
+def test_a_formula_with_measured_numbers_ends_a_search_in_noise_after_a_while():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 2, (200, 2))
+    y = X[:, 0] * np.exp(-1.234 * X[:, 1]) + 0.01 * rng.normal(size=200)
+    seen = surveyed(from_arrays(X, y, ["a", "b"]))
+    held = Archive(Trial.of(seen.dataset, Library.load("default"), 0), 60)
+    a, b = symbols(["a", "b"])
+    for law in refine(a * sympy.exp(sympy.Float(-1.2) * b), held.trial, "tree in noise"):
+        held.add(law)
+    over = Ending(seen, held)
+    assert over.only_noise_left()
+    assert not over.short_enough(asked=True)
+    assert over.short_enough(asked=True, content=True)
+    assert not over.short_enough(content=True)
+    budget = Budget()
+    patience = Patience(seen, held, budget)
+    assert not patience.content
+    budget.spend(ending.CONTENT + 1)
+    assert patience.content

@@ -76,6 +76,13 @@ def test_each_producer_says_what_it_needs():
     assert not list(registry.SEPARABLE.propose(data, Budget(), None, 0))
 
 
+def test_in_clear_noise_looks_for_exact_laws_come_late():
+    usual, noisy = ([p.name for p in registry.producers(noisy=n)] for n in (False, True))
+    assert sorted(usual) == sorted(noisy)
+    assert usual.index("tree") < usual.index("tree in noise")
+    assert noisy.index("structure") < noisy.index("tree") < noisy.index("enumeration")
+
+
 def test_an_interrupt_inside_training_ends_the_search(monkeypatch):
     """A training keeps its best when Ctrl-C comes; the search must not go on with the next network."""
 

@@ -175,6 +175,22 @@ def test_a_search_of_noise_may_end_and_one_of_a_law_may_not() -> None:
         assert ending.only_noise_left() is not there
 
 
+@pytest.mark.parametrize(
+    ("law", "noise", "clear"),
+    [
+        (lambda X: X[:, 0] * np.exp(-X[:, 1]), 0.01, True),
+        (lambda X: X[:, 0] * np.exp(-X[:, 1]), 0.0, False),
+        (lambda X: 1 / (0.05 + X[:, 0] ** 2 + X[:, 1] ** 2), 0.0, False),  # steep: most trends miss its top
+        (lambda X: np.sin(90 * X[:, 0]), 0.0, False),  # quick: no trend sees anything
+    ],
+)
+def test_noise_is_clear_where_no_exact_law_could_look_like_it(law, noise: float, clear: bool) -> None:
+    draw = np.random.default_rng(5)
+    X = draw.uniform(-1, 1, (400, 2))
+    y = law(X)
+    assert survey(from_arrays(X, y + noise * y.std() * draw.normal(size=400))).clear is clear
+
+
 def drift(n: int, lag: float, seed: int) -> np.ndarray:
     e = np.random.default_rng(seed).normal(size=n)
     out = np.zeros(n)

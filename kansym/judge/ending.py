@@ -36,7 +36,12 @@ BRIEF = 11.5
 
 PLAIN = 60.0
 """The same once the tree was asked in noise: of six laws with 1 % of noise the right formula has 20 to 58. Of
-50 of Feynman's, six were ended by a look-alike, each with measured numbers, when those were let end, too."""
+50 of Feynman's, six were ended by a look-alike, each with measured numbers, when those were let end, too:
+they may after CONTENT."""
+
+CONTENT = 100.0
+"""Units of work since the best formula became shorter after which it may be one with measured numbers that
+few could undercut: five to ten seconds of the structure search, which shows most of its forms in them."""
 
 SHORT_ENOUGH = 45.0
 """Nats of a formula (some six measured constants) up to which a fit within the errors ends a search.
@@ -89,6 +94,11 @@ class Patience:
         """Tell whether the search has gone on for long enough without a better formula."""
         since = self._work - self._since
         return since > self._most and (since > APPROXIMATED or not self._approximated())
+
+    @property
+    def content(self) -> bool:
+        """Tell whether the best formula has stood for a while, unless it only approximates an exact law."""
+        return self._work - self._since > CONTENT and not self._approximated()
 
     def _approximated(self) -> bool:
         """Tell whether the best formula only approximates an exact law: it leaves less than noise would.
@@ -155,15 +165,16 @@ class Ending:
         left = chance.structure(rows.X, r, shuffles=chance.FIRST_SHUFFLES)
         return left.pvalue > LEFT or correlation(rows.X, r, self._survey.dataset.names).explains
 
-    def short_enough(self, asked: bool = False) -> bool:
+    def short_enough(self, asked: bool = False, content: bool = False) -> bool:
         """Tell whether only noise is left by a formula that few could undercut.
 
-        Where the tree was `asked` in noise such a formula may be longer, but has no measured number.
+        Where the tree was `asked` in noise such a formula may be longer, but has no measured number unless
+        nothing better was found for a while (`content`).
         """
         law = self._archive.leader
         if law is None:
             return False
-        most = PLAIN if asked and not len(law.polished.theta) else BRIEF
+        most = PLAIN if asked and (content or not len(law.polished.theta)) else BRIEF
         return price(law.polished, self._archive.trial) <= most and self.only_noise_left()
 
     def within_errors(self) -> bool:

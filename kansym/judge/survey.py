@@ -28,6 +28,13 @@ APART = 0.7
 """Standard deviation of the logarithm of what rows weigh by a law over what they weigh by the trend, above
 which the law's weights are taken: where noise is 40 % of the value the trend itself is off by half."""
 
+MOST_KURTOSIS = 3.0
+"""Excess kurtosis of what a trend leaves up to which noise is clear: normal noise of 400 rows has 0 ± 0.25;
+what a trend misses of a law is large in a few places and has 5 to 400 (221 laws without noise)."""
+
+CLEAR = 0.3
+"""Share of the target's spread up to which noise is clear: quick waves leave all of it, and look like it."""
+
 CHUNK = 20_000
 """Rows for which a trend is computed at a time."""
 
@@ -41,7 +48,8 @@ class Survey:
 
     `whole` is the dataset as given; `kept` (n,) tells which of its rows are searched; `chance` is that of
     seeing as much structure in shuffled rows; `trend_loss` the mean square that a smooth trend is off by on
-    rows left out in turn, `trend` its values at rows X (n, d).
+    rows left out in turn, `trend` its values at rows X (n, d). Noise is `clear` where what a trend leaves
+    cannot be what it misses of an exact law.
     """
 
     whole: Dataset
@@ -52,6 +60,7 @@ class Survey:
     trend_loss: float
     outliers: tuple[Outlier, ...] = ()
     trend: Callable[[np.ndarray], np.ndarray] | None = None
+    clear: bool = False
 
     def noted(self, word: str, instead: str = "") -> Survey:
         """Return the survey of the same rows with a note more, or with one `instead` of another."""
@@ -98,7 +107,8 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
     given = None if dataset.weights is None else ready.weights
     about = ready.y - np.average(ready.y, weights=given)
     shown = chance.structure(ready.X, about * roots(given, ready.rows), seed)
-    return Survey(dataset, ready, kept, model, shown, measured.misfit, found, measured.predict)
+    clear = _clear(measured, sample.y)
+    return Survey(dataset, ready, kept, model, shown, measured.misfit, found, measured.predict, clear)
 
 
 def again(
@@ -138,6 +148,16 @@ def again(
     found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, values, sd)
     model = new
     return replace(before, dataset=ready, kept=kept, noise=model, outliers=found)
+
+
+def _clear(measured: Measured, y: np.ndarray) -> bool:
+    """Tell whether what a trend leaves of y (n,) cannot be what it misses of an exact law."""
+    usual = float(measured.model.deviation(np.array([measured.model.middle]))[0])
+    about = measured.deviations - measured.deviations.mean()
+    square = float(np.mean(about**2))
+    if not measured.model.founded or not 0 < usual < CLEAR * float(y.std()) or not square > 0:
+        return False
+    return float(np.mean(about**4)) / square**2 - 3.0 < MOST_KURTOSIS
 
 
 def _rounded(y: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -57,6 +57,8 @@ MOST_LOOKS = 2
 
 NOTHING_BETTER = "nothing better was found for long"
 
+SHORT = "a short formula leaves nothing but noise"
+
 SECOND = 0.5
 """Share of the patience (see `judge.ending`) for looks at other rows or weights: the best is mostly known."""
 
@@ -299,7 +301,7 @@ def _looks(
     if memory.reason:
         return memory.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
-    steps = [s for s in _steps(rows, trial, options, asked) if s.name not in memory.finished]
+    steps = [s for s in _steps(rows, trial, options, asked, surveyed.clear) if s.name not in memory.finished]
     patience = Patience(surveyed, archive, budget, max(options.effort, 1.0) * share)
     return _search(steps, tried, Ending(surveyed, archive), patience, archive, options, budget, memory)
 
@@ -320,7 +322,7 @@ def _search(
     """
     trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
-    compared = not any(step.familiar for step in steps)
+    compared, asked = not any(step.familiar for step in steps), False
     ahead = {s.name for s in steps if s.producer is registry.FEW and s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if step.leftovers and ending.only_noise_left():
@@ -348,6 +350,8 @@ def _search(
                 return budget.reason
             if compared and patience.spent:
                 return NOTHING_BETTER
+            if compared and asked and patience.content and ending.short_enough(asked, content=True):
+                return SHORT
         if step is steps[0]:  # what is exact needs no nice constants of lines
             opened(archive, options.starts, options.template is None)
         if step.familiar and ending.within_errors():
@@ -359,20 +363,23 @@ def _search(
         ahead.discard(name)
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
-        if over := _over(ending, patience, compared, step, bool(ahead)):
+        asked = asked or (step.producer is registry.BLURRED and step.producer.takes(step.dataset))
+        if over := _over(ending, patience, compared, step, bool(ahead), asked):
             return over
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
     return "everything was tried"
 
 
-def _over(ending: Ending, patience: Patience, compared: bool, step: Step, ahead: bool) -> str:
-    """Return why a search is over after a step, if it is; `ahead` are looks that see laws in few rows."""
+def _over(ending: Ending, patience: Patience, compared: bool, step: Step, ahead: bool, asked: bool) -> str:
+    """Return why a search is over after a step, if it is; `ahead` are looks that see laws in few rows.
+
+    The tree was `asked` in noise, or was not.
+    """
     if not step.familiar and not ahead and ending.nothing_there():
         return "the rows look like shuffled ones: nothing but noise"
-    asked = step.producer is registry.BLURRED and step.producer.takes(step.dataset)
-    if compared and ending.short_enough(asked):
-        return "a short formula leaves nothing but noise"
+    if compared and ending.short_enough(asked, patience.content):
+        return SHORT
     return NOTHING_BETTER if compared and patience.spent else ""
 
 
@@ -411,11 +418,18 @@ def _with_units(surveyed: Survey, options: Options) -> tuple[str, Options]:
     return NO_LAW_IN_UNITS, replace(options, unit_constants=True)
 
 
-def _steps(rows: Dataset, trial: Trial, options: Options, asked: Template | None) -> list[Step]:
-    """Return the looks of a search in order. Beside a template no other producer may propose."""
+def _steps(
+    rows: Dataset, trial: Trial, options: Options, asked: Template | None, noisy: bool = False
+) -> list[Step]:
+    """Return the looks of a search in order. Beside a template no other producer may propose.
+
+    Looks for exact laws come late where the rows are clearly `noisy`, unless of one column, where they name
+    curves.
+    """
     if asked is not None:
         return [Step("template", filling.producer(asked), rows)]
-    producers = registry.producers(options.device, options.kan)
+    noisy = noisy and registry.BLURRED.takes(rows)
+    producers = registry.producers(options.device, options.kan, noisy)
     steps = schedule.plan(rows, producers, trial.dimensions is not None)
     # of many columns a plain sum that leaves only noise is an answer: longer looks take hours there
     if registry.PURSUIT.takes(rows):

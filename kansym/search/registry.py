@@ -144,9 +144,18 @@ def network(device: str = "cpu") -> Producer:
     )
 
 
-def producers(device: str = "cpu", networks: bool = True) -> tuple[Producer, ...]:
-    """Return all producers that can answer any table, in the order in which they are asked."""
-    without = (TREE, FEW, PLAIN, PURSUIT, BLURRED, STRUCTURE, SEPARABLE, PADE, DEEP_TREE, ENUMERATION)
+EXACT = (TREE, FEW, PLAIN)
+"""The producers whose formulas are exact, or none."""
+
+
+def producers(device: str = "cpu", networks: bool = True, noisy: bool = False) -> tuple[Producer, ...]:
+    """Return all producers that can answer any table, in the order in which they are asked.
+
+    Where rows are clearly `noisy` no formula is exact: looks for those that are wait for all but the deep ones.
+    """
+    standing = (PURSUIT, BLURRED, STRUCTURE, SEPARABLE, PADE)
+    first = (*standing, *EXACT) if noisy else (*EXACT, *standing)
+    without = (*first, DEEP_TREE, ENUMERATION)
     return (*without, network(device)) if networks else without
 
 
