@@ -23,6 +23,10 @@ LAWS = {
     "a power of a sum": (lambda k, c, t: k / (c + t) ** 1.3, "kct", [(1, 5), (0.2, 2), (0.5, 9)]),
     "an exponent in a column": (lambda t, k: np.exp(-(t**k)), "tk", [(0.1, 3), (0.7, 3)]),
     "a logarithm below": (lambda a, b: (a - b) / np.log(a / b), "ab", [(5, 9), (1, 4)]),
+    "two stages": (
+        lambda a, b, t: a / (b - a) * (np.exp(-a * t) - np.exp(-b * t)), "abt", [(0.2, 0.8), (1, 3), (0.1, 8)]
+    ),
+    "two exponentials": (lambda a, f: np.exp(a * f) - np.exp((a - 1) * f), "af", [(0.2, 0.8), (-4, 4)]),
     "a switch in a base": (
         lambda c, a, t: c + (1 - c) / (1 + np.exp(-a * t)), "cat", [(0, 0.3), (0.5, 3), (-3, 3)]
     ),

@@ -151,7 +151,7 @@ EXACT = (TREE, FEW, PLAIN)
 def producers(device: str = "cpu", networks: bool = True, noisy: bool = False) -> tuple[Producer, ...]:
     """Return all producers that can answer any table, in the order in which they are asked.
 
-    Where rows are clearly `noisy` no formula is exact: looks for those that are wait for all but the deep ones.
+    Where rows are clearly `noisy` no formula is exact: looks for such formulas only precede the deep ones.
     """
     standing = (PURSUIT, BLURRED, STRUCTURE, SEPARABLE, PADE)
     first = (*standing, *EXACT) if noisy else (*EXACT, *standing)

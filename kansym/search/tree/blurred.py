@@ -55,7 +55,7 @@ FITTED, PROPOSED = 24, 8
 """Formulas that are fitted to the table's rows, and those that are proposed."""
 
 MANY = 2
-"""Problems that are enough: wider ones are not answered beside them."""
+"""Problems that are enough, one of them near the least loss: wider ones are not answered beside them."""
 
 SHORT, FEW = 20, 3
 """Symbols and measured numbers of a formula that ends the search where it leaves nothing but noise."""
@@ -170,7 +170,7 @@ def chosen(found: list[Node]) -> list[Node]:
             if len(kept) < most and alike < ALIKE and (node.left <= NEAR * least or not kept):
                 kept.append(node)
         out += kept
-        if len(out) >= MANY:
+        if len(out) >= MANY and any(n.left <= NEAR * least for n in out):
             break
     return out
 

@@ -1,4 +1,4 @@
-"""Ratios of polynomials in the columns and one function of them, under noise: the likeliest few.
+"""Ratios of polynomials in the columns and a function of them, or two exponentials, in noise: the likeliest.
 
 `extensions` knows such a ratio by an angle that vanishes, which noise fills. Here each choice of a function
 is fitted with all terms, which are struck out one by one while that makes its description shorter; the best
@@ -7,7 +7,8 @@ choices are then fitted as they stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -34,19 +35,22 @@ RIDGE = 1e-12
 
 DEGREES = ((1, 1), (2, 1), (2, 2))
 
+DEGREE_OF_PAIRS = (3, 1)
+"""Degrees of a ratio in two exponentials, of which only some terms are taken."""
+
 PASSES = 2
 """Reweightings of a first fit: without any, noise in y·Q bends it."""
 
 RATES = (0.6, 1.2, 2.4, 4.8, 9.6)
 """Spans of an exponent whose rate no column holds; the formula's own fit finds the rate from there."""
 
-CHOICES, SHOWN = 5, 2
-"""Choices of a function whose terms are struck out, and ratios of each that are proposed."""
+CHOICES, PAIRS, SHOWN = 5, 1, 2
+"""Choices of a function whose terms are struck out, of two besides, and ratios of each that are proposed."""
 
 
 @np.errstate(all="ignore")
 def fits(problem: Problem) -> list[Fit]:
-    """Return the likeliest ratios, each with at most one function of the columns."""
+    """Return the likeliest ratios, each with at most one function of the columns, or two exponentials."""
     if problem.width > MOST_COLUMNS or len(problem.fit) < FEWEST_ROWS:
         return []
     rows = np.concatenate([problem.fit, problem.test])
@@ -56,7 +60,8 @@ def fits(problem: Problem) -> list[Fit]:
         judged = [
             (_length(problem, chosen, d), k, chosen, d) for k, (chosen, d) in enumerate(_choices(problem))
         ]
-        best = sorted((j for j in judged if np.isfinite(j[0])), key=lambda j: j[:2])[:CHOICES]
+        ranked = sorted((j for j in judged if np.isfinite(j[0])), key=lambda j: j[:2])
+        best = ranked[:CHOICES] + [j for j in ranked[CHOICES:] if len(j[2]) > 1][:PAIRS]
         return [fit for _, _, chosen, degree in best for fit in _thinned(problem, rows, chosen, degree)]
 
 
@@ -70,11 +75,61 @@ def _choices(problem: Problem) -> Iterator[tuple[tuple[Extension, ...], tuple[in
     for chosen in ((), *made):
         for degree in DEGREES:
             yield chosen, degree
+    for pair in _pairs(problem):
+        yield pair, DEGREE_OF_PAIRS
+
+
+def _pairs(problem: Problem) -> Iterator[tuple[Extension, ...]]:
+    """Yield two exponentials: any of two columns; of more, decays that have one column in common.
+
+    exp(-a·t) and exp(-b·t), or with quotients for the products: what passes through two stages in turn is a
+    ratio of small degrees in both, and of one of them in none.
+    """
+    columns = [Extension(v, f) for v, f in zip(problem.Z.T, problem.formulas, strict=True)]
+    if problem.width == 2:
+        arguments = [*columns, *_products(columns[0], columns[1:]), *_quotients(columns[0], columns[1:])]
+        made = [e for u in arguments for sign in (1.0, -1.0) if (e := exponential(u, sign))]
+        yield from (two for two in itertools.combinations(made, 2) if two[0].formula * two[1].formula != 1)
+        return
+    for k, shared in enumerate(columns):
+        for two in itertools.combinations([c for i, c in enumerate(columns) if i != k], 2):
+            turned = _quotients(shared, two)
+            for arguments in (_products(shared, two), turned[::2], turned[1::2]):
+                decays = [e for u in arguments if (e := exponential(u, -1.0))]
+                if len(decays) == len(two):
+                    yield tuple(decays)
+
+
+def _products(one: Extension, others: Sequence[Extension]) -> list[Extension]:
+    return [Extension(one.values * u.values, one.formula * u.formula) for u in others]
+
+
+def _quotients(one: Extension, others: Sequence[Extension]) -> list[Extension]:
+    """Return one column over each of the others and, in turn, that over it."""
+    both = [pair for u in others for pair in ((one, u), (u, one))]
+    return [Extension(a.values / b.values, a.formula / b.formula) for a, b in both]
 
 
 def _viewed(problem: Problem, chosen: tuple[Extension, ...]) -> Problem:
     Z = np.column_stack([problem.Z, *(e.values for e in chosen)])
     return problem.columns(Z, (*problem.formulas, *(e.formula for e in chosen)))
+
+
+def _support(sheet: monomials.Sheet, degree: tuple[int, int], extensions: int) -> monomials.Support:
+    """Return the terms of P and Q up to the degrees; with two exponentials those linear in each.
+
+    With all of degree two noise in y·Q bends the first fit so far that the right pair is never seen. P has
+    (columns)·(exponentials), in two columns also both exponentials at once; Q has columns, and in two columns
+    exponentials.
+    """
+    if extensions < 2:
+        return sheet.upto(degree[0]), sheet.upto(degree[1])
+    columns, pair = sheet.E[:, :-extensions], sheet.E[:, -extensions:]
+    linear = (columns.sum(axis=1) <= 1) & (pair.max(axis=1) <= 1)
+    few = columns.shape[1] == 2
+    above = linear & (pair.sum(axis=1) <= (2 if few else 1))
+    below = linear & (pair.sum(axis=1) + columns.sum(axis=1) <= 1) & (few | (pair.sum(axis=1) == 0))
+    return tuple(np.flatnonzero(above).tolist()), tuple(np.flatnonzero(below).tolist())
 
 
 def _length(problem: Problem, chosen: tuple[Extension, ...], degree: tuple[int, int]) -> float:
@@ -85,7 +140,7 @@ def _length(problem: Problem, chosen: tuple[Extension, ...], degree: tuple[int, 
     rows = problem.fit[:FIT_ROWS]
     Z = np.column_stack([problem.Z[rows], *(e.values[rows] for e in chosen)])
     sheet = monomials.Sheet.of(Z, problem.y[rows], problem.w[rows] ** 2, max(degree))
-    support = sheet.upto(degree[0]), sheet.upto(degree[1])
+    support = _support(sheet, degree, len(chosen))
     n, k = len(rows), len(support[0]) + len(support[1])
     if k > n // ROWS_A_TERM:
         return np.inf
@@ -122,7 +177,7 @@ def _thinned(
     """Return the fits of fewer terms that are described shortest."""
     view = _viewed(problem, chosen)
     chooser = Chooser.of(view.Z[rows], view.y[rows], view.w[rows] ** 2, max(degree), None, 0)
-    full = monomials.fitted(chooser.part, chooser.full(degree), 10)
+    full = monomials.fitted(chooser.part, _support(chooser.part, degree, len(chosen)), 10)
     path = monomials.backward(chooser.part, full, max(10 * full.loss, 1e-6))
     found = sorted((r for r in path if np.isfinite(r.loss)), key=chooser.length)[:SHOWN]
     y, v = view.y[rows], view.w[rows] ** 2
