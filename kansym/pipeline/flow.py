@@ -343,15 +343,10 @@ def _search(
                 if archive.settled(budget.used):
                     return PROVED
                 patience.fitted()
-            # familiar curves are all compared before one of them ends the search
-            if not step.familiar and ending.within_errors():
-                return WITHIN_ERRORS
             if budget.exhausted:
                 return budget.reason
-            if compared and patience.spent:
-                return NOTHING_BETTER
-            if compared and asked and patience.content and ending.short_enough(asked, content=True):
-                return SHORT
+            if over := _over_within(ending, patience, compared, step, asked):
+                return over
         if step is steps[0]:  # what is exact needs no nice constants of lines
             opened(archive, options.starts, options.template is None)
         if step.familiar and ending.within_errors():
@@ -369,6 +364,16 @@ def _search(
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
     return "everything was tried"
+
+
+def _over_within(ending: Ending, patience: Patience, compared: bool, step: Step, asked: bool) -> str:
+    """Return why a search is over within a step, if it is; the tree was `asked` in noise, or was not."""
+    # familiar curves are all compared before one of them ends the search
+    if not step.familiar and ending.within_errors():
+        return WITHIN_ERRORS
+    if compared and asked and patience.content and ending.short_enough(asked, content=True):
+        return SHORT
+    return NOTHING_BETTER if compared and patience.spent else ""
 
 
 def _over(ending: Ending, patience: Patience, compared: bool, step: Step, ahead: bool, asked: bool) -> str:
