@@ -57,8 +57,6 @@ MOST_LOOKS = 2
 
 NOTHING_BETTER = "nothing better was found for long"
 
-SHORT = "a short formula leaves nothing but noise"
-
 SECOND = 0.5
 """Share of the patience (see `judge.ending`) for looks at other rows or weights: the best is mostly known."""
 
@@ -345,7 +343,7 @@ def _search(
                 patience.fitted()
             if budget.exhausted:
                 return budget.reason
-            if over := _over_within(ending, patience, compared, step, asked):
+            if over := _over(ending, patience, compared, step, asked, within=True, ahead=bool(ahead)):
                 return over
         if step is steps[0]:  # what is exact needs no nice constants of lines
             opened(archive, options.starts, options.template is None)
@@ -359,32 +357,28 @@ def _search(
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
         asked = asked or (step.producer is registry.BLURRED and step.producer.takes(step.dataset))
-        if over := _over(ending, patience, compared, step, bool(ahead), asked):
+        if over := _over(ending, patience, compared, step, asked, within=False, ahead=bool(ahead)):
             return over
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
     return "everything was tried"
 
 
-def _over_within(ending: Ending, patience: Patience, compared: bool, step: Step, asked: bool) -> str:
-    """Return why a search is over within a step, if it is; the tree was `asked` in noise, or was not."""
-    # familiar curves are all compared before one of them ends the search
-    if not step.familiar and ending.within_errors():
-        return WITHIN_ERRORS
-    if compared and asked and patience.content and ending.short_enough(asked, content=True):
-        return SHORT
-    return NOTHING_BETTER if compared and patience.spent else ""
+def _over(
+    ending: Ending, patience: Patience, compared: bool, step: Step, asked: bool, within: bool, ahead: bool
+) -> str:
+    """Return why a search is over, `within` a step or after it, if it is.
 
-
-def _over(ending: Ending, patience: Patience, compared: bool, step: Step, ahead: bool, asked: bool) -> str:
-    """Return why a search is over after a step, if it is; `ahead` are looks that see laws in few rows.
-
-    The tree was `asked` in noise, or was not.
+    The tree was `asked` in noise; `ahead` are looks that see laws in few rows.
     """
-    if not step.familiar and not ahead and ending.nothing_there():
+    # familiar curves are all compared before one of them ends the search
+    if within and not step.familiar and ending.within_errors():
+        return WITHIN_ERRORS
+    if not (within or step.familiar or ahead) and ending.nothing_there():
         return "the rows look like shuffled ones: nothing but noise"
-    if compared and ending.short_enough(asked, patience.content):
-        return SHORT
+    content = patience.content
+    if compared and (not within or (asked and content)) and ending.short_enough(asked, content):
+        return "a short formula leaves nothing but noise"
     return NOTHING_BETTER if compared and patience.spent else ""
 
 
