@@ -180,3 +180,22 @@ def test_errors_in_the_cells_weigh_the_rows():
     assert "taken as its measurement errors" in said and "inputs count as exact" in said
     # where one row says no error, none counts
     assert from_table(frame.assign(y=["2.0 ± 0.1", "4.1", "6.2 ± 0.4"])).weights is None
+
+
+@pytest.mark.parametrize(
+    "cells, values",
+    [
+        (["R$ 1.234,50", "R$ 2,25"], [1234.5, 2.25]),
+        (["CHF 1’234.50", "CHF -2.25"], [1234.5, -2.25]),
+        (["12,5 €", "kr 3,75"], [12.5, 3.75]),
+        (["“1.5”", "“2.25”"], [1.5, 2.25]),
+        (['="1.5"', '="2.25"'], [1.5, 2.25]),
+        (["'1.5", "'2.25"], [1.5, 2.25]),
+        (["2.5[note 1]", "3.5[a][2]"], [2.5, 3.5]),
+        (["1.2k", "3.4M", "950"], [1200, 3.4e6, 950]),
+        (["4.7k", "1k"], [4700, 1000]),
+    ],
+)
+def test_money_quotes_marks_and_thousands(cells, values):
+    found = numerals({"a": pd.Series(cells)}, Writing())
+    assert found.values["a"].tolist() == pytest.approx(values, rel=1e-15) and not found.lossy

@@ -85,3 +85,38 @@ def test_a_name_may_be_given_with_its_unit(tmp_path):
 def test_a_second_row_may_be_shorter(tmp_path):
     table = read(tmp_path, "a;b;c;d\nkPa;m\n1,5;2;3;4\n2,5;3;4;5\n3,5;4;5;6\n")
     assert table.names == ("a", "b", "c", "d") and table.units == {"a": "kPa", "b": "m"}
+
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("In;;Out\np;Q;P\n", ("p", "Q", "P")),
+        ("In;;Out\nT;V;P\n", ("T", "V", "P")),
+        ("run;In;\n;p;Q\n", ("run", "p", "Q")),
+        ("In;In;Out\np;Q;p\n", ("In p", "Q", "Out p")),
+        ("Station:;Kiel;\nfrom;2024-01-05;\n;;\nNo.;p;Q\n", ("No.", "p", "Q")),
+        ("In;;\np;Q;P\nkPa;m3/h;W\n", ("p", "Q", "P")),
+    ],
+)
+def test_names_in_more_than_one_line(tmp_path, text, names):
+    table = read(tmp_path, text + "1,5;2;3\n2,5;3;4\n3,5;4;5\n4,5;5;7\n5,5;6;8\n6,5;7;9\n")
+    assert table.names == names and table.rows == 6
+    assert values(table, names[0])[:2] == [1.5, 2.5]
+    assert table.units == ({"p": "kPa", "Q": "m3/h", "P": "W"} if "kPa" in text else {})
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["p in kPa;P in W", '"p, kPa";"P, W"', "p / kPa;P / (W)", "p (kPa)[1];P (W)[2]", "“p [kPa]”;“P [W]”"],
+)
+def test_units_behind_names_in_words(tmp_path, head):
+    table = read(tmp_path, head + "\n1,5;2\n2,5;3\n3,5;4\n")
+    assert table.names == ("p", "P") and table.units == {"p": "kPa", "P": "W"}
+    assert table.name(head.split(";")[0].strip('"“”').partition("[1]")[0]) == "p"
+
+
+@pytest.mark.parametrize("head", ["a / s;b;c", "a / s;a / m;b", "n [1];b;c", "share in May;b in W;c"])
+def test_words_that_are_rather_names(tmp_path, head):
+    table = read(tmp_path, head + "\n1;2;3\n2;4;5\n3;7;8\n")
+    names = tuple(head.replace(" [1]", "").split(";"))
+    assert table.names == names and set(table.units.values()) <= {"1"}

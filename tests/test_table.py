@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kansym.base.errors import FormatError, InputError
+from kansym.data.fillers import FILLERS
 from kansym.data.table import Card, read_table, shipped
 
 
@@ -119,7 +120,7 @@ def test_a_frame_is_never_changed():
 def test_titles_and_a_spreadsheets_first_line(tmp_path):
     table = read_table(write(tmp_path, "My run, or so\nof May\n\na;b\n1,5;2\n3,5;4\n"))
     assert table.frame["a"].tolist() == [1.5, 3.5]
-    assert "the first 2 lines are titles ('My run, or so'): left out" in table.notes
+    assert "the first 2 lines stand above the names ('My run, or so'): left out" in table.notes
     assert read_table(write(tmp_path, "sep=;\na;b\n1;2\n3;4\n")).names == ("a", "b")
 
 
@@ -231,9 +232,10 @@ def test_broken_cards(tmp_path, text, message):
         Card.read(write(tmp_path, text, "c.toml"))
 
 
-cells = st.floats(allow_nan=False, allow_infinity=False, width=64)
+cells = st.floats(allow_nan=False, allow_infinity=False, width=64).filter(lambda v: v not in FILLERS)
 headers = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=12).filter(
-    lambda n: "[" not in n and "(" not in n and n[0] not in "#\ufeff" and any(c.isalpha() for c in n)
+    # brackets, quotes and words behind a comma or slash say something about a name
+    lambda n: not set(n) & set("[(“”„‘’'\"«»,/") and n[0] not in "#\ufeff" and any(c.isalpha() for c in n)
 )
 
 
@@ -255,6 +257,7 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path_factory, names, rows, 
     path.write_bytes(gzip.compress(raw) if zipped else raw)
     assume(not all(_number(n) for n in names))
     table = read_table(path)
+    assume(not any("sums of the others" in note for note in table.notes))
     assert table.names == tuple(names)
     assert np.array_equal(table.frame.to_numpy(float), np.array(values))
 

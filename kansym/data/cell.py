@@ -64,9 +64,13 @@ INFINITE = {"inf": np.inf, "infinity": np.inf, "∞": np.inf}
 _SPACES = "\u00a0\u2007\u2009\u202f "
 _MINUS = str.maketrans({"−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-", "＋": "+"})
 _RAISED = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
-_CURRENCY = "$€£¥₹"
+_MONEY = (
+    r"(?:[A-Z]{1,2})?[$€£¥₹₽₩₺₴]|zł|Kč|Ft\b"
+    r"|(?:CHF|EUR|USD|GBP|JPY|CNY|INR|BRL|SEK|NOK|DKK|PLN|CZK|Rs|Fr|[Kk]r)\b\.?"
+)
+"""Signs and codes of currencies, before a number or behind it."""
 _CELL = re.compile(
-    rf"(?P<sign>[-+]?)\s*(?P<money>[{_CURRENCY}]?)\s*"
+    rf"(?P<sign>[-+]?)\s*(?P<money>(?:{_MONEY})?)\s*(?P<after>[-+]?)\s*"
     rf"(?P<digits>(?:\d(?:[{_SPACES}'’_]?[\d.,])*[.,]?|[.,]\d+))"
     r"(?:[eE](?P<power>[-+]?\d{1,4})(?![\w])|\s*[×x·⋅*]\s*10\s*(?:\^|\*\*)?\s*(?P<ten>[-+]?\d{1,3}|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))?"
     r"\s*(?P<rest>.*)",
@@ -78,7 +82,9 @@ _SPREAD = re.compile(
     re.DOTALL,
 )
 """A measurement with its error: 1.98 ± 0.05 mm, or 1.98(5), whose digits count in the last place."""
-_FOOTNOTE = re.compile(r"\s*(?:\[\w{1,8}\]|[†‡§*]+)$")
+_FOOTNOTE = re.compile(r"\s*(?:\[\w{1,8}(?: \w{1,3})?\])*(?:\[\w{1,8}(?: \w{1,3})?\]|[†‡§*]+)$")
+_QUOTED = re.compile(r"=?\"(.*)\"|[“„”](.*)[“”]|‘(.*)’|'(.*)'|«\s*(.*?)\s*»|'(?=[-+]?\d)(.*)", re.DOTALL)
+"""A cell in quotes that a spreadsheet or a page put there, or with the apostrophe that marks text."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ class Cell:
 
 def taken_apart(text: str) -> Cell | None:
     """Return a cell's parts, or None where it does not begin with a number."""
-    text = text.strip().translate(_MINUS)
+    text = unquoted(text).translate(_MINUS)
     bracketed = bool(re.fullmatch(r"\([^()]*\d[^()]*\)", text))
     negative = bracketed and not re.search(r"±|\+/-|\+-", text)  # as accountants write it
     if bracketed:
@@ -135,16 +141,27 @@ def taken_apart(text: str) -> Cell | None:
     rest = found["rest"].strip()
     bare = _FOOTNOTE.sub("", rest)
     power = found["power"] or (found["ten"] and found["ten"].translate(_RAISED))
-    sign = found["sign"] == "-"
+    sign = (found["sign"] == "-") != (found["after"] == "-")
     if bare == "-" and not found["sign"]:  # 5-, as some old programs write -5
         sign, bare = True, ""
     money = found["money"]
-    if bare in tuple(_CURRENCY) or bare in ("EUR", "USD", "CHF", "GBP"):
+    if re.fullmatch(_MONEY, bare):
         money, bare = money or bare, ""
     marked = bare != rest and not money
     error, last = ("", "") if spread is None else (spread["error"] or "", spread["last"] or "")
     exponent = int(power) if power else None
     return Cell(found["digits"], negative != sign, exponent, bare, marked, money, error, last)
+
+
+def unquoted(text: str) -> str:
+    """Return a cell's text without spaces and quotes around it: “3.5”, '3.5', ="3.5".
+
+    >>> unquoted(' ="007" '), unquoted("“a”"), unquoted("5'")
+    ('007', 'a', "5'")
+    """
+    text = text.strip()
+    found = _QUOTED.fullmatch(text)
+    return text if found is None else next(part for part in found.groups() if part is not None).strip()
 
 
 def proved(cell: Cell) -> str:
@@ -193,7 +210,7 @@ def _plain(digits: str, decimal: str | None, thousands: str | None) -> str | Non
 
 def is_gap(text: str) -> bool:
     """Tell whether a cell says that there is no number."""
-    return text.strip().lower() in GAPS
+    return unquoted(text).lower() in GAPS
 
 
 def is_number(text: str) -> bool:

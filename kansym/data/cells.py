@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,9 @@ SHARED_UNIT = 0.8
 
 LOOKED_AT = 20_000
 """Different cells of a column that are asked for its decimal sign; more add nothing but time."""
+
+MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
+"""Letters behind numbers that stand for thousands, millions, ... where a k, or K and M, is among them."""
 
 _WORD = re.compile(r"[^\W\d_][^\W\d_.]{0,14}\.?")
 
@@ -78,6 +81,11 @@ class Numerals:
     notes: tuple[str, ...] = ()
     errors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    def rows(self, count: int) -> Numerals:
+        """Return what the first rows hold."""
+        values = {name: held[:count] for name, held in self.values.items()}
+        return replace(self, values=values, errors={n: held[:count] for n, held in self.errors.items()})
+
 
 def numerals(columns: Mapping[str, pd.Series], writing: Writing) -> Numerals:
     """Return the numbers in columns of text.
@@ -126,6 +134,7 @@ class _Outcome:
     unit: str = ""
     grouped: bool = False
     percent: bool = False
+    multiples: bool = False
     left: str = ""
     converted: int = 0
     footnotes: int = 0
@@ -232,6 +241,7 @@ class _Column:
             outcome.unit,
             grouped,
             outcome.percent,
+            outcome.multiples,
             outcome.left or money,
             outcome.converted,
             marks,
@@ -275,6 +285,10 @@ class _Column:
                 # 25 / 100 is the nearest number to 0.25, 25 * 0.01 is not always
                 found[k] = np.nan if factor is None else found[k] / round(1 / factor)
             return _Outcome(found, "1", percent=True)
+        if set(held) <= {"", *MULTIPLES} and ("k" in held or {"K", "M"} <= set(held)):
+            for k, rest in enumerate(rests):
+                found[k] *= MULTIPLES.get(rest or "", 1.0)
+            return _Outcome(found, multiples=True)
         common = next((r for r, _ in held.most_common() if r), "")
         if not common:
             return _Outcome(found)
@@ -321,11 +335,13 @@ class _Notes:
             self._note("thousands signs", quoted)
         if outcome.percent:
             self._note("percent, read as a share of 1", quoted)
+        if outcome.multiples:
+            self._note("letters for thousands and millions", quoted)
         if outcome.unit and not outcome.percent:
             turned = f", {outcome.converted} turned into it" if outcome.converted else ""
             self._note("units in the cells", f"{quoted} in {outcome.unit}{turned}")
         if outcome.left:
-            self._note("words behind the numbers, left out", f"{outcome.left!r} in {quoted}")
+            self._note("words beside the numbers, left out", f"{outcome.left!r} in {quoted}")
         if outcome.footnotes:
             self._note("footnote marks, left out", quoted)
         if outcome.words:

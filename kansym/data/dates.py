@@ -30,6 +30,7 @@ _DATE = re.compile(
     r"|\d{1,2}\.?\s+\w{3,9}\.?,?\s+\d{4}|\w{3,9}\.?\s+\d{1,2},?\s+\d{4}|\d{1,2}-\w{3}-\d{2,4}|\d{4}-\d{2})"
     r"(?:[T\s,]+\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:[AaPp]\.?[Mm]\.?)?\s*(?:Z|UTC|[-+]\d{2}:?\d{2})?)?\s*"
 )
+_YEAR_FIRST = r"\s*(?:[^\W\d]+,?\s+)?\d{4}[-/.]"
 _CLOCK = re.compile(r"\s*(\d{1,3}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*")
 
 
@@ -106,19 +107,26 @@ def _parsed(column: pd.Series, texts: pd.Series) -> tuple[pd.Series | None, str]
 
 
 def _parse(column: pd.Series, day_first: bool) -> pd.Series | None:
-    """Return dates with NaT for gaps; None where some text is no date."""
+    """Return dates with NaT for gaps; None where some text is no date.
+
+    Texts that begin with the year are never day first; times with zones become UTC, whatever the zones.
+    """
     import pandas as pd
 
+    begins = column.astype(str).str.match(_YEAR_FIRST)
+    parts = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas says so when formats differ between rows
-        try:
-            parsed = pd.to_datetime(column, dayfirst=day_first, format="mixed", errors="coerce")
-        except (ValueError, TypeError, OverflowError):
-            return None
-        if pd.api.types.is_object_dtype(parsed):  # several time zones
-            parsed = pd.to_datetime(column, dayfirst=day_first, format="mixed", errors="coerce", utc=True)
+        for rows, order in ((begins, False), (~begins, day_first)):
+            try:
+                parts.append(
+                    pd.to_datetime(column[rows], dayfirst=order, format="mixed", errors="coerce", utc=True)
+                )
+            except (ValueError, TypeError, OverflowError):
+                return None
+    parsed = pd.concat(parts).loc[column.index]
     lost = parsed.isna() & column.notna()
-    return None if lost.any() else parsed
+    return None if lost.any() else parsed.dt.tz_localize(None)
 
 
 def _unevenness(moments: pd.Series) -> float:

@@ -11,13 +11,14 @@ import io
 import re
 import warnings
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError, shown
 from kansym.data.cell import evidence, is_number
 from kansym.data.cells import Writing
-from kansym.data.header import Second, second_row
+from kansym.data.header import Second, heading, second_row
+from kansym.data.lines import cleaned, fields, without_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +27,6 @@ DELIMITERS = (",", ";", "\t", "|")
 _IN_CELLS = " .+-_\"'/()[]#"  # what cells hold themselves: never a delimiter
 _HEAD_LINES = 200
 """Lines that are looked at for the delimiter and the header."""
-
-_COMMENT = re.compile(rb"(?m)^[ \t]*#")
-_RULE = re.compile(r"\s*\|?(?:\s*(?::-+:?|-+:|-{2,})\s*\|)+\s*(?::?-+:?)?\s*|[-+=|\s]*(?:-{3}|={3})[-+=|\s]*")
-_ERROR_WORD = re.compile(r"#(?:N/A|NA\b|DIV/0|(?:VALUE|WERT|REF|BEZUG|NUM|ZAHL|NULL)!|NAME\?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +47,7 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     text without rows and FormatError for one that is no table.
     """
     notes: list[str] = []
-    raw, encoding = _cleaned(raw, _encoding(raw, source, notes), source)
+    raw, encoding = cleaned(raw, _encoding(raw, source, notes), source)
     lines = _head(raw[: 1 << 20].decode(encoding, errors="replace"))
     body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
     said = re.fullmatch(r"sep=([ -~\t])", lines[body[0]].strip()) if body else None
@@ -64,21 +61,27 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     if parted == "  ":  # columns in line, whose names or cells have spaces
         raw, encoding = _tabbed(raw.decode(encoding)).encode("utf-8"), "utf-8"
         lines, parted = [_tabbed(line) for line in lines], "\t"
-    rows = [_fields(lines[i], parted) for i in body]
+    rows = [fields(lines[i], parted) for i in body]
+    if len(lines) < _HEAD_LINES and _sideways(rows):
+        turned = "\n".join("\t".join(cells) for cells in zip(*rows, strict=True)).encode()
+        assumed = writing if writing.given or parted != "," else Writing(".")
+        found = read(turned, source, assumed, "\t")
+        return replace(found, notes=(*notes, "each line holds a name and its numbers: turned", *found.notes))
+    columns = Counter(len(row) for row in rows).most_common(1)[0][0]
+    raw = without_notes(raw, encoding, parted, columns, notes)
+    kept = len(_head(raw[: 1 << 20].decode(encoding, errors="replace")))
+    rows, body = [row for i, row in zip(body, rows, strict=True) if i < kept], [i for i in body if i < kept]
     titles = _titles(rows)
-    if titles:
-        which = "line is a title" if titles == 1 else f"{titles} lines are titles"
-        notes.append(f"the first {which} ({shown(next(c for c in rows[0] if c))}): left out")
-        body, rows = body[titles:], rows[titles:]
-    if all(is_number(cell) for cell in rows[0]) and len(rows) > 1:
-        first, names = 0, _names_in_comment(comments, parted, len(rows[0]))
-        if names is None:
-            names = [f"x{i}" for i in range(len(rows[0]) - 1)] + ["y"]
-            notes.append(
-                f"no line of column names: called {', '.join(names) if len(names) < 7 else 'x0 ... y'}"
-            )
+    above, names = heading(rows[titles:]) if titles < len(rows) else (0, [])
+    top = titles + above
+    if top:
+        which = "line stands" if top == 1 else f"{top} lines stand"
+        notes.append(f"the first {which} above the names ({shown(next(c for c in rows[0] if c))}): left out")
+        body, rows = body[top:], rows[top:]
+    if not above and all(is_number(cell) for cell in rows[0]) and len(rows) > 1:
+        first, names = 0, _names_in_comment(comments, parted, len(rows[0])) or _numbered(len(rows[0]), notes)
     else:
-        first, names = 1, rows[0]
+        first = 1
     second = None
     if first and len(rows) > 2 and len(rows[1]) <= len(names):
         second = second_row([*rows[1], *[""] * (len(names) - len(rows[1]))], rows[2:])
@@ -94,6 +97,25 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     frame = _frame(raw, encoding, source, parted, skip, len(names), writing, as_text)
     frame = frame.dropna(how="all").reset_index(drop=True)  # a line of delimiters alone
     return Text(frame, tuple(names), second, writing, tuple(notes))
+
+
+def _numbered(columns: int, notes: list[str]) -> list[str]:
+    """Return names for columns that have none: x0, x1, ... and y."""
+    names = [f"x{i}" for i in range(columns - 1)] + ["y"]
+    notes.append(f"no line of column names: called {', '.join(names) if len(names) < 7 else 'x0 ... y'}")
+    return names
+
+
+def _sideways(rows: list[list[str]]) -> bool:
+    """Tell whether each line is a column: a name, perhaps a unit, then more numbers than there are lines."""
+    width = len(rows[0])
+    if not len(rows) >= 2 or any(len(row) != width for row in rows):
+        return False
+    words = 2 if not any(is_number(row[1]) for row in rows if len(row) > 1) else 1
+    numbers = width - words
+    if numbers <= len(rows) or len({row[0] for row in rows}) < len(rows):
+        return False
+    return all(not is_number(row[0]) and all(map(is_number, row[words:])) for row in rows)
 
 
 def _writing(rows: list[list[str]], delimiter: str, asked: Writing) -> tuple[Writing, bool]:
@@ -182,45 +204,6 @@ def _encoding(raw: bytes, source: str, notes: list[str]) -> str:
     return "latin-1"
 
 
-def _cleaned(raw: bytes, encoding: str, source: str) -> tuple[bytes, str]:
-    """Return the text without comments and rules between rows, each an empty line, so that lines still count.
-
-    A text that has none of them comes back as it is.
-    """
-    wide = encoding == "utf-16"
-    head = raw[: 1 << 16]
-    ruled = not wide and (b"--" in head or b"==" in head)
-    if not wide and not ruled and not _COMMENT.search(raw):
-        return raw, encoding
-    try:
-        lines = re.split(r"\r\n|\r|\n", raw.decode(encoding))
-    except UnicodeDecodeError:
-        raise FormatError(f"File {source} ends within a letter of {encoding}; copy it again.") from None
-    commented = any(line.lstrip().startswith("#") for line in lines)
-    begun = False
-    for i, line in enumerate(lines):
-        if ruled and _RULE.fullmatch(line):
-            lines[i] = ""
-        elif commented and "#" in line and begun:
-            lines[i] = _without_comment(line)
-        begun = begun or bool(line.strip() and not line.lstrip().startswith("#"))
-    framed = [line.strip() for line in lines if line.strip()]
-    if framed and all(line.startswith("|") and line.endswith("|") and len(line) > 1 for line in framed):
-        lines = [line.strip()[1:-1] for line in lines]  # a table as Markdown writes it
-    return "\n".join(lines).encode("utf-8"), "utf-8"
-
-
-def _without_comment(line: str) -> str:
-    """Return a line up to the # outside quotes that begins a comment."""
-    quoted = False
-    for i, sign in enumerate(line):
-        if sign == '"':
-            quoted = not quoted
-        elif sign == "#" and not quoted and not _ERROR_WORD.match(line, i):
-            return line[:i].rstrip(" ")
-    return line
-
-
 def _tabbed(text: str) -> str:
     """Return lines with a tab in the place of two and more spaces."""
     return re.sub(r"(?m)[ \t]*\t[ \t]*|(?<=\S) {2,}(?=\S)", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text))
@@ -230,26 +213,14 @@ def _head(text: str) -> list[str]:
     return re.split(r"\r\n|\r|\n", text, maxsplit=_HEAD_LINES)[:_HEAD_LINES]
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    """Return the fields of a line."""
-    if delimiter == " ":
-        return line.split()
-    if delimiter == "  ":
-        return re.split(r"\s{2,}|\t", line.strip())
-    try:
-        return [f.strip() for f in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
-    except csv.Error:  # a field longer than csv reads
-        return [f.strip() for f in line.split(delimiter)]
-
-
 def _delimiter(lines: list[str]) -> str:
     """Return the delimiter that gives the most lines the same number (at least 2) of fields."""
 
     def score(delimiter: str) -> tuple[float, int]:
         """Return the share of lines with the commonest number of fields, and that number."""
-        counts = Counter(len(_fields(line, delimiter)) for line in lines)
-        fields, lines_so = counts.most_common(1)[0]
-        return (lines_so / len(lines), fields) if fields > 1 else (0.0, 0)
+        counts = Counter(len(fields(line, delimiter)) for line in lines)
+        cells, lines_so = counts.most_common(1)[0]
+        return (lines_so / len(lines), cells) if cells > 1 else (0.0, 0)
 
     best = max(DELIMITERS, key=score)
     # A comma may be the decimal sign of a table parted by semicolons or tabs: prefer those on a tie.
@@ -281,5 +252,5 @@ def _names_in_comment(comments: list[str], delimiter: str, count: int) -> list[s
     """Return names from the last comment line above the rows, as numpy.savetxt writes them."""
     if not comments:
         return None
-    names = _fields(comments[-1], delimiter)
+    names = fields(comments[-1], delimiter)
     return names if len(names) == count and not all(is_number(n) for n in names) else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kansym.base.errors import InputError
-from kansym.data.cell import is_gap, is_number
+from kansym.data.cell import is_gap, is_number, unquoted
 from kansym.data.units import is_unit
 
 if TYPE_CHECKING:
@@ -53,6 +53,38 @@ def second_row(first: Sequence[str], below: Sequence[Sequence[str]]) -> Second |
     return None
 
 
+def heading(rows: Sequence[Sequence[str]]) -> tuple[int, list[str]]:
+    """Return how many lines stand above a table's names, and the names.
+
+    Where the first line has empty cells above names, as merged cells leave them, or says a name twice, the
+    names stand in the last line of words above the numbers; what it leaves out is in the line above. A name
+    that is there twice then gets what stands above it.
+    """
+    width = max(len(row) for row in rows)
+    full = [[*(c.strip() for c in row), *[""] * (width - len(row))] for row in rows]
+    first = _first_numbers(full)
+    last = first - 1
+    if last > 0 and all(a or not u for a, u in zip(full[last - 1], full[last], strict=True)):
+        under = second_row(full[last], full[first:])
+        last -= under is not None and "units" in under.note
+    if last < 1 or any(c and is_number(c) for c in full[last]):
+        return 0, list(rows[0])
+    names, above = full[last], full[last - 1]
+    twice = len({c for c in above if c}) < sum(map(bool, above))
+    if not twice and not any(n and not a for n, a in zip(names, above, strict=True)):
+        return 0, list(rows[0])
+    merged = [n or a for n, a in zip(names, above, strict=True)]
+    count = Counter(merged)
+    group = ""
+    for i, (name, over) in enumerate(zip(names, above, strict=True)):
+        group = over or group
+        if name and count[merged[i]] > 1 and group:
+            merged[i] = f"{group} {name}"
+    while merged and not merged[-1] and len(merged) > len(rows[last]):
+        merged.pop()
+    return last, merged
+
+
 def named(
     frame: pd.DataFrame, names: Sequence[str], source: str, notes: list[str]
 ) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -65,8 +97,8 @@ def named(
     units: dict[str, str] = {}
     final: list[str] = []
     drop: list[int] = []
-    for i, written in enumerate(names):
-        name, unit = split_unit(written.strip())
+    split = _apart([_unmarked(unquoted(name), names) for name in names])
+    for i, (name, unit) in enumerate(split):
         column = frame.iloc[:, i]
         if not name or re.fullmatch(r"Unnamed: \d+", name):
             if column.isna().all():
@@ -108,6 +140,37 @@ def split_unit(name: str) -> tuple[str, str | None]:
     return name, None
 
 
+def split_words(name: str) -> tuple[str, str | None]:
+    """Split "pressure in kPa", "pressure, kPa" and "p / kPa", as journals have it, into name and unit.
+
+    >>> split_words("Druck in kPa"), split_words("v / (km/h)"), split_words("share in May")
+    (('Druck', 'kPa'), ('v', 'km/h'), ('share in May', None))
+    """
+    found = re.fullmatch(r"(.*\S)(?:\s+in\s+|,\s*|\s+/\s+)\(?([^\s()][^()]*)\)?", name)
+    return (found[1], found[2]) if found and is_unit(found[2]) else (name, None)
+
+
+def _apart(names: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Return names and units; words behind a name are units where half of the names and two have them."""
+    plain = [split_unit(name) for name in names]
+    words = [split_words(name) for name in names]
+    held = sum(unit is not None for _, unit in words)
+    both = [w if w[1] is not None else p for p, w in zip(plain, words, strict=True)]
+    usual = held >= 2 and 2 * held >= len(names) and len({name for name, _ in both}) == len(both)
+    return both if usual else plain
+
+
+def _unmarked(name: str, names: Sequence[str]) -> str:
+    """Return a name without the marks of footnotes, [2] or [note 1], that pages hang on it.
+
+    [1] is a unit, too: it is a mark behind a bracket, and where another name has [2].
+    """
+    marks = r"(?:\[(?:\d{1,2}|[a-z]|note \d{1,2})\])+"
+    if re.search(rf"[)\]]{marks}$", name) or any(re.search(r"\S\[[2-9]\]$", n.strip()) for n in names):
+        return re.sub(rf"(?<=\S){marks}$", "", name)
+    return name
+
+
 def _counts(column: pd.Series) -> bool:
     """Tell whether a column counts 0, 1, 2, ... or 1, 2, 3, ..., be it as text."""
     import pandas as pd
@@ -120,6 +183,19 @@ def _counts(column: pd.Series) -> bool:
     return bool(numbers.notna().all() and (numbers % 1 == 0).all() and (steps == 1).all())
 
 
+def _first_numbers(rows: Sequence[Sequence[str]]) -> int:
+    """Return the first line that has numbers in half of the columns that hold numbers further down."""
+    below = rows[len(rows) // 2 :]
+    numeric = [j for j in range(len(rows[0])) if _mostly_numbers([row[j] for row in below])]
+    for i, row in enumerate(rows):
+        held = sum(
+            (is_number(row[j]) and not is_gap(row[j])) or _begins_with_a_number(row[j]) for j in numeric
+        )
+        if numeric and 2 * held >= len(numeric):
+            return i
+    return 0
+
+
 def _unwrapped(cell: str) -> str:
     """Return what stands in brackets, else the cell."""
     found = re.fullmatch(r"[\[(](.*)[\])]", cell)
@@ -127,7 +203,8 @@ def _unwrapped(cell: str) -> str:
 
 
 def _like_a_unit(cell: str) -> bool:
-    return cell in ZERO_ELSEWHERE or is_unit(cell)
+    """Tell whether a cell is a unit and not a name with its unit."""
+    return split_unit(cell)[1] is None and (cell in ZERO_ELSEWHERE or is_unit(cell))
 
 
 def _mostly_numbers(column: Sequence[str]) -> bool:

@@ -13,11 +13,12 @@ import io
 import json
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError, UnknownNameError
-from kansym.data import database, delimited
+from kansym.data import database, delimited, webpage
 from kansym.data.cells import Writing
 from kansym.data.database import PART
 
@@ -69,6 +70,8 @@ def content(raw: bytes, source: str, part: str | None, writing: Writing) -> deli
         return _columnar(raw, source, "feather")
     if source.endswith(".parquet"):
         raise FormatError(f"File {source} does not start with PAR1, so it is no Parquet file.")
+    if webpage.is_page(raw):
+        return _page(raw, source, writing)
     records = _records(raw, source)
     return delimited.read(raw, source, writing) if records is None else records
 
@@ -172,6 +175,13 @@ def _sheet(raw: bytes, source: str, part: str | None, writing: Writing) -> delim
         writer.writerow([_cell(value) for value in row])
     assumed = writing if writing.given else Writing(".")
     return delimited.read(text.getvalue().encode(), source, assumed, "\t")
+
+
+def _page(raw: bytes, source: str, writing: Writing) -> delimited.Text:
+    """Return the largest table of a page."""
+    notes: list[str] = []
+    text = delimited.read(webpage.lines(raw, source, notes), source, writing, "\t")
+    return replace(text, notes=(*notes, *text.notes))
 
 
 def _cell(value: Any) -> str:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kansym.base import resources
-from kansym.base.errors import FormatError, InputError, UnknownNameError, shown
-from kansym.data import database, dates, delimited, header, sources
-from kansym.data.cells import Writing, numerals
+from kansym.base.errors import FormatError, InputError, UnknownNameError, counted, shown
+from kansym.data import database, dates, delimited, fillers, header, sources, totals
+from kansym.data.cell import is_number
+from kansym.data.cells import Numerals, Writing, numerals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,9 +116,9 @@ class Table:
         """
         if asked in self.names:
             return asked
-        bare = header.split_unit(asked)[0]
-        if bare in self.names:
-            return bare
+        for split in (header.split_unit, header.split_words):
+            if (bare := split(asked.strip())[0]) in self.names:
+                return bare
         raise UnknownNameError(kind, asked, self.names)
 
     def without(self, names: Iterable[str]) -> Table:
@@ -271,6 +272,7 @@ def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -
     if isinstance(read, delimited.Text):
         frame, names, second, writing = read.frame, list(read.names), read.second, read.writing
         notes += read.notes
+        frame = _measured(frame, notes)
     else:
         notes += [read.attrs[database.NOTE]] if database.NOTE in read.attrs else []
         frame, names = _numbered(read, source)
@@ -285,6 +287,13 @@ def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -
                  for n, unit in zip(names, second.units, strict=True)]  # fmt: skip
     frame, units = header.named(frame, names, source, notes)
     found = numerals({n: frame[n] for n in frame.columns if _is_text(frame[n])}, writing)
+    if isinstance(read, delimited.Text) and len(frame) > 1:
+        numeric = {n: frame[n].to_numpy(float) for n in frame if pd.api.types.is_numeric_dtype(frame[n])}
+        if totals.summed([*numeric.values(), *found.values.values()]):
+            notes.append("the last row holds the sums of the others: left out")
+            frame = frame.iloc[:-1]
+            found = found.rows(len(frame))
+        frame, found = _without_fillers(frame, found, notes)
     whole = {n: v for n, v in found.values.items() if n not in found.lossy}
     if whole:
         frame = frame.assign(**whole)
@@ -292,6 +301,48 @@ def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -
     notes += found.notes
     known = {**units, **found.units}
     return Table(frame, source, known, None, tuple(notes), lossy, found.unclear, found.errors)
+
+
+def _measured(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Return the frame of a text without rows that sum up others, words of merged cells in all their rows."""
+    texts = [n for n in frame if _is_text(frame[n])]
+    count = totals.said(frame, texts)
+    if count:
+        row = " ".join(str(c) for c in frame.iloc[-count] if isinstance(c, str) or c == c)
+        which = "the last row sums" if count == 1 else f"the last {count} rows sum"
+        notes.append(f"{which} up the others ({shown(row)}): left out")
+        frame = frame.iloc[:-count]
+    for name in texts:
+        known = frame[name].notna()
+        words = fillers.filled_down([c if g else None for c, g in zip(frame[name], known, strict=True)])
+        if words is not None and not all(map(is_number, words)):
+            place = list(frame.columns).index(name) + 1
+            notes.append(f"merged cells: column {place} keeps each word for the rows below it")
+            frame = frame.assign(**{name: words})
+    return frame
+
+
+def _without_fillers(frame: pd.DataFrame, found: Numerals, notes: list[str]) -> tuple[pd.DataFrame, Numerals]:
+    """Return the columns of numbers with gaps where -999 stands for one."""
+    import pandas as pd
+
+    for name in frame:
+        text = name in found.values
+        if not text and not pd.api.types.is_numeric_dtype(frame[name]):
+            continue
+        values = found.values[name] if text else frame[name].to_numpy(float)
+        mark = fillers.filler(values)
+        if mark is None:
+            continue
+        notes.append(
+            f"{mark:g} in {counted(int(np.sum(values == mark)), 'row')} of {name!r}: taken as missing"
+        )
+        cleared = np.where(values == mark, np.nan, values)
+        if text:
+            found = replace(found, values={**found.values, name: cleared})
+        else:
+            frame = frame.assign(**{name: cleared})
+    return frame, found
 
 
 def _numbered(given: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:

@@ -1,0 +1,131 @@
+"""Lines of a text made plain: comments, rules, breaks within quotes, markup and notes below the rows go.
+
+This room takes bytes and gives back lines of cells with a sign between them; what the cells mean is for
+others to say.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+
+from kansym.base.errors import FormatError, shown
+from kansym.data.cell import is_gap, is_number
+
+LAST_LINES = 20
+"""Lines at the end that may be notes on the table and not rows of it."""
+
+_COMMENT = re.compile(rb"(?m)^[ \t]*#")
+_RULE = re.compile(r"\s*\|?(?:\s*(?::-+:?|-+:|-{2,})\s*\|)+\s*(?::?-+:?)?\s*|[-+=|\s]*(?:-{3}|={3})[-+=|\s]*")
+_ERROR_WORD = re.compile(r"#(?:N/A|NA\b|DIV/0|(?:VALUE|WERT|REF|BEZUG|NUM|ZAHL|NULL)!|NAME\?)", re.IGNORECASE)
+_BROKEN = re.compile(r'(?:(?<=[,;\t|\r\n])|\A)[ ]*"(?:[^"]|""){0,2000}?"(?=[ ]*(?:[,;\t|\r\n]|\Z))')
+_EMPHASIS = re.compile(r"(?<=\|)(\s*)(\*\*|__|`|\*)(?=\S)([^|]*?\S)\2(\s*)(?=\|)")
+
+
+def cleaned(raw: bytes, encoding: str, source: str) -> tuple[bytes, str]:
+    """Return the text without comments and rules between rows, each an empty line, so that lines still count.
+
+    Line breaks within quoted cells become spaces; rows as Markdown and LaTeX write them become plain. A text
+    that has none of these comes back as it is. Raises FormatError for a text that ends within a letter.
+    """
+    wide = encoding == "utf-16"
+    head = raw[: 1 << 16]
+    ruled = not wide and (b"--" in head or b"==" in head)
+    typeset = not wide and re.search(rb"&[^\r\n]*\\\\", head) is not None
+    quoted = wide or _breaks_in_quotes(raw)
+    if not wide and not ruled and not typeset and not quoted and not _COMMENT.search(raw):
+        return raw, encoding
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:
+        raise FormatError(f"File {source} ends within a letter of {encoding}; copy it again.") from None
+    if quoted and '"' in text:
+        text = _BROKEN.sub(lambda cell: re.sub(r"\s*(?:\r\n|\r|\n)\s*", " ", cell[0]), text)
+    lines = re.split(r"\r\n|\r|\n", text)
+    commented = any(line.lstrip().startswith("#") for line in lines)
+    begun = False
+    for i, line in enumerate(lines):
+        if ruled and _RULE.fullmatch(line):
+            lines[i] = ""
+        elif commented and "#" in line and begun:
+            lines[i] = _without_comment(line)
+        begun = begun or bool(line.strip() and not line.lstrip().startswith("#"))
+    framed = [line.strip() for line in lines if line.strip()]
+    if framed and all(line.startswith("|") and line.endswith("|") and len(line) > 1 for line in framed):
+        # a table as Markdown writes it
+        lines = [_EMPHASIS.sub(r"\1\3\4", line.strip())[1:-1] for line in lines]
+    elif typeset:
+        lines = [_from_latex(line) for line in lines]
+    return "\n".join(lines).encode("utf-8"), "utf-8"
+
+
+def fields(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line."""
+    if delimiter == " ":
+        return line.split()
+    if delimiter == "  ":
+        return re.split(r"\s{2,}|\t", line.strip())
+    try:
+        return [f.strip() for f in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
+    except csv.Error:  # a field longer than csv reads
+        return [f.strip() for f in line.split(delimiter)]
+
+
+def without_notes(raw: bytes, encoding: str, delimiter: str, columns: int, notes: list[str]) -> bytes:
+    """Return a text without the lines of words below its rows, such as a source or a remark.
+
+    A line is no row where words stand in it alone, or where its words part into other than `columns` cells.
+    """
+    if columns < 2:
+        return raw
+    end = ("\n" if b"\n" in raw[-(1 << 16) :] else "\r").encode()
+    parts = raw.rsplit(end, LAST_LINES + 1)
+    first: int | None = None
+    for i in range(len(parts) - 1, 0, -1):
+        line = parts[i].decode(encoding, errors="replace").strip("\r\n")
+        cells = fields(line, delimiter) if line.strip(" \r\n" + delimiter) else []
+        if not cells or line.lstrip().startswith("#"):
+            continue
+        if not _is_note(cells, columns, not parts[i - 1].strip()):
+            break
+        first = i
+    if first is None:
+        return raw
+    words = fields(parts[first].decode(encoding, errors="replace"), delimiter)
+    notes.append(f"below the rows stand words ({shown(next(c for c in words if c))}): left out")
+    return end.join(parts[:first])
+
+
+def _is_note(cells: list[str], columns: int, apart: bool) -> bool:
+    """Tell whether a line below the rows is a remark; `apart` where the line above it is empty."""
+    filled = [c for c in cells if c]
+    if is_number(cells[0]) or not re.search(r"[^\W\d]", "".join(filled)):
+        return False
+    if len(filled) == 1:
+        return True
+    words = sum(not is_number(c) and not is_gap(c) for c in filled)
+    return len(cells) != columns and (apart or words > 1)
+
+
+def _breaks_in_quotes(raw: bytes) -> bool:
+    """Tell whether some line has an odd number of quotes, so that a cell may go on in the next one."""
+    return b'"' in raw and any(line.count(b'"') % 2 for line in re.split(rb"\r\n|\r|\n", raw))
+
+
+def _from_latex(line: str) -> str:
+    """Return a row as LaTeX writes it with tabs between its cells; nothing for commands between rows."""
+    if not re.search(r"(?<!\\)&", line):
+        return ""
+    line = re.sub(r"\\\\(?:\[[^\]]*\])?\s*(?:\\\w+\s*)*$", "", line.rstrip())
+    return re.sub(r"\\([%&_#$])", r"\1", re.sub(r"\s*(?<!\\)&\s*", "\t", line.strip().replace("$", "")))
+
+
+def _without_comment(line: str) -> str:
+    """Return a line up to the # outside quotes that begins a comment."""
+    quoted = False
+    for i, sign in enumerate(line):
+        if sign == '"':
+            quoted = not quoted
+        elif sign == "#" and not quoted and not _ERROR_WORD.match(line, i):
+            return line[:i].rstrip(" ")
+    return line
