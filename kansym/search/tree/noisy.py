@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
+import sympy
 from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
@@ -67,7 +68,7 @@ def fits(problem: Problem) -> list[Fit]:
 
 def _choices(problem: Problem) -> Iterator[tuple[tuple[Extension, ...], tuple[int, int]]]:
     """Yield what a ratio may hold besides the columns, with its degrees."""
-    made = [(e,) for e in functions(problem)]
+    made = [(e,) for e in (*functions(problem), *_roots(problem))]
     for argument in exponentials_of_any_rate(problem):
         span = float(np.ptp(argument.values))
         rates = [r / span for r in RATES] if span > 0 else []
@@ -77,6 +78,23 @@ def _choices(problem: Problem) -> Iterator[tuple[tuple[Extension, ...], tuple[in
             yield chosen, degree
     for pair in _pairs(problem):
         yield pair, DEGREE_OF_PAIRS
+
+
+def _roots(problem: Problem) -> list[Extension]:
+    """Return the roots u^(1/x), x a column, u another, a quotient or a product of two others."""
+    columns = [Extension(v, f) for v, f in zip(problem.Z.T, problem.formulas, strict=True)]
+    found = []
+    for k, degree in enumerate(columns):
+        others = [c for i, c in enumerate(columns) if i != k]
+        for i, u in enumerate(others):
+            rest = others[i + 1 :]
+            for base in (u, *_products(u, rest), *_quotients(u, rest)[::2]):
+                if np.all(base.values > 0) and np.all(degree.values):
+                    power = Extension(
+                        np.log(base.values) / degree.values, sympy.log(base.formula) / degree.formula
+                    )
+                    found.append(exponential(power))
+    return [e for e in found if e is not None]
 
 
 def _pairs(problem: Problem) -> Iterator[tuple[Extension, ...]]:
@@ -133,42 +151,54 @@ def _support(sheet: monomials.Sheet, degree: tuple[int, int], extensions: int) -
 
 
 def _length(problem: Problem, chosen: tuple[Extension, ...], degree: tuple[int, int]) -> float:
-    """Return the description length of a linearised fit in nats, its idle terms struck out one by one.
+    """Return the description length in nats of a linearised fit without its idle terms.
 
-    y·Q = P with rows divided by Q is least squares, where what a term's absence adds is known beforehand.
+    By what the ratio itself is off: a wrong one solves y·Q = P nearly where Q nearly vanishes.
     """
     rows = problem.fit[:FIT_ROWS]
     Z = np.column_stack([problem.Z[rows], *(e.values[rows] for e in chosen)])
     sheet = monomials.Sheet.of(Z, problem.y[rows], problem.w[rows] ** 2, max(degree))
-    support = _support(sheet, degree, len(chosen))
-    n, k = len(rows), len(support[0]) + len(support[1])
+    above, below = _support(sheet, degree, len(chosen))
+    n, k = len(rows), len(above) + len(below)
     if k > n // ROWS_A_TERM:
         return np.inf
-    found = monomials.linearised(sheet, support, PASSES)
+    found = monomials.linearised(sheet, (above, below), PASSES)
     if not np.isfinite(found.loss):
         return np.inf
-    below = found.denominator(sheet.M)
-    A = np.hstack([sheet.M[:, support[0]], -sheet.y[:, None] * sheet.M[:, support[1]]])
-    A *= (sheet.w / below)[:, None]
+    A = np.hstack([sheet.M[:, above], -sheet.y[:, None] * sheet.M[:, below]])
+    A *= (sheet.w / found.denominator(sheet.M))[:, None]
+    solution = _struck(A, len(found.p) + found.pivot(sheet.M))
+    loss = monomials.measured(sheet, (above, below), solution[: len(above)], solution[len(above) :]).loss
+    terms = int(np.count_nonzero(solution))
+    return float(criterion.length(loss, n, ratios.TERM_PRICE * terms, terms))
+
+
+def _struck(A: np.ndarray, pin: int) -> np.ndarray:
+    """Return the vector v (k,) for which A·v (n,) is described shortest, v[pin] not zero; others may be.
+
+    Terms are struck out one by one: of linear least squares, what a term's absence adds is known beforehand.
+    """
+    n, k = A.shape
     size = np.linalg.norm(A, axis=0)
-    pin = len(found.p) + found.pivot(sheet.M)
-    others = np.delete(np.arange(k), pin)
-    B, target = A[:, others] / size[others], A[:, pin] / size[pin]
+    alive = np.delete(np.arange(k), pin)
+    B, target = A[:, alive] / size[alive], A[:, pin] / size[pin]
     inverse = np.linalg.inv(B.T @ B + RIDGE * np.eye(k - 1))
     c = inverse @ (B.T @ target)
     left = float(np.sum((target - B @ c) ** 2))
-    # in units of y: Q's pinned coefficient is what the target column was divided by
-    unit = (size[pin] * found.q[found.pivot(sheet.M)]) ** 2 / n
-    best = np.inf
+    least, best = np.inf, (alive, c)
     for terms in range(k, 1, -1):
-        best = min(best, float(criterion.length(left * unit, n, ratios.TERM_PRICE * terms, terms)))
+        nats = float(criterion.length(left, n, ratios.TERM_PRICE * terms, terms))
+        if nats < least:
+            least, best = nats, (alive, c)
         gains = c**2 / np.diag(inverse)
         i = int(np.argmin(gains))
         left += float(gains[i])
         keep = np.arange(len(c)) != i
-        c = (c - inverse[:, i] * c[i] / inverse[i, i])[keep]
+        alive, c = alive[keep], (c - inverse[:, i] * c[i] / inverse[i, i])[keep]
         inverse = (inverse - np.outer(inverse[:, i], inverse[i]) / inverse[i, i])[np.ix_(keep, keep)]
-    return best
+    solution = np.zeros(k)
+    solution[best[0]], solution[pin] = -best[1] / size[best[0]], 1 / size[pin]
+    return solution
 
 
 def _thinned(
