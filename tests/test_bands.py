@@ -41,6 +41,19 @@ def test_members_that_disagree_widen_the_band_where_they_do() -> None:
     assert (high - low)[2000:].mean() > 5 * (high - low)[:2000].mean()
 
 
+def test_a_member_that_stuck_changes_no_band() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=(3000, 1))
+    predictions = targets + 0.1 * rng.normal(size=(8, 3000, 1))
+    unseen = rng.random((8, 3000)) < 0.4
+    well = calibrate(predictions, targets, unseen)
+    stuck = predictions + np.where(np.arange(8) == 3, 20.0, 0.0)[:, None, None]
+    found = calibrate(stuck, targets, unseen)
+    assert well.trained.all() and found.trained.tolist() == [e != 3 for e in range(8)]
+    low, high = found.band(stuck, 0.8)
+    assert 0.75 < np.mean((low < targets) & (targets < high)) <= 1 and np.mean(high - low) < 1
+
+
 def test_what_bands_need_is_said() -> None:
     X, y = _noisy(60, 0)
     plain = Ensemble([2, 1], seeds=[0, 1]).fit(X, y, steps=2)

@@ -300,3 +300,32 @@ def test_rates_of_named_curves_agree_with_the_core() -> None:
     core = variable_projection(exponential(y), np.array([-1.0]), 2)
     assert share == pytest.approx(core.cost / np.sum((y - y.mean()) ** 2), rel=1e-9)
     assert kind.a == pytest.approx(core.theta[2], rel=1e-5)
+
+
+def test_segments_with_their_starts_eliminated_agree_with_the_core() -> None:
+    import sympy
+
+    from kansym.pipeline.motion import shooting, trajectory
+    from kansym.pipeline.motion.integral import motion
+
+    t = np.linspace(0, 4, 61)
+    x = 3 * np.exp(-0.7 * t) + 0.01 * np.random.default_rng(0).normal(size=61)
+    moving = motion(trajectory.series(t, x, names=["x"]))
+    system = shooting.System.of([sympy.Float(-0.5) * moving.symbols[0]], moving)
+    cut = shooting.segments(moving)
+    known = np.isfinite(cut.data)[:, :, 0]
+    count = len(cut.starts)
+
+    def residual(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        path, by_begin, by_theta = shooting.simulate_segments(system, cut, free[:1], free[1:, None])
+        at = np.nonzero(known)[0]
+        J = np.zeros((len(at), 1 + count))
+        J[:, 0] = (by_theta / cut.noise[..., None])[known][:, 0, 0]
+        J[np.arange(len(at)), 1 + at] = (by_begin / cut.noise[..., None])[known][:, 0, 0]
+        return ((path - cut.data) / cut.noise)[known][:, 0], J
+
+    core = levenberg_marquardt(residual, np.concatenate([system.start, cut.starts[:, 0]]), max_steps=60)
+    found = shooting._shoot_apart(system, cut, 60)
+    assert found is not None and found.chi2 == pytest.approx(core.cost, rel=1e-6)
+    assert found.theta == pytest.approx(core.theta[:1], rel=1e-4)
+    assert found.covariance[0, 0] == pytest.approx(core.covariance[0, 0], rel=1e-2)

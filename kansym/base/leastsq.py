@@ -15,7 +15,10 @@ Loops that stand apart, and why; `tests/test_leastsq.py` compares each with this
 * `search.structure.curve` (tested): one constant, a rate, so that a step is two dot products.
 * `pipeline.collocation`: thousands of coefficients, where J'J fits in memory and J's factors do not; its
   grids move between steps.
-* `network.training.levenberg`: all members of an ensemble at once, on tensors, with losses of other kinds.
+* `pipeline.motion.shooting` (tested), above six states: the starts of all segments, thousands of numbers, are
+  eliminated segment by segment, so that a step solves for the constants alone.
+* `network.training.levenberg` and `batchstep` (tested): all members of an ensemble at once, on tensors, with
+  losses of other kinds.
 * `base.logistic`: Fisher scoring of a likelihood, not of squares.
 """
 

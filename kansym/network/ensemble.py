@@ -124,12 +124,14 @@ class Ensemble:
     def attribution(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the inputs' scores, means over members, and their standard deviations (inputs,).
 
-        See kansym.network.pruning.attribution.
+        Members whose training stuck, as bootstrapped rows tell, are left out. See
+        kansym.network.pruning.attribution.
         """
         rows = self.like._rows(X)
         scores = []
-        for e in range(len(self)):
-            alone = tuple(layer.member(e) for layer in self.layers)
+        members = np.arange(len(self))
+        for e in members if self.calibration is None else members[self.calibration.trained]:
+            alone = tuple(layer.member(int(e)) for layer in self.layers)
             scores.append(pruning.attribution(alone, pruning.activity(alone, rows))[1][0])
         return np.mean(scores, 0), np.std(scores, 0, ddof=1)
 
