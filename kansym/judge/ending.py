@@ -65,8 +65,9 @@ UNFOUNDED = 2.0
 """How many times as patient a search is where the table does not show its noise: there may be none."""
 
 
-DIGITS = 10.0
-"""Times the mean square of a target's rounding that a formula may leave where it meets all its digits."""
+DIGITS = 100.0
+"""Times the mean square of a target's rounding that a formula may leave where it meets all its digits but the
+last: of measured values that is uncertain."""
 
 
 class Patience:
