@@ -41,17 +41,25 @@ def test_members_that_disagree_widen_the_band_where_they_do() -> None:
     assert (high - low)[2000:].mean() > 5 * (high - low)[:2000].mean()
 
 
-def test_a_member_that_stuck_changes_no_band() -> None:
+@pytest.mark.parametrize("bad", [[3], [0, 2, 5, 7]])
+def test_members_that_stuck_change_no_band(bad) -> None:
     rng = np.random.default_rng(0)
     targets = rng.normal(size=(3000, 1))
     predictions = targets + 0.1 * rng.normal(size=(8, 3000, 1))
     unseen = rng.random((8, 3000)) < 0.4
     well = calibrate(predictions, targets, unseen)
-    stuck = predictions + np.where(np.arange(8) == 3, 20.0, 0.0)[:, None, None]
+    stuck = predictions + np.where(np.isin(np.arange(8), bad), 20.0, 0.0)[:, None, None]
     found = calibrate(stuck, targets, unseen)
-    assert well.trained.all() and found.trained.tolist() == [e != 3 for e in range(8)]
+    assert well.trained.all() and found.trained.tolist() == [e not in bad for e in range(8)]
     low, high = found.band(stuck, 0.8)
     assert 0.75 < np.mean((low < targets) & (targets < high)) <= 1 and np.mean(high - low) < 1
+
+
+def test_members_far_apart_without_noise_still_speak() -> None:
+    rng = np.random.default_rng(0)
+    spread = 10.0 ** -np.arange(5)[:, None, None]
+    found = calibrate(spread * rng.normal(size=(5, 500, 1)), np.zeros((500, 1)), rng.random((5, 500)) < 0.4)
+    assert found.trained.tolist() == [False, True, True, True, True]
 
 
 def test_what_bands_need_is_said() -> None:
