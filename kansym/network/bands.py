@@ -21,8 +21,8 @@ FEWEST = 2
 
 
 STUCK = 3.0
-"""How many times a good member's error tells one that stuck: of ten [100,1,1] up to six did, at 20 to 450 times
-the error of those that trained, which differed by a quarter."""
+"""How many times a good member's error tells one that stuck: of ten [100,1,1] up to six did, at 20 to 450
+times the error of those that trained, which differed by a quarter."""
 
 SPEAKERS = 4
 """Members that speak however far apart they are: where nothing is noise, some come far closer than others."""
