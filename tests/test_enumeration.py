@@ -102,6 +102,28 @@ def test_thirty_exact_rows_are_enough(law):
     assert right(next(few(data, budget=Budget())), law, ["x", "y", "z", "w"], [0.5] * 4, [2.5] * 4)
 
 
+@pytest.mark.parametrize(
+    ("law", "names", "rows"),
+    [
+        ("exp(-(x - y)**2)*cos(3*z)", "xyz", 100),
+        ("sin(x**2)*cos(x) - 1", "x", 20),
+        ("sin(x) + sin(x + x**2)", "x", 20),
+    ],
+)
+def test_exact_compositions_are_told_where_rows_look_like_noise(law, names, rows):
+    low, high = [-1.5] * len(names), [1.5] * len(names)
+    found = list(few(table(law, list(names), low, high, rows), budget=Budget()))
+    assert right(found[0], law, list(names), low, high)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(61, 3), (40, 1)])
+def test_of_more_rows_or_one_column_nothing_is_offered_that_only_comes_near(rows, columns):
+    rng = np.random.default_rng(1)
+    data = from_arrays(rng.uniform(1, 2, (rows, columns)), rng.normal(size=rows))
+    budget = Budget()
+    assert not list(few(data, budget=budget)) and budget.used < 15
+
+
 @pytest.mark.parametrize("law", ["x*y", "x*y/(x + y)", "x*log(x/y)", "sqrt(x**2 + y**2)", "x*(1 + y)**0.5"])
 def test_few_rows_of_noise_give_what_comes_nearest(law):
     found = list(few(table(law, ["x", "y"], [1, 1], [3, 3], 20, noise=0.01), budget=Budget()))

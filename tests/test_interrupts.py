@@ -22,6 +22,7 @@ from kansym.base.budget import Budget, watchdog
 from kansym.base.interrupts import shielded
 from kansym.base.jit import njit
 from kansym.data.dataset import from_arrays
+from kansym.pipeline import flow
 from kansym.search import registry
 
 
@@ -185,3 +186,25 @@ def test_networks_are_not_asked_where_torch_would_overrun_the_deadline(monkeypat
     table = from_arrays(np.arange(100.0)[:, None], np.arange(100.0), ["x"])
     assert list(late.propose(table, Budget(seconds=1.0), None, 0)) == [] and not asked
     assert list(late.propose(table, Budget(), None, 0)) == [] and asked
+
+
+@pytest.mark.parametrize("later", [KeyboardInterrupt, Alarm])
+def test_an_interrupt_of_the_conclusion_hurries_it_and_loses_nothing(monkeypatch, later):
+    x = np.linspace(1, 2, 40)
+    hurried, conclude = [], flow.conclude
+
+    def interrupted(*args):
+        hurried.append(args[-1].exhausted)
+        if len(hurried) == 1:
+            raise later
+        return conclude(*args)
+
+    monkeypatch.setattr(flow, "conclude", interrupted)
+    if later is Alarm:
+        with pytest.raises(Alarm) as stopped:
+            flow.discover(x, 3 * x)
+        run = stopped.value.run
+    else:
+        run = flow.discover(x, 3 * x)
+        assert hurried == [False, True] and run.stop_reason == "interrupted"
+    assert run.best.equation == "3*x0"

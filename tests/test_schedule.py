@@ -124,3 +124,17 @@ def test_a_part_has_the_clock_of_the_whole_and_knows_the_best_so_far():
     whole.part(10).tell("second")
     assert told[1].seconds >= 50 and told[1].left < 1e6 - 49
     assert (told[1].best, told[1].formula) == (0.5, "x")
+
+
+def test_compositions_of_one_column_are_left_out_where_a_law_is_proved(monkeypatch):
+    asked = []
+
+    def composing(*args, **given):
+        asked.append(True)
+        return iter(())
+
+    monkeypatch.setattr(search, "few", composing)
+    x = np.random.default_rng(0).uniform(-1, 1, 20)
+    assert discover(x, x + x**2 + x**3).best.equation == "x0**3 + x0**2 + x0" and not asked
+    discover(x, np.sin(x**2) * np.cos(x) - 1, time_limit=3)
+    assert asked

@@ -54,6 +54,7 @@ def test_roots_and_reciprocals_of_such_sums(name):
     ("law", "noise", "rows"),
     [
         (lambda a, b: a * np.sin(3 * b), 0.0, 200),
+        (lambda a, b: a * np.exp(-b / 2), 0.0, 200),
         (lambda a, b: a + a * b, 1e-6, 200),
         (lambda a, b: a + a * b, 0.0, sparse.FEWEST_ROWS - 1),
     ],

@@ -149,6 +149,7 @@ def search(
                     return run
                 passes.freed_of_units()
                 reason = passes.explored()
+        return passes.concluded(reason)
     except KeyboardInterrupt:
         # the watchdog's interrupt and a person's look alike; the clock tells them apart
         budget.cancelled = not budget.exhausted
@@ -158,7 +159,6 @@ def search(
         if passes.archive.best and not isinstance(stopped, InputError):
             stopped.run = passes.concluded("interrupted")  # type: ignore[attr-defined]
         raise
-    return passes.concluded(reason)
 
 
 @dataclass(eq=False)
@@ -321,9 +321,10 @@ def _search(
     trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
     compared, asked = not any(step.familiar for step in steps), False
-    ahead = {s.name for s in steps if s.producer is registry.FEW and s.producer.takes(s.dataset)}
+    ahead = {s.name for s in steps if s.producer in registry.OF_FEW_ROWS and s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
-        if step.leftovers and ending.only_noise_left():
+        of_one = step.producer is registry.FEW_OF_ONE
+        if (of_one and ending.proved()) or (step.leftovers and ending.only_noise_left()):
             continue
         if step.producer.level > Level.QUICK and ending.proved():  # plainer ones are for the quick looks
             return PROVED
@@ -433,9 +434,9 @@ def _steps(
     # of many columns a plain sum that leaves only noise is an answer: longer looks take hours there
     if registry.PURSUIT.takes(rows):
         steps = [replace(s, familiar=s.producer is registry.PURSUIT) for s in steps]
-    # quick looks prove what is exact in a fraction of the time that all families take; and what a plane
+    # quick looks prove what is exact in a fraction of the time that all families take, and what a plane
     # leaves of 30 exact rows of x0*sin(x1*x2) + x3 would pass for noise
-    first = sum(s.producer in (registry.TREE, registry.FEW) for s in steps[:2])
+    first = sum(s.producer in (registry.TREE, *registry.OF_FEW_ROWS) for s in steps[:3])
     if families := Families.load(options.families):
         steps.insert(first, Step("classics", registry.classics(families), rows, familiar=True))
     if len(rows.names) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -35,9 +36,15 @@ FEW = Producer(
     20.0,
     _room("enumeration.search", "few"),
     fewest_rows=6,
-    most_rows=60,  # tests of so few rows do not see every law: x0*sin(x1*x2) + x3 on 30 looks like noise
-    fewest_columns=2,  # of one column the families and curves know more
+    # tests of so few rows do not see every law: x0*sin(x1*x2) + x3 on 30 looks like noise, and so does
+    # exp(-(x0 - x1)**2)*cos(3*x2) on 100
+    most_rows=300,
+    fewest_columns=2,
 )
+FEW_OF_ONE = replace(FEW, name="few rows of one column", fewest_columns=1, most_columns=1)
+"""Asked where nothing is proved: x + x**2 + x**3 is plainer than the shorter (x**4 - x)/(x - 1)."""
+OF_FEW_ROWS = (FEW, FEW_OF_ONE)
+"""Looks that see laws in few rows where tests do not."""
 TREE = Producer(
     "tree",
     "problems made simpler until a ratio, a curve or a sum answers them",
@@ -144,7 +151,7 @@ def network(device: str = "cpu") -> Producer:
     )
 
 
-EXACT = (TREE, FEW, PLAIN)
+EXACT = (TREE, *OF_FEW_ROWS, PLAIN)
 """The producers whose formulas are exact, or none."""
 
 

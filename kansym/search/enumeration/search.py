@@ -74,9 +74,12 @@ DEEP_POOLS: tuple[tuple[tuple[str, ...], int], ...] = ((ALL, 60_000), (("x^2",),
 DEEP_PART, SHORT = 1_500, 250
 """For joins of three: functions and sizes of the pools, e1's part of them, and the number of short ones."""
 
-FEW_WORK, COMPARED = 1800.0, 200.0
-"""Units of work of a look at few rows (about a second), and how many of them count as one of the whole
-search's, whose units are longer (see `base.budget`)."""
+FEW_WORK, OF_ONE_COLUMN, COMPARED = 1800.0, 450.0, 200.0
+"""Units of work of a look at few rows (1.5 s); the same of one column (0.5 s), where families and curves come
+next; and how many of them count as one of the whole search's, whose units are longer (see `base.budget`)."""
+
+FEW_ROWS = 60
+"""Rows up to which a look at few rows compares what only comes near: of more the tests see every law."""
 
 KEEP, PROVED = 12, 100
 """Formulas that are handed on, and joins that are checked on all rows for them."""
@@ -124,15 +127,19 @@ def propose(
 def few(
     dataset: Dataset, *, budget: Budget, library: Library | None = None, seed: int = 0
 ) -> Iterator[Candidate]:
-    """Yield exact formulas by one look through the pools, or what comes nearest: about a second of work."""
+    """Yield exact formulas by one look through the pools, of FEW_ROWS or fewer what comes nearest, too.
+
+    About a second of work. Of one column families and curves know more of what only comes near.
+    """
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
     if len(y) < pool.PROBES + 2 or np.ptp(y) == 0 or budget.exhausted:
         return
-    own = Budget(work=FEW_WORK, seconds=budget.left)
+    own = Budget(work=FEW_WORK if X.shape[1] > 1 else OF_ONE_COLUMN, seconds=budget.left)
     search = Search.of(X, y, symbols(dataset.names), library or Library.load("default"), seed)
     found = _exact(search, own, deep=False)
     near = Budget(work=FEW_WORK, seconds=budget.left)
-    if not found and not near.exhausted:
+    small = len(y) <= FEW_ROWS and X.shape[1] > 1
+    if not found and small and not near.exhausted:
         with threadpool_limits(1, "blas"):
             found = search.linear(near, _about_one(dataset), POOLS_OF_FEW)
     budget.spend((own.used + near.used) / COMPARED)

@@ -19,7 +19,7 @@ from kansym.search.structure import outers
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
-from kansym.search.tree.ratios import EXACT, TERM_PRICE
+from kansym.search.tree.ratios import EXACT, EXACT_IN_FUNCTIONS, TERM_PRICE
 
 FEWEST_COLUMNS, MOST_COLUMNS = 2, 8
 """Columns of problems that are looked at: of one, ratios know every polynomial."""
@@ -36,8 +36,9 @@ ROWS, FEWEST_ROWS = 150, 20
 CHOSEN, ROWS_A_TERM = 16, 4
 """Products that are chosen at most, and rows for each: wrong ones come before right ones, and leave again."""
 
-TERMS = 8
-"""Products that a law may have."""
+TERMS, PLAIN = 8, 4
+"""Products that a law may have, and above which it is as strictly judged as a ratio in functions: eight powers
+of a column come within 1e-11 of an exponential in a narrow range."""
 
 OTHERS = 3
 """Choices that begin with another product than the likeliest: a wrong first one may hide the right ones."""
@@ -102,7 +103,8 @@ def _found(X: np.ndarray, y: np.ndarray, signed: tuple[bool, ...]) -> tuple[np.n
         powers = exponents[good[kept]]
         whole = products(X / units, powers)
         factors = np.linalg.lstsq(whole, y, rcond=None)[0]
-        if np.linalg.norm(whole @ factors - y) <= EXACT * np.linalg.norm(y):
+        within = EXACT if len(kept) <= PLAIN else EXACT_IN_FUNCTIONS
+        if np.linalg.norm(whole @ factors - y) <= within * np.linalg.norm(y):
             return powers, factors / np.prod(units**powers, axis=1)
     return None
 
