@@ -37,8 +37,8 @@ CHOSEN, ROWS_A_TERM = 16, 4
 """Products that are chosen at most, and rows for each: wrong ones come before right ones, and leave again."""
 
 TERMS, PLAIN = 8, 4
-"""Products that a law may have, and above which it is as strictly judged as a ratio in functions: eight powers
-of a column come within 1e-11 of an exponential in a narrow range."""
+"""Products that a law may have, and above which it is as strictly judged as a ratio in functions: eight
+powers of a column come within 1e-11 of an exponential in a narrow range."""
 
 OTHERS = 3
 """Choices that begin with another product than the likeliest: a wrong first one may hide the right ones."""
