@@ -110,7 +110,7 @@ OFFERED = (
 )
 
 
-def two_looks(rows, trial, options, asked):
+def two_looks(rows, *_):
     """Return two looks that offer three formulas each, in the place of the long ones."""
 
     def look(texts):

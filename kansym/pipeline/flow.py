@@ -216,7 +216,7 @@ class _Passes:
         """Search once, with this share of the usual patience; return why it ended."""
         memory = Memory() if self.checkpoint is None else self.checkpoint.memory(self.begun)
         self.begun += 1
-        reason = _looks(self.surveyed, self.archive, self.options, self.asked, self.budget, memory, share)
+        reason = _looks(self, memory, share)
         if reason != self.budget.reason:  # time and work may be more the next time
             memory.reason = reason
         take_limits(self.archive)
@@ -276,20 +276,13 @@ def _settled(surveyed: Survey, archive: Archive) -> bool:
     return exact(law, archive.trial) or Ending(surveyed, archive).short_enough()
 
 
-def _looks(
-    surveyed: Survey,
-    archive: Archive,
-    options: Options,
-    asked: Template | None,
-    budget: Budget,
-    memory: Memory,
-    share: float,
-) -> str:
+def _looks(passes: _Passes, memory: Memory, share: float) -> str:
     """Try what needs no search, then every producer's step in turn; return why it ended.
 
     What `memory` knows of an earlier, broken search is judged again first, and looks that were over are left
     out. `share` is of the usual patience.
     """
+    archive, options, budget = passes.archive, passes.options, passes.budget
     trial = archive.trial
     with shielded():  # however short the time, there is an answer, and the same one every time
         opened(archive, options.starts, options.template is None, thorough=False)
@@ -299,25 +292,22 @@ def _looks(
     if memory.reason:
         return memory.reason
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
-    steps = [s for s in _steps(rows, trial, options, asked, surveyed.clear) if s.name not in memory.finished]
-    patience = Patience(surveyed, archive, budget, max(options.effort, 1.0) * share)
-    return _search(steps, tried, Ending(surveyed, archive), patience, archive, options, budget, memory)
+    steps = [
+        s
+        for s in _steps(rows, trial, options, passes.asked, passes.surveyed.clear)
+        if s.name not in memory.finished
+    ]
+    patience = Patience(passes.surveyed, archive, budget, max(options.effort, 1.0) * share)
+    return _search(passes, steps, tried, patience, memory)
 
 
-def _search(
-    steps: list[Step],
-    tried: set[str],
-    ending: Ending,
-    patience: Patience,
-    archive: Archive,
-    options: Options,
-    budget: Budget,
-    memory: Memory,
-) -> str:
+def _search(passes: _Passes, steps: list[Step], tried: set[str], patience: Patience, memory: Memory) -> str:
     """Take what every step offers into the archive, one after the other; return why it ended.
 
     Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
     """
+    archive, options, budget = passes.archive, passes.options, passes.budget
+    ending = Ending(passes.surveyed, archive)
     trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
     compared, asked = not any(step.familiar for step in steps), False
