@@ -310,7 +310,7 @@ def _search(passes: _Passes, steps: list[Step], tried: set[str], patience: Patie
     ending = Ending(passes.surveyed, archive)
     trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
-    compared, asked = not any(step.familiar for step in steps), False
+    compared, asked = not any(step.familiar for step in steps), registry.BLURRED.name in memory.finished
     ahead = {s.name for s in steps if s.producer in registry.OF_FEW_ROWS and s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         of_one = step.producer is registry.FEW_OF_ONE
