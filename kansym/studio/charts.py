@@ -106,7 +106,7 @@ def curves(
         style: dict[str, Any] = {"color": INK, "opacity": 0.65}
         size = _dot(len(dots[0]))
         series.append({"type": "scatter", "name": "rows", "data": pairs(*dots), "symbolSize": size,
-                       "itemStyle": style, "id": "rows"})  # fmt: skip
+                       "itemStyle": style, "id": "rows", "emphasis": {"disabled": True}})  # fmt: skip
     for line in lines:
         style = {"color": line.colour, "width": 2, "type": "dashed" if line.dashed else "solid"}
         series.append({"type": "line", "name": line.name, "data": pairs(line.x, line.y), "id": line.name,
@@ -122,7 +122,7 @@ def overlaid(curve: Line, fits: Sequence[Line], title: str) -> dict[str, Any]:
     x, y = Axis("what enters"), Axis("what leaves", False, low, high)
     made = curves(x, y, title, None, [curve, *fits])
     made["legend"] = {"data": [fit.name for fit in fits], "top": 0, "right": 0, "type": "scroll"}
-    made["grid"]["top"] = 44
+    made["grid"]["top"] = 58
     return made
 
 

@@ -24,8 +24,9 @@ from kansym.studio import charts
 from kansym.studio.charts import ACCENT, SOFT, Axis, Line
 from kansym.studio.desk import Desk
 
-DRAWN = 1000
-"""Rows drawn in a picture; more hide each other, and a million would stop a browser."""
+DRAWN, FEWEST = 500, 150
+"""Rows drawn in all pictures along inputs together, and in each at least: 1000 dots take a browser 20 to
+50 ms, and a growing front draws them twice a second; more would hide each other."""
 
 LOOKED_AT = 50_000
 """Rows that ranges and medians of a picture are taken from."""
@@ -149,8 +150,10 @@ def network(desk: Desk) -> str:
 
 def sampled(desk: Desk) -> str:
     """Say how many of the rows are drawn, where not all are."""
-    rows = 0 if desk.dataset is None else desk.dataset.rows
-    return f"{DRAWN:,} of {rows:,} rows are drawn." if rows > DRAWN else ""
+    if desk.dataset is None:
+        return ""
+    rows, dots = desk.dataset.rows, _dots(desk.dataset)
+    return f"{dots:,} of {rows:,} rows are drawn." if rows > dots else ""
 
 
 def _data(desk: Desk) -> Dataset:
@@ -171,7 +174,12 @@ def _thinned(data: Dataset, names: tuple[str, ...]) -> Dataset:
 @lru_cache(maxsize=2)
 def _sample(data: Dataset) -> Dataset:
     """Return the rows that are drawn as dots."""
-    return data.subsample(DRAWN)
+    return data.subsample(_dots(data))
+
+
+def _dots(data: Dataset) -> int:
+    """Return how many rows a picture shows, beside those of the other inputs."""
+    return max(FEWEST, DRAWN // min(len(data.names), PANELS))
 
 
 def _current(desk: Desk) -> Law | None:
