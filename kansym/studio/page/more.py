@@ -140,7 +140,7 @@ def _classes(view: View) -> None:
         for one in found["formulas"]:
             with html.tr():
                 with html.td().classes("eq"):
-                    html.code(f"{one['title']} {one['equation']}")
+                    html.code(f"{one['title']}, g = {one['equation']}")
                 html.td(str(one["complexity"])).classes("n")
                 html.td(f"{one['heldout_accuracy']:.2%}").classes("n")
     if len(found.get("axes", ())) == 2:
@@ -163,7 +163,8 @@ def _sides(found: dict[str, Any], title: str) -> dict[str, Any]:
                                "symbol": symbol, "itemStyle": {"color": colour, "opacity": 0.7}})  # fmt: skip
     made["series"].append({"type": "scatter", "name": "boundary", "data": charts.pairs(*border.T),
                            "symbolSize": 3, "itemStyle": {"color": INK}})  # fmt: skip
-    made["legend"] = {"data": [name for name, *_ in groups], "right": 0, "textStyle": {"color": INK}}
+    words = [name for name, *_ in groups]
+    made["legend"] = {"data": words, "right": 0, "top": 0, "textStyle": {"color": INK}}
     return made
 
 
