@@ -7,6 +7,7 @@ docs/benchmarks/studio.md. Needs what the browser tests need: chromium, chromedr
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -92,7 +93,8 @@ def main(argv: list[str]) -> int:
     if options.write:
         said = (
             "`python scripts/benchmark.py studio --write`. Seconds on the wall in Chromium, as a person "
-            "waits them; memory is the resident set of the page's process, the search's not counted."
+            "waits them; memory is the resident set of the page's process, the search's not counted. "
+            f"The machine had {os.cpu_count()} cores and a load of {os.getloadavg()[1]:.1f}."
         )
         page = ["# How soon the studio answers", "", said, "", *lines, ""]
         (ROOT / "docs" / "benchmarks" / "studio.md").write_text("\n".join(page), encoding="utf-8")

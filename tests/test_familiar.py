@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kansym import discover
+from kansym.formula.expression import complexity
 from kansym.pipeline.run import Run
 
 
@@ -27,6 +28,18 @@ def test_the_family_is_named_with_its_constants_and_errors(enzyme):
     assert set(known) == {"Vmax", "Km"} and all(0 < c.stderr < np.inf for c in known.values())
     assert abs(known["Vmax"].value - 11.7) < 4 * known["Vmax"].stderr
     assert enzyme.stop_reason == "a familiar curve leaves nothing but noise"
+
+
+def test_the_chosen_law_in_its_familys_constants_stands_once_and_at_its_own_size():
+    """An offset that is nothing goes; the row without one, a Hill curve of power 1, says the same."""
+    x = np.linspace(0.2, 10, 40)
+    y = 3.2 * x / (1.7 + x) + np.random.default_rng(0).normal(0, 0.02, 40)
+    x, y = (np.array([float(f"{v:.5g}") for v in values]) for values in (x, y))
+    run = discover(x[:, None], y)
+    assert len({law.equation for law in run.front}) == len(run.front)
+    assert run.best.complexity == complexity(run.best.expression)
+    sizes = [law.complexity for law in run.front]
+    assert sizes == sorted(sizes)
 
 
 def test_family_and_form_survive_saving(enzyme):

@@ -47,6 +47,8 @@ def in_customary_constants(
         form=found.form,
         constants=tuple(ConstantReport(*constant) for constant in found.constants),
     )
-    if expressions.complexity(found.expression) > law.complexity:
+    size = expressions.complexity(found.expression)
+    if size > law.complexity:
         return named
-    return replace(named, expression=found.expression, equation=expressions.text(found.expression))
+    text = expressions.text(found.expression)
+    return replace(named, expression=found.expression, equation=text, complexity=size)

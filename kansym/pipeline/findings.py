@@ -99,6 +99,7 @@ def conclude(
     smooth = archive.smooth or (_trend_of(survey, trial) if found.kind == STRUCTURE else None)
     laws = [_answered(law, leader.length) for law in laws] + _smooth_end(smooth, front, everything)
     laws = [in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws)]
+    laws, chosen = _each_once(laws, chosen)
     # the choice is in doubt, not the other rows of the front
     doubts = [1.0] * len(laws)
     doubts[chosen] = doubt(leader, [*archive.candidates, *archive.others], trial.train)
@@ -210,6 +211,17 @@ def _with_guesses(front: list[Judged], guesses: list[Judged]) -> list[Judged]:
     theirs = {expressions.text(law.expression, SAME_DIGITS) for law in guesses}
     others = [law for law in front if expressions.text(law.expression, SAME_DIGITS) not in theirs]
     return sorted((*others, *guesses), key=lambda law: (law.complexity, law.loss))
+
+
+def _each_once(laws: list[Law], chosen: int) -> tuple[list[Law], int]:
+    """Return the front without rows that say what the chosen one says in its family's constants, in order.
+
+    What a person guessed stays.
+    """
+    law = laws[chosen]
+    kept = [w for w in laws if w is law or w.equation != law.equation or w.source.startswith(GUESS)]
+    kept = sorted(kept, key=lambda one: one.complexity)
+    return kept, next(i for i, one in enumerate(kept) if one is law)
 
 
 def _trend_of(survey: Survey, trial: Trial) -> Smooth | None:
