@@ -40,6 +40,13 @@ def _docstring(lines: Sequence[str], indent: str) -> str:
     return "\n".join(line.rstrip() for line in f'{indent}"""{body}\n{indent}"""'.split("\n")) + "\n"
 
 
+def _said(
+    expression: sympy.Expr, names: Sequence[str], facts: Facts | None, words: Sequence[str]
+) -> list[str]:
+    """Return what a comment says of a formula and of where it was fitted."""
+    return (facts or Facts()).lines(readable(expression, names), names, words)
+
+
 def to_python(
     expression: sympy.Expr,
     names: Sequence[str],
@@ -69,9 +76,8 @@ def to_python(
     words = identifiers(names, "python")
     language = languages.Python(words, digits)
     text = language.write(expression, symbols(names))
-    facts = facts or Facts()
     code = f"def {function_name(name)}({', '.join(words)}):\n"
-    code += _docstring(facts.lines(readable(expression, names), names, words), "    ")
+    code += _docstring(_said(expression, names, facts, words), "    ")
     code += "    import math\n\n"
     if "special." in text:
         code += "    from scipy import special\n\n"
@@ -92,9 +98,8 @@ def to_numpy(
     words = identifiers(names, "python")
     language = languages.Numpy(words, digits)
     text = language.write(expression, symbols(names))
-    facts = facts or Facts()
     code = f"def {function_name(name)}({', '.join(words)}):\n"
-    code += _docstring(facts.lines(readable(expression, names), names, words), "    ")
+    code += _docstring(_said(expression, names, facts, words), "    ")
     code += "    import numpy as np\n"
     code += "    from scipy import special\n\n" if "special." in text else "\n"
     given = ", ".join(f"np.asarray({w}, float)" for w in words)
@@ -119,8 +124,7 @@ def to_c(
     words = identifiers(names, "c")
     language = languages.C(words, digits)
     text = language.write(expression, symbols(names))
-    facts = facts or Facts()
-    lines = facts.lines(readable(expression, names), names, words)
+    lines = _said(expression, names, facts, words)
     # no name may end the comment, or join lines by a backslash (or its trigraph)
     body = "\n".join(f" * {line}".rstrip() for line in lines)
     body = body.replace("\\", "/").replace("??/", "? ?/")
@@ -189,20 +193,17 @@ def torch_code(
     """
     from kansym.report.export import tensors
 
-    template, parameters, start = parametrise(expression)
-    language = arrays.Torch([f"X[..., {i}]" for i in range(len(names))])
-    text = _with(template, names, parameters, language)
+    words = [f"X[..., {i}]" for i in range(len(names))]
+    language = arrays.Torch(words)
+    text, values = _with_constants(expression, names, language, digits)
     used = [arrays.Torch().functions[k] for k in sorted(language.used)]
     helpers = [inspect.getsource(getattr(tensors, h)) for h in used if "." not in h]
     if any("bessel" in u for u in used):
         helpers.insert(0, inspect.getsource(tensors._Derived))
-    facts = facts or Facts()
-    words = [f"X[..., {i}]" for i in range(len(names))]
     code = "from __future__ import annotations\n\nimport math\n\nimport torch\n\n\n"
     code += "".join(h + "\n\n" for h in helpers)
     code += f"class {function_name(name)}(torch.nn.Module):\n"
-    code += _docstring(facts.lines(readable(expression, names), names, words), "    ")
-    values = [float(v) if digits is None else float(f"{v:.{digits}g}") for v in start]
+    code += _docstring(_said(expression, names, facts, words), "    ")
     code += "\n    def __init__(self):\n        super().__init__()\n"
     code += f"        self.theta = torch.nn.Parameter(torch.tensor({values!r}, dtype=torch.float64))\n"
     code += "\n    def forward(self, X):\n        theta = self.theta\n"
@@ -221,20 +222,19 @@ def jax_code(
 
     Double precision needs jax.config.update("jax_enable_x64", True), as always in JAX.
     """
-    template, parameters, start = parametrise(expression)
-    language = arrays.Jax([f"X[..., {i}]" for i in range(len(names))])
-    text = _with(template, names, parameters, language)
-    facts = facts or Facts()
     words = [f"X[..., {i}]" for i in range(len(names))]
-    values = [float(v) if digits is None else float(f"{v:.{digits}g}") for v in start]
+    text, values = _with_constants(expression, names, arrays.Jax(words), digits)
     code = "import math\n\nimport jax\nimport jax.numpy as jnp\n\n"
     code += f"PARAMETERS = {values!r}\n\n\ndef {function_name(name)}(X, theta=tuple(PARAMETERS)):\n"
-    code += _docstring(facts.lines(readable(expression, names), names, words), "    ")
+    code += _docstring(_said(expression, names, facts, words), "    ")
     code += f"    return ({text}) + jnp.zeros_like(X[..., 0])\n"
     return code
 
 
-def _with(
-    template: sympy.Expr, names: Sequence[str], parameters: Sequence[sympy.Symbol], language: Text
-) -> str:
-    return str(walk(template, symbols(names), language, parameters)[0])
+def _with_constants(
+    expression: sympy.Expr, names: Sequence[str], language: Text, digits: int | None
+) -> tuple[str, list[float]]:
+    """Return the formula with constants as a language writes parameters, and their values."""
+    template, parameters, start = parametrise(expression)
+    text = str(walk(template, symbols(names), language, parameters)[0])
+    return text, [float(v) if digits is None else float(f"{v:.{digits}g}") for v in start]
