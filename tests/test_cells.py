@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kansym.base.errors import InputError
 from kansym.data.cell import is_number
 from kansym.data.cells import Writing, numerals
 from kansym.data.dataset import from_table
+from kansym.data.fillers import FILLERS
 from kansym.data.table import numbers, read_table
 
 
@@ -145,6 +146,7 @@ def test_any_number_in_any_locale_is_read_back(tmp_path_factory, values, locale,
     decimal, thousands = locale
     cells = [written(v, decimal, thousands, digits) + mark for v in values]
     wanted = [float(f"{v:.{digits}f}") / (100 if mark == "%" else 1) for v in values]
+    assume(not set(wanted) & set(FILLERS))
     path = tmp_path_factory.mktemp("t") / "t.csv"
     path.write_text(f"name{delimiter}a\n" + "".join(f"r{delimiter}{c}\n" for c in cells))
     for told in (True, False):

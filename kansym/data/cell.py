@@ -105,15 +105,17 @@ class Cell:
 
     def deviation(self, decimal: str | None, thousands: str | None) -> float | None:
         """Return the measurement's own error with this decimal sign; None where the cell states none."""
-        scale = 10.0 ** (self.power or 0)
+        scale = float(f"1e{self.power or 0}")  # infinite beyond doubles, where 10.0**power is an error
         if self.last:
             places = len((_plain(self.digits, decimal, thousands) or "").partition(".")[2])
-            return int(self.last) * scale / 10.0**places
+            error = int(self.last) * scale / 10.0**places
+            return error if np.isfinite(error) else None
         digits, _, power = self.error.lower().partition("e")
         plain = _plain(digits, decimal, thousands) if digits else None
         if plain is None:
             return None
-        return float(f"{plain}e{power}") if power else float(plain) * scale
+        error = float(f"{plain}e{power}") if power else float(plain) * scale
+        return error if np.isfinite(error) else None
 
     def value(self, decimal: str | None, thousands: str | None) -> float | None:
         """Return the number with this decimal sign; None where it is not one then."""

@@ -31,7 +31,8 @@ def filler(values: np.ndarray) -> float | None:
     others = finite[finite != finite.min()]
     if len(others) < max(3, len(finite) / 2):
         return None
-    far = others.min() - finite.min() > APART * max(np.ptp(others), abs(others.min()) / 10)
+    with np.errstate(over="ignore"):
+        far = others.min() - finite.min() > APART * max(np.ptp(others), abs(others.min()) / 10)
     return float(finite.min()) if far or (others.min() >= 0 and np.sum(finite == finite.min()) > 1) else None
 
 

@@ -314,7 +314,7 @@ def _measured(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         frame = frame.iloc[:-count]
     for name in texts:
         known = frame[name].notna()
-        words = fillers.filled_down([c if g else None for c, g in zip(frame[name], known, strict=True)])
+        words = fillers.filled_down([str(c) if g else None for c, g in zip(frame[name], known, strict=True)])
         if words is not None and not all(map(is_number, words)):
             place = list(frame.columns).index(name) + 1
             notes.append(f"merged cells: column {place} keeps each word for the rows below it")

@@ -55,7 +55,8 @@ def summed(columns: Sequence[np.ndarray]) -> bool:
     held = [c for c in columns if np.isfinite(c[-1])]
     if len(held) < 2 or len(held[0]) < LEAST_ABOVE + 1:
         return False
-    sums = [(float(np.nansum(c[:-1])), float(c[-1]), float(np.nansum(np.abs(c[:-1])))) for c in held]
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = [(float(np.nansum(c[:-1])), float(c[-1]), float(np.nansum(np.abs(c[:-1])))) for c in held]
     return all(size > 0 and total != 0 and abs(s - total) <= ROUNDING * size for s, total, size in sums)
 
 

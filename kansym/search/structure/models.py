@@ -334,7 +334,12 @@ def _logs(Z: np.ndarray) -> np.ndarray:
 
 
 def _log_slopes(L: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the exponents of a rough power law, by the regression of log |y| on the columns' logarithms."""
+    """Return the exponents of a rough power law, by the regression of log |y| on the columns' logarithms.
+
+    Zeros where a column has no logarithm, as one scaled down to less than a double holds.
+    """
+    if not np.isfinite(L).all():
+        return np.zeros(L.shape[1])
     A = np.column_stack([L, np.ones(len(y))])
     z = np.log(np.maximum(np.abs(y), 1e-3 * np.median(np.abs(y))) + TINY)
     return np.clip(np.linalg.lstsq(A, z, rcond=None)[0][:-1], -6, 6)
