@@ -22,8 +22,11 @@ from kansym.base.budget import Budget, watchdog
 from kansym.base.interrupts import shielded
 from kansym.base.jit import njit
 from kansym.data.dataset import from_arrays
+from kansym.network.training import levenberg
 from kansym.pipeline import flow
 from kansym.search import registry
+from kansym.search.structure.problem import problem
+from kansym.search.tree import learned
 
 
 class Alarm(Exception):
@@ -208,3 +211,21 @@ def test_an_interrupt_of_the_conclusion_hurries_it_and_loses_nothing(monkeypatch
         run = flow.discover(x, 3 * x)
         assert hurried == [False, True] and run.stop_reason == "interrupted"
     assert run.best.equation == "3*x0"
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_an_interrupt_of_a_networks_training_ends_the_search(monkeypatch, steps):
+    taken, trial = [], levenberg._trial
+
+    def interrupted(*args):
+        taken.append(True)
+        if len(taken) > steps:
+            raise KeyboardInterrupt
+        return trial(*args)
+
+    monkeypatch.setattr(levenberg, "_trial", interrupted)
+    X = np.random.default_rng(0).uniform(-1, 1, (900, 2))
+    asked = problem(from_arrays(X, np.sin(3 * X[:, 0] * X[:, 1]), ["a", "b"]))
+    with pytest.raises(KeyboardInterrupt):
+        learned.smooth(asked)
+    assert len(taken) == steps + 1

@@ -96,7 +96,8 @@ class Ensemble:
         setting = Training(lamb=torch.from_numpy(strength.copy()), device=device, **options)
         outcome = train(self.layers, rows, target, setting, weights, held, fresh=self._fresh)
         self.layers, self._fresh, self.stop_reason = outcome.layers, False, outcome.reason
-        assert outcome.held is not None
+        if outcome.held is None:  # broken off before any step was judged: there is nothing to keep
+            raise KeyboardInterrupt
         self.losses = outcome.held
         if weights is not None and loss == "squared":
             both = np.concatenate([rows, held[0]])

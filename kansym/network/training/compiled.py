@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from kansym.base.interrupts import shielded
 from kansym.network.training import kernels, normal, plan
 from kansym.network.training.layers import Layer
 
@@ -197,6 +198,7 @@ def _each(one: Callable[[int, int], Any], members: int, blocks: int = 1) -> None
         for task in tasks:
             one(*task)
         return
-    with ThreadPoolExecutor(workers) as pool:
+    # an interrupt between two of the pool's locks would leave one of them taken
+    with shielded(), ThreadPoolExecutor(workers) as pool:
         for done in [pool.submit(one, *task) for task in tasks]:
             done.result()

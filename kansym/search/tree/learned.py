@@ -61,6 +61,8 @@ def smooth(problem: Problem, seed: int = 0, seconds: float | None = None) -> Smo
     try:
         nets = Ensemble((problem.width, *HIDDEN, 1), seeds=range(seed, seed + STARTS), grid=GRID)
         nets.fit(U[:n], t[:n], validation=(U[n:], t[n:]), grids=(GRID,), steps=STEPS)
+        if nets.stop_reason == "interrupted":  # training keeps what it has; the search is to end
+            raise KeyboardInterrupt
         best = nets.best()
     except KansymError:
         return None
