@@ -28,6 +28,7 @@ from kansym.search.tree import (
     extensions,
     learned,
     moves,
+    neighbours,
     noisy,
     parts,
     ratios,
@@ -103,6 +104,7 @@ UNITS = {
     "match": 3.0,
     "learn": 1.0,
     "any_power": 0.15,
+    "neighbours": 0.1,
     "products": 0.2,
     "powers_of_products": 0.6,
 }
@@ -305,6 +307,8 @@ class Tree:
         if smooth:
             poor = node.left > VERY_POOR
             self.push(1.1 if poor else 0.3, self.reduce, node)
+            if poor:
+                self.push(0.25, self.neighbours, node)
             if node.left > POOR:
                 self.push(0.95 if poor else 1.05, self.learn, node)
         self.push(0.3, self.products, node)
@@ -413,6 +417,12 @@ class Tree:
         for k, (left, child) in enumerate(suggestions.reductions(node.problem)[:CHILDREN]):
             # what merged away is no longer in a formula's way: a reduced problem comes before its parent
             self.add(child, max(node.price, 0.0) + 0.3 * k, node.transforms, node.last, left)
+        return []
+
+    def neighbours(self, node: Node) -> list[Fit]:
+        """Queue the curves of one column that rows next to each other show."""
+        for off, child in neighbours.curves(node.problem):
+            self.add(child, 0.0, node.transforms, node.last, told=off)
         return []
 
     def learn(self, node: Node) -> list[Fit]:
