@@ -53,7 +53,7 @@ def curves(problem: Problem) -> list[tuple[float, Problem]]:
 def left_between(x: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the share (m,) of the variance by which values (n, m) are off the lines through their neighbours.
 
-    x (n,) rises. 1 for values that do not depend on it, up to chance: the square is measured in units of the
+    x (n,) rises. It is 1 for values that do not depend on it, up to chance: the square is measured in units of the
     variance of a row off the line through two others.
     """
     gap = x[2:] - x[:-2]
