@@ -20,8 +20,8 @@ MOST_COLUMNS, FEWEST_ROWS = 4, 40
 """Columns at most, and rows at least, of problems that are looked at."""
 
 BETWEEN = 0.02
-"""Share of the target's variance that a row may be off what its neighbours say, at most: a curve of four waves
-on 100 rows has 1e-3, a wrong product 0.05 and more."""
+"""Share of the target's variance that a row may be off what its neighbours say, at most: a curve of four
+waves on 100 rows has 1e-3, a wrong product 0.05 and more."""
 
 CHILDREN = 2
 """Curves that are looked at."""
@@ -53,8 +53,8 @@ def curves(problem: Problem) -> list[tuple[float, Problem]]:
 def left_between(x: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the share (m,) of the variance by which values (n, m) are off the lines through their neighbours.
 
-    x (n,) rises. It is 1 for values that do not depend on it, up to chance: the square is measured in units of the
-    variance of a row off the line through two others.
+    x (n,) rises. It is 1, up to chance, for values that do not depend on it: the unit is the variance of a
+    row off the line through two others.
     """
     gap = x[2:] - x[:-2]
     part = np.divide(x[1:-1] - x[:-2], gap, out=np.full(len(gap), 0.5), where=gap > 0)[:, None]
