@@ -51,7 +51,7 @@ def curves(problem: Problem) -> list[tuple[float, Problem]]:
 
 
 def left_between(x: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the share (m,) of the variance by which values (n, m) are off the lines through their neighbours.
+    """Return the share (m,) of the variance by which values (n, m) are off lines through their neighbours.
 
     x (n,) rises. It is 1, up to chance, for values that do not depend on it: the unit is the variance of a
     row off the line through two others.
