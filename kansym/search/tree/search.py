@@ -440,16 +440,10 @@ class Tree:
     def transform(self, node: Node) -> list[Fit]:
         """Queue problems whose target is a function of this one's, with and without an offset."""
         base = max(node.price, 0.0) + 0.5 * node.transforms
-        for price, name, problem in _transformed(node.problem):
-            if name == "log" or name != node.last:
+        for change in transforms.defined(node.problem, PRICES, levelled=("t^2",)):
+            price = LOG if change.name == "log" else PRICES[change.name]
+            price += (OFFSET if change.level else 0.0) + (TURNED if change.turned else 0.0)
+            if change.name == "log" or change.name != node.last:
                 curve = node.problem.width == 1
-                self.add(problem, base + price, node.transforms + 1, name, seen_through=curve)
+                self.add(change.problem, base + price, node.transforms + 1, change.name, seen_through=curve)
         return []
-
-
-def _transformed(problem: Problem) -> Iterator[tuple[float, str, Problem]]:
-    """Yield the transforms of a problem's target that are defined, with their prices and names."""
-    for change in transforms.defined(problem, PRICES, levelled=("t^2",)):
-        base = LOG if change.name == "log" else PRICES[change.name]
-        price = base + (OFFSET if change.level else 0.0) + (TURNED if change.turned else 0.0)
-        yield price, change.name, change.problem
