@@ -149,7 +149,10 @@ def loss(problem: Problem) -> float:
         total = np.sum((v[n:] * (t[n:] - mean)) ** 2)
         for degree in {degrees.max(), max(degrees.max() - 2, 1), max(degrees.max() // 2, 1), 2}:
             use = degrees <= degree
-            c, *_ = np.linalg.lstsq(A[:n, use] * v[:n, None], t[:n] * v[:n], rcond=1e-10)
+            scaled, wanted = A[:n, use] * v[:n, None], t[:n] * v[:n]
+            if not (np.all(np.isfinite(scaled)) and np.all(np.isfinite(wanted))):
+                continue
+            c, *_ = np.linalg.lstsq(scaled, wanted, rcond=1e-10)
             r = (t[n:] - A[n:, use] @ c) * v[n:]
             best = min(best, float(np.sum(r * r) / total))
     return best
