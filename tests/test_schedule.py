@@ -138,3 +138,18 @@ def test_compositions_of_one_column_are_left_out_where_a_law_is_proved(monkeypat
     assert discover(x, x + x**2 + x**3).best.equation == "x0**3 + x0**2 + x0" and not asked
     discover(x, np.sin(x**2) * np.cos(x) - 1, time_limit=3)
     assert asked
+
+
+def overflowing(dataset, *, budget, library, seed):
+    """Propose a formula, then meet numbers that LAPACK cannot decompose."""
+    yield Candidate(1.0, "overflowing", sympy.Symbol("a", real=True))
+    np.linalg.eigvalsh(np.full((2, 2), np.nan))
+    raise np.linalg.LinAlgError("SVD did not converge")
+
+
+def test_numbers_beyond_doubles_end_a_look_and_not_the_search():
+    bad = Producer("bad", "", Level.QUICK, 5.0, partial(partial, overflowing))
+    plan = [schedule.Step("bad", bad, table()), *steps()[:1]]
+    looked = [(step.name, len(list(found))) for step, found in schedule.looks(plan, Budget(), None, 0, 1)]
+    assert looked[0] == ("bad", 1)
+    assert looked[1][1] > 1

@@ -191,6 +191,14 @@ def test_noise_is_clear_where_no_exact_law_could_look_like_it(law, noise: float,
     assert survey(from_arrays(X, y + noise * y.std() * draw.normal(size=400))).clear is clear
 
 
+def test_few_rows_show_no_clear_noise() -> None:
+    # ten terms of a trend among 100 rows miss a Hill curve with a base as noise would
+    draw = np.random.default_rng(5)
+    X = draw.uniform(-1, 1, (100, 2))
+    y = X[:, 0] * np.exp(-X[:, 1])
+    assert not survey(from_arrays(X, y + 0.01 * y.std() * draw.normal(size=100))).clear
+
+
 def drift(n: int, lag: float, seed: int) -> np.ndarray:
     e = np.random.default_rng(seed).normal(size=n)
     out = np.zeros(n)

@@ -35,6 +35,10 @@ what a trend misses of a law is large in a few places and has 5 to 400 (221 laws
 CLEAR = 0.3
 """Share of the target's spread up to which noise is clear: quick waves leave all of it, and look like it."""
 
+ROWS_OF_CLEAR_NOISE = 250
+"""Rows from which noise may be clear: what a trend misses of an exact law among 100 rows of four columns, of
+which it has ten terms, is as normal as noise (a Hill curve with a base)."""
+
 CHUNK = 20_000
 """Rows for which a trend is computed at a time."""
 
@@ -153,6 +157,8 @@ def again(
 def _clear(measured: Measured, y: np.ndarray) -> bool:
     """Tell whether what a trend leaves of y (n,) cannot be what it misses of an exact law."""
     usual = float(measured.model.deviation(np.array([measured.model.middle]))[0])
+    if len(y) < ROWS_OF_CLEAR_NOISE:
+        return False
     about = measured.deviations - measured.deviations.mean()
     square = float(np.mean(about**2))
     if not measured.model.founded or not 0 < usual < CLEAR * float(y.std()) or not square > 0:

@@ -8,9 +8,12 @@ its business: `judge` fits and judges all of them alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
+
+import numpy as np
 
 from kansym.base.budget import Budget
 from kansym.base.interrupts import loadable, shielded
@@ -69,11 +72,14 @@ class Producer:
     def propose(
         self, dataset: Dataset, budget: Budget, library: Library | None, seed: int
     ) -> Iterator[Candidate]:
-        """Yield candidates within a part of the budget that is no larger than this look's cost."""
+        """Yield candidates within a part of the budget that is no larger than this look's cost.
+
+        Numbers at the end of doubles, of which LAPACK finds no decomposition, end the look alone.
+        """
         if not self.takes(dataset) or (self.graphs and not loadable(budget.left)):
             return
         with shielded():
             function = self.load()
-        yield from function(
-            dataset, budget=budget.part(min(self.cost, budget.work)), library=library, seed=seed
-        )
+        part = budget.part(min(self.cost, budget.work))
+        with suppress(np.linalg.LinAlgError):
+            yield from function(dataset, budget=part, library=library, seed=seed)
