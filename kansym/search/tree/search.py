@@ -91,7 +91,7 @@ LOG = 0.6
 OFFSET, TURNED = 0.7, 0.3
 """Price of a level that is taken off before, and of the reciprocal before that."""
 
-QUICK, DEEP = 7.0, 50.0
+QUICK, DEEP = 9.0, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
 
 UNITS = {
