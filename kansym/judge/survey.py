@@ -156,9 +156,9 @@ def again(
 
 def _clear(measured: Measured, y: np.ndarray) -> bool:
     """Tell whether what a trend leaves of y (n,) cannot be what it misses of an exact law."""
-    usual = float(measured.model.deviation(np.array([measured.model.middle]))[0])
     if len(y) < ROWS_OF_CLEAR_NOISE:
         return False
+    usual = float(measured.model.deviation(np.array([measured.model.middle]))[0])
     about = measured.deviations - measured.deviations.mean()
     square = float(np.mean(about**2))
     if not measured.model.founded or not 0 < usual < CLEAR * float(y.std()) or not square > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kansym.base.jit import njit
+from kansym.functions.spline import find_cell
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")
@@ -21,14 +22,7 @@ def locate(points, uniform, x, cells):
         if uniform:
             cells[r] = min(int((inside - low) * scale), grid - 1)
         else:
-            cell, top = 0, grid
-            while top - cell > 1:
-                middle = (cell + top) >> 1
-                if inside >= points[middle]:
-                    cell = middle
-                else:
-                    top = middle
-            cells[r] = cell
+            cells[r] = find_cell(points, 0, inside)
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")

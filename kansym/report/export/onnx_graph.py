@@ -44,6 +44,7 @@ class _Nodes(Algebra[str]):
         self.made: dict[tuple[str, ...], str] = {}
 
     def node(self, op: str, *inputs: str) -> str:
+        """Return the name of what an operation makes of named inputs, the same for the same ones."""
         key: tuple[str, ...] = (op, *inputs)
         if key not in self.made:  # a piece that occurs twice is computed once
             name = f"v{len(self.made)}"
@@ -52,6 +53,7 @@ class _Nodes(Algebra[str]):
         return self.made[key]
 
     def real(self, value: float) -> str:
+        """Return the name of a constant, made once."""
         key = ("constant", repr(value))
         if key not in self.made:
             name = f"c{len(self.made)}"
@@ -72,6 +74,7 @@ class _Nodes(Algebra[str]):
         return self.real(math.pi if name == "pi" else math.e)
 
     def column(self, index: int) -> str:
+        """Return the name of an input column, taken out of X once."""
         key = ("column", str(index))
         if key not in self.made:
             at, name = f"i{index}", f"x{index}"

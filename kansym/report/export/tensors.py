@@ -127,6 +127,7 @@ class _Tensors(Algebra[Any]):
         return key in self.functions
 
     def call(self, key: str, args: Sequence[Any]) -> Any:
+        """Return a function of tensors: one of this room, or one of torch by its dotted name."""
         name = self.functions[key]
         function: Any = globals().get(name)
         if function is None:
@@ -141,6 +142,7 @@ class _Tensors(Algebra[Any]):
         return getattr(torch, names[operator])(*tensors)
 
     def logic(self, operator: str, args: Sequence[Any]) -> Any:
+        """Return "not", "and" or "or" of truth values, row by row."""
         if operator == "not":
             return ~args[0]
         total = args[0]

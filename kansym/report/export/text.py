@@ -84,6 +84,7 @@ class Text(Algebra[Piece]):
         return self.names[index], ATOM
 
     def add(self, terms: Sequence[tuple[bool, Piece]]) -> Piece:
+        """Return the sum of terms, each with whether it is taken off."""
         # a positive term first, where there is one: "1 - x" and not "-x + 1"
         ordered = sorted(terms, key=lambda t: t[0])
         negative, first = ordered[0]
