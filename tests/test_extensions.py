@@ -71,6 +71,30 @@ def test_the_law_is_found_and_holds_elsewhere(name):
     assert np.max(np.abs(values - fresh.y)) < 1e-7 * np.max(np.abs(fresh.y))
 
 
+@pytest.mark.parametrize(
+    ("solver", "law", "names", "ranges"),
+    [
+        (ONE, lambda p, r, n: p * r / (1 - (1 + r) ** -n), "prn", [(50, 300), (0.01, 0.2), (1, 20)]),
+        (TWO, lambda a, b: a * (np.exp(-b) - np.exp(-a)) / (a - b), "ab", [(5, 45), (0.1, 3)]),
+        (RATE, lambda b, m, e, c: b + m * c**2.4 / (e**2.4 + c**2.4), "bmec", [(1, 9)] * 4),
+    ],
+)
+def test_eighty_rows_show_a_ratio_of_few_terms(solver, law, names, ranges):
+    asked = posed(law, names, ranges, rows=80)
+    fit = solver(asked)[0]
+    values = Program.compile(fit.problem.finish(fit.name()[0].write()), asked.formulas).value(asked.Z)
+    assert np.max(np.abs(values - asked.y)) < 1e-7 * np.abs(asked.y).max()
+
+
+@pytest.mark.parametrize("solver", [ONE, TWO, RATE, extensions.with_power])
+def test_eighty_rows_of_noise_or_another_curve_show_none(solver):
+    def law(a, b, c):
+        return np.sin(a * b) / (2 + np.exp(np.sin(b + c)))
+
+    for noise in (0.0, 1.0):
+        assert not solver(posed(law, "abc", [(1, 2)] * 3, 80, noise))
+
+
 @pytest.mark.parametrize("solver", [extensions.with_one, extensions.with_rate, extensions.with_power])
 def test_noise_and_other_curves_are_no_ratio(solver):
     assert not solver(posed(lambda c, k: np.exp(-c * k), "ck", [(1, 3)] * 2, noise=1e-3))

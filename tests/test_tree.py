@@ -80,6 +80,17 @@ def test_a_right_move_loses_nothing_and_a_wrong_one_much():
     assert evidence.loss(root.merge(1, 2, moves.JOINS[1])) > 100 * before
 
 
+def test_each_of_few_rows_is_judged_by_the_fit_without_it():
+    """Every one of 80 rows is fitted, and slopes are told that two thirds of them would not tell."""
+    root = problem(table(lambda a, b, c: np.exp(a) * np.sin(b) / (1 + c), "abc", [(0.5, 2)] * 3, rows=80))
+    fit = evidence.smooth(root)
+    values = root.y[fit.rows]
+    assert len(fit.rows) == 80
+    assert 1e-8 < fit.loss < 1e-4
+    assert np.mean((fit.values - values) ** 2) < fit.loss * np.var(values)  # fitted rows flatter
+    assert np.sqrt(np.mean((fit.slopes[:, 0] - values) ** 2)) < 0.02 * np.std(values)
+
+
 def test_slopes_of_the_smooth_fit():
     root = problem(table(lambda a, b: a**2 / b, "ab", [(1, 3)] * 2))
     fit = evidence.smooth(root)

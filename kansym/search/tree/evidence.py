@@ -23,11 +23,18 @@ from kansym.search.structure.ridge import chebyshev
 FIT_ROWS, TEST_ROWS = 400, 300
 """Rows of the smooth fit and of its judgement: hundreds of forms are judged, each in a few milliseconds."""
 
-MOST_TERMS = 100
-"""Polynomials have at most so many terms, and at most a quarter of the rows."""
+FEW_ROWS = 200
+"""Fitted rows below which all rows are fitted, and each is judged by the fit without it: a third of a hundred
+rows is too much to give away."""
+
+MOST_TERMS, A_TERM, A_TERM_OF_FEW = 100, 4, 2
+"""Polynomials have at most so many terms, each with so many rows, fewer where each row is left out in turn."""
 
 HIGHEST = 24
 """Highest degree, for one column."""
+
+LEAST_FREE = 1e-9
+"""One less a row's leverage counts as at least this: the fit without such a row is not determined."""
 
 WIDE = 3.0
 """A column of one sign whose largest value is so many times its smallest is taken in logarithms."""
@@ -73,13 +80,17 @@ def smooth(problem: Problem) -> Smooth:
 @np.errstate(all="ignore")
 def _fit(problem: Problem, slopes: bool, form: Form | None = None) -> Smooth:
     fit, test = problem.fit[:FIT_ROWS], problem.test[:TEST_ROWS]
-    n, rows = len(fit), np.concatenate([fit, test])
+    in_turn = len(fit) < FEW_ROWS
+    rows = np.concatenate([fit, test])
+    if in_turn:
+        fit = rows
+    n = len(fit)
     Z, y, w = problem.Z[rows], problem.y[rows], problem.w[rows]
     total = float(np.sum((w * y)[:n] ** 2)) / n
     best: Smooth | None = None
     if not (np.all(np.isfinite(Z)) and np.all(np.isfinite(y)) and total > 0):
         return Smooth(np.inf, fit, y[:n], np.zeros((n, problem.width)))
-    E = _exponents(problem.width, max(min(MOST_TERMS, n // 4), 2))
+    E = _exponents(problem.width, max(min(MOST_TERMS, n // (A_TERM_OF_FEW if in_turn else A_TERM)), 2))
     degrees = E.sum(axis=1)
     top = int(degrees.max())
     targets = [(y, w, False)]
@@ -93,6 +104,7 @@ def _fit(problem: Problem, slopes: bool, form: Form | None = None) -> Smooth:
         for t, v, log in targets:
             if form is not None and log != form[1]:
                 continue
+            judged = slice(None) if in_turn else slice(n, None)
             Q, R = np.linalg.qr(A[:n] * v[:n, None])
             proj = Q.T @ (t * v)[:n]
             # a high degree may fail between the rows where a lower one holds, and fits noise
@@ -102,8 +114,10 @@ def _fit(problem: Problem, slopes: bool, form: Form | None = None) -> Smooth:
                 if diagonal.min() <= 1e-13 * diagonal.max():
                     continue
                 c = scipy.linalg.solve_triangular(R[:k, :k], proj[:k], check_finite=False)
-                value = A[n:, :k] @ c
-                left = (np.abs(y[n:]) * np.expm1(value - t[n:]) if log else value - t[n:]) * w[n:]
+                off = A[judged, :k] @ c - t[judged]
+                if in_turn:  # what a row is off the fit to the others, by its leverage
+                    off = off / np.maximum(1 - np.sum(Q[:, :k] ** 2, axis=1), LEAST_FREE)
+                left = (np.abs(y[judged]) * np.expm1(off) if log else off) * w[judged]
                 share = float(np.mean(left * left)) / total * problem.unit
                 if np.isfinite(share) and (best is None or share < best.loss):
                     read = _read(E[:k], c, T, D, stretch, A, y, n, log) if slopes else (y[:n], stretch[:n])
