@@ -28,7 +28,7 @@ FEW_ROWS = 200
 rows is too much to give away."""
 
 MOST_TERMS, A_TERM, A_TERM_OF_FEW = 100, 4, 2
-"""Polynomials have at most so many terms, each with so many rows, fewer where each row is left out in turn."""
+"""Polynomials have at most so many terms, each with so many rows; fewer where each is left out in turn."""
 
 HIGHEST = 24
 """Highest degree, for one column."""
