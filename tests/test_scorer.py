@@ -53,6 +53,17 @@ def test_digits_that_were_rounded_away_do_not_pay():
     assert exact(plain, t)
 
 
+def test_few_digits_met_to_round_off_are_no_proof():
+    # a parabola in two decimals, and what meets its digits by a wave from row to row
+    x = np.arange(4.0, 15.0)
+    y = np.array([3.10, 4.74, 6.13, 7.26, 8.14, 8.77, 9.14, 9.26, 9.13, 8.74, 8.10])
+    t = Trial.of(from_arrays(x, y, ["x"]), Library.load("default"), 0)
+    plain = judged("-0.1267*x**2 + 2.781*x - 5.996", t)
+    wave = judged("-0.126667*x**2 + 2.78*x - 5.99222 + 0.0022222*sin(2.0943951*x + 1.570796)", t)
+    assert wave.loss <= t.train.floor < plain.loss
+    assert plain.length < wave.length
+
+
 def test_an_alias_explains_nothing_on_few_rows():
     t = trial("3*exp(-x/4)")
     honest = judged("2.9*exp(-0.24*x)", t)

@@ -9,6 +9,7 @@ import sympy
 
 from kansym.base.errors import InputError
 from kansym.estimators.regressor import KansymRegressor
+from kansym.pipeline.flow import discover
 
 rng = np.random.default_rng(1)
 AMPLITUDE = {"A": 2.0, "B": 3.7, "C": 0.6}
@@ -44,6 +45,18 @@ def test_with_noise_and_the_category_given_apart():
     law = model.sympy()
     names = {s: sympy.Symbol(s.name.replace("category", "kind"), real=True) for s in law.free_symbols}
     check(law.xreplace(names), 0.03)
+
+
+def test_cells_of_few_rows_show_the_form_together():
+    # five trees measured seven times each
+    age = np.tile([118.0, 484, 664, 1004, 1231, 1372, 1582], 5)
+    tree = np.repeat([f"T{k}" for k in range(5)], 7)
+    slope = np.repeat([0.05, 0.09, 0.05, 0.09, 0.05], 7)
+    table = pd.DataFrame({"age": age, "tree": tree, "girth": slope * age + 20 + 0.5 * rng.normal(size=35)})
+    run = discover(table, target="girth", seed=0)
+    assert run.best.source == "constants per category"
+    assert run.best.loss < 0.5
+    assert {s.name for s in run.best.expression.free_symbols} == {"age", "tree=T1", "tree=T3"}
 
 
 def test_it_needs_one_categorical_column():

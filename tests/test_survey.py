@@ -257,6 +257,17 @@ def test_a_drift_is_no_law() -> None:
     assert found.correlation > 0.5
 
 
+def test_what_leaves_independent_rows_is_no_drift() -> None:
+    # rows sorted by the input, under so much noise that each is nearly as well told from the one before it
+    draw = np.random.default_rng(28)
+    t = np.sort(draw.uniform(0, 10, 50))
+    y = 0.5 * t + draw.normal(size=50)
+    fit = fit_of(np.polynomial.Polynomial.fit(t, y, 1)(t), 31.0, price=15.0)
+    surveyed = survey(from_arrays(t, y))
+    assert verdict(surveyed, fit).kind == LAW
+    assert verdict(surveyed, replace(fit, values=np.full(50, y.mean()), constant=True)).kind != LAW
+
+
 def test_far_is_far_beyond_normal_noise() -> None:
     assert outliers.FAR > 5
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -26,13 +26,14 @@ class Correlation:
 
     `lag` is the correlation itself (0 where none is noticed), `along` what the rows were ordered by.
     `innovation` is the mean square that an autoregressive model of order one leaves, as a share of the
-    residuals' own.
+    residuals' own. `luck` is the chance of as much correlation among independent residuals.
     """
 
     lag: float
     along: str
     explains: bool
     innovation: float
+    luck: float = 1.0
 
 
 NONE = Correlation(0.0, "", False, 1.0)
@@ -55,8 +56,9 @@ def correlation(X: np.ndarray, r: np.ndarray, names: tuple[str, ...] = ("x",), s
     if power == 0:
         return NONE
     lag = float(r[1:] @ r[:-1]) / power
-    if not lag > 0 or special.ndtr(-(lag + 1 / n) * math.sqrt(n)) > NOTICED:
-        return NONE
+    luck = float(special.ndtr(-(lag + 1 / n) * math.sqrt(n)))
+    if luck > NOTICED:
+        return replace(NONE, luck=luck)
     new = r[1:] - lag * r[:-1]
     explains = n >= LEAST_ROWS and chance.structure(X[order][1:], new, seed).pvalue > WHITE
-    return Correlation(lag, along, explains, float(np.mean(new**2)) / (power / n))
+    return Correlation(lag, along, explains, float(np.mean(new**2)) / (power / n), luck)
