@@ -29,8 +29,8 @@ ROUNDED = math.log(2)
 
 LUCK = 20.0
 """Nats that an exact formula saves over one that is off by the rounding of a target in few digits. A choice
-among a million formulas wins 14 by luck; Anscombe's second set, a parabola in two decimals, is met to round-off
-by a wave of three rows about one, which costs 28 more."""
+among a million formulas wins 14 by luck; Anscombe's second set, a parabola in two decimals, is met to
+round-off by a wave of three rows about one, which costs 28 more."""
 
 SMALL_NUMBER = 4.0
 """Nats of an exact number that the price of its symbol covers: up to 3, or 1/2."""
@@ -63,7 +63,7 @@ def length(polished: Polished, loss: float, trial: Trial, unrounded: Polished | 
 def _counted(loss: float, trial: Trial) -> float:
     """Return the loss that counts: of a target in few digits an exact one is LUCK better than its rounding.
 
-    Another formula that meets the same digits describes the rows as fully: the exact one says no more of them.
+    Another formula that meets the same digits describes the rows as fully: the exact one says no more.
     """
     rows = trial.train
     if loss > rows.floor or rows.fine(rows.resolution):

@@ -41,8 +41,8 @@ random walk the mean of its two neighbours is off by half the mean square of a s
 
 UNCORRELATED = 0.05
 """Chance of what a formula leaves, by correlation of neighbours and by structure, above which its rows do not
-drift. Of 360 autoregressive series of 50 to 200 rows no line or parabola leaves that; of lines with noise about
-them that a drift described as well (50 rows, like braking distances by speed), 19 in 20 do."""
+drift. Of 360 autoregressive series of 50 to 200 rows no line or parabola leaves that; of lines with noise
+about them that a drift described as well (50 rows, like braking distances by speed), 19 in 20 do."""
 
 
 @dataclass(frozen=True)
