@@ -1,9 +1,9 @@
 """One law with constants of its own for every category: y = a[k]*exp(-b*t), a measured for each k.
 
 The form is looked for in the rows of the largest cells alone, where every category is fixed; in all rows
-where no cell has enough. Each of its constants is then shared, or free in every level of one category, or of all of
-them crossed; levels that the rows cannot tell apart share a value. Description length decides. Levels are
-columns of 0 and 1, so that the result is a formula like any other.
+where no cell has enough. Each of its constants is then shared, or free in every level of one category, or
+of all of them crossed; levels that the rows cannot tell apart share a value. Description length decides.
+Levels are columns of 0 and 1, so that the result is a formula like any other.
 """
 
 from __future__ import annotations
