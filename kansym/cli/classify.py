@@ -44,8 +44,7 @@ def classify(
 ) -> None:
     """Print the formulas between the classes of DATA's target, and the notes unless `quiet`."""
     from kansym.base.errors import InputError
-    from kansym.cli.options import names, say, writable
-    from kansym.data.table import read_table
+    from kansym.cli.options import names, read_as, say, writable
     from kansym.estimators import classes
 
     for name, default in _NOT_HERE.items():
@@ -53,7 +52,7 @@ def classify(
             raise InputError(f"--{_SPELT.get(name, name)} has no meaning with --task classify; leave it out.")
     if report:
         raise InputError("--report has no page for classes; use --out or --json with --task classify.")
-    table = read_table(data, decimal=options["decimal"], thousands=options["thousands"])
+    table = read_as(data, options)
     found = classes.classify(
         table,
         options["target"],

@@ -16,6 +16,7 @@ from kansym.cli.options import (
     limit_option,
     names,
     read,
+    read_as,
     say,
     seed_option,
     table_options,
@@ -273,14 +274,13 @@ def _classes(data: str, options: dict[str, Any], heldout: float, seed: int) -> t
     import numpy as np
 
     from kansym.base.errors import InputError
-    from kansym.data.table import read_table
     from kansym.estimators import classes
 
     for name in ("sigma", "relative_error", "units"):
         if options[name]:
             word = name.replace("_", "-")
             raise InputError(f"--{word} has no meaning with --task classify; leave it out.")
-    table = read_table(data, decimal=options["decimal"], thousands=options["thousands"])
+    table = read_as(data, options)
     inputs = names(options["inputs"], table.names)
     given = classes.labelled(table, options["target"], inputs or None, options["group"])
     say(given.notes)

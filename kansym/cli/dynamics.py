@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 @quiet_option
 def dynamics(
     data: str,
-    decimal: str | None,
-    thousands: str | None,
     time: str,
     states: tuple[str, ...],
     inputs: tuple[str, ...],
@@ -67,6 +65,7 @@ def dynamics(
     report: bool,
     as_json: bool,
     quiet: bool,
+    **signs: str | None,
 ) -> int:
     """Find the equations dx/dt = f(x, u, t) that made the time series in DATA.
 
@@ -81,7 +80,7 @@ def dynamics(
 
     if out is not None or report:
         writable(out or Path("."))
-    table = read_table(data, decimal=decimal, thousands=thousands)
+    table = read_table(data, **signs)
     given = arrays(
         table,
         time,

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kansym.cli import progress
+from kansym.cli.options import WRITING
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
     from kansym.data.table import Table
     from kansym.pipeline.run import Run
 
-FACTS = ("decimal", "thousands", "sigma", "relative_error")
+FACTS = (*WRITING, "sigma", "relative_error")
 """Options that say how the rows of all batches are read."""
 
 
@@ -28,7 +29,7 @@ def drawn(
     from kansym.base.budget import Progress
     from kansym.data.scan import Scan
 
-    found = Scan.of(data, options["decimal"], options["thousands"])
+    found = Scan.of(data, *(options[name] for name in WRITING))
     if found is None:
         return None
     begun = time.monotonic()
@@ -54,7 +55,7 @@ def finished(run: Run, dataset: Dataset, facts: Mapping[str, Any] | None, watche
     from kansym.data.scan import Reading, Scan
     from kansym.pipeline.beyond import on_all_rows
 
-    scan = Scan.of(facts["data"], facts["decimal"], facts["thousands"])
+    scan = Scan.of(facts["data"], *(facts.get(name) for name in WRITING))
     if scan is None:
         raise InputError(f"{facts['data']} is no large table any more; put it back, or run discover again.")
     some = (facts["sigma"], facts["relative_error"], dict(dataset.unit_texts or {}))

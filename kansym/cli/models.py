@@ -34,9 +34,7 @@ _ROW = click.option(
 @_ROW
 @number_options
 @click.option("--out", type=Place(dir_okay=False, path_type=Path), metavar="FILE", help="Write CSV here.")
-def predict(
-    model: Path, data: str, row: int | None, decimal: str | None, thousands: str | None, out: Path | None
-) -> None:
+def predict(model: Path, data: str, row: int | None, out: Path | None, **signs: str | None) -> None:
     """Predict the target for the rows of DATA with MODEL: a run's folder, result.json or model.json.
 
     Writes CSV: the inputs, the prediction, and whether the row lies inside the data the law was made from.
@@ -46,7 +44,7 @@ def predict(
     from kansym.data.inputs import again
     from kansym.data.table import read_table
 
-    table = read_table(data, decimal=decimal, thousands=thousands)
+    table = read_table(data, **signs)
     names, target, facts, law = _law(model, row)
     made = facts.get("made", {})
     X = again(table, names, made)

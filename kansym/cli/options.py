@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +74,16 @@ number_options = together(
         metavar="SIGN",
         help="Sign between groups of digits: . , ' or a blank. Default: what the cells show.",
     ),
+    click.option(
+        "--dates",
+        type=click.Choice(["day-first", "month-first"]),
+        help="Whether 01/09/2023 is 1 September or 9 January. Default: what the cells show.",
+    ),
 )
-"""The options that say how numbers are written."""
+"""The options that say how numbers and dates are written."""
+
+WRITING = ("decimal", "thousands", "dates")
+"""Their names."""
 
 
 table_options = together(
@@ -166,6 +174,13 @@ def say(notes: Iterable[str]) -> None:
         click.echo(f"note: {note}", err=True)
 
 
+def read_as(data: str | Table, options: Mapping[str, Any]) -> Table:
+    """Return the table, read as the options say that its numbers and dates are written."""
+    from kansym.data.table import read_table
+
+    return read_table(data, **{name: options[name] for name in WRITING})
+
+
 def read(data: str, options: dict[str, Any]) -> Dataset:
     """Return the dataset that the table options describe; refuse several targets."""
     found = read_each(data, options)
@@ -176,9 +191,7 @@ def read(data: str, options: dict[str, Any]) -> Dataset:
 
 def read_each(data: str | Table, options: dict[str, Any]) -> list[Dataset]:
     """Return the datasets that the table options describe, one a target; no target is another's input."""
-    from kansym.data.table import read_table
-
-    table = read_table(data, decimal=options["decimal"], thousands=options["thousands"])
+    table = read_as(data, options)
     if options["target"] is None:
         return [_dataset(table, options, None)]
     asked = [table.name(n, "target column") for n in names((options["target"],), table.names)]

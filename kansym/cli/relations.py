@@ -47,8 +47,6 @@ from kansym.cli.values import Number
 @quiet_option
 def relations(
     data: str,
-    decimal: str | None,
-    thousands: str | None,
     exclude: tuple[str, ...],
     as_json: bool,
     quiet: bool,
@@ -58,12 +56,12 @@ def relations(
 
     Prints independent relations as formulas, simplest first, then the columns that take part in none.
     """
-    from kansym.cli.options import names
-    from kansym.data.table import read_table
+    from kansym.cli.options import WRITING, names, read_as
     from kansym.pipeline import relations as room
 
-    table = read_table(data, decimal=decimal, thousands=thousands)
-    found = room.relations(table, exclude=names(exclude, table.names), **options)
+    table = read_as(data, options)
+    known = {n: value for n, value in options.items() if n not in WRITING}
+    found = room.relations(table, exclude=names(exclude, table.names), **known)
     if not quiet:
         for note in found.notes:
             click.echo(f"note: {note}", err=True)

@@ -48,7 +48,7 @@ def read(path: Path, part: str | None) -> pd.DataFrame:
         kinds = dict(sorted(listed))
         name = _chosen(path.name, part, list(kinds))
         return _frame(connection, name, kinds[name] == "view", path.name)
-    except sqlite3.Error as problem:
+    except (sqlite3.Error, UnicodeDecodeError) as problem:
         raise FormatError(f"File {path.name} cannot be read as SQLite: {problem}.") from None
     finally:
         if connection is not None:

@@ -1,6 +1,6 @@
 """Dates, times and durations as numbers: days since the first date, days of a duration.
 
-This room reads text and pandas' own kinds; whether a weekday or a season helps is `categories`' to say.
+This room reads text and pandas' own kinds; whether a weekday or a season helps is `inputs`' to say.
 """
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from kansym.base.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,34 +26,58 @@ TIME_NAMES = frozenset(
 )
 """What columns of times are called, in the singular."""
 
+DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
+ORDERS = (DAY_FIRST, MONTH_FIRST)
+"""How 01/09/2023 can be meant: 1 September, 9 January."""
+
+EVEN = 0.5
+"""Share of the median step by which steps may differ from it; months of 28 to 31 days are as even as days."""
+
+FEWEST_STEPS = 3
+"""Steps between rows of which an even pace is no chance."""
+
+FEWEST_ORDERED = 6
+"""Different dates that fall into order in one reading alone by chance in 2 of 6! = 720 tables."""
+
+LAST_MONTH = 12
+
 _LOOKED_AT = 50  # cells that must all look like dates before a whole column is parsed
 _DATE = re.compile(
     r"\s*(?:\w{2,9},?\s+)?(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{8}(?=T)"
     r"|\d{1,2}\.?\s+\w{3,9}\.?,?\s+\d{4}|\w{3,9}\.?\s+\d{1,2},?\s+\d{4}|\d{1,2}-\w{3}-\d{2,4}|\d{4}-\d{2})"
     r"(?:[T\s,]+\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:[AaPp]\.?[Mm]\.?)?\s*(?:Z|UTC|[-+]\d{2}:?\d{2})?)?\s*"
 )
+_NUMERIC = r"^\s*(?:[^\W\d]+,?\s+)?(\d{1,2})[-/.](\d{1,2})[-/.](?:\d{2,4})"
 _YEAR_FIRST = r"\s*(?:[^\W\d]+,?\s+)?\d{4}[-/.]"
 _CLOCK = re.compile(r"\s*(\d{1,3}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*")
+
+
+class UnclearDatesError(InputError):
+    """Say what is unclear in a column's dates, in words that follow the column's name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Times:
     """Hold a column of dates or durations: days (n,) with gaps as NaN, and what is said about them.
 
-    `first` is the date from which days count, as ISO text; None for durations. `moments` are the dates.
+    `first` is the date from which days count, as ISO text; None for durations. `moments` are the dates,
+    `order` is one of ORDERS where the text has numbers alone.
     """
 
     values: np.ndarray
     says: str
     first: str | None = None
     moments: pd.DatetimeIndex | None = None
+    order: str | None = None
 
 
-def read(column: pd.Series, first: str | None = None) -> Times | None:
+def read(column: pd.Series, first: str | None = None, order: str | None = None) -> Times | None:
     """Return a column's dates as days since `first` (by default its earliest date); None where it has none.
 
-    Which of 01/02/2023 is the day, the whole column decides: a number above 12 is a day; where none is,
-    dates that step evenly one way decide, and month first is assumed, and said, where nothing does.
+    Which of 01/02/2023 is the day, `order` says, or the whole column: a number above 12 is a day; where none
+    is, the reading in which the rows are in order, or go at an even pace, where the other's do not. Raises
+    UnclearDatesError where nothing decides and the readings differ, and for dates that are written in another
+    order than `order` or in both.
     """
     import pandas as pd
 
@@ -59,7 +85,7 @@ def read(column: pd.Series, first: str | None = None) -> Times | None:
     if pd.api.types.is_timedelta64_dtype(kind):
         return Times(column.dt.total_seconds().to_numpy(float) / DAY, "holds durations: taken in days")
     if pd.api.types.is_datetime64_any_dtype(kind):
-        return _days(_naive(column), first, "")
+        return _days(_naive(column), first)
     texts = column.dropna().astype(str)
     sample = texts.head(_LOOKED_AT)
     if not len(sample):
@@ -68,42 +94,109 @@ def read(column: pd.Series, first: str | None = None) -> Times | None:
         return Times(seconds, "holds times of day or durations: taken in seconds")
     if not all(_DATE.fullmatch(t) for t in sample):
         return None
-    parsed, guess = _parsed(column, texts)
-    return None if parsed is None else _days(parsed, first, guess)
+    numbered = column.reset_index(drop=True)
+    return _ordered(numbered, numbered.dropna().astype(str), first, order)
 
 
-def _days(moments: pd.Series, first: str | None, guess: str) -> Times:
+def shown_order(column: pd.Series) -> str | None:
+    """Return the order that a column's own dates show, None where they show none."""
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return None
+    try:
+        found = read(column)
+    except UnclearDatesError:
+        return None
+    return None if found is None else found.order
+
+
+def _ordered(column: pd.Series, texts: pd.Series, first: str | None, order: str | None) -> Times | None:
+    """Return the dates in a column of text, read in the order that is asked for or that they show."""
+    parts = texts.str.extract(_NUMERIC).dropna().astype(int)
+    if not len(parts):
+        return _days_in(column, first, None)
+    fits = {DAY_FIRST: parts[1] <= LAST_MONTH, MONTH_FIRST: parts[0] <= LAST_MONTH}
+    if not (fits[DAY_FIRST] | fits[MONTH_FIRST]).all():
+        return None
+    against = {known: texts[fit.index[~fit]] for known, fit in fits.items()}
+    possible = [known for known in ORDERS if not len(against[known])]
+    if not possible:
+        day, month = (f"{rows.iloc[0].strip()} in row {rows.index[0] + 1}" for rows in against.values())
+        raise UnclearDatesError(
+            f"has dates with the day first, {month}, and the month first, {day}; write all of them alike."
+        )
+    if order is not None and order not in possible:
+        wrong = against[order]
+        raise UnclearDatesError(
+            f"has {wrong.iloc[0].strip()} in row {wrong.index[0] + 1}, which is no date {_spelt(order)}; "
+            f"--dates {possible[0]} reads it."
+        )
+    if order is None and len(possible) == 2 and texts.str.contains(r"^\s*\d{1,2}\.").any():
+        order = DAY_FIRST  # 1.2.2023 is 1 February everywhere
+    readings = [_days_in(column, first, known) for known in ([order] if order else possible)]
+    held = [found for found in readings if found is not None]
+    return _decided(column, held[0], held[1]) if len(held) == 2 else held[0] if held else None
+
+
+def _decided(column: pd.Series, day: Times, month: Times) -> Times:
+    """Return the reading that the rows decide for; raises UnclearDatesError where they do not."""
+    if np.array_equal(day.values, month.values, equal_nan=True):
+        return replace(day, says=day.says.replace("dates", "dates (as well with the month first)", 1))
+    for holds, why in ((_in_order, "only so are they in order"), (_even, "only so are their steps even")):
+        fit = [found for found in (day, month) if holds(found.values)]
+        if len(fit) == 1:
+            spelt = f"dates {_spelt(fit[0].order)} ({why})"
+            return replace(fit[0], says=fit[0].says.replace("dates", spelt, 1))
+    assert day.moments is not None and month.moments is not None
+    at = int(np.flatnonzero((day.moments != month.moments) & ~day.moments.isna())[0])
+    said = [f"{m[at].day} {m[at].month_name()} {m[at].year}" for m in (day.moments, month.moments)]
+    raise UnclearDatesError(
+        f"can be read in two ways: {str(column.iloc[at]).strip()} in row {at + 1} is {said[0]} "
+        f"{_spelt(DAY_FIRST)}, and {said[1]} {_spelt(MONTH_FIRST)}; decide by --dates {DAY_FIRST} or "
+        f"--dates {MONTH_FIRST} (in Python read_table with dates={DAY_FIRST!r} or dates={MONTH_FIRST!r})."
+    )
+
+
+def _spelt(order: str | None) -> str:
+    """Return an order in words."""
+    return "with the day first" if order == DAY_FIRST else "with the month first"
+
+
+def _in_order(days: np.ndarray) -> bool:
+    """Tell whether enough different times come one after the other, forwards or backwards."""
+    held = days[np.isfinite(days)]
+    steps = np.diff(held)
+    return len(np.unique(held)) >= FEWEST_ORDERED and bool(np.all(steps >= 0) or np.all(steps <= 0))
+
+
+def _even(days: np.ndarray) -> bool:
+    """Tell whether all steps from row to row are of about one size."""
+    steps = np.diff(days[np.isfinite(days)])
+    if len(steps) < FEWEST_STEPS or not (middle := float(np.median(steps))):
+        return False
+    return bool(np.all(np.abs(steps - middle) <= EVEN * abs(middle)))
+
+
+def _days_in(column: pd.Series, first: str | None, order: str | None) -> Times | None:
+    """Return the dates in a column of text, None where one is none."""
+    parsed = _parse(column, order == DAY_FIRST)
+    return None if parsed is None else replace(_days(parsed, first), order=order)
+
+
+def _days(moments: pd.Series, first: str | None) -> Times:
     """Return times as days since the first one, with a note."""
     import pandas as pd
 
     start = moments.min() if first is None else pd.Timestamp(first)
     values = (moments - start).dt.total_seconds().to_numpy(float) / DAY
     shown = start.isoformat().removesuffix("T00:00:00")
-    says = f"holds dates{guess}: taken as days since {shown}"
+    says = f"holds dates: taken as days since {shown}"
     return Times(values, says, start.isoformat(), pd.DatetimeIndex(moments))
 
 
 def _naive(column: pd.Series) -> pd.Series:
     return column if column.dt.tz is None else column.dt.tz_convert("UTC").dt.tz_localize(None)
-
-
-def _parsed(column: pd.Series, texts: pd.Series) -> tuple[pd.Series | None, str]:
-    """Return the dates in a column of text, and in words what was assumed of their order."""
-    import pandas as pd
-
-    numeric = texts.str.extract(r"^\s*(\d{1,2})[-/.](\d{1,2})[-/.](\d{2,4})")
-    day_first, guess = False, ""
-    if numeric[0].notna().any():
-        left, right = numeric[0].astype(float), numeric[1].astype(float)
-        dotted = bool(texts.str.contains(r"^\s*\d{1,2}\.").any())  # 1.2.2023 is 1 February everywhere
-        day_first = dotted or bool((left > 12).any())
-        if not dotted and not (left > 12).any() and not (right > 12).any():
-            orders = [_parse(column, first) for first in (False, True)]
-            if all(o is not None for o in orders):
-                day_first = _unevenness(orders[1]) < _unevenness(orders[0])
-                guess = f" (read as {'day' if day_first else 'month'} first)"
-    parsed = _parse(column, day_first)
-    return (None, "") if parsed is None else (_naive(pd.Series(parsed)), guess)
 
 
 def _parse(column: pd.Series, day_first: bool) -> pd.Series | None:
@@ -127,12 +220,6 @@ def _parse(column: pd.Series, day_first: bool) -> pd.Series | None:
     parsed = pd.concat(parts).loc[column.index]
     lost = parsed.isna() & column.notna()
     return None if lost.any() else parsed.dt.tz_localize(None)
-
-
-def _unevenness(moments: pd.Series) -> float:
-    """Return how much steps between rows differ, as a share of the median step."""
-    steps = np.abs(np.diff(moments.dropna().to_numpy().astype("datetime64[s]").astype(float)))
-    return float(np.mean(np.abs(steps - np.median(steps)))) if len(steps) else 0.0
 
 
 def _clock(column: pd.Series) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from scipy import special
 
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.data import dates
-from kansym.data.table import Column, Table, column
+from kansym.data.table import Column, Table, column, times_of
 
 MOST_LEVELS = 30
 """A column of text with more different words names its rows and does not sort them."""
@@ -37,12 +37,14 @@ class Made:
     """Say how an input comes from the column of a table.
 
     `kind`: "days" since the date `detail`; "level", 1 where the column holds the word `detail`; "weekday",
-    1 on the day `detail`; "season", the turns of the year since its beginning, 0 to 1.
+    1 on the day `detail`; "season", the turns of the year since its beginning, 0 to 1. `order` says which of
+    day and month came first in dates.
     """
 
     column: str
     kind: str
     detail: str = ""
+    order: str | None = None
 
     def values(self, table: Table) -> np.ndarray:
         """Return the input (n,) for a table's rows, gaps as NaN; raises InputError where there is none."""
@@ -50,7 +52,7 @@ class Made:
         if self.kind == "level":
             words = labels(table, name)
             return np.where(words == "", np.nan, words == self.detail).astype(float)
-        times = dates.read(table.frame[name], self.detail if self.kind == "days" else None)
+        times = times_of(table, name, self.detail if self.kind == "days" else None, self.order)
         if times is None:
             raise InputError(f"Column {name!r} holds no dates; the law was made from dates in it.")
         if self.kind == "days" or times.moments is None:
@@ -116,7 +118,7 @@ def of_table(
             if one.says:
                 notes.append(f"column {name!r} {one.says}")
             if one.times is not None and one.times.first is not None:
-                found.made[name] = Made(name, "days", one.times.first)
+                found.made[name] = Made(name, "days", one.times.first, one.times.order)
                 found.units[name] = "day"
                 moments[name] = one.times
         elif _add_category(found, table, name, notes):
@@ -217,7 +219,7 @@ def _add_calendar(found: Inputs, name: str, times: dates.Times, target: np.ndarr
         names = []
         for k in present:
             one = f"{name}={WEEKDAYS[k]}"
-            found.values[one], found.made[one] = days[k], Made(name, "weekday", WEEKDAYS[k])
+            found.values[one], found.made[one] = days[k], Made(name, "weekday", WEEKDAYS[k], times.order)
             found.units[one] = "1"
             names.append(one)
         found.categories[name] = tuple(names)
@@ -227,7 +229,7 @@ def _add_calendar(found: Inputs, name: str, times: dates.Times, target: np.ndarr
         base, np.column_stack([np.cos(turn), np.sin(turn)]), target
     ):
         one = f"{name} season"
-        found.values[one], found.made[one] = _season(times), Made(name, "season")
+        found.values[one], found.made[one] = _season(times), Made(name, "season", order=times.order)
         found.units[one] = "1"
         added.append("the season (turns of the year)")
     if added:

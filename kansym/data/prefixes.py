@@ -18,6 +18,9 @@ from kansym.functions.parsing import symbols
 ORDINARY = 3.0
 """Numbers within so many decades of one, and columns whose middle is, stay as they are."""
 
+LARGEST_POWER = 50
+"""Power of 1000 beyond which its square, which weights are multiplied by, is no double."""
+
 KIN = 2.0
 """Columns whose middles are so many decades apart, or less, share a prefix: they may be added or compared."""
 
@@ -62,4 +65,4 @@ def _thousands(decades: np.ndarray) -> np.ndarray:
     powers = np.zeros(len(decades))
     for chain in chains:
         powers[chain] = thousands(float(np.mean(decades[chain]))) if len(chain) else 0
-    return powers
+    return np.clip(powers, -LARGEST_POWER, LARGEST_POWER)

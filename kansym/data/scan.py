@@ -42,9 +42,12 @@ class Scan:
     source: str
     decimal: str | None = None
     thousands: str | None = None
+    dates: str | None = None
 
     @staticmethod
-    def of(data: Any, decimal: str | None = None, thousands: str | None = None) -> Scan | None:
+    def of(
+        data: Any, decimal: str | None = None, thousands: str | None = None, dates: str | None = None
+    ) -> Scan | None:
         """Return the scan of a file, folder or pattern with SCANNED rows of Parquet or more; None for others.
 
         Raises InputError where files have different columns and FormatError for a broken one.
@@ -75,7 +78,7 @@ class Scan:
                     f"{file.name} and {files[0].name} have different columns ({odd}); "
                     "files that are read together need the same ones."
                 )
-        return Scan(tuple(files), rows, path.name, decimal, thousands) if rows >= SCANNED else None
+        return Scan(tuple(files), rows, path.name, decimal, thousands, dates) if rows >= SCANNED else None
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """Yield the rows in the files' order, at most BATCH at a time."""
@@ -91,7 +94,7 @@ class Scan:
 
     def table(self, frame: pd.DataFrame) -> Table:
         """Return a batch as a table."""
-        read = read_table(frame, decimal=self.decimal, thousands=self.thousands)
+        read = read_table(frame, decimal=self.decimal, thousands=self.thousands, dates=self.dates)
         return replace(read, source=self.source)
 
     def sample(

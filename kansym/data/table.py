@@ -21,6 +21,7 @@ from kansym.base.errors import FormatError, InputError, UnknownNameError, counte
 from kansym.data import database, dates, delimited, fillers, header, sources, totals
 from kansym.data.cell import is_number
 from kansym.data.cells import Numerals, Writing, numerals
+from kansym.data.dates import ORDERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,8 @@ class Table:
 
     `read` holds the numbers of columns some of whose cells are words; the frame keeps the words. `unclear`
     says for a column why its numbers can be read in two ways; `errors` holds the measurement errors of
-    columns whose cells state them, as in 1.98 ± 0.05.
+    columns whose cells state them, as in 1.98 ± 0.05; `dates` is the order of day and month that a person
+    chose, one of `dates.ORDERS`.
     """
 
     frame: pd.DataFrame
@@ -93,6 +95,7 @@ class Table:
     read: Mapping[str, np.ndarray] = field(default_factory=dict)
     unclear: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    dates: str | None = None
 
     def __repr__(self) -> str:
         """Return the source, the columns and the number of rows on one line."""
@@ -126,21 +129,27 @@ class Table:
         return replace(self, frame=self.frame.drop(columns=list(names)))
 
 
-def read_table(data: Any, *, decimal: str | None = None, thousands: str | None = None) -> Table:
+def read_table(
+    data: Any, *, decimal: str | None = None, thousands: str | None = None, dates: str | None = None
+) -> Table:
     """Return a table from a file, a part of one, a folder or pattern, "-", a frame, or a shipped name.
 
     "book.xlsx::Sheet2" and "data.sqlite::runs" name a sheet and a table; "data/*.csv" and a folder are one
     table with a column that says the file; "-" is standard input. Frames (pandas, polars, pyarrow, xarray)
-    are never changed. `decimal` and `thousands` say which sign marks what in the numbers; by default the
-    cells tell. Raises InputError for what is not there, empty or without rows; FormatError for what cannot
-    be read.
+    are never changed. `decimal` and `thousands` say which sign marks what in the numbers, `dates` whether
+    01/09/2023 is written "day-first" or "month-first"; by default the cells tell. Raises InputError for what
+    is not there, empty or without rows; FormatError for what cannot be read.
     """
     if isinstance(data, Table):
         return data
     writing = Writing.of(decimal, thousands)
+    if dates is not None and dates not in ORDERS:
+        raise InputError(f"dates is {dates!r}; it must be {' or '.join(map(repr, ORDERS))}.")
     if isinstance(data, (str, Path)):
-        return _from_path(str(data), writing)
-    return _table(sources.frame_of(data), type(data).__name__, writing)
+        found = _from_path(str(data), writing)
+    else:
+        found = _table(sources.frame_of(data), type(data).__name__, writing)
+    return replace(found, dates=dates)
 
 
 def shipped(name: str) -> Table:
@@ -204,11 +213,35 @@ def column(table: Table, name: str) -> Column:
         return Column(cells.to_numpy(dtype=float, na_value=np.nan))
     if len(cells) and not cells.notna().any():
         return Column(None, "is empty; fill it or leave it out")
-    times = dates.read(cells)
+    times = times_of(table, name)
     if times is not None:
         return Column(times.values, says=times.says, times=times)
     first = shown(cells.dropna().iloc[0])
     return Column(None, f"holds text ({first}), not numbers; choose another or leave it out")
+
+
+def times_of(
+    table: Table, name: str, first: str | None = None, order: str | None = None
+) -> dates.Times | None:
+    """Return a column's dates or durations since `first`, None where it holds none.
+
+    Which of day and month comes first, a person says, or the column itself, or the table's other columns, or
+    `order`, how a law's own table had it. Raises InputError for a column that can be read in two ways.
+    """
+    cells, problem = table.frame[name], ""
+    for asked in [table.dates] if table.dates else [order, None] if order else [None, _order(table, name)]:
+        try:
+            return dates.read(cells, first, asked)
+        except dates.UnclearDatesError as unclear:
+            problem = problem or str(unclear)
+    raise InputError(f"Column {name!r} {problem}")
+
+
+def _order(table: Table, name: str) -> str | None:
+    """Return the order of day and month that all other columns of dates show; None where there is none."""
+    texts = [table.frame[n] for n in table.names if n != name and _is_text(table.frame[n])]
+    shown = {order for cells in texts if (order := dates.shown_order(cells)) is not None}
+    return shown.pop() if len(shown) == 1 else None
 
 
 def _from_path(asked: str, writing: Writing) -> Table:

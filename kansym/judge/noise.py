@@ -172,7 +172,8 @@ def _growth(kind: str, values: np.ndarray, middle: float | None = None) -> np.nd
     middle = _middle(values) if middle is None else middle
     # no noise vanishes where values cross zero
     least = LOWEST_SHARE if np.all(values > 0) else LOWEST_SHARE_NEAR_ZERO
-    size = np.maximum(np.abs(values) / middle, least)
+    with np.errstate(over="ignore"):  # beside a middle near the smallest double
+        size = np.maximum(np.abs(values) / middle, least)
     return size**2 if kind == "relative" else size if kind == "poisson" else np.ones_like(size)
 
 

@@ -85,6 +85,7 @@ def discover(
     category: Sequence[str] = (),
     decimal: str | None = None,
     thousands: str | None = None,
+    dates: str | None = None,
     checkpoint: Checkpoint | None = None,
     **settings: Any,
 ) -> Run:
@@ -92,7 +93,7 @@ def discover(
 
     `data` is X (n, d) with `y` (n,), or anything that `read_table` takes, or a Dataset alone; `category`
     names columns of a table that are categories whatever they hold (text with few levels is one anyway),
-    `decimal` and `thousands` say how its numbers are written, where their cells do not tell.
+    `decimal`, `thousands` and `dates` say how its numbers and dates are written, where cells do not tell.
     `settings` are fields of :class:`Options`. With a `checkpoint` the search goes on from it and is kept in
     it. Ctrl-C ends the search and returns the best so far. Raises InputError for data or options that cannot
     be used.
@@ -103,8 +104,8 @@ def discover(
     elif y is not None:
         dataset = from_arrays(data, y, names, weights, target=target)
     else:
-        large = Scan.of(data, decimal, thousands)
-        signs = {"decimal": decimal, "thousands": thousands}
+        signs = {"decimal": decimal, "thousands": thousands, "dates": dates}
+        large = Scan.of(data, **signs)
         table = read_table(data, **signs) if large is None else large.sample(options.seed)
         dataset = from_table(table, target=target, category=category)
     run = search(dataset, options, progress, checkpoint)

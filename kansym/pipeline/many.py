@@ -112,6 +112,7 @@ def discover_many(
     jobs: int | None = None,
     decimal: str | None = None,
     thousands: str | None = None,
+    dates: str | None = None,
     options: Options | None = None,
     progress: Callable[[Progress], None] | None = None,
     **settings: Any,
@@ -119,15 +120,15 @@ def discover_many(
     """Find the laws of many tables, targets, seeds and bootstrap samples; return the runs by their names.
 
     `tables` maps names to whatever :func:`discover` takes as a table; with several `targets` each has a
-    search of its own, and none explains another. `decimal` and `thousands` say how numbers are
-    written, where cells do not tell. `settings` are fields of :class:`Options`. `jobs` processes
+    search of its own, and none explains another. `decimal`, `thousands` and `dates` say how numbers and dates
+    are written, where cells do not tell. `settings` are fields of :class:`Options`. `jobs` processes
     share the work; by default joblib's configuration decides, so that `joblib.parallel_config("dask")` sends
     it to a cluster. Raises InputError for what cannot be used, after the other tasks have ended.
     """
     chosen = Options.of(options, settings)
     datasets = {}
     for name, data in tables.items():
-        table = read_table(data, decimal=decimal, thousands=thousands)
+        table = read_table(data, decimal=decimal, thousands=thousands, dates=dates)
         for target in targets:
             others = [t for t in targets if t is not None and t != target]
             label = name if len(targets) == 1 else f"{name}: {target}"
