@@ -10,6 +10,8 @@ from kansym.base.errors import InputError
 from kansym.data.dates import UnclearDatesError, read
 from kansym.data.inputs import Made
 from kansym.data.table import column, read_table
+from kansym.estimators.regressor import KansymRegressor
+from kansym.estimators.regressor.encoding import Encoding
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,24 @@ def test_a_law_reads_other_dates_as_it_read_its_own():
     assert Made("t", "days", "2023-02-01", "day-first").values(table).tolist() == [0, 28, 59, 89]
     proved = read_table(pd.DataFrame({"t": ["01/13/2023"], "y": [1]}))
     assert Made("t", "days", "2023-01-01", "day-first").values(proved).tolist() == [12]
+
+
+def test_estimators_read_dates_as_days_and_ask_for_the_order():
+    when = pd.Series(pd.date_range("2023-01-01", periods=20))
+    for cells in (when, when.dt.strftime("%d/%m/%Y"), when - when[0]):
+        frame = pd.DataFrame({"when": cells, "kind": ["a", "b"] * 10})
+        encoding = Encoding.of(frame, ["when", "kind"])
+        assert encoding.columns == ("when", "kind=a", "kind=b")
+        assert encoding.apply(frame)[:, 0].tolist() == list(range(20))
+        assert encoding.apply(frame.iloc[3:5])[:, 0].tolist() == [3, 4]
+    with pytest.raises(InputError, match="Column 'when' holds no dates"):
+        encoding.apply(frame.assign(when=1.0))
+    with pytest.raises(InputError, match="Column 'when' can be read in two ways"):
+        Encoding.of(pd.DataFrame({"when": MONTHLY}), ["when"])
+
+
+def test_an_estimator_with_dates_is_saved_and_opened(tmp_path):
+    X = pd.DataFrame({"when": pd.date_range("2023-01-01", periods=20)})
+    model = KansymRegressor(time_limit=5, random_state=0).fit(X, 3.0 * np.arange(20))
+    again = KansymRegressor.load(model.save(tmp_path / "model.json"))
+    assert again.predict(X.iloc[5:7]) == pytest.approx([15, 18])

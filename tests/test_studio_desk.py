@@ -255,6 +255,24 @@ def test_a_session_opens_again_as_it_was(found, tmp_path):
     assert other.folder.files() == ["kansym-studio/rate.csv"]
 
 
+def test_how_dates_are_written_is_chosen_and_goes_along(tmp_path):
+    lines = [f"0{k}/02/2023,{2 * k}" for k in range(1, 5)]
+    (tmp_path / "log.csv").write_text("when,y\n" + "\n".join(lines) + "\n")
+    desk = Desk(Folder.of(tmp_path))
+    desk.take(Opened.read(desk.folder, "log.csv"))
+    when = desk.opened.profiles[0]
+    assert when.kind == "text" and "can be read in two ways" in when.about
+    desk.take(Opened.read(desk.folder, "log.csv", {"dates": "day-first"}))
+    assert (desk.opened.profiles[0].kind, desk.opened.profiles[0].high) == ("date", 3.0)
+    assert "read_table('log.csv', dates='day-first')" in takeaway.cell(desk)
+    data = json.loads(json.dumps(session.to_dict(desk)))
+    session.open_into(desk, data)
+    assert desk.opened.writing == {"dates": "day-first"} and desk.opened.profiles[0].high == 3.0
+    data["table"]["writing"] = {"dates": "__import__"}
+    with pytest.raises(InputError, match="dates is '__import__'"):
+        session.open_into(desk, data)
+
+
 @pytest.mark.parametrize(
     "change",
     [

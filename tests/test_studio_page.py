@@ -296,6 +296,18 @@ def test_a_file_is_dropped_and_nasty_names_run_nothing(studio, tmp_path):
     assert studio.severe() == []
 
 
+def test_dates_that_can_be_read_in_two_ways_are_chosen_by_a_click(studio, tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("when,y\n" + "\n".join(f"0{k}/02/2023,{2 * k}" for k in range(1, 8)) + "\n")
+    studio.press("Table")
+    studio.bring(log)
+    studio.see("can be read in two ways: 01/02/2023 in row 1 is 1 February 2023 with the day first")
+    studio.choose("Dates", "month first")
+    studio.see("with the month first")
+    studio.see("0 to 181")
+    assert studio.severe() == []
+
+
 def test_the_papers_walk_by_clicks_alone(studio):
     studio.press("Table")
     studio.press("expsine")

@@ -220,7 +220,7 @@ class KansymClassifier(ClassifierMixin, FittedFront):
         X = with_category(X, None)
         given = [str(n) for n in X.columns] if hasattr(X, "columns") else None
         encoding = Encoding.of(X, given or ())
-        if encoding.levels:
+        if not encoding.plain:
             validate_data(self, X, reset=True, skip_check_array=True)
             values = check_array(encoding.apply(X), dtype=np.float64, ensure_min_samples=2)
             y = np.asarray(y)
@@ -230,7 +230,7 @@ class KansymClassifier(ClassifierMixin, FittedFront):
             values, y = validate_data(self, X, y, reset=True, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
         names = column_names(given, self.n_features_in_, variable_names)
-        self._encoding = Encoding(tuple(names), encoding.levels)
+        self._encoding = replace(encoding, names=tuple(names))
         return values, np.asarray(y), self._encoding.columns
 
 

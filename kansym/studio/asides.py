@@ -59,14 +59,14 @@ def relations(table: Table, order: dict[str, Any]) -> dict[str, Any]:
     """Return every relation among the columns that play a part."""
     from kansym.pipeline.relations import relations as find
 
-    kept = [n for n in table.names if n in order["columns"]]
-    return find(table.frame[kept], time_limit=order["seconds"]).to_dict()
+    others = [n for n in table.names if n not in order["columns"]]
+    return find(table.without(others), time_limit=order["seconds"]).to_dict()
 
 
 def asked(name: str, order: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one question about a table of the studio's folder."""
     named = order["named"] and Path(order["named"])
-    table = Folder(Path(order["root"]), named or None).read(order["table"])
+    table = Folder(Path(order["root"]), named or None).read(order["table"], order["writing"])
     return ASIDES[name](table, order)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kansym.base.errors import InputError
 from kansym.data.inputs import MOST_LEVELS, ROWS_A_LEVEL
 from kansym.data.table import Table, column
 from kansym.report.slices import wants_log
@@ -55,9 +56,13 @@ def profiles(table: Table) -> tuple[Profile, ...]:
 def _profile(table: Table, name: str) -> Profile:
     """Return what one column is."""
     units = {**(table.card.units if table.card else {}), **table.units}
-    about = (table.card.columns.get(name, "") if table.card else "") or table.unclear.get(name, "")
+    about = table.card.columns.get(name, "") if table.card else ""
     unit = str(units.get(name, ""))
-    found = None if name in table.unclear else column(table, name)
+    found = None
+    try:
+        found = column(table, name)
+    except InputError as problem:  # it can be read in two ways
+        about = about or str(problem)
     if found is None or found.values is None:
         return _of_words(table, name, unit, about)
     values = found.values

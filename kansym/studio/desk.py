@@ -36,17 +36,21 @@ SEARCHING, STOPPING, PAUSED, OVER, FAILED = "searching", "stopping", "paused", "
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """Hold a table as it was read, under the name that the folder has for it, and what its columns are."""
+    """Hold a table as it was read, under the name that the folder has for it, and what its columns are.
+
+    `writing` is what a person said of how its numbers and dates are written.
+    """
 
     name: str
     table: Table
     profiles: tuple[Profile, ...]
+    writing: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def read(folder: Folder, name: str) -> Opened:
+    def read(folder: Folder, name: str, writing: Mapping[str, str] | None = None) -> Opened:
         """Read a table; takes long for a large one, and may be done in another thread."""
-        table = folder.read(name)
-        return Opened(name, table, profiles(table))
+        table = folder.read(name, writing)
+        return Opened(name, table, profiles(table), dict(writing or {}))
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Desk:
         numeric = [p.name for p in opened.profiles if p.numeric]
         self.question = Question.about(opened.table, numeric, [p.name for p in opened.profiles
                                                                if p.kind == "category"])  # fmt: skip
-        self.steps = [Step("table", {"name": opened.name})]
+        self.steps = [Step("table", {"name": opened.name, **opened.writing})]
         self.touch("table", "question", "run", "law", "search", "walk", "aside")
 
     def ask(self, question: Question) -> None:
@@ -221,7 +225,11 @@ class Desk:
         place = {"root": str(self.folder.root), "named": named, "table": self.opened.name}
         self.message = ""
         self.steps.append(Step(name, dict(details)))
-        more = {"seconds": self.question.time_limit, "name": name}
+        more = {
+            "seconds": self.question.time_limit,
+            "name": name,
+            "writing": dict(self.opened.writing),
+        }
         self.process.order("aside", **place, **more, **details)
         self.touch("search")
 

@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from kansym.data.table import Table, read_table, shipped, shipped_cards
 
 OWN = "kansym-studio"
 """The folder, inside the one it was started in, for tables that were dropped and searches under way."""
+
+WRITING = ("decimal", "thousands", "dates")
+"""What can be said of how a table is written; see `data.table.read_table`."""
 
 MOST_LISTED = 200
 """Files that are offered; more would hide the shipped tables."""
@@ -52,11 +56,14 @@ class Folder:
         """Return the shipped tables' names with their titles."""
         return {name: card.title or name for name, card in shipped_cards().items()}
 
-    def read(self, name: str) -> Table:
-        """Return a table of the folder, or a shipped one; raises InputError for any other."""
+    def read(self, name: str, writing: Mapping[str, str] | None = None) -> Table:
+        """Return a table of the folder, or a shipped one; raises InputError for any other.
+
+        `writing` holds what a person says of how numbers and dates are written, by the names in WRITING.
+        """
         if name in shipped_cards() and not (self.root / name).is_file():
             return shipped(name)
-        return read_table(self.path(name))
+        return read_table(self.path(name), **{n: s for n, s in (writing or {}).items() if n in WRITING})
 
     def path(self, name: str) -> Path:
         """Return a file's path; raises InputError for one outside the folder."""

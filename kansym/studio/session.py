@@ -36,7 +36,9 @@ def to_dict(desk: Desk) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": kansym.__version__,
-        "table": None if desk.opened is None else _table(desk, desk.opened.name),
+        "table": None
+        if desk.opened is None
+        else {**_table(desk, desk.opened.name), "writing": dict(desk.opened.writing)},
         "question": desk.question.to_dict(),
         "run": None if desk.run is None else desk.run.to_dict(),
         "row": desk.row,
@@ -59,8 +61,10 @@ def open_into(desk: Desk, data: dict[str, Any]) -> None:
         row = int(data["row"])
         constants = None if data["constants"] is None else np.array(data["constants"], float)
         name = None if data["table"] is None else _received(desk, data["table"])
+        said = dict((data["table"] or {}).get("writing", {}))
+        writing = {str(k): str(v) for k, v in said.items()}
     if name is not None:
-        desk.take(Opened.read(desk.folder, name))
+        desk.take(Opened.read(desk.folder, name, writing))
         desk.ask(question)
     with storage.reading("The session", REMEDY):
         if run is not None:

@@ -11,6 +11,7 @@ from kansym.base.errors import InputError
 from kansym.pipeline.run import Run
 from kansym.report.export import export
 from kansym.studio.desk import Desk
+from kansym.studio.folder import WRITING
 
 LANGUAGES = {
     "python": "Python", "numpy": "NumPy", "latex": "LaTeX", "excel": "Excel", "c": "C", "julia": "Julia",
@@ -91,9 +92,10 @@ def cell(desk: Desk) -> str:
         match step.kind:
             case "table":
                 table += 1
+                signs = [f"{n}={details[n]!r}" for n in WRITING if n in details]
                 lines += [
                     "from kansym.data.table import read_table",
-                    f"table = read_table({details['name']!r})",
+                    f"table = read_table({', '.join([repr(details['name']), *signs])})",
                 ]
             case "search":
                 lines += [

@@ -255,7 +255,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
         given = list(X.columns) if isinstance(X, pd.DataFrame) else None
         encoding = Encoding.of(X, [str(n) for n in given] if given is not None else ())
         rules: dict[str, Any] = {"dtype": np.float64, "ensure_min_samples": 2}
-        if encoding.levels:
+        if not encoding.plain:
             validate_data(self, X, reset=True, skip_check_array=True)
             values = check_array(encoding.apply(X), **rules)
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
@@ -265,7 +265,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
             values, y = validate_data(self, X, y, reset=True, multi_output=True, y_numeric=True, **rules)
             y = np.asarray(y, float)
         names = column_names(given, self.n_features_in_, variable_names)
-        self._encoding = Encoding(tuple(names), encoding.levels)
+        self._encoding = replace(encoding, names=tuple(names))
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
         return values, y

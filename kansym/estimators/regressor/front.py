@@ -364,7 +364,7 @@ class FittedFront(BaseEstimator):
 
     def _numbers(self, X: Any) -> np.ndarray:
         """Return X as numbers, checked as scikit-learn wants it."""
-        if self._encoding.levels:
+        if not self._encoding.plain:
             numbers = self._encoding.apply(X)
             validate_data(self, X, reset=False, skip_check_array=True)
             return check_array(numbers, dtype=np.float64)

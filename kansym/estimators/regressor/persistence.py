@@ -35,6 +35,7 @@ def to_dict(model: Any) -> dict[str, Any]:
         "feature_names": [str(n) for n in getattr(model, "feature_names_in_", ())] or None,
         "names": list(model._encoding.names),
         "levels": {str(i): [_plain(v) for v in levels] for i, levels in model._encoding.levels.items()},
+        "moments": {str(i): list(how) for i, how in model._encoding.moments.items()},
         "validation": [None if v is None else [str(u) for u in v] for v in model._validation],
         "covariances": [[None if c is None else c.tolist() for c in cs] for cs in model._covariances],
         "shares": [float(p) for p in getattr(model, "_shares", ())] or None,
@@ -62,7 +63,8 @@ def from_dict(kind: type[Any], data: Mapping[str, Any], path: str | Path) -> Any
         if data["feature_names"]:
             model.feature_names_in_ = np.array(data["feature_names"], dtype=object)
         levels = {int(i): tuple(v) for i, v in data["levels"].items()}
-        model._encoding = Encoding(tuple(data["names"]), levels)
+        moments = {int(i): (v[0], v[1]) for i, v in data.get("moments", {}).items()}
+        model._encoding = Encoding(tuple(data["names"]), levels, moments)
         model._validation = [None if v is None else [float(u) for u in v] for v in data["validation"]]
         model._covariances = [[None if c is None else np.array(c) for c in cs] for cs in data["covariances"]]
         if data["classes"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nicegui import events, html, ui
@@ -20,14 +20,14 @@ def draw(view: View) -> None:
             view.part(("files",), lambda: _offered(view))
 
 
-async def open_table(view: View, name: str) -> None:
-    """Read a table of the folder and put it on the desk."""
+async def open_table(view: View, name: str, writing: Mapping[str, str] | None = None) -> None:
+    """Read a table of the folder and put it on the desk; `writing` says how it is written."""
     view.say("loading ...")
     if not await view.ready():
         return
     from kansym.studio.desk import Opened
 
-    opened = await view.work(Opened.read, view.desk.folder, name)
+    opened = await view.work(Opened.read, view.desk.folder, name, writing)
     if opened is not None and view.do(view.desk.take, opened):
         view.say(f"{opened.name}: {opened.table.rows:,} rows, {len(opened.profiles)} columns.")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from nicegui import html, ui
 
 from kansym.studio.columns import Profile
+from kansym.studio.desk import Opened
+from kansym.studio.page.bring import open_table
 from kansym.studio.page.view import View, field, select, table
 from kansym.studio.question import PARTS
 
@@ -23,6 +26,13 @@ WORDS = {
 
 KINDS = {"number": "numbers", "date": "dates", "category": "categories", "text": "words", "empty": "nothing"}
 """What a column's type is called on the page."""
+
+WRITTEN = {
+    "decimal": ("Decimal sign", {".": "point", ",": "comma"}),
+    "thousands": ("Thousands sign", {".": "point", ",": "comma", "'": "apostrophe", " ": "blank"}),
+    "dates": ("Dates", {"day-first": "day first", "month-first": "month first"}),
+}
+"""How numbers and dates may be written, by the names in `folder.WRITING`."""
 
 MOST_SHOWN = 60
 """Columns that are listed; more are left to the command line."""
@@ -42,6 +52,8 @@ def _columns(view: View) -> None:
     html.h2(f"{opened.name}: {opened.table.rows:,} rows")
     if card is not None and card.title:
         html.p(card.title).classes("hint")
+    if card is None:
+        _writing(view, opened)
     heads = [
         ("column", ""),
         ("type", ""),
@@ -65,6 +77,21 @@ def _columns(view: View) -> None:
             with html.ul():
                 for note in opened.table.notes:
                     html.li(note)
+
+
+def _writing(view: View, opened: Opened) -> None:
+    """Draw how numbers and dates are written, which a person may know where the cells do not tell."""
+
+    def said(name: str) -> Callable[[str], Any]:
+        async def chosen(sign: str) -> None:
+            kept = {n: s for n, s in opened.writing.items() if n != name}
+            await open_table(view, opened.name, {**kept, name: sign} if sign else kept)
+
+        return chosen
+
+    with ui.element("div").classes("row-of"):
+        for name, (label, signs) in WRITTEN.items():
+            select(label, {"": "as it shows", **signs}, opened.writing.get(name, ""), said(name))
 
 
 def _column(view: View, profile: Profile) -> None:
