@@ -98,6 +98,17 @@ def test_slopes_of_the_smooth_fit():
     assert np.allclose(fit.slopes, np.column_stack([2 * a / b, -((a / b) ** 2)]), rtol=1e-4)
 
 
+def test_one_column_is_the_unit_of_two_others():
+    """Slopes of 80 rows tell 0.7 for the power 1 of t beside a: whole powers are looked at, too."""
+
+    def law(a, b, t):
+        return a * (np.exp(-b * t) - np.exp(-a * t)) / (a - b)
+
+    root = problem(table(law, "abt", [(0.5, 2), (0.05, 0.4), (0.2, 24)], rows=80))
+    formulas = [{str(f) for f in reduced.formulas} for _, reduced in suggestions.reductions(root)]
+    assert {"a*t", "b*t"} in formulas
+
+
 @pytest.mark.parametrize(("c", "shown"), [(4.971, 5.0), (0.404, 0.4), (np.nan, 0.0), (0.0, 0.0)])
 def test_plain_numbers(c, shown):
     assert moves.plain(c) == shown

@@ -168,31 +168,33 @@ def _raised(k: float) -> Operation:
 
 
 def _scalings(problem: Problem, i: int, S: np.ndarray, y: np.ndarray) -> Iterator[Test]:
-    """Yield the move that makes x_i the unit of all others: x_j·x_i^c_j and y/x_i^c, the c by least squares.
+    """Yield moves that make x_i the unit of all others: x_j·x_i^c_j and y/x_i^c, the c by least squares.
 
     Where y is unchanged when x_i grows and the others make up for it, its slope is a combination of theirs.
+    Slopes of few rows tell halves from whole exponents badly: both are looked at.
     """
     rest = [j for j in range(problem.width) if j != i]
     A = np.column_stack([S[:, rest], y])
-    c = np.round(2 * np.linalg.lstsq(A, S[:, i], rcond=1e-6)[0]) / 2
-    if np.count_nonzero(c) < 3 or np.abs(c).max() > 4:
-        return  # pairs are tried one by one
+    fitted = np.linalg.lstsq(A, S[:, i], rcond=1e-6)[0]
+    for c in np.unique([np.round(2 * fitted) / 2, np.round(fitted)], axis=0):
+        # pairs are tried one by one
+        if np.count_nonzero(c[:-1]) >= 2 and np.abs(c).max() <= 4:
+            yield (S[:, i], A @ c), partial(_in_units_of_all, problem, i, rest, c)
 
-    def make() -> Problem | None:
-        """Return the problem in units of a column, divided by its power."""
-        moved = moves.divided(problem, i, float(c[-1]), drop=False) if c[-1] else problem
-        if moved is None:
-            return None
-        Z, formulas = moved.Z.copy(), list(moved.formulas)
-        size = np.abs(moved.Z[:, i])
-        x = moved.formulas[i] if np.median(moved.Z[:, i]) > 0 else -moved.formulas[i]
-        for j, k in zip(rest, c[:-1], strict=True):
-            if k:
-                Z[:, j] = Z[:, j] * size**k
-                formulas[j] = formulas[j] * x ** sympy.Rational(float(k))
-        return moved.columns(Z[:, rest], tuple(formulas[j] for j in rest))
 
-    yield (S[:, i], A @ c), make
+def _in_units_of_all(problem: Problem, i: int, rest: list[int], c: np.ndarray) -> Problem | None:
+    """Return the problem in units of x_i, of powers c (the last one that of the target), without x_i."""
+    moved = moves.divided(problem, i, float(c[-1]), drop=False) if c[-1] else problem
+    if moved is None:
+        return None
+    Z, formulas = moved.Z.copy(), list(moved.formulas)
+    size = np.abs(moved.Z[:, i])
+    x = moved.formulas[i] if np.median(moved.Z[:, i]) > 0 else -moved.formulas[i]
+    for j, k in zip(rest, c[:-1], strict=True):
+        if k:
+            Z[:, j] = Z[:, j] * size**k
+            formulas[j] = formulas[j] * x ** sympy.Rational(float(k))
+    return moved.columns(Z[:, rest], tuple(formulas[j] for j in rest))
 
 
 def _peeled(problem: Problem, X: np.ndarray, G: np.ndarray) -> Iterator[Test]:
