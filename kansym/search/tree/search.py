@@ -70,11 +70,8 @@ CLEAR, ALIKE, SURE = 0.12, 5.0, 0.01
 
 Right moves are violated by 0.003 to 0.1, wrong ones by 0.2 and more."""
 
-FEWEST_ROWS = 30
-"""Rows below which a smooth fit tells nothing."""
-
-MOST_TRANSFORMS = 3
-"""Transforms on the way to a problem: a law of depth three has so many."""
+FEWEST_ROWS, MOST_TRANSFORMS = 30, 3
+"""Rows below which a smooth fit tells nothing; transforms on the way to a problem of depth three."""
 
 EXPECTED, DECADES = 1e-4, 8.0
 """A smooth fit that leaves this share counts nothing; each DECADES below it, as much as a symbol."""
@@ -123,14 +120,13 @@ PER_SQUARE = {
 """Work of an item for each pair of its problem's columns, as measured for one to six."""
 
 OF_FEW_ROWS = 0.6
-"""Share of that work which an item takes of some 100 rows: 0.3 s a unit in the mean of 120 items."""
+"""Share of that work for some 100 rows: 0.3 s a unit in the mean of 120 items."""
 
 SLOW = ("ridge", "powers", "sums")
 """Solvers that a quick look asks about one column only: with more they take far longer than all others."""
 
 MATCH, MATCH_OF_CLEAN = 2.5, 1.2
-"""Cost of a look at all functions of the library: seconds where the curve is none of them; and of a curve
-that is known to many digits, to which everything was reduced."""
+"""Cost of a look at all functions of the library, seconds where it is in vain, and of a clean, reduced curve."""
 
 NOISY = 4
 """Fits that are named where none was sharp."""
@@ -202,8 +198,8 @@ class Item:
 
 def work(name: str, problem: Problem) -> float:
     """Return the units of work of one solver's look at a problem of so many columns and rows."""
-    units = UNITS.get(name, PLAIN) + PER_SQUARE.get(name, 0.0) * problem.width**2
-    return units * (OF_FEW_ROWS if len(problem.fit) < evidence.FEW_ROWS else 1.0)
+    share = OF_FEW_ROWS if FEWEST_ROWS <= len(problem.fit) < evidence.FEW_ROWS else 1.0
+    return share * (UNITS.get(name, PLAIN) + PER_SQUARE.get(name, 0.0) * problem.width**2)
 
 
 class Tree:
@@ -308,13 +304,12 @@ class Tree:
 
     def columns(self, node: Node, smooth: bool) -> None:
         """Queue the solvers of problems of several columns, and what makes fewer of them."""
-        problem = node.problem
         if smooth:
             poor = node.left > VERY_POOR
             self.push(1.1 if poor else 0.3, self.reduce, node)
             if poor:
                 self.push(0.25, self.neighbours, node)
-            if node.left > POOR and len(problem.fit) >= learned.FEWEST_ROWS:
+            if node.left > POOR and len(node.problem.fit) >= learned.FEWEST_ROWS:
                 self.push(0.95 if poor else 1.05, self.learn, node)
         self.push(0.3, self.products, node)
         if not node.transforms:
