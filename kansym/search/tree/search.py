@@ -126,7 +126,7 @@ SLOW = ("ridge", "powers", "sums")
 """Solvers that a quick look asks about one column only: with more they take far longer than all others."""
 
 MATCH, MATCH_OF_CLEAN = 2.5, 1.2
-"""Cost of a look at all functions of the library, seconds where it is in vain, and of a clean, reduced curve."""
+"""Cost of a look at all functions of the library, seconds where in vain, and of a clean curve."""
 
 NOISY = 4
 """Fits that are named where none was sharp."""
