@@ -25,6 +25,34 @@ def test_a_long_gap_makes_two_runs_and_growing_steps_do_not():
     assert len(series(few, few, names=["x"]).runs) == 1
 
 
+def test_times_at_random_have_no_gaps():
+    for seed in range(20):
+        t = np.sort(np.random.default_rng(seed).uniform(0, 10, 250))
+        assert len(series(t, np.exp(-0.1 * t), names=["x"]).runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("drive", "held"),
+    [([0, 0, 0, 5, 5, 5, 2, 2], 5.0), ([0, 0, 0, 5, 7, 8, 6, 2], 6.0), ([1, 1, 1, 1, 1, 1, 1, 1], 1.0)],
+)
+def test_a_switch_holds_and_what_flows_is_read_by_straight_lines(drive, held):
+    found = trajectory.between(np.array([3.5, 0.0, 7.0]), np.arange(8.0), np.array(drive, float)[:, None])
+    assert found[:, 0] == pytest.approx([held, drive[0], drive[-1]])
+
+
+def test_a_switched_heater_warms_by_its_law():
+    t = np.linspace(0, 10, 120)
+    power = np.where(np.floor(t / 1.7) % 2 == 0, 1.5, 0.2)
+    room = [2.0]
+    for k, step in enumerate(np.diff(t)):  # T' = -T/2 + 3 power, power held until the next row
+        rest = 6 * power[k]
+        room.append(rest + (room[-1] - rest) * np.exp(-step / 2))
+    found = dynamics(t, room, names=["T"], inputs=power, input_names=["power"])
+    assert found.derivative([[1.0], [0.0]], inputs=[[0.0], [1.0]])[:, 0] == pytest.approx([-0.5, 3], abs=1e-3)
+    assert str(found.equations["T"]) == "-T/2 + 3*power"
+    assert found.score(room, t, inputs=power) > 0.999999
+
+
 def test_rows_from_the_last_time_to_the_first_are_turned_around():
     t = np.linspace(0, 3, 30)
     found = series(t[::-1], np.exp(-t)[::-1], names=["x"])

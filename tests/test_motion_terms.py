@@ -46,6 +46,15 @@ def test_the_plainest_sum_of_its_size_is_handed_on():
     assert any(held(f) == {y, sympy.sin(x), sympy.sin(x) * sympy.cos(x)} for f, _ in found)
 
 
+def test_a_rate_that_follows_the_season_is_handed_on():
+    def slopes(t, s):
+        return [s[0] * (1 + 0.6 * np.cos(6.283 * t) - s[0] / 4)]
+
+    moving = moved(slopes, [1.0], ["x"], 0.005, rows=200, span=5.0)
+    found = parametric.right_sides(moving, 0)
+    assert any(x * wave in held(f) for f in found for wave in f.atoms(sympy.cos))
+
+
 def test_two_minima_of_a_constant_are_handed_on(monkeypatch):
     monkeypatch.setattr(parametric, "_columns", lambda columns, moving, state: columns)
     one = ((sympy.S.One, np.ones(1)),)

@@ -246,8 +246,7 @@ def _at_nodes(series: Series, smooths: Sequence[Sequence[Smooth]], order: int) -
         times = (run.t[:-1, None] + half[:, None] * (nodes + 1)).ravel()
         values = np.column_stack([c.value(times) for c in curves])
         slopes = np.column_stack([c.slope(times) for c in curves])
-        driven = [np.interp(times, run.t, run.U[:, k]) for k in range(run.U.shape[1])]
-        columns = [values, *([slopes] if order == 2 else []), *(d[:, None] for d in driven), times[:, None]]
+        columns = [values, *([slopes] if order == 2 else []), run.driven(times), times[:, None]]
         if order == 2:
             slopes = np.column_stack([c.spline.derivative(2)(times) for c in curves])
         stretches.append(

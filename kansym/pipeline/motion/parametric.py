@@ -65,6 +65,9 @@ RATES = np.geomspace(0.2, 6.0, 14)
 POWERS = np.array([0.25, 0.4, 0.6, 0.75, 0.9, 1.2, 1.4, 1.6, 1.8, 2.3, 2.6, 3.4])
 """Values of p for x^p; whole and half powers are in the dictionary of known terms."""
 
+SEASONAL = 2
+"""States and inputs up to which each of them times a wave of the time is scanned, a rate that follows the
+season: of more, the scan of a hundred frequencies takes longer than all others."""
 
 Measure = Callable[[np.ndarray], np.ndarray]
 """How badly a column and none, one, two, ... plain ones explain y: nats; or what it and all of them leave."""
@@ -350,9 +353,8 @@ def families(moving: Motion) -> Iterator[Family]:
         span = float(np.ptp(t))
         fastest = np.pi * moving.series.rows / len(moving.series.runs) / span / 4
         step = np.pi / span / 2
-        yield Family(
-            np.arange(2 * step, min(fastest, 120 * step), step), *_waves(moving.symbols[-1], t), (one,)
-        )
+        grid = np.arange(2 * step, min(fastest, 120 * step), step)
+        yield Family(grid, *_waves(moving.symbols[-1], t), firsts if len(states) <= SEASONAL else (one,))
 
 
 def _denominators(

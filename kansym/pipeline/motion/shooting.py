@@ -22,6 +22,9 @@ from kansym.pipeline.motion.trajectory import TIME
 SEGMENT_ROWS = 12
 """Rows of a segment: long enough to feel the law, short enough that errors have not grown."""
 
+WITHIN = 1 - 1e-9
+"""Share of a step at which its last inputs are read: a switched one has another value at the step's end."""
+
 MOST_SEGMENTS = 60
 """Segments of all runs together; longer tables have longer segments."""
 
@@ -117,10 +120,9 @@ class Segments:
     def inputs(self, times: np.ndarray) -> np.ndarray:
         """Return the known inputs (s, inputs) of each segment at times (s,)."""
         out = np.empty((len(times), self.stretches[0].run.U.shape[1]))
-        for k in range(out.shape[1]):
-            for r, stretch in enumerate(self.stretches):
-                mine = self.run == r
-                out[mine, k] = np.interp(times[mine], stretch.run.t, stretch.run.U[:, k])
+        for r, stretch in enumerate(self.stretches):
+            mine = self.run == r
+            out[mine] = stretch.run.driven(times[mine])
         return out
 
 
@@ -319,7 +321,8 @@ def simulate_segments(
                 if a:
                     at, bent = at + a * h * f, bent + a * h[:, :, None] * g
             times = cut.times[:, k] + method.C[stage] * h[:, 0]
-            columns = _columns(system, at, cut.inputs(times), times)
+            within = cut.times[:, k] + min(method.C[stage], WITHIN) * h[:, 0]
+            columns = _columns(system, at, cut.inputs(within), times)
             f, by_state, by_constant = system.sensitivities(columns, theta)
             g = by_state @ bent
             g[:, :, moving:] += by_constant

@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 from kansym.base.errors import InputError
 from kansym.functions.parsing import symbols
 from kansym.pipeline.motion.integral import speed
-from kansym.pipeline.motion.trajectory import TIME
+from kansym.pipeline.motion.trajectory import TIME, between
 
 MOST_EVALUATIONS = 200_000
 """Evaluations of the right sides after which a simulation is given up; a law needs thousands."""
@@ -56,9 +56,9 @@ def follow(
 ) -> Simulated:
     """Integrate the equations from `start` at t[0] and return the states at times t (n,).
 
-    `start` holds the states, for order 2 then their speeds. `inputs` (n, k) are interpolated linearly between
-    the times. `scale` (states,) is the size that states usually have. Raises InputError for times that do not
-    increase and for a start of another size.
+    `start` holds the states, for order 2 then their speeds. `inputs` (n, k) are read between the times as
+    `trajectory.between` does. `scale` (states,) is the size that states usually have. Raises InputError for
+    times that do not increase and for a start of another size.
     """
     t = np.asarray(t, float)
     z0 = np.asarray(start, float).ravel()
@@ -84,10 +84,11 @@ def follow(
     if len(t) == 1:
         return Simulated(t, out, "followed")
     outcome, path = "followed", None
+    longest = float(np.max(np.diff(t))) if driven.shape[1] else np.inf  # no pulse is stepped over
     try:
         with np.errstate(all="ignore"):
             path = solve_ivp(slopes, (t[0], t[-1]), z0, method="LSODA", dense_output=True, rtol=tolerance,
-                             atol=tolerance * 1e-3 * float(np.min(size)))  # fmt: skip
+                             atol=tolerance * 1e-3 * float(np.min(size)), max_step=longest)  # fmt: skip
         reached, values = path.t[-1], path.sol
         outcome = "followed" if path.success else "diverged"
     except _Given as reason:
@@ -160,7 +161,7 @@ def _right_side(
 
     def slopes(time: float, state: np.ndarray) -> np.ndarray:
         """Return the slopes at one time, inputs interpolated."""
-        now = [np.interp(time, t, driven[:, k]) for k in range(driven.shape[1])]
+        now = between(np.array([time]), t, driven)[0]
         row = np.array([*state, *now, time])[: len(names)]  # numpy's numbers: no root turns complex
         values = evaluate(*row)
         return np.array([*state[len(states) :], *values] if order == 2 else values, float)
