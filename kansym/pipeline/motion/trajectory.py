@@ -55,7 +55,7 @@ class Trajectory:
 
 
 def between(times: np.ndarray, t: np.ndarray, U: np.ndarray) -> np.ndarray:
-    """Return inputs U (n, k), known at times t (n,), at other times (m,): straight lines; held if switched."""
+    """Return inputs U (n, k), known at times t (n,), at other times (m,); held if switched."""
     out = np.empty((len(times), U.shape[1]))
     for k, column in enumerate(U.T):
         changes = np.diff(column) != 0
