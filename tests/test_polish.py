@@ -1,6 +1,7 @@
 """Polish reaches machine precision; settle fixes what the data allow and nothing they contradict."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kansym.base.losses import Loss
 from kansym.formula import constants
 from kansym.formula.polish import Rows, polish, settle
 from kansym.formula.program import Program
@@ -93,6 +95,15 @@ def test_standard_errors_cover_the_truth():
             inside += abs(c.value - truth) < 2.0 * c.stderr
             total += 1
     assert 0.92 < inside / total < 0.98
+
+
+def test_a_law_of_undefined_slopes_has_no_absolute_fit_and_is_no_error():
+    # sqrt(a*x + b*y) has a value where both are zero, and slopes 0/0
+    data = rows("sqrt(x + y)", noise=0.1)
+    data.X[0] = 0.0
+    absolute = replace(data, penalty=Loss.of("absolute"))
+    with np.errstate(all="ignore"):
+        assert polish(parse_expression("sqrt(1.1*x + 0.9*y)", NAMES), absolute) is None
 
 
 def test_polish_of_an_undefined_start_is_none():

@@ -24,7 +24,7 @@ from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import Search
-from kansym.search.tree import bent, evidence, moves, noisy, parts, suggestions
+from kansym.search.tree import bent, evidence, exchanges, moves, noisy, parts, suggestions
 from kansym.search.tree.transforms import transformed
 
 LEAST = 1e-7
@@ -108,7 +108,10 @@ def propose(
                 return
             new = [n for n in chosen(found) if n not in asked]
             asked.update(new)
-            likely = _measured(search, [p for node in new for p in answers(node, least, budget)])
+            proposals = [p for node in new for p in answers(node, least, budget)]
+            if not depth:
+                proposals += _sums_of_products(level[0], budget)
+            likely = _measured(search, proposals)
             yield from likely
             if budget.exhausted or depth == DEPTH or any(_enough(c, search) for c in likely[:1]):
                 return
@@ -189,6 +192,16 @@ def answers(node: Node, least: float, budget: Budget) -> Iterator[Answer]:
         for fit in solve(problem):
             for p in fit.name():
                 yield replace(p, share=max(p.share, least), price=p.price + node.price), fit.problem.finish
+
+
+def _sums_of_products(node: Node, budget: Budget) -> Iterator[Answer]:
+    """Yield sums of few products for a problem of any width.
+
+    They may leave less than any smooth fit: of a sum of four columns polynomials see little.
+    """
+    budget.spend(WORK)
+    for fit in exchanges.fits(node.problem, node.left):
+        yield from ((p, fit.problem.finish) for p in fit.name())
 
 
 def _sum(problem: Problem) -> list[Fit]:

@@ -68,7 +68,7 @@ def exact(problem: Problem) -> list[Fit]:
     if found is None:
         return []
     powers, factors = found
-    write = partial(_written, powers, factors, problem)
+    write = partial(written, powers, factors, problem)
     price = TERM_PRICE * len(factors)
     return [Fit(1e-24, price, "products", problem, lambda: [Proposal(1e-24, price, write)])]
 
@@ -191,7 +191,7 @@ def _fewest(A: np.ndarray, b: np.ndarray, chosen: list[int]) -> list[int] | None
     return None
 
 
-def _written(powers: np.ndarray, factors: np.ndarray, problem: Problem) -> sympy.Expr:
+def written(powers: np.ndarray, factors: np.ndarray, problem: Problem) -> sympy.Expr:
     """Return a sum's formula in the table's columns."""
     terms = [
         sympy.Float(float(c)) * sympy.Mul(*(f ** int(k) for f, k in zip(problem.formulas, row, strict=True)))

@@ -84,7 +84,7 @@ def transformed(problem: Problem, left: float, powers: bool = True) -> Iterator[
     unit = sympy.Dummy(real=True)
     seen = set()
     for low, high in DOMAINS:
-        part = _within(problem, left, low, high)
+        part = within(problem, left, low, high)
         for price, made in () if part is None else _made(part, powers):
             key = str(made.finish(unit))
             if key not in seen:
@@ -92,8 +92,11 @@ def transformed(problem: Problem, left: float, powers: bool = True) -> Iterator[
                 yield price, made
 
 
-def _within(problem: Problem, left: float, low: float, high: float) -> Problem | None:
-    """Return the problem of the rows that are clearly within a domain, None where too many are not."""
+def within(problem: Problem, left: float, low: float, high: float) -> Problem | None:
+    """Return the problem of the rows that are clearly within a domain, None where too many are not.
+
+    Smooth fits leave `left` of it.
+    """
     rows = np.concatenate([problem.fit, problem.test])
     total = float(np.mean((problem.w * problem.y)[problem.fit] ** 2))
     noise = np.sqrt(left / problem.unit * total) / problem.w
