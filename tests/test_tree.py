@@ -139,6 +139,15 @@ def test_curves_part_only_where_they_do():
     assert not parts.separated(mixed, product=True)
 
 
+def test_eighty_rows_show_curves_that_part():
+    root = problem(table(lambda a, b, c: np.exp(a) + np.sin(b) + np.sqrt(c), "abc", [(1, 3)] * 3, rows=80))
+    assert parts.separated(root, product=False)[0].share < 1e-8
+    line = problem(table(lambda u, t: np.exp(-t) + u * np.exp(-2.5 * t), "ut", [(1, 3), (0, 4)], rows=80))
+    assert parts.linear(line)[0].share < 1e-8
+    mixed = problem(table(lambda a, b: np.sin(a * b), "ab", [(1, 3)] * 2, rows=80))
+    assert not parts.separated(mixed, product=False) and not parts.linear(mixed)
+
+
 def test_waves_part_though_their_columns_span_a_wide_range():
     """In the logarithm of a wide column its waves crowd at one end, where no polynomial follows them."""
     wave = problem(table(lambda a, b: np.cos(2 * a) * (2 + np.sin(3 * b)), "ab", [(0.1, 5)] * 2))

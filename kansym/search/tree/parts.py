@@ -31,6 +31,10 @@ HIGHEST = 20
 HIGH_IN_NOISE, MOST_IN_NOISE, NOISE = 6, 0.01, 1e-3
 """The same in noise, the share that such curves may leave, and that of a curve that its name may leave."""
 
+ROWS_A_TERM, OF_FEW, MANY_ROWS = 4, 2, 200
+"""Rows for each coefficient of the curves; without noise fewer of less than so many rows: of three columns in
+54 rows, a hundred less those that judge, the curves had degree 4, which no law meets to PARTS."""
+
 MOST_COLUMNS = 5
 
 PARTS = 1e-7
@@ -69,7 +73,7 @@ def separated(problem: Problem, product: bool, noise: bool = False) -> list[Fit]
     """
     rows = np.concatenate([problem.fit, problem.test])
     n, d = len(problem.fit), problem.width
-    degree = min(HIGH_IN_NOISE if noise else HIGHEST, n // (4 * d))
+    degree = min(HIGH_IN_NOISE if noise else HIGHEST, n // (d * (ROWS_A_TERM if noise else _rows_a_term(n))))
     if not 1 < d <= MOST_COLUMNS or degree < 4:
         return []
     y, w = problem.y[rows], problem.w[rows]
@@ -89,12 +93,17 @@ def separated(problem: Problem, product: bool, noise: bool = False) -> list[Fit]
     return [Fit(share, 2.0 * d, "product of curves" if product else "sum of curves", problem, name)]
 
 
+def _rows_a_term(rows: int) -> int:
+    """Return how many of so many rows each coefficient of curves without noise takes."""
+    return OF_FEW if rows < MANY_ROWS else ROWS_A_TERM
+
+
 @np.errstate(all="ignore")
 def linear(problem: Problem) -> list[Fit]:
     """Return fits y = A(x) + u·B(x) of two columns u and x, each of which may be either."""
     rows = np.concatenate([problem.fit, problem.test])
     n = len(problem.fit)
-    degree = min(HIGHEST, n // 8)
+    degree = min(HIGHEST, n // (2 * _rows_a_term(n)))
     if problem.width != 2 or degree < 4:
         return []
     y, w = problem.y[rows], problem.w[rows]
