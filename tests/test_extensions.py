@@ -24,6 +24,10 @@ ONE, TWO, RATE = extensions.with_one, extensions.with_two, extensions.with_rate
 LAWS = {
     "a rate in a column": (ONE, lambda c, k, t: c * (1 - np.exp(-k * t)) / k, "ckt", [(1, 3)] * 3),
     "a column's power": (ONE, lambda r, n: r / (1 - (1 + r) ** -n), "rn", [(0.01, 0.2), (1, 20)]),
+    "a power of one and a product": (ONE, lambda c, a, b, n: c * (1 - (1 - a * b) ** n), "cabn",
+                                     [(5, 9), (0.1, 0.9), (0.1, 0.9), (1, 15)]),
+    "a power of two growths": (ONE, lambda c, r, g, n: c / (r - g) * (1 - ((1 + g) / (1 + r)) ** n), "crgn",
+                               [(1, 9), (0.05, 0.15), (0, 0.04), (2, 30)]),
     "a logarithm": (ONE, lambda a, b: (a - b) / np.log(a / b), "ab", [(5, 9), (1, 4)]),
     "a logarithm of one and more": (ONE, lambda x, v: (v + 1) * np.log(1 + x**2 / v), "xv",
                                     [(-4, 4), (1, 9)]),

@@ -349,7 +349,7 @@ def functions(problem: Problem, decaying: bool = False) -> list[Extension]:
     plain = _arguments(problem)
     made = [
         exponential(a, -1.0 if decaying and np.all(a.values > 0) else 1.0)
-        for a in (*plain, *_powers(problem))
+        for a in (*plain, *_powers(problem), *(() if decaying else _growths(problem)))
     ]
     d = problem.width
     with np.errstate(all="ignore"):
@@ -403,6 +403,23 @@ def _powers(problem: Problem) -> list[Extension]:
         found += [(b, g, a, f), (b, g, 1 + a, 1 + f), (b, g, 1 - a, 1 - f)]
     for (a, f), (b, g), (c, h) in _threes(columns):
         found += [(c, h, a / b, f / g), (c, h, a * b, f * g)]
+    return _exponents_of(found)
+
+
+@np.errstate(all="ignore")
+def _growths(problem: Problem) -> list[Extension]:
+    """Return x·log(u), u one and a product or a quotient of two columns, or the quotient of one and each."""
+    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
+    found = []
+    for (a, f), (b, g), (c, h) in _threes(columns):
+        found += [(c, h, 1 + a * b, 1 + f * g), (c, h, 1 - a * b, 1 - f * g)]
+        found += [(c, h, 1 + a / b, 1 + f / g), (c, h, 1 + b / a, 1 + g / f)]
+        found += [(c, h, (1 + a) / (1 + b), (1 + f) / (1 + g))]
+    return _exponents_of(found)
+
+
+def _exponents_of(found: list[tuple]) -> list[Extension]:
+    """Return x·log(u) with formulas, of tuples (x, its formula, u, its formula), where u is positive."""
     return [
         Extension(x * np.log(u), f * sympy.log(g))
         for x, f, u, g in found
