@@ -129,3 +129,12 @@ def test_an_estimator_with_dates_is_saved_and_opened(tmp_path):
     model = KansymRegressor(time_limit=5, random_state=0).fit(X, 3.0 * np.arange(20))
     again = KansymRegressor.load(model.save(tmp_path / "model.json"))
     assert again.predict(X.iloc[5:7]) == pytest.approx([15, 18])
+
+
+def test_a_column_that_a_spreadsheet_turned_in_part_is_refused():
+    days = [(m, d) for m in (1, 2) for d in range(1, 21)]
+    cells = [f"{m:02d}/{d:02d}/2023" if d <= 12 else f"{d:02d}/{m:02d}/2023" for m, d in days]
+    with pytest.raises(
+        UnclearDatesError, match="in order only the other way round, as spreadsheets leave them"
+    ):
+        read(pd.Series(cells))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kansym.base.errors import FormatError, InputError
 from kansym.data.fillers import FILLERS
-from kansym.data.table import Card, read_table, shipped
+from kansym.data.table import Card, column, read_table, shipped
 
 
 def write(folder, text, name="t.csv", encoding="utf-8"):
@@ -268,3 +268,77 @@ def _number(text):
     except ValueError:
         return text.lower() in ("na", "n/a", "null", "none")
     return True
+
+
+def written(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "t.txt"
+    path.write_bytes(text.encode(encoding))
+    return read_table(path)
+
+
+ROWS = [(0.1 * i, 2 + 0.3 * i, 5 - 0.2 * i) for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        ("Model\tX1\nDate\t2023/03/14\n***End***\t\nSamples\t20\t20\t\nX\tU\tI\tComment\n", "X U I Comment"),
+        ("Software,3.05\n\nTime,10:22:11 AM\nResults\nt,a,b\n".replace(",", "\t"), "t a b"),
+        ("% Model: plate\n% Nodes: 20\n% x  T (K)  q\n", "x T q"),
+        ('# x\tT\tq\n# "m"\t"K"\t"W"\n# 20\n', "x T q"),
+    ],
+)
+def test_settings_of_instruments_stand_above_the_names(tmp_path, head, names):
+    table = written(tmp_path, head + "".join("\t".join(f"{v:.3f}" for v in row) + "\n" for row in ROWS))
+    assert table.names == tuple(names.split()) and table.rows == len(ROWS)
+    assert table.frame.iloc[:, 0].tolist() == pytest.approx([row[0] for row in ROWS])
+
+
+def test_settings_beside_the_numbers_are_no_names(tmp_path):
+    side = ["Length,40", "Interval,4e-6", "Source,CH1", *[","] * 17]
+    table = written(
+        tmp_path, "".join(f"{s},,{a - 0.5:.3f},{b:.3f},\n" for s, (a, b, _) in zip(side, ROWS, strict=True))
+    )
+    assert table.frame["x3"].tolist()[0] == -0.5 and table.frame["y"].tolist()[0] == 2 and table.rows == 20
+
+
+def test_years_and_samples_are_names(tmp_path):
+    assert written(tmp_path, "who,2019,2020,2021\na,1,2,3\nb,2,3,4\nc,3,4,5\n").names[1:] == (
+        "2019",
+        "2020",
+        "2021",
+    )
+
+
+@pytest.mark.parametrize("first", ['"{}"', "{}", '"Mazda {}"'])
+def test_r_writes_rows_with_names_and_no_head_for_them(tmp_path, first):
+    lines = [f"{first.format(i + 1)} {a:.2f} {b:.2f}" for i, (a, b, _) in enumerate(ROWS)]
+    table = written(tmp_path, '"dose" "len"\n' + "\n".join(lines).replace("Mazda ", "Mazda-") + "\n")
+    assert table.frame["dose"].tolist() == pytest.approx([row[0] for row in ROWS])
+
+
+def test_a_blank_cell_of_columns_in_line_is_seen(tmp_path):
+    rows = [f"S1 {a:6.2f} {'' if i % 5 == 0 else f'{b:.2f}':>6} {c:6.2f}" for i, (a, b, c) in enumerate(ROWS)]
+    table = written(tmp_path, "ST    DIST   PRCP   TMAX\n" + "\n".join(rows) + "\n")
+    assert table.frame["PRCP"].isna().sum() == 4
+    assert table.frame["TMAX"].tolist() == pytest.approx([row[2] for row in ROWS])
+
+
+def test_fortran_writes_exponents_with_d(tmp_path):
+    table = written(tmp_path, "".join(f"  {a:.4E}  {b:.4E}\n".replace("E", "D") for a, b, _ in ROWS))
+    assert table.frame["y"].tolist() == pytest.approx([row[1] for row in ROWS])
+
+
+def test_cyrillic_of_windows_is_read(tmp_path):
+    text = "Время;Скорость\n" + "".join(f"{a:.1f};{b:.1f}\n".replace(".", ",") for a, b, _ in ROWS)
+    assert written(tmp_path, text, "cp1251").names == ("Время", "Скорость")
+    assert written(tmp_path, text.replace("Время", "Länge").replace("Скорость", "Höhe"), "cp1252").names == (
+        "Länge",
+        "Höhe",
+    )
+
+
+def test_dates_as_whole_numbers_are_days(tmp_path):
+    table = written(tmp_path, "day,y\n" + "".join(f"202302{27 + i},{i}\n" for i in range(2)) + "20230301,2\n")
+    assert column(table, "day").values.tolist() == [0, 1, 2]
+    assert column(written(tmp_path, "n,y\n20230227,1\n20230299,2\n20230301,3\n"), "n").values[0] == 20230227

@@ -41,6 +41,12 @@ FEWEST_ORDERED = 6
 
 LAST_MONTH = 12
 
+COMPACT = (1900_01_01, 2100_12_31)
+"""Dates as whole numbers: year, month and day."""
+
+FEWEST_COMPACT = 3
+"""Different whole numbers that are all dates by chance in one of (10000 / 366)**3 = 20 000 columns."""
+
 _LOOKED_AT = 50  # cells that must all look like dates before a whole column is parsed
 _DATE = re.compile(
     r"\s*(?:\w{2,9},?\s+)?(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{8}(?=T)"
@@ -86,6 +92,9 @@ def read(column: pd.Series, first: str | None = None, order: str | None = None) 
         return Times(column.dt.total_seconds().to_numpy(float) / DAY, "holds durations: taken in days")
     if pd.api.types.is_datetime64_any_dtype(kind):
         return _days(_naive(column), first)
+    if pd.api.types.is_numeric_dtype(kind):
+        moments = _compact(column)
+        return None if moments is None else _days(moments, first)
     texts = column.dropna().astype(str)
     sample = texts.head(_LOOKED_AT)
     if not len(sample):
@@ -96,6 +105,19 @@ def read(column: pd.Series, first: str | None = None, order: str | None = None) 
         return None
     numbered = column.reset_index(drop=True)
     return _ordered(numbered, numbered.dropna().astype(str), first, order)
+
+
+def _compact(column: pd.Series) -> pd.Series | None:
+    """Return the dates in whole numbers like 20230914; None where one of them is no such date."""
+    import pandas as pd
+
+    given = column.dropna()
+    if pd.api.types.is_bool_dtype(column.dtype) or given.nunique() < FEWEST_COMPACT:
+        return None
+    if not given.between(*COMPACT).all() or not (given == given.round()).all():
+        return None
+    parsed = pd.to_datetime(given.astype("int64").astype(str), format="%Y%m%d", errors="coerce")
+    return None if parsed.isna().any() else parsed.reindex(column.index)
 
 
 def shown_order(column: pd.Series) -> str | None:
@@ -134,9 +156,33 @@ def _ordered(column: pd.Series, texts: pd.Series, first: str | None, order: str 
         )
     if order is None and len(possible) == 2 and texts.str.contains(r"^\s*\d{1,2}\.").any():
         order = DAY_FIRST  # 1.2.2023 is 1 February everywhere
+    if len(possible) == 1 and (spoilt := _in_both(column, possible[0])):
+        raise UnclearDatesError(spoilt)
     readings = [_days_in(column, first, known) for known in ([order] if order else possible)]
     held = [found for found in readings if found is not None]
     return _decided(column, held[0], held[1]) if len(held) == 2 else held[0] if held else None
+
+
+def _in_both(column: pd.Series, order: str) -> str:
+    """Return what is wrong with dates that are in order only if those that can be are read the other way.
+
+    A spreadsheet that expects another order leaves a column so: it turns what it can and keeps the rest.
+    """
+    day, month = (_days_in(column, None, known) for known in ORDERS)
+    both = [found.moments for found in (day, month) if found is not None and found.moments is not None]
+    if len(both) < 2:
+        return ""
+    turned = column.astype(str).str.extract(_NUMERIC).astype(float).max(axis=1).to_numpy() <= LAST_MONTH
+    right, wrong = both if order == DAY_FIRST else both[::-1]
+    mixed = np.where(turned, wrong, right).astype("datetime64[s]").astype(float)
+    plain = right.to_numpy().astype("datetime64[s]").astype(float)
+    if _in_order(plain) or not _in_order(mixed) or not turned.any() or turned.all():
+        return ""
+    at = int(np.flatnonzero(turned)[0])
+    return (
+        f"has dates {_spelt(order)} and others, as {str(column.iloc[at]).strip()} in row {at + 1}, that are "
+        "in order only the other way round, as spreadsheets leave them; write all of them alike."
+    )
 
 
 def _decided(column: pd.Series, day: Times, month: Times) -> Times:

@@ -12,19 +12,27 @@ import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError, shown
-from kansym.data.cell import evidence, is_number
+from kansym.data.cell import evidence, is_gap, is_number, unquoted
 from kansym.data.cells import Writing
 from kansym.data.header import Second, heading, second_row
-from kansym.data.lines import cleaned, fields, without_notes
+from kansym.data.lines import aligned, cleaned, fields, with_hashes, without_notes
+from kansym.data.units import is_unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DELIMITERS = (",", ";", "\t", "|")
 _IN_CELLS = " .+-_\"'/()[]#"  # what cells hold themselves: never a delimiter
+LAST_COMMENTS = 3
+"""Comments right above the rows that may hold names: names, units, and the number of rows."""
+
+LEAST_ROWS = 3
+"""Rows of one width below lines of others that make a table below settings."""
+
 _HEAD_LINES = 200
 """Lines that are looked at for the delimiter and the header."""
 
@@ -47,7 +55,10 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     text without rows and FormatError for one that is no table.
     """
     notes: list[str] = []
-    raw, encoding = cleaned(raw, _encoding(raw, source, notes), source)
+    encoding = _encoding(raw, source, notes)
+    if encoding != "utf-16" and raw[:1] in b"%/;!*":
+        raw = with_hashes(raw.decode(encoding, errors="replace")).encode(encoding, errors="replace")
+    raw, encoding = cleaned(raw, encoding, source)
     lines = _head(raw[: 1 << 20].decode(encoding, errors="replace"))
     body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
     said = re.fullmatch(r"sep=([ -~\t])", lines[body[0]].strip()) if body else None
@@ -62,6 +73,11 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
         raw, encoding = _tabbed(raw.decode(encoding)).encode("utf-8"), "utf-8"
         lines, parted = [_tabbed(line) for line in lines], "\t"
     rows = [fields(lines[i], parted) for i in body]
+    if parted == " " and any(len(row) < len(rows[0]) for row in rows):
+        columns_of = aligned(raw.decode(encoding))
+        if columns_of is not None:  # what is missing can be seen
+            raw, encoding, parted = columns_of.encode("utf-8"), "utf-8", "\t"
+            rows = [fields(line, parted) for line in map(_head(columns_of).__getitem__, body)]
     if len(lines) < _HEAD_LINES and _sideways(rows):
         turned = "\n".join("\t".join(cells) for cells in zip(*rows, strict=True)).encode()
         assumed = writing if writing.given or parted != "," else Writing(".")
@@ -78,10 +94,15 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
         which = "line stands" if top == 1 else f"{top} lines stand"
         notes.append(f"the first {which} above the names ({shown(next(c for c in rows[0] if c))}): left out")
         body, rows = body[top:], rows[top:]
-    if not above and all(is_number(cell) for cell in rows[0]) and len(rows) > 1:
-        first, names = 0, _names_in_comment(comments, parted, len(rows[0])) or _numbered(len(rows[0]), notes)
+    if not above and len(rows) > 1 and _nameless(rows):
+        first, names = 0, _names_in_comment(comments, parted, len(rows[0])) or _numbered(rows, notes)
     else:
         first = 1
+    if first and rows[1:] and all(len(row) == len(names) + 1 for row in rows[1:]):
+        if not names[0]:
+            names = [*names, ""]  # a plate's rows end in a column without a head
+        elif _name_rows([row[0] for row in rows[1:]]):
+            names = ["", *names]  # as R writes a table
     second = None
     if first and len(rows) > 2 and len(rows[1]) <= len(names):
         second = second_row([*rows[1], *[""] * (len(names) - len(rows[1]))], rows[2:])
@@ -99,10 +120,40 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     return Text(frame, tuple(names), second, writing, tuple(notes))
 
 
-def _numbered(columns: int, notes: list[str]) -> list[str]:
-    """Return names for columns that have none: x0, x1, ... and y."""
-    names = [f"x{i}" for i in range(columns - 1)] + ["y"]
-    notes.append(f"no line of column names: called {', '.join(names) if len(names) < 7 else 'x0 ... y'}")
+def _nameless(rows: list[list[str]]) -> bool:
+    """Tell whether a table's first line is one of its rows: numbers stand where numbers stand below.
+
+    Numbers can be names, too, of the years or samples in a table's columns: they grow from left to right.
+    """
+    cells, width = rows[0], min(map(len, rows))
+    if all(map(is_number, cells)) and cells[0]:
+        return True
+    numeric = [j for j in range(width) if all(is_number(row[j]) for row in rows[1:])]
+    held = [cells[j] for j in numeric if cells[j]]
+    if not held or not all(is_number(cell) and not is_gap(cell) for cell in held):
+        return all(map(is_number, cells))
+    try:
+        values = [float(cell) for cell in held]
+    except ValueError:  # 1.234,5
+        return all(map(is_number, cells))
+    return values[0] < 0 or any(b <= a for a, b in pairwise(values))
+
+
+def _name_rows(cells: list[str]) -> bool:
+    """Tell whether a column names its rows: different words, or 1, 2, 3, ..."""
+    cells = [unquoted(cell) for cell in cells]
+    counted = cells == [str(i) for i in range(1, len(cells) + 1)]
+    return counted or (len(set(cells)) == len(cells) and not any(map(is_number, cells)))
+
+
+def _numbered(rows: list[list[str]], notes: list[str]) -> list[str]:
+    """Return names for columns that have none: x0, x1, ... and y; "" for those with nothing in them."""
+    columns = range(len(rows[0]))
+    filled = [any(len(row) > j and row[j] for row in rows) for j in columns]
+    last = max(j for j in columns if filled[j])
+    names = [("y" if j == last else f"x{j}") if filled[j] else "" for j in columns]
+    told = [name for name in names if name]
+    notes.append(f"no line of column names: called {', '.join(told) if len(told) < 7 else 'x0 ... y'}")
     return names
 
 
@@ -198,10 +249,26 @@ def _encoding(raw: bytes, source: str, notes: list[str]) -> str:
         except UnicodeDecodeError:
             continue
         if encoding == "cp1252":
-            notes.append("not UTF-8: read as Latin-1 as Windows has it")
+            if _is_cyrillic(raw):
+                notes.append("not UTF-8: read as Cyrillic as Windows has it")
+                return "cp1251"
+            notes.append(
+                "not UTF-8: read as Latin-1 as Windows has it; where names look wrong, save it as UTF-8"
+            )
         return encoding
-    notes.append("not UTF-8: read as Latin-1")
+    if _is_cyrillic(raw):
+        notes.append("not UTF-8: read as Cyrillic as Windows has it")
+        return "cp1251"
+    notes.append("not UTF-8: read as Latin-1; where names look wrong, save it as UTF-8")
     return "latin-1"
+
+
+def _is_cyrillic(raw: bytes) -> bool:
+    """Tell whether bytes are Cyrillic words: letters side by side, small ones behind the first of a word."""
+    words = re.findall(rb"[\x80-\xff]{2,}", raw[: 1 << 16])
+    letters = [word.decode("cp1251", errors="replace") for word in words]
+    fit = sum(bool(re.fullmatch(r"[А-ЯЁІЇЄа-яёіїє][а-яёіїє]+|[А-ЯЁІЇЄ]+", word)) for word in letters)
+    return len(words) >= 2 and fit >= 0.9 * len(words)
 
 
 def _tabbed(text: str) -> str:
@@ -245,12 +312,42 @@ def _titles(rows: list[list[str]]) -> int:
     filled = [sum(bool(cell) for cell in row) for row in rows]
     first = next((i for i, count in enumerate(filled) if count > 1), 0)
     below = {len(row) for row in rows[first:]}
-    return first if first + 1 < len(rows) and len(below) == 1 else 0
+    if first + 1 < len(rows) and len(below) == 1:
+        return first
+    return _block(rows)
+
+
+def _block(rows: list[list[str]]) -> int:
+    """Return how many lines stand above a table of one width, as instruments write their settings; else 0.
+
+    The names above it may be one more or one less. No line above may be one of numbers alone.
+    """
+    width, start = len(rows[-1]), len(rows)
+    while start and len(rows[start - 1]) == width:
+        start -= 1
+    if width < 2 or len(rows[0]) == width or len(rows) - start < LEAST_ROWS or not _holds_numbers(rows[-1]):
+        return 0
+    if start and _holds_numbers(rows[start]) and abs(len(rows[start - 1]) - width) == 1:
+        start -= 1  # the line of names
+    above = [[cell for cell in row if cell] for row in rows[:start]]
+    return 0 if any(len(row) > 1 and all(map(is_number, row)) for row in above) else start
+
+
+def _holds_numbers(row: list[str]) -> bool:
+    """Tell whether half of a line's cells are numbers."""
+    return 2 * sum(bool(cell) and is_number(cell) for cell in row) >= len(row)
 
 
 def _names_in_comment(comments: list[str], delimiter: str, count: int) -> list[str] | None:
-    """Return names from the last comment line above the rows, as numpy.savetxt writes them."""
-    if not comments:
-        return None
-    names = fields(comments[-1], delimiter)
-    return names if len(names) == count and not all(is_number(n) for n in names) else None
+    """Return names from the comment lines right above the rows, as numpy.savetxt and simulators write them.
+
+    Below the names may stand their units, and the number of rows.
+    """
+    found: list[str] | None = None
+    for line in reversed(comments[-LAST_COMMENTS:]):
+        held = [names for sign in (delimiter, "  ") if len(names := fields(line, sign)) == count]
+        if held and not all(map(is_number, held[0])):
+            found = held[0]
+            if not all(is_unit(unquoted(name)) for name in found):
+                break
+    return found

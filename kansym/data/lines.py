@@ -15,6 +15,9 @@ from kansym.data.cell import is_gap, is_number
 LAST_LINES = 20
 """Lines at the end that may be notes on the table and not rows of it."""
 
+_MARKED = re.compile(r"\s*(%|//|;|!|\*)(?=\s)")
+"""Signs that begin comments in the files of simulators: COMSOL, Fortran, LaTeX."""
+
 _COMMENT = re.compile(rb"(?m)^[ \t]*#")
 _RULE = re.compile(r"\s*\|?(?:\s*(?::-+:?|-+:|-{2,})\s*\|)+\s*(?::?-+:?)?\s*|[-+=|\s]*(?:-{3}|={3})[-+=|\s]*")
 _ERROR_WORD = re.compile(r"#(?:N/A|NA\b|DIV/0|(?:VALUE|WERT|REF|BEZUG|NUM|ZAHL|NULL)!|NAME\?)", re.IGNORECASE)
@@ -57,6 +60,40 @@ def cleaned(raw: bytes, encoding: str, source: str) -> tuple[bytes, str]:
     elif typeset:
         lines = [_from_latex(line) for line in lines]
     return "\n".join(lines).encode("utf-8"), "utf-8"
+
+
+def with_hashes(text: str) -> str:
+    """Return a text whose first two and more lines begin with % or another such sign with # in its place.
+
+    They are comments where the first line behind them is one of numbers.
+    """
+    lines = re.split(r"\r\n|\r|\n", text)
+    found = _MARKED.match(lines[0])
+    if found is None:
+        return text
+    mark = found[1]
+    count = next((i for i, line in enumerate(lines) if not line.lstrip().startswith(mark)), len(lines))
+    behind = next((line for line in lines[count:] if line.strip()), "")
+    if count < 2 or not behind or not all(map(is_number, re.split(r"[\s,;]+", behind.strip()))):
+        return text
+    return "\n".join(["#" + line.lstrip().removeprefix(mark) for line in lines[:count]] + lines[count:])
+
+
+def aligned(text: str) -> str | None:
+    """Return lines whose columns stand below each other with tabs between them, empty cells included.
+
+    None where no place is blank in all lines between two columns that the first line names.
+    """
+    lines = re.split(r"\r\n|\r|\n", text)
+    held = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    used = {j for line in held for j, sign in enumerate(line) if sign != " "}
+    starts = sorted(j for j in used if j - 1 not in used)
+    if any("\t" in line for line in held) or len(starts) != len(held[0].split()):
+        return None
+    ends = [*starts[1:], None]
+    return "\n".join(
+        "\t".join(line[a:b].strip() for a, b in zip(starts, ends, strict=True)) for line in lines
+    )
 
 
 def fields(line: str, delimiter: str) -> list[str]:

@@ -209,7 +209,10 @@ def column(table: Table, name: str) -> Column:
         return Column(None, "holds categories, not numbers; code them as numbers or leave it out")
     if pd.api.types.is_complex_dtype(kind):
         return Column(None, "holds complex numbers; give real and imaginary part as columns")
-    if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
+    number = pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)
+    if number and (times := dates.read(cells)) is not None:
+        return Column(times.values, says=times.says, times=times)
+    if number:
         return Column(cells.to_numpy(dtype=float, na_value=np.nan))
     if len(cells) and not cells.notna().any():
         return Column(None, "is empty; fill it or leave it out")
