@@ -69,15 +69,11 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
         line.lstrip().lstrip("#").strip() for line in lines[: body[0]] if line.lstrip().startswith("#")
     ]
     parted = said[1] if said else delimiter or _delimiter([lines[i] for i in body])
-    if parted == "  ":  # columns in line, whose names or cells have spaces
-        raw, encoding = _tabbed(raw.decode(encoding)).encode("utf-8"), "utf-8"
-        lines, parted = [_tabbed(line) for line in lines], "\t"
+    tabbed = _tabbed(raw, encoding, parted, [lines[i] for i in body])
+    if tabbed is not None:
+        raw, encoding, parted = tabbed.encode("utf-8"), "utf-8", "\t"
+        lines = _head(tabbed[: 1 << 20])
     rows = [fields(lines[i], parted) for i in body]
-    if parted == " " and any(len(row) < len(rows[0]) for row in rows):
-        columns_of = aligned(raw.decode(encoding))
-        if columns_of is not None:  # what is missing can be seen
-            raw, encoding, parted = columns_of.encode("utf-8"), "utf-8", "\t"
-            rows = [fields(line, parted) for line in map(_head(columns_of).__getitem__, body)]
     if len(lines) < _HEAD_LINES and _sideways(rows):
         turned = "\n".join("\t".join(cells) for cells in zip(*rows, strict=True)).encode()
         assumed = writing if writing.given or parted != "," else Writing(".")
@@ -97,12 +93,7 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     if not above and len(rows) > 1 and _nameless(rows):
         first, names = 0, _names_in_comment(comments, parted, len(rows[0])) or _numbered(rows, notes)
     else:
-        first = 1
-    if first and rows[1:] and all(len(row) == len(names) + 1 for row in rows[1:]):
-        if not names[0]:
-            names = [*names, ""]  # a plate's rows end in a column without a head
-        elif _name_rows([row[0] for row in rows[1:]]):
-            names = ["", *names]  # as R writes a table
+        first, names = 1, _headed(names, rows[1:])
     second = None
     if first and len(rows) > 2 and len(rows[1]) <= len(names):
         second = second_row([*rows[1], *[""] * (len(names) - len(rows[1]))], rows[2:])
@@ -137,6 +128,15 @@ def _nameless(rows: list[list[str]]) -> bool:
     except ValueError:  # 1.234,5
         return all(map(is_number, cells))
     return values[0] < 0 or any(b <= a for a, b in pairwise(values))
+
+
+def _headed(names: list[str], below: list[list[str]]) -> list[str]:
+    """Return the names, with "" for a column that has none: R's names of rows, or the end of a plate's rows."""
+    if not below or any(len(row) != len(names) + 1 for row in below):
+        return names
+    if not names[0]:
+        return [*names, ""]
+    return ["", *names] if _name_rows([row[0] for row in below]) else names
 
 
 def _name_rows(cells: list[str]) -> bool:
@@ -271,9 +271,18 @@ def _is_cyrillic(raw: bytes) -> bool:
     return len(words) >= 2 and fit >= 0.9 * len(words)
 
 
-def _tabbed(text: str) -> str:
-    """Return lines with a tab in the place of two and more spaces."""
-    return re.sub(r"(?m)[ \t]*\t[ \t]*|(?<=\S) {2,}(?=\S)", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text))
+def _tabbed(raw: bytes, encoding: str, delimiter: str, lines: list[str]) -> str | None:
+    """Return a text of columns in line with tabs between its cells; None for others.
+
+    Two and more spaces part columns whose names or cells have spaces; where cells are missing, the place of
+    the others tells which.
+    """
+    if delimiter == "  ":
+        text = re.sub(r"(?m)^[ \t]+|[ \t]+$", "", raw.decode(encoding))
+        return re.sub(r"(?m)[ \t]*\t[ \t]*|(?<=\S) {2,}(?=\S)", "\t", text)
+    if delimiter == " " and any(len(line.split()) < len(lines[0].split()) for line in lines):
+        return aligned(raw.decode(encoding))
+    return None
 
 
 def _head(text: str) -> list[str]:
