@@ -56,9 +56,7 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     """
     notes: list[str] = []
     encoding = _encoding(raw, source, notes)
-    if encoding != "utf-16" and raw[:1] in b"%/;!*":
-        raw = with_hashes(raw.decode(encoding, errors="replace")).encode(encoding, errors="replace")
-    raw, encoding = cleaned(raw, encoding, source)
+    raw, encoding = cleaned(with_hashes(raw, encoding), encoding, source)
     lines = _head(raw[: 1 << 20].decode(encoding, errors="replace"))
     body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
     said = re.fullmatch(r"sep=([ -~\t])", lines[body[0]].strip()) if body else None
@@ -131,7 +129,7 @@ def _nameless(rows: list[list[str]]) -> bool:
 
 
 def _headed(names: list[str], below: list[list[str]]) -> list[str]:
-    """Return the names, with "" for a column that has none: R's names of rows, or the end of a plate's rows."""
+    """Return the names, with "" for a column that has none: R's rows' names, or a plate's last column."""
     if not below or any(len(row) != len(names) + 1 for row in below):
         return names
     if not names[0]:

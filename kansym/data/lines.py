@@ -62,21 +62,24 @@ def cleaned(raw: bytes, encoding: str, source: str) -> tuple[bytes, str]:
     return "\n".join(lines).encode("utf-8"), "utf-8"
 
 
-def with_hashes(text: str) -> str:
+def with_hashes(raw: bytes, encoding: str) -> bytes:
     """Return a text whose first two and more lines begin with % or another such sign with # in its place.
 
     They are comments where the first line behind them is one of numbers.
     """
-    lines = re.split(r"\r\n|\r|\n", text)
+    if encoding == "utf-16" or not _MARKED.match(raw[:100].decode(encoding, errors="replace")):
+        return raw
+    lines = re.split(r"\r\n|\r|\n", raw.decode(encoding, errors="replace"))
     found = _MARKED.match(lines[0])
     if found is None:
-        return text
+        return raw
     mark = found[1]
     count = next((i for i, line in enumerate(lines) if not line.lstrip().startswith(mark)), len(lines))
     behind = next((line for line in lines[count:] if line.strip()), "")
     if count < 2 or not behind or not all(map(is_number, re.split(r"[\s,;]+", behind.strip()))):
-        return text
-    return "\n".join(["#" + line.lstrip().removeprefix(mark) for line in lines[:count]] + lines[count:])
+        return raw
+    hashed = ["#" + line.lstrip().removeprefix(mark) for line in lines[:count]]
+    return "\n".join([*hashed, *lines[count:]]).encode(encoding, errors="replace")
 
 
 def aligned(text: str) -> str | None:
