@@ -329,3 +329,26 @@ def test_segments_with_their_starts_eliminated_agree_with_the_core() -> None:
     assert found is not None and found.chi2 == pytest.approx(core.cost, rel=1e-6)
     assert found.theta == pytest.approx(core.theta[:1], rel=1e-4)
     assert found.covariance[0, 0] == pytest.approx(core.covariance[0, 0], rel=1e-2)
+
+
+def test_collocation_ends_where_the_core_finds_nothing_below() -> None:
+    from kansym.pipeline import collocation, pde
+
+    equation = pde.Equation(("x",), ((0.0, 1.0),), "u_xx + 4*u - exp(3*x)", {("x", 0): "0", ("x", 1): "1"})
+    settings = pde.Settings(width=1, grids=(3,), steps=60)
+    rng = np.random.default_rng(0)
+    inside, (edge, value) = collocation.interior(equation, 40, rng), collocation.border(equation, 4)
+    begun = collocation._start(equation, settings, 3, rng)
+    fitted = collocation._fit(begun, inside, edge, value, settings)
+    within, along = collocation._bases(fitted, inside), collocation._bases(fitted, edge)
+    a, b = np.sqrt(settings.weight / len(inside)), 1 / np.sqrt(len(edge))
+
+    def residual(move: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        at = collocation._moved(fitted, move - origin)
+        r, J = collocation._jacobian(at, inside, True, within)
+        e, K = collocation._jacobian(at, edge, False, along)
+        return np.concatenate([a * r, b * (e - value)]), np.vstack([a * J, b * K])
+
+    origin = np.zeros(fitted.parameters)
+    core = levenberg_marquardt(residual, origin, max_steps=200)
+    assert core.cost > 0.1 and fitted.loss == pytest.approx(core.cost, rel=1e-3)

@@ -40,6 +40,7 @@ FEWEST_ORDERED = 6
 """Different dates that fall into order in one reading alone by chance in 2 of 6! = 720 tables."""
 
 LAST_MONTH = 12
+"""Number of December: above it a number is a day."""
 
 COMPACT = (1900_01_01, 2100_12_31)
 """Dates as whole numbers: year, month and day."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 POINTS = 400  # rows drawn in pictures
 PANELS = 6  # pictures of a section that are not folded away
 LONG = 60  # characters of a sum that stands on one line
-MODEL_FORMAT = 1
+MODEL_FORMAT = 1  # of model.json; raised by what older versions cannot read
 
 
 # SymPy's presentation markup, made to read well next to names of several letters.

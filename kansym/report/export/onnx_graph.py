@@ -15,8 +15,9 @@ from kansym.functions.parsing import symbols
 from kansym.report.export.facts import Facts
 from kansym.report.export.walker import Algebra, walk
 
-OPSET = 17
-IR_VERSION = 8
+OPSET, IR_VERSION = 17, 8
+"""Versions of ONNX's operators and of its file, those of its release 1.12: older runtimes read them, too."""
+
 _OPS: Mapping[str, str] = {
     **{
         k: k.capitalize()

@@ -36,6 +36,8 @@ ROWS_A_TERM, OF_FEW, MANY_ROWS = 4, 2, 200
 54 rows, a hundred less those that judge, the curves had degree 4, which no law meets to PARTS."""
 
 MOST_COLUMNS = 5
+"""Columns up to which each has a curve of its own: their degree, a quarter of the rows over the columns, is
+lowered by every one."""
 
 PARTS = 1e-7
 """Share of the table's variance left on other rows below which columns part."""

@@ -33,6 +33,7 @@ TRIED, MORE = 10, 24
 smooth fit leaves more than POOR."""
 
 POOR = 1e-3
+"""Share of the variance that a smooth fit leaves above which its slopes order the moves badly."""
 
 MOST_TERM_POWER = 12.0
 """Powers of a column in a term that is taken off: forces between atoms fall with the twelfth."""
