@@ -14,7 +14,7 @@ Loops that stand apart, and why; `tests/test_leastsq.py` compares each with this
   rows, 5 exponents), and the best fits are polished with this core.
 * `search.structure.curve` (tested): one constant, a rate, so that a step is two dot products.
 * `pipeline.collocation` (tested): thousands of coefficients, where J'J fits in memory and J's factors do not; its
-  grids move between steps.
+  its grids move between steps.
 * `pipeline.motion.shooting` (tested), above six states: the starts of all segments, thousands of numbers, are
   eliminated segment by segment, so that a step solves for the constants alone.
 * `network.training.levenberg` and `batchstep` (tested): all members of an ensemble at once, on tensors, with

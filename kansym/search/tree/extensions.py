@@ -50,7 +50,7 @@ FEW_COLUMNS = 2
 """Columns up to which tangents, and logarithms of one and something, are looked at, too."""
 
 MOST_BESIDE_LOGARITHMS = 3
-"""Columns up to which logarithms stand beside other functions: of three 75 are tried with each, of four 166."""
+"""Columns up to which logarithms stand beside other functions: of three 75 are tried, of four 166."""
 
 LEAST = ((2, 1), (3, 1))
 """Degrees that are looked at beside the largest ones: those come so near that nothing shows any more."""

@@ -18,7 +18,7 @@ from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 
 MOST_COLUMNS = 8
-"""Columns up to which ratios of polynomials are looked at: of eight, degree two over two has 90 coefficients."""
+"""Columns up to which ratios of polynomials are looked at: of eight, two squares have 90 coefficients."""
 
 FEW_COLUMNS = 2
 """Columns up to which every pair of degrees is looked at: high degrees come near to many curves."""
