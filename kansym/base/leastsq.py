@@ -13,7 +13,7 @@ Loops that stand apart, and why; `tests/test_leastsq.py` compares each with this
   solving for a step by normal equations costs a sixth of doing it by orthogonal factors (18 and 113 µs, 700
   rows, 5 exponents), and the best fits are polished with this core.
 * `search.structure.curve` (tested): one constant, a rate, so that a step is two dot products.
-* `pipeline.collocation` (tested): thousands of coefficients, where J'J fits in memory and J's factors do not; its
+* `pipeline.collocation` (tested): thousands of coefficients, where J'J fits in memory and J's factors do not;
   its grids move between steps.
 * `pipeline.motion.shooting` (tested), above six states: the starts of all segments, thousands of numbers, are
   eliminated segment by segment, so that a step solves for the constants alone.
