@@ -153,3 +153,26 @@ def test_numbers_beyond_doubles_end_a_look_and_not_the_search():
     looked = [(step.name, len(list(found))) for step, found in schedule.looks(plan, Budget(), None, 0, 1)]
     assert looked[0] == ("bad", 1)
     assert looked[1][1] > 1
+
+
+def test_rows_that_only_weigh_otherwise_are_not_asked_for_exact_laws_again(monkeypatch):
+    asked = []
+
+    def exactly(*args, **given):
+        asked.append(True)
+        return iter(())
+
+    monkeypatch.setattr(search, "few", exactly)
+    draw = np.random.default_rng(4)
+    x = np.linspace(0.2, 6, 24)
+    run = discover(x[:, None], 40 * np.exp(-x) * np.exp(0.1 * draw.normal(size=24)))
+    assert run.noise_model.kind == "relative" and len(asked) == 1
+
+
+@pytest.mark.parametrize(("noise", "first"), [(0.02, "classics"), (0.0, "tree")])
+def test_familiar_curves_come_first_where_a_curve_is_clearly_noisy(noise, first):
+    x = np.linspace(0, 4, 120)
+    y = np.exp(-x) + noise * np.random.default_rng(0).normal(size=120)
+    seen = []
+    discover(x[:, None], y, progress=lambda p: seen.append(p.stage))
+    assert next(s for s in seen if s in ("classics", "tree")) == first

@@ -278,3 +278,11 @@ def test_what_is_off_by_its_last_digit_is_no_outlier():
     surveyed = survey(from_arrays(temperature, rate, ["T"]))
     later = again(surveyed, 1e9 * np.exp(-6000 / temperature))
     assert (surveyed if later is None else later).kept.all()
+
+
+@pytest.mark.parametrize(("noise", "clear"), [(0.02, True), (0.0, False)])
+def test_of_one_column_fewer_rows_show_clear_noise(noise: float, clear: bool) -> None:
+    draw = np.random.default_rng(6)
+    x = np.sort(draw.uniform(0, 4, 120))
+    y = 3 * np.exp(-x) + np.sin(2 * x)
+    assert survey(from_arrays(x[:, None], y + noise * y.std() * draw.normal(size=120))).clear is clear

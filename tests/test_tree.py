@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from tables import table
 
 from kansym.base.budget import Budget
+from kansym.data.dataset import from_arrays
 from kansym.formula.program import Program
+from kansym.functions.library import Library
+from kansym.search.structure.models import Models
 from kansym.search.structure.problem import problem
 from kansym.search.tree import evidence, moves, parts, ratios, suggestions
 from kansym.search.tree import search as tree
@@ -177,3 +180,12 @@ def test_a_column_along_which_nothing_changes_has_no_power():
     flat = np.zeros((len(root.y), 3))
     flat[:, 0] = 1.0
     assert list(suggestions._powers(root, flat)) == []
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_families_of_a_table_itself_are_left_to_their_own_step(deep):
+    x = np.linspace(0.5, 4, 40)
+    one = problem(from_arrays(x[:, None], np.exp(-x) + 0.3, ["x"]), 0)
+    grown = tree.Tree(Models(Budget(), 0, Library.load("default")), one, deep)
+    asked = [item for item in grown.queue if item.ask.__name__ == "handbook"]
+    assert bool(asked) is deep

@@ -315,7 +315,8 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
     yield split
     logs = sympy.expand_log(e, force=True)
     yield logs
-    yield sympy.powdenest(sympy.expand_power_exp(logs), force=True)
+    if _nested(logs):  # seconds for a sum of ratios, which has nothing to unnest
+        yield sympy.powdenest(sympy.expand_power_exp(logs), force=True)
     yield sympy.expand_power_base(e, force=True)
     yield sympy.powsimp(split)
     if e.count_ops() <= 60:
@@ -331,6 +332,15 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
             if not _many_turns(e):
                 yield sympy.trigsimp(e)
             yield sympy.radsimp(e)
+
+
+def _nested(e: sympy.Expr) -> bool:
+    """Tell whether some power is of a power, a product or an exponential, or an exponent has a logarithm."""
+    for power in e.atoms(sympy.Pow, sympy.exp):
+        base, exponent = power.as_base_exp()
+        if base.is_Pow or base.is_Mul or isinstance(base, sympy.exp) or exponent.has(sympy.log):
+            return True
+    return False
 
 
 def _many_turns(e: sympy.Expr) -> bool:

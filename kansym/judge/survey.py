@@ -39,6 +39,10 @@ ROWS_OF_CLEAR_NOISE = 250
 """Rows from which noise may be clear: what a trend misses of an exact law among 100 rows of four columns, of
 which it has ten terms, is as normal as noise (a Hill curve with a base)."""
 
+ROWS_OF_A_CLEAR_CURVE = 100
+"""The same of one column: of 70 exact curves (decays, waves, peaks; two samples each) none was clear on 100
+rows, four on 60."""
+
 CHUNK = 20_000
 """Rows for which a trend is computed at a time."""
 
@@ -111,7 +115,7 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
     given = None if dataset.weights is None else ready.weights
     about = ready.y - np.average(ready.y, weights=given)
     shown = chance.structure(ready.X, about * roots(given, ready.rows), seed)
-    clear = _clear(measured, sample.y)
+    clear = _clear(measured, sample.y, len(dataset.names))
     return Survey(dataset, ready, kept, model, shown, measured.misfit, found, measured.predict, clear)
 
 
@@ -154,9 +158,9 @@ def again(
     return replace(before, dataset=ready, kept=kept, noise=model, outliers=found)
 
 
-def _clear(measured: Measured, y: np.ndarray) -> bool:
-    """Tell whether what a trend leaves of y (n,) cannot be what it misses of an exact law."""
-    if len(y) < ROWS_OF_CLEAR_NOISE:
+def _clear(measured: Measured, y: np.ndarray, columns: int) -> bool:
+    """Tell whether what a trend in so many columns leaves of y (n,) is no miss of an exact law."""
+    if len(y) < (ROWS_OF_A_CLEAR_CURVE if columns == 1 else ROWS_OF_CLEAR_NOISE):
         return False
     usual = float(measured.model.deviation(np.array([measured.model.middle]))[0])
     about = measured.deviations - measured.deviations.mean()

@@ -184,14 +184,15 @@ class _Passes:
 
     def explored(self) -> str:
         """Search, look again at what the best formula leaves out or weighs otherwise; return why it ended."""
-        reason = self._explored(1.0)
+        reason, searched = self._explored(1.0), {self.surveyed.kept.tobytes()}
         for _ in range(MOST_LOOKS):
             looked = looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust)
             if looked is None:
                 break
             self._begin_anew(looked)
             if not self.budget.exhausted and not _settled(self.surveyed, self.archive):
-                reason = self._explored(SECOND)
+                reason = self._explored(SECOND, weighed=looked.kept.tobytes() in searched)
+                searched.add(looked.kept.tobytes())
         return reason
 
     def freed_of_units(self) -> None:
@@ -213,11 +214,14 @@ class _Passes:
         self.archive = _begun(surveyed, self.library, self.language, self.options)
         rejudge(earlier, self.archive)
 
-    def _explored(self, share: float) -> str:
-        """Search once, with this share of the usual patience; return why it ended."""
+    def _explored(self, share: float, weighed: bool = False) -> str:
+        """Search once, with this share of the usual patience; return why it ended.
+
+        Rows that are only `weighed` otherwise than before were asked for exact laws already.
+        """
         memory = Memory() if self.checkpoint is None else self.checkpoint.memory(self.begun)
         self.begun += 1
-        reason = _looks(self, memory, share)
+        reason = _looks(self, memory, share, weighed)
         if reason != self.budget.reason:  # time and work may be more the next time
             memory.reason = reason
         take_limits(self.archive)
@@ -277,11 +281,11 @@ def _settled(surveyed: Survey, archive: Archive) -> bool:
     return exact(law, archive.trial) or Ending(surveyed, archive).short_enough()
 
 
-def _looks(passes: _Passes, memory: Memory, share: float) -> str:
+def _looks(passes: _Passes, memory: Memory, share: float, weighed: bool) -> str:
     """Try what needs no search, then every producer's step in turn; return why it ended.
 
     What `memory` knows of an earlier, broken search is judged again first, and looks that were over are left
-    out. `share` is of the usual patience.
+    out. `share` is of the usual patience; rows only `weighed` otherwise were asked for exact laws before.
     """
     archive, options, budget = passes.archive, passes.options, passes.budget
     trial = archive.trial
@@ -296,7 +300,7 @@ def _looks(passes: _Passes, memory: Memory, share: float) -> str:
     steps = [
         s
         for s in _steps(rows, trial, options, passes.asked, passes.surveyed.clear)
-        if s.name not in memory.finished
+        if s.name not in memory.finished and not (weighed and s.producer in registry.EXACT)
     ]
     patience = Patience(passes.surveyed, archive, budget, max(options.effort, 1.0) * share)
     return _search(passes, steps, tried, patience, memory)
@@ -414,12 +418,12 @@ def _steps(
 ) -> list[Step]:
     """Return the looks of a search in order. Beside a template no other producer may propose.
 
-    Looks for exact laws come late where the rows are clearly `noisy`, unless of one column, where they name
-    curves.
+    Looks for exact laws come late where the rows are clearly `noisy`; of one column, familiar curves come
+    before them.
     """
     if asked is not None:
         return [Step("template", filling.producer(asked), rows)]
-    noisy = noisy and registry.BLURRED.takes(rows)
+    noisy_curve, noisy = noisy and len(rows.names) == 1, noisy and registry.BLURRED.takes(rows)
     producers = registry.producers(options.device, options.kan, noisy)
     steps = schedule.plan(rows, producers, trial.dimensions is not None)
     # of many columns a plain sum that leaves only noise is an answer: longer looks take hours there
@@ -427,7 +431,7 @@ def _steps(
         steps = [replace(s, familiar=s.producer is registry.PURSUIT) for s in steps]
     # quick looks prove what is exact in a fraction of the time that all families take, and what a plane
     # leaves of 30 exact rows of x0*sin(x1*x2) + x3 would pass for noise
-    first = sum(s.producer in (registry.TREE, *registry.OF_FEW_ROWS) for s in steps[:3])
+    first = 0 if noisy_curve else sum(s.producer in (registry.TREE, *registry.OF_FEW_ROWS) for s in steps[:3])
     if families := Families.load(options.families):
         steps.insert(first, Step("classics", registry.classics(families), rows, familiar=True))
     if len(rows.names) == 1:

@@ -216,14 +216,14 @@ class Tree:
 
     def run(self) -> Iterator[list[Fit]]:
         """Yield the fits of one item after another until what is left is too dear, or the budget ends."""
-        left = DEEP if self.deep else QUICK
+        table = self.queue[0].node.problem
+        left = DEEP if self.deep else QUICK - (work("handbook", table) if table.width == 1 else 0.0)
         while left > 0 and self.queue and not self.models.budget.exhausted:
             item = heapq.heappop(self.queue)
             units = work(item.ask.__name__, item.node.problem)
             self.models.budget.spend(units)
             left -= units
-            self.node = item.node
-            self.told = item.node.left
+            self.node, self.told = item.node, item.node.left
             yield item.ask(item.node)
 
     def push_match(self, fit: Fit) -> None:
@@ -300,7 +300,8 @@ class Tree:
         if not seen_through:
             self.push(1.0, self.ridge, node)
         self.push(1.05, self.powers, node)
-        self.push(2.0, self.handbook, node)
+        if self.deep or len(self.seen) > 1:  # of a table itself, all families are the next step
+            self.push(2.0, self.handbook, node)
 
     def columns(self, node: Node, smooth: bool) -> None:
         """Queue the solvers of problems of several columns, and what makes fewer of them."""
