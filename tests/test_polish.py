@@ -97,13 +97,12 @@ def test_standard_errors_cover_the_truth():
     assert 0.92 < inside / total < 0.98
 
 
-def test_a_law_of_undefined_slopes_has_no_absolute_fit_and_is_no_error():
-    # sqrt(a*x + b*y) has a value where both are zero, and slopes 0/0
-    data = rows("sqrt(x + y)", noise=0.1)
-    data.X[0] = 0.0
-    absolute = replace(data, penalty=Loss.of("absolute"))
-    with np.errstate(all="ignore"):
-        assert polish(parse_expression("sqrt(1.1*x + 0.9*y)", NAMES), absolute) is None
+def test_a_row_without_a_slope_leaves_the_errors_finite():
+    # a root has no slope at its own zero, where the first row lies
+    X = np.array([0.5, 1.0, 2.0, 3.0, 4.0])[:, None]
+    rows = Rows(X, 2 * X[:, 0] ** 1.5, None, symbols(["x"]), penalty=Loss.of("absolute"))
+    fitted = polish(parse_expression("0.1*sqrt(x - 0.5)", ["x"]), rows)
+    assert fitted is not None and np.isfinite(fitted.covariance).all()
 
 
 def test_polish_of_an_undefined_start_is_none():

@@ -236,10 +236,10 @@ def _reweighted(
     if rows.penalty.own is not None:
         theta, loss = _descended(program, rows, given, theta, loss)
     values, J = program.jacobian(rows.X, theta)
-    if not np.all(np.isfinite(J)):  # finite values may have undefined slopes: a root of a sum at zero
-        return None
+    J = np.where(np.isfinite(J).all(axis=1)[:, None], J, 0.0)  # 0**c has no slope by c
     weights = given * rows.penalty.weights(values, rows.y)
-    scale = np.sqrt(np.sum(weights[:, None] * J * J, axis=0)) + np.finfo(float).tiny
+    with np.errstate(over="ignore"):
+        scale = np.sqrt(np.sum(weights[:, None] * J * J, axis=0)) + np.finfo(float).tiny
     inverse = np.linalg.pinv((J * weights[:, None] / scale).T @ (J / scale), rcond=1e-12, hermitian=True)
     pull = J / scale * (weights * (values - rows.y))[:, None]
     spare = len(rows.y) / max(len(rows.y) - len(theta), 1)
