@@ -1,7 +1,6 @@
 """Polish reaches machine precision; settle fixes what the data allow and nothing they contradict."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
