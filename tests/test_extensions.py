@@ -45,8 +45,16 @@ LAWS = {
 }  # fmt: skip
 
 
-def test_any_power_of_a_ratio():
-    asked = posed(lambda a, x: (a + x) ** -1.7, "ax", [(1, 3), (0.1, 9)])
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda a, x: (a + x) ** -1.7,
+        lambda a, x: 1 / (1 + (a * (1 + x) / 4) ** 1.7),
+        lambda a, x: 1 - (x / (a + x)) ** 1.7,
+    ],
+)
+def test_any_power_of_a_ratio(law):
+    asked = posed(law, "ax", [(1, 3), (0.1, 9)])
     fit = extensions.with_power(asked)[0]
     formula = fit.problem.finish(fit.name()[0].write())
     values = Program.compile(formula, asked.formulas).value(asked.Z)

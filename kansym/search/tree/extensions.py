@@ -71,7 +71,7 @@ NEARLY = 1e-8
 """Relative RMS error of a ratio whose rate was found to ten digits: the formula's own fit does the rest."""
 
 PLAIN, SAME = 100, 1e-9
-"""Denominators of coefficients that are taken for fractions, and how near, as a share, those have to be."""
+"""Denominators of coefficients that are taken for fractions, and how near those have to be."""
 
 MOST_IN_ONE, MOST_IN_ONE_WITH_RATE = 8, 5
 """Coefficients of a ratio in one column and its extensions: more come near to any smooth curve, sooner where
@@ -132,18 +132,19 @@ def with_rate(problem: Problem) -> list[Fit]:
 def with_power(problem: Problem) -> list[Fit]:
     """Return the power, any, of a ratio of polynomials in the columns that a target is, or its logarithm.
 
-    y^k is a ratio, y of one sign, or exp(k·y) is one: a logarithm of any base, times anything.
+    y^k is a ratio, or (1/y - 1)^k, or (1 - y)^k of a share y, or exp(k·y): a logarithm of any base.
     """
     rows = _rows(problem, MOST_COLUMNS_OF_POWER)
     if rows is None:
         return []
-    made: list[tuple[np.ndarray, Callable[[Problem, float], Problem | None]]] = [(problem.y, moves.exponent)]
-    if not np.ptp(np.sign(problem.y)) and np.all(problem.y):
-        size = float(np.median(np.abs(problem.y)))
-        made.insert(0, (np.log(np.abs(problem.y) / size), moves.raised))
-    for u, move in made:
-        for k in _exponents_of_target(problem, rows, u[rows]):
-            moved = move(problem, k)
+    seen: list[Problem | None] = [problem]
+    if np.all((problem.y > 0) & (problem.y < 1)):
+        seen += [moves.reciprocal(problem, 1), moves.offset(problem, 1)]
+    signed = [p for p in seen if p is not None and not np.ptp(np.sign(p.y)) and np.all(p.y)]
+    powers = [(p, np.log(np.abs(p.y) / np.median(np.abs(p.y))), moves.raised) for p in signed]
+    for asked, u, move in (*powers, (problem, problem.y, moves.exponent)):
+        for k in _exponents_of_target(asked, rows, u[rows]):
+            moved = move(asked, k)
             if moved is not None and (found := _confirmed(moved, rows, (), NEARLY)):
                 return found
     return []
