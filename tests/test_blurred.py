@@ -26,6 +26,7 @@ LAWS = {
     "two stages": (
         lambda a, b, t: a / (b - a) * (np.exp(-a * t) - np.exp(-b * t)), "abt", [(0.2, 0.8), (1, 3), (0.1, 8)]
     ),
+    "a damped wave": (lambda a, t: a * np.exp(-t / 4) * np.sin(3 * t), "at", [(1, 3), (0, 8)]),
     "a root": (lambda k, c, n: k * c ** (1 / n), "kcn", [(0.5, 5), (0.1, 20), (1, 4)]),
     "two exponentials": (lambda a, f: np.exp(a * f) - np.exp((a - 1) * f), "af", [(0.2, 0.8), (-4, 4)]),
     "a switch in a base": (

@@ -24,7 +24,7 @@ from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import Search
-from kansym.search.tree import bent, evidence, exchanges, moves, noisy, parts, suggestions
+from kansym.search.tree import bent, evidence, exchanges, moves, neighbours, noisy, parts, suggestions
 from kansym.search.tree.transforms import transformed
 
 LEAST = 1e-7
@@ -38,6 +38,9 @@ NEAR = 1.4
 
 PATIENT = 60.0
 """The same for problems that are still to be transformed: a smooth fit of them may be poor."""
+
+TURNING = 0.01
+"""Share that a smooth fit leaves above which curves may turn too often for it: neighbours are asked."""
 
 DEPTH = 2
 """Transforms of the target on the way to a problem."""
@@ -101,6 +104,9 @@ def propose(
     asked: set[Node] = set()
     with np.errstate(all="ignore"):
         level = _grown(Node(search.root, evidence.loss(search.root)), seen)
+        if level[0].left > TURNING:
+            for left, child in neighbours.curves(search.root):
+                level += _grown(Node(child, left), seen)
         for depth in range(DEPTH + 1):
             found = sorted(seen.values(), key=lambda n: n.left)
             least = found[0].left
