@@ -50,3 +50,9 @@ def test_structure_without_a_law_shows_its_trend():
     assert run.front[-1].graph is not None and run.front[-1].source == "smooth trend"
     assert any("A smooth curve" in line for line in text_of.judged(run))
     assert np.std(run.predict(seen.dataset.X, len(run.front) - 1) - y) < 0.3 * np.std(y)
+
+
+def test_a_trend_with_a_pole_between_the_rows_is_no_graph():
+    X = np.linspace(1, 2, 40)[:, None]
+    gap = lambda Z: np.where(np.isin(Z[:, 0], X[:, 0]), Z[:, 0], np.nan)  # noqa: E731
+    assert as_graph(gap, X, ("a",), "y") is None

@@ -226,7 +226,7 @@ def proves(heldout: float, trial: Trial) -> bool:
     """Tell whether an error on rows left out is nothing but round-off."""
     rows = trial.train if trial.heldout is None else trial.heldout
     written = rows.resolution if rows.fine(rows.resolution) else 0.0  # in many digits, though not in all
-    return heldout <= max(criterion.EXACT_SHARE * trial.power, rows.floor, written)
+    return bool(heldout <= max(criterion.EXACT_SHARE * trial.power, rows.floor, written))
 
 
 def exact(law: Judged, trial: Trial) -> bool:

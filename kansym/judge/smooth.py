@@ -23,7 +23,10 @@ Values = Callable[[np.ndarray], np.ndarray]
 
 
 def as_graph(trend: Values, X: np.ndarray, names: tuple[str, ...], target: str) -> Graph | None:
-    """Return a trend over rows X (n, d) as a sum of curves, one a column; None where it is no such sum."""
+    """Return a trend over rows X (n, d) as a sum of curves, one a column; None where it is no such sum.
+
+    A trend that is not finite between the rows is none.
+    """
     middle = np.median(X, axis=0)
     base, edges = float(trend(middle[None])[0]), []
     node = target if target not in names else f"{target}_"
@@ -33,7 +36,10 @@ def as_graph(trend: Values, X: np.ndarray, names: tuple[str, ...], target: str) 
         u = np.clip(np.linspace(inside[0], inside[-1], POINTS * CELLS), X[:, j].min(), X[:, j].max())
         Z = np.repeat(middle[None], len(u), axis=0)
         Z[:, j] = u
-        edges.append(Edge(name, node, 0, Spline(knots, spline.fit(knots, 3, u, trend(Z) - base))))
+        curve = trend(Z) - base
+        if not np.all(np.isfinite(curve)):
+            return None
+        edges.append(Edge(name, node, 0, Spline(knots, spline.fit(knots, 3, u, curve))))
     graph = Graph.build(names, [node], {node: "sum"}, edges, {node: base})
     values = trend(X)
     off = evaluate(graph, X)[:, 0] - values
