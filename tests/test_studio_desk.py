@@ -419,3 +419,9 @@ def test_where_no_law_was_found_nothing_drawn_says_the_law(found):
     ]
     assert "law" not in json.dumps(options).lower()
     assert not any("law" in words for words in takeaway.FIGURES.values())
+
+
+def test_many_dots_are_one_path():
+    x = np.arange(100.0)
+    rows = charts.curves(charts.Axis("x"), charts.Axis("y"), "t", (x, x), ())["series"][0]
+    assert rows["large"] and rows["largeThreshold"] < len(x)
