@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kansym.base.errors import FormatError, InputError
-from kansym.data.dates import time_column
+from kansym.data.dates import called_a_time, time_column
 from kansym.data.table import read_table
 from kansym.pipeline.motion import reading, trajectory
 from kansym.pipeline.motion.dynamics import dynamics
@@ -202,6 +202,13 @@ def test_estimator_has_pysindys_names(capsys):
 def test_a_column_that_looks_like_the_time_is_named(name, values, found):
     X = np.column_stack([np.zeros(len(values)), np.array(values, float)])
     assert time_column(("x", name), X) == (name if found else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "time"), [("Minutes", True), ("hour_2", True), ("tide", False), ("", False)]
+)
+def test_names_of_times(name, time):
+    assert called_a_time(name) is time
 
 
 def test_two_terms_are_found_of_which_neither_is_worth_anything_alone():

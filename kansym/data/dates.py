@@ -289,7 +289,12 @@ def _clock(column: pd.Series) -> np.ndarray | None:
 def time_column(names: Sequence[str], X: np.ndarray) -> str | None:
     """Return the first column that is called a time and grows from row to row, or None."""
     for name, column in zip(names, X.T, strict=True):
-        word = re.split(r"[\W_\d]", name.lower(), maxsplit=1)[0]
-        if {word, word.removesuffix("s")} & TIME_NAMES and len(column) > 1 and np.all(np.diff(column) > 0):
+        if called_a_time(name) and len(column) > 1 and np.all(np.diff(column) > 0):
             return name
     return None
+
+
+def called_a_time(name: str) -> bool:
+    """Tell whether the first word of a column's name is one for a time."""
+    word = re.split(r"[\W_\d]", name.lower(), maxsplit=1)[0]
+    return bool({word, word.removesuffix("s")} & TIME_NAMES)

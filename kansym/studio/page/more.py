@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from nicegui import html, ui
 
+from kansym.data.dates import called_a_time
 from kansym.functions.parsing import parse_expression
 from kansym.report.arrows import arrows_svg
 from kansym.report.labels import label
@@ -69,9 +70,7 @@ def _motion_parts(view: View, asked: dict[str, Any]) -> None:
     """Draw which column is the time and which are states and inputs."""
     assert view.desk.opened is not None
     names = [p.name for p in view.desk.opened.profiles if p.numeric]
-    looks = next(
-        (n for n in names if n.lower() in ("t", "time", "year", "date", "day")), names[0] if names else ""
-    )
+    looks = next(filter(called_a_time, names), names[0] if names else "")
     asked |= {"time": looks, "states": [], "inputs": [], "order": "1"}
     select("Time", {n: n for n in names}, looks, lambda n: asked.update(time=n))
     select("Order", {"1": "first: dx/dt", "2": "second: forces"}, "1", lambda n: asked.update(order=n))
