@@ -28,6 +28,13 @@ def run(*args):
     return CliRunner().invoke(main, [str(a) for a in args])
 
 
+def test_it_runs_as_a_module_where_no_command_is_on_the_path():
+    made = subprocess.run(
+        [sys.executable, "-m", "kansym.cli", "--version"], check=True, capture_output=True, text=True
+    )
+    assert made.stdout.startswith("kansym, version")
+
+
 @pytest.fixture
 def finished(monkeypatch):
     """Let `discover` return the example at once, and hold what it was asked."""
