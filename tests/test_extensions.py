@@ -145,6 +145,14 @@ def test_a_ratio_in_noise():
     assert first.share < 1e-3 and first.name()[0].write().has(sympy.exp)
 
 
+def test_a_ratio_of_one_column_in_noise_keeps_no_term_that_the_law_lacks():
+    """A logarithmic mean: the full ratio of six terms fits worse than the law's three."""
+    asked = posed(lambda u: (u - 1) / np.log(u), "u", [(1.4, 20)], noise=0.01, rows=1000)
+    named = [p.write() for fit in noisy.fits(asked) for p in fit.name()]
+    log = sympy.log(sympy.Symbol("u", real=True))
+    assert any(len(e.atoms(sympy.Float)) <= 3 and e.has(log) for e in named)
+
+
 def test_few_rows_and_many_columns_give_no_ratio_in_noise():
     assert not noisy.fits(posed(lambda a, b: a / b, "ab", [(1, 3)] * 2, rows=60))
     assert not noisy.fits(posed(lambda *x: np.sum(x, axis=0), "abcde", [(1, 3)] * 5))

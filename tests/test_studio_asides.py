@@ -14,7 +14,7 @@ from kansym.studio.asides import asked
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("asides")
     asides(folder)
-    return {"root": str(folder), "named": None, "seconds": 20.0, "group": ""}
+    return {"root": str(folder), "named": None, "seconds": 20.0, "group": "", "writing": {}}
 
 
 def test_motion_is_simulated_beside_the_rows(place):

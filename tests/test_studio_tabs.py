@@ -44,14 +44,9 @@ def _open(studio, name, tab):
     studio.press(tab)
 
 
-def _marks(studio):
-    """Return how many shapes the charts that are shown have."""
-    return len(studio.marks("svg path"))
-
-
 ANSWERS = {  # which table, and what is seen when the answer has come
-    "Motion": ("decay.csv", lambda s: "Simulated from the fitted start" in s.text() and _marks(s) > 100),
-    "Classes": ("disc.csv", lambda s: "the commonest class alone" in s.text() and _marks(s) > 300),
+    "Motion": ("decay.csv", lambda s: "Simulated from the fitted start" in s.text() and s.strokes() > 100),
+    "Classes": ("disc.csv", lambda s: "the commonest class alone" in s.text() and s.strokes() > 300),
     "Relations": ("bound.csv", lambda s: "0 (exact)" in s.text() and s.all(".arrows svg marker")),
 }
 

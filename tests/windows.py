@@ -92,6 +92,12 @@ class Studio:
         inside = "flatMap(c => [...c.querySelectorAll(arguments[0])].map(e => e.textContent))"
         return self.window.execute_script(f"return {shown}.{inside}", kind)
 
+    def strokes(self):
+        """Return how many strokes the charts that are shown have: all dots may be one path."""
+        shown = "[...document.querySelectorAll('.chart')].filter(e => e.checkVisibility())"
+        paths = "flatMap(c => [...c.querySelectorAll('svg path')].map(e => e.getAttribute('d') || ''))"
+        return self.window.execute_script(f"return {shown}.{paths}.join(' ').split('M').length - 1")
+
     def see(self, what):
         """Wait until something is there, and return it; what is drawn again meanwhile is looked up again."""
         from selenium.common.exceptions import WebDriverException

@@ -167,38 +167,47 @@ def _length(problem: Problem, chosen: tuple[Extension, ...], degree: tuple[int, 
         return np.inf
     A = np.hstack([sheet.M[:, above], -sheet.y[:, None] * sheet.M[:, below]])
     A *= (sheet.w / found.denominator(sheet.M))[:, None]
-    solution = _struck(A, len(found.p) + found.pivot(sheet.M))
-    loss = monomials.measured(sheet, (above, below), solution[: len(above)], solution[len(above) :]).loss
+    # a term of Q that the law lacks would stay where it is pinned, and noise in y·Q bends what is left: in
+    # one column every pin is tried, and every ratio measured as it is
+    alone = problem.width == 1
+    pins = range(len(found.p), k) if alone else (len(found.p) + found.pivot(sheet.M),)
+    tried = [v for pin in pins for v in _struck(A, pin)]
+    if not alone:
+        tried = [min(tried, key=lambda v: _nats(float(np.mean((A @ v) ** 2)), v, n))]
+    return min(_nats(_off(sheet, above, below, v), v, n) for v in tried)
+
+
+def _nats(loss: float, solution: np.ndarray, rows: int) -> float:
+    """Return the description length of a ratio with the terms of a solution (k,), the others struck out."""
     terms = int(np.count_nonzero(solution))
-    return float(criterion.length(loss, n, ratios.TERM_PRICE * terms, terms))
+    return float(criterion.length(loss, rows, ratios.TERM_PRICE * terms, terms))
 
 
-def _struck(A: np.ndarray, pin: int) -> np.ndarray:
-    """Return the vector v (k,) for which A·v (n,) is described shortest, v[pin] not zero; others may be.
+def _off(sheet: monomials.Sheet, above: Sequence[int], below: Sequence[int], solution: np.ndarray) -> float:
+    """Return the mean square that the ratio itself is off by."""
+    p, q = solution[: len(above)], solution[len(above) :]
+    return monomials.measured(sheet, (tuple(above), tuple(below)), p, q).loss
+
+
+def _struck(A: np.ndarray, pin: int) -> Iterator[np.ndarray]:
+    """Yield vectors v (k,) of fewer and fewer terms for which A·v (n,) is small, v[pin] not zero.
 
     Terms are struck out one by one: of linear least squares, what a term's absence adds is known beforehand.
     """
-    n, k = A.shape
+    k = A.shape[1]
     size = np.linalg.norm(A, axis=0)
     alive = np.delete(np.arange(k), pin)
     B, target = A[:, alive] / size[alive], A[:, pin] / size[pin]
     inverse = np.linalg.inv(B.T @ B + RIDGE * np.eye(k - 1))
     c = inverse @ (B.T @ target)
-    left = float(np.sum((target - B @ c) ** 2))
-    least, best = np.inf, (alive, c)
-    for terms in range(k, 1, -1):
-        nats = float(criterion.length(left, n, ratios.TERM_PRICE * terms, terms))
-        if nats < least:
-            least, best = nats, (alive, c)
-        gains = c**2 / np.diag(inverse)
-        i = int(np.argmin(gains))
-        left += float(gains[i])
+    while len(c):
+        solution = np.zeros(k)
+        solution[alive], solution[pin] = -c / size[alive], 1 / size[pin]
+        yield solution
+        i = int(np.argmin(c**2 / np.diag(inverse)))
         keep = np.arange(len(c)) != i
         alive, c = alive[keep], (c - inverse[:, i] * c[i] / inverse[i, i])[keep]
         inverse = (inverse - np.outer(inverse[:, i], inverse[i]) / inverse[i, i])[np.ix_(keep, keep)]
-    solution = np.zeros(k)
-    solution[best[0]], solution[pin] = -best[1] / size[best[0]], 1 / size[pin]
-    return solution
 
 
 def _thinned(
