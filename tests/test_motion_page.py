@@ -64,7 +64,9 @@ def test_a_trace_is_interrupted_where_it_is_unknown_or_leaves():
 
 
 def test_values_all_the_same_are_drawn():
-    ElementTree.fromstring(trace_svg([0, 1], [0, 0], [0, 0], "t", "x"))
+    svg = trace_svg([0, 1], [0, 0], [0, 0], "t", "x")
+    ElementTree.fromstring(svg)
+    assert svg.count("<circle") == 2 and "nan" not in svg
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e9))

@@ -126,14 +126,20 @@ def test_a_part_has_the_clock_of_the_whole_and_knows_the_best_so_far():
     assert (told[1].best, told[1].formula) == (0.5, "x")
 
 
-def test_compositions_of_one_column_are_left_out_where_a_law_is_proved(monkeypatch):
-    asked = []
+@pytest.fixture
+def asked(monkeypatch):
+    """Return a list that grows with each look for exact compositions, which offer nothing."""
+    looks = []
 
     def composing(*args, **given):
-        asked.append(True)
+        looks.append(True)
         return iter(())
 
     monkeypatch.setattr(search, "few", composing)
+    return looks
+
+
+def test_compositions_of_one_column_are_left_out_where_a_law_is_proved(asked):
     x = np.random.default_rng(0).uniform(-1, 1, 20)
     assert discover(x, x + x**2 + x**3).best.equation == "x0**3 + x0**2 + x0" and not asked
     discover(x, np.sin(x**2) * np.cos(x) - 1, time_limit=3)
@@ -155,14 +161,7 @@ def test_numbers_beyond_doubles_end_a_look_and_not_the_search():
     assert looked[1][1] > 1
 
 
-def test_rows_that_only_weigh_otherwise_are_not_asked_for_exact_laws_again(monkeypatch):
-    asked = []
-
-    def exactly(*args, **given):
-        asked.append(True)
-        return iter(())
-
-    monkeypatch.setattr(search, "few", exactly)
+def test_rows_that_only_weigh_otherwise_are_not_asked_for_exact_laws_again(asked):
     draw = np.random.default_rng(4)
     x = np.linspace(0.2, 6, 24)
     run = discover(x[:, None], 40 * np.exp(-x) * np.exp(0.1 * draw.normal(size=24)))
