@@ -121,3 +121,20 @@ def test_noise_that_carries_rows_below_zero_is_a_share_of_a_value_over_decades()
     assert measured.model.sigma == pytest.approx(0.4, rel=0.1)
     # a trend of y itself with such weights is off by 0.10
     assert np.std(np.log(np.abs(measured.predict(X) / law))) < 0.08
+
+
+def test_a_product_of_powers_of_many_columns_shows_its_noise() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.uniform(1, 5, (400, 16))
+    powers = rng.choice([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0], 16)
+    y = np.prod(X**powers, axis=1) * (1 + 0.01 * rng.normal(size=400))
+    found = measure(X, y).model
+    assert (found.kind, found.founded) == ("relative", True)
+    assert 0.008 < found.sigma < 0.012
+
+
+def test_a_column_that_is_no_power_is_taken_as_it_is() -> None:
+    x = np.linspace(1, 5, 60)[:, None]
+    found = trend(x, 3 - 2 * x[:, 0] + 0.01 * np.random.default_rng(0).normal(size=60))
+    assert found.terms == 2
+    assert np.max(np.abs(found.predict(x) - (3 - 2 * x[:, 0]))) < 0.01

@@ -52,7 +52,8 @@ SPARE_ROWS_FOR_KINDS = 20
 looks like noise that grows with the value. Of fewer rows a law tells the kind, once there is one."""
 
 LEAST_NOISE = 1e-4
-"""Noise below this share of the target's spread is round-off, or what the trend itself is off by."""
+"""Noise below this share of the target's spread is round-off, or what the trend itself is off by; where it grows
+with the value, below this share of the middle value: a target over six decades is spread by its largest."""
 
 MOST_ROWS = 400
 """Rows that the trend is fitted to."""
@@ -280,7 +281,7 @@ def about(X: np.ndarray, y: np.ndarray, fits: Mapping[str, Explained], held: Noi
     now = held.kind if held.kind in KINDS else KINDS[0]
     _, scaled, scale = found[best]
     values = fits[best].values
-    least, most = LEAST_NOISE * float(y.std()), MOST_SHARE * _middle(values)
+    least, most = _least(best, y, values), MOST_SHARE * _middle(values)
     if nats[now] - nats[best] < ENOUGH_ABOUT_A_LAW or not least < scale < (
         most if best != KINDS[0] else math.inf
     ):
@@ -290,6 +291,12 @@ def about(X: np.ndarray, y: np.ndarray, fits: Mapping[str, Explained], held: Noi
     sigma, middle = float(np.sqrt(np.mean(scaled**2))), _middle(values)
     evidence = nats[KINDS[0]] - nats[best]
     return NoiseModel(best, _in_unit(best, sigma, values), evidence, "the law itself", _step(y), True, middle)
+
+
+def _least(kind: str, y: np.ndarray, values: np.ndarray) -> float:
+    """Return the least noise of a kind at the middle of `values` (n,) that is no round-off."""
+    most = float(y.std())
+    return LEAST_NOISE * (most if kind == KINDS[0] else min(most, _middle(values)))
 
 
 def likelihood(kind: str, y: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray, float]:
@@ -333,7 +340,8 @@ def _trends(
 
 def _tells(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
     """Tell whether a trend is good enough to see how the noise grows with the value."""
-    if not LEAST_NOISE * float(y.std()) < found.scale < MOST_SHARE * float(np.median(np.abs(found.values))):
+    most = MOST_SHARE * float(np.median(np.abs(found.values)))
+    if not _least(found.kind, y, found.values) < found.scale < most:
         return False
     followed = scipy.stats.spearmanr(found.alone, y).statistic if np.ptp(found.alone) > 0 else 0.0
     spare = SPARE_ROWS if _repeated(X, y)[1] >= REPEATS else SPARE_ROWS_FOR_KINDS

@@ -30,6 +30,10 @@ ROUNDS = 6
 WIDE = 10.0
 """A column of one sign that spans more than this factor is taken in logarithms."""
 
+UNEQUAL, LOGARITHMIC_DEGREE = 2.0, 2
+"""Factor that a column spans from which its logarithm is tried beside it, in polynomials up to this degree: a
+product of powers of many columns is a line in logarithms, and hundreds of terms without."""
+
 MOST_TERMS = 100
 """Terms of a trend at most: its cost grows with the square."""
 
@@ -109,14 +113,16 @@ def _ladder(X: np.ndarray, n: int) -> Iterator[Features]:
     """Yield bases of rising size; a sum over columns first, then with products."""
     d = X.shape[1]
     most = min(n // ROWS_A_TERM, MOST_TERMS)
-    scale = _Scale.of(X)
+    scale, logarithmic = _Scale.of(X, WIDE), _Scale.of(X, UNEQUAL)
     yield lambda Z: np.ones((len(Z), 1))
     for degree in range(1, MOST_DEGREE + 1):
-        if 1 + d * degree <= most or degree == 1 < n - d - 2:
-            alone = [k * np.eye(d, dtype=int) for k in range(1, degree + 1)]
-            yield partial(_polynomials, scale, np.vstack([np.zeros((1, d), int), *alone]))
-        if 2 <= degree <= MOST_TOTAL_DEGREE and d > 1 and math.comb(d + degree, d) <= most:
-            yield partial(_polynomials, scale, polynomials.exponents(d, degree))
+        differs = degree <= LOGARITHMIC_DEGREE and np.any(logarithmic.logarithmic != scale.logarithmic)
+        for taken in (scale, logarithmic) if differs else (scale,):
+            if 1 + d * degree <= most or degree == 1 < n - d - 2:
+                alone = [k * np.eye(d, dtype=int) for k in range(1, degree + 1)]
+                yield partial(_polynomials, taken, np.vstack([np.zeros((1, d), int), *alone]))
+            if 2 <= degree <= MOST_TOTAL_DEGREE and d > 1 and math.comb(d + degree, d) <= most:
+                yield partial(_polynomials, taken, polynomials.exponents(d, degree))
     cells = 4
     while 1 + d * (cells + 2) <= most:
         from kansym.functions import spline  # brings numba: 50 MB, which readers of a run do without
@@ -135,10 +141,10 @@ class _Scale:
     width: np.ndarray
 
     @staticmethod
-    def of(X: np.ndarray) -> _Scale:
-        """Return the scale of columns (n, d): by logarithms where one spans decades."""
+    def of(X: np.ndarray, most: float) -> _Scale:
+        """Return the scale of columns (n, d): by logarithms where one of one sign spans more than `most`."""
         low, high = np.abs(X).min(0), np.abs(X).max(0)
-        wide = ((X > 0).all(0) | (X < 0).all(0)) & (high > WIDE * low)
+        wide = ((X > 0).all(0) | (X < 0).all(0)) & (high > most * low)
         Z = np.where(wide, np.log(np.abs(np.where(wide, X, 1.0))), X)
         width = np.ptp(Z, axis=0)
         return _Scale(wide, Z.min(0), np.where(width > 0, width, 1.0))
