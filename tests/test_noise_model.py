@@ -131,10 +131,3 @@ def test_a_product_of_powers_of_many_columns_shows_its_noise() -> None:
     found = measure(X, y).model
     assert (found.kind, found.founded) == ("relative", True)
     assert 0.008 < found.sigma < 0.012
-
-
-def test_a_column_that_is_no_power_is_taken_as_it_is() -> None:
-    x = np.linspace(1, 5, 60)[:, None]
-    found = trend(x, 3 - 2 * x[:, 0] + 0.01 * np.random.default_rng(0).normal(size=60))
-    assert found.terms == 2
-    assert np.max(np.abs(found.predict(x) - (3 - 2 * x[:, 0]))) < 0.01

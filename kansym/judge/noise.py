@@ -281,7 +281,7 @@ def about(X: np.ndarray, y: np.ndarray, fits: Mapping[str, Explained], held: Noi
     now = held.kind if held.kind in KINDS else KINDS[0]
     _, scaled, scale = found[best]
     values = fits[best].values
-    least, most = _least(best, y, values), MOST_SHARE * _middle(values)
+    least, most = _least(best, values), MOST_SHARE * _middle(values)
     if nats[now] - nats[best] < ENOUGH_ABOUT_A_LAW or not least < scale < (
         most if best != KINDS[0] else math.inf
     ):
@@ -293,10 +293,10 @@ def about(X: np.ndarray, y: np.ndarray, fits: Mapping[str, Explained], held: Noi
     return NoiseModel(best, _in_unit(best, sigma, values), evidence, "the law itself", _step(y), True, middle)
 
 
-def _least(kind: str, y: np.ndarray, values: np.ndarray) -> float:
+def _least(kind: str, values: np.ndarray) -> float:
     """Return the least noise of a kind at the middle of `values` (n,) that is no round-off."""
-    most = float(y.std())
-    return LEAST_NOISE * (most if kind == KINDS[0] else min(most, _middle(values)))
+    spread = float(values.std())
+    return LEAST_NOISE * (min(spread, _middle(values)) if kind in GROWING else spread)
 
 
 def likelihood(kind: str, y: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray, float]:
@@ -341,7 +341,7 @@ def _trends(
 def _tells(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
     """Tell whether a trend is good enough to see how the noise grows with the value."""
     most = MOST_SHARE * float(np.median(np.abs(found.values)))
-    if not _least(found.kind, y, found.values) < found.scale < most:
+    if not _least(found.kind, found.values) < found.scale < most:
         return False
     followed = scipy.stats.spearmanr(found.alone, y).statistic if np.ptp(found.alone) > 0 else 0.0
     spare = SPARE_ROWS if _repeated(X, y)[1] >= REPEATS else SPARE_ROWS_FOR_KINDS
@@ -371,7 +371,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
     sigma = math.sqrt(float(np.sum(scaled[usual] ** 2)) / freedom)
     white = (
         len(y) - terms >= SPARE_ROWS
-        and sigma > LEAST_NOISE * float(scaled.std() + values.std())
+        and sigma > LEAST_NOISE * float(scaled.std()) + _least(kind, values)
         and _white(X, y, found)
     )
     source = f"a smooth trend of {counted(terms, 'term')}" + (
