@@ -52,8 +52,9 @@ SPARE_ROWS_FOR_KINDS = 20
 looks like noise that grows with the value. Of fewer rows a law tells the kind, once there is one."""
 
 LEAST_NOISE = 1e-4
-"""Noise below this share of the target's spread is round-off, or what the trend itself is off by; where it grows
-with the value, below this share of the middle value: a target over six decades is spread by its largest."""
+"""Noise below this share of the target's spread is round-off, or what the trend itself is off by; where it
+grows with the value, below this share of the middle value: a target over six decades is spread by its
+largest."""
 
 MOST_ROWS = 400
 """Rows that the trend is fitted to."""
