@@ -51,7 +51,14 @@ def test_a_sideways_table_has_its_units_behind_the_names(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "below", ["Source: the office, 2024\n", "\nNote: a; b; in 2019\n", "* estimated;\n\nmore words\n"]
+    "below",
+    [
+        "Source: the office, 2024\n",
+        "\nNote: a; b; in 2019\n",
+        "* estimated;\n\nmore words\n",
+        "\nScan rate;600 nm/min\nUser;admin\n",
+        "\nNotes:\n(p) provisional; (r) revised; (e) estimated.\nSource: Ministry; 2023\n",
+    ],
 )
 def test_words_below_the_rows_are_left_out_and_said(tmp_path, below):
     table = read(tmp_path, "a;b\n" + ROWS + below)
@@ -63,7 +70,8 @@ def test_words_below_the_rows_are_left_out_and_said(tmp_path, below):
 def test_what_is_a_row_stays(last):
     notes: list[str] = []
     raw = f"a;b\n{ROWS}{last}\n".encode()
-    kept = without_notes(raw, "utf-8", ";", 2, notes)
+    rows = [line.split(";") for line in f"a;b\n{ROWS}".splitlines()]
+    kept = without_notes(raw, "utf-8", ";", rows, notes)
     assert (kept == raw) == (last != "north;")
 
 

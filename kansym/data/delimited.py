@@ -16,9 +16,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError, shown
+from kansym.data.blocks import Choice, one_beside, one_table, without_repeats
 from kansym.data.cell import evidence, is_gap, is_number, unquoted
 from kansym.data.cells import Writing
-from kansym.data.header import Second, heading, second_row
+from kansym.data.encodings import plain
+from kansym.data.header import Second, beneath, heading
 from kansym.data.lines import aligned, cleaned, fields, with_hashes, without_notes
 from kansym.data.units import is_unit
 
@@ -48,14 +50,18 @@ class Text:
     notes: tuple[str, ...]
 
 
-def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None) -> Text:
+def read(
+    raw: bytes, source: str, writing: Writing, delimiter: str | None = None, choice: Choice | None = None
+) -> Text:
     """Return the table in a text.
 
-    `writing` is a person's choice, or what to assume where the text does not tell. Raises InputError for a
-    text without rows and FormatError for one that is no table.
+    `writing` is a person's choice, or what to assume where the text does not tell; `choice` says which of
+    several tables is meant. Raises InputError for a text without rows, or with several tables of which none
+    was chosen, and FormatError for one that is no table.
     """
     notes: list[str] = []
-    encoding = _encoding(raw, source, notes)
+    choice = choice or Choice()
+    raw, encoding = plain(raw, source, notes)
     raw, encoding = cleaned(with_hashes(raw, encoding), encoding, source)
     lines = _head(raw[: 1 << 20].decode(encoding, errors="replace"))
     body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
@@ -63,43 +69,38 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     body = body[1:] if said else body  # a spreadsheet's way to name its delimiter
     if not body:
         raise InputError(f"File {source} is empty; it needs a line of column names and rows of numbers.")
-    comments = [
-        line.lstrip().lstrip("#").strip() for line in lines[: body[0]] if line.lstrip().startswith("#")
-    ]
     parted = said[1] if said else delimiter or _delimiter([lines[i] for i in body])
     tabbed = _tabbed(raw, encoding, parted, [lines[i] for i in body])
     if tabbed is not None:
         raw, encoding, parted = tabbed.encode("utf-8"), "utf-8", "\t"
         lines = _head(tabbed[: 1 << 20])
     rows = [fields(lines[i], parted) for i in body]
+    assumed = writing if writing.given or parted != "," else Writing(".")
     if len(lines) < _HEAD_LINES and _sideways(rows):
-        turned = "\n".join("\t".join(cells) for cells in zip(*rows, strict=True)).encode()
-        assumed = writing if writing.given or parted != "," else Writing(".")
-        found = read(turned, source, assumed, "\t")
-        return replace(found, notes=(*notes, "each line holds a name and its numbers: turned", *found.notes))
-    columns = Counter(len(row) for row in rows).most_common(1)[0][0]
-    raw = without_notes(raw, encoding, parted, columns, notes)
+        turned = "\n".join("\t".join(cells) for cells in zip(*rows, strict=True))
+        notes.append("each line holds a name and its numbers: turned")
+        return _again(turned, source, assumed, "\t", notes)
+    one = one_table(raw, encoding, parted, source, choice)
+    if one is not None:
+        return _again(one, source, writing, parted, notes)
+    raw = without_notes(raw, encoding, parted, rows, notes)
     kept = len(_head(raw[: 1 << 20].decode(encoding, errors="replace")))
     rows, body = [row for i, row in zip(body, rows, strict=True) if i < kept], [i for i in body if i < kept]
-    titles = _titles(rows)
-    above, names = heading(rows[titles:]) if titles < len(rows) else (0, [])
-    top = titles + above
-    if top:
-        which = "line stands" if top == 1 else f"{top} lines stand"
-        notes.append(f"the first {which} above the names ({shown(next(c for c in rows[0] if c))}): left out")
-        body, rows = body[top:], rows[top:]
-    if not above and len(rows) > 1 and _nameless(rows):
-        first, names = 0, _names_in_comment(comments, parted, len(rows[0])) or _numbered(rows, notes)
-    else:
-        first, names = 1, _headed(names, rows[1:])
-    second = None
-    if first and len(rows) > 2 and len(rows[1]) <= len(names):
-        second = second_row([*rows[1], *[""] * (len(names) - len(rows[1]))], rows[2:])
-    if second is not None:
-        first = 2
-        notes.append(second.note)
+    top, first, names, second = _above(rows, _comments(lines[: body[0]]), parted, notes)
+    body, rows = body[top:], rows[top:]
     if len(rows) == 1:
         raise InputError(f"File {source} has a header and no rows; add rows of numbers below it.")
+    head = [lines[i] for i in body[:first]]
+    if head and raw.count(head[0].strip().encode(encoding.removesuffix("-sig"))) > 1:
+        text = raw.decode(encoding, errors="replace")
+        if (single := without_repeats(text, parted, head, notes)) is not None:
+            return _again(single, source, writing, parted, notes)
+    if first and "" in names:
+        text = "\n".join(raw.decode(encoding, errors="replace").splitlines()[body[0] :])
+        if (single := one_beside(text, parted, names, rows[first:], source, choice)) is not None:
+            return _again(single, source, assumed, "\t", notes)
+    if choice.part is not None:
+        raise InputError(f"File {source} has no part {choice.part}: it holds one table; leave the part out.")
     writing, as_text = _writing(rows[first:], parted, writing)
     if writing.decimal == ",":
         notes.append("numbers are written with a decimal comma")
@@ -107,6 +108,40 @@ def read(raw: bytes, source: str, writing: Writing, delimiter: str | None = None
     frame = _frame(raw, encoding, source, parted, skip, len(names), writing, as_text)
     frame = frame.dropna(how="all").reset_index(drop=True)  # a line of delimiters alone
     return Text(frame, tuple(names), second, writing, tuple(notes))
+
+
+def _again(text: str, source: str, writing: Writing, delimiter: str, notes: list[str]) -> Text:
+    """Return the table in what was made of a text, with what was said before."""
+    found = read(text.encode("utf-8"), source, writing, delimiter)
+    return replace(found, notes=tuple(dict.fromkeys((*notes, *found.notes))))
+
+
+def _comments(lines: list[str]) -> list[str]:
+    """Return the comments among the lines above a table."""
+    return [line.lstrip().lstrip("#").strip() for line in lines if line.lstrip().startswith("#")]
+
+
+def _above(
+    rows: list[list[str]], comments: list[str], delimiter: str, notes: list[str]
+) -> tuple[int, int, list[str], Second | None]:
+    """Return what stands above the numbers: lines to leave out, lines of the header, names, units."""
+    titles = _titles(rows)
+    over, names = heading(rows[titles:]) if titles < len(rows) else (0, [])
+    top = titles + over
+    if top:
+        which = "line stands" if top == 1 else f"{top} lines stand"
+        notes.append(f"the first {which} above the names ({shown(next(c for c in rows[0] if c))}): left out")
+        rows = rows[top:]
+    if not over and len(rows) > 1 and _nameless(rows):
+        return top, 0, _names_in_comment(comments, delimiter, len(rows[0])) or _numbered(rows, notes), None
+    names = _headed(names, rows[1:])
+    width = len(names)
+    if len(rows) < 3 or len(rows[1]) > width:
+        return top, 1, names, None
+    full = [[*row, *[""] * (width - len(row))][:width] for row in rows[1:]]
+    count, names, second = beneath(names, full)
+    notes += [second.note] if second is not None else []
+    return top, 1 + count, names, second
 
 
 def _nameless(rows: list[list[str]]) -> bool:
@@ -156,15 +191,20 @@ def _numbered(rows: list[list[str]], notes: list[str]) -> list[str]:
 
 
 def _sideways(rows: list[list[str]]) -> bool:
-    """Tell whether each line is a column: a name, perhaps a unit, then more numbers than there are lines."""
+    """Tell whether each line is a column: a name, perhaps a unit, then more numbers than there are lines.
+
+    The first line may name the samples.
+    """
     width = len(rows[0])
     if not len(rows) >= 2 or any(len(row) != width for row in rows):
         return False
-    words = 2 if not any(is_number(row[1]) for row in rows if len(row) > 1) else 1
+    samples = len(rows) > 2 and len(set(rows[0])) == width and not any(map(is_number, rows[0][1:]))
+    held = rows[samples:]
+    words = 2 if not any(is_number(row[1]) for row in held if len(row) > 1) else 1
     numbers = width - words
     if numbers <= len(rows) or len({row[0] for row in rows}) < len(rows):
         return False
-    return all(not is_number(row[0]) and all(map(is_number, row[words:])) for row in rows)
+    return all(not is_number(row[0]) and all(map(is_number, row[words:])) for row in held)
 
 
 def _writing(rows: list[list[str]], delimiter: str, asked: Writing) -> tuple[Writing, bool]:
@@ -232,41 +272,6 @@ def _version(module: Any) -> tuple[int, int]:
     """Return a module's version as two numbers."""
     major, minor = module.__version__.split(".")[:2]
     return int(major), int(minor)
-
-
-def _encoding(raw: bytes, source: str, notes: list[str]) -> str:
-    """Return the encoding of a text; raises FormatError for bytes that are none."""
-    wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff") and raw[2:4] != b"\0\0"  # UTF-16, but not UTF-32
-    if b"\0" in raw and not wide:
-        raise FormatError(f"File {source} is not text (it has zero bytes); give CSV, TSV or Parquet.")
-    if wide:
-        return "utf-16"
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if encoding == "cp1252":
-            if _is_cyrillic(raw):
-                notes.append("not UTF-8: read as Cyrillic as Windows has it")
-                return "cp1251"
-            notes.append(
-                "not UTF-8: read as Latin-1 as Windows has it; where names look wrong, save it as UTF-8"
-            )
-        return encoding
-    if _is_cyrillic(raw):
-        notes.append("not UTF-8: read as Cyrillic as Windows has it")
-        return "cp1251"
-    notes.append("not UTF-8: read as Latin-1; where names look wrong, save it as UTF-8")
-    return "latin-1"
-
-
-def _is_cyrillic(raw: bytes) -> bool:
-    """Tell whether bytes are Cyrillic words: letters side by side, small ones behind the first of a word."""
-    words = re.findall(rb"[\x80-\xff]{2,}", raw[: 1 << 16])
-    letters = [word.decode("cp1251", errors="replace") for word in words]
-    fit = sum(bool(re.fullmatch(r"[А-ЯЁІЇЄа-яёіїє][а-яёіїє]+|[А-ЯЁІЇЄ]+", word)) for word in letters)
-    return len(words) >= 2 and fit >= 0.9 * len(words)
 
 
 def _tabbed(raw: bytes, encoding: str, delimiter: str, lines: list[str]) -> str | None:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 ZERO_ELSEWHERE = ("°C", "°F", "degC", "degF")
 """Units with a zero point of their own: seen as units, but no law can multiply them."""
 
+MOST_BENEATH = 4
+"""Lines of words between the short names and the numbers: long names, units, remarks, a sampling."""
+
+LABELLED = ("long name", "short name", "name")
+"""What stands before the line of names where each line of the header has a label."""
+
 
 @dataclass(frozen=True)
 class Second:
@@ -51,6 +57,36 @@ def second_row(first: Sequence[str], below: Sequence[Sequence[str]]) -> Second |
     if len(words) >= 2 and len(words) == len(numeric):
         return Second(("",) * len(cells), f"the row under the names holds words ({shown}): left out")
     return None
+
+
+def beneath(names: Sequence[str], below: Sequence[Sequence[str]]) -> tuple[int, list[str], Second | None]:
+    """Return how many rows under the names are no rows of numbers, the names, and what was made of them.
+
+    `below` holds rows as wide as the names. Of several rows, the one of units has the names above it, be they
+    long names under short ones, and remarks below it, as programs that draw curves write them.
+    """
+    count = 0
+    while count < min(MOST_BENEATH, len(below) - 1) and _wordy(below[count]):
+        count += 1
+    made = [second_row(row, below[count:]) for row in below[:count]]
+    found, units = next(((i, m) for i, m in enumerate(made) if m and "units" in m.note), (0, None))
+    if count < 2 or units is None:
+        second = second_row(below[0], below[1:])
+        return int(second is not None), list(names), second
+    above = [list(names), *map(list, below[:count])]
+    words = next(c for row in (above[:found] + above[found + 2 :]) for c in row if c)
+    final = above[found]
+    if final[0].lower() in LABELLED:
+        final[0] = ""  # a column of labels for the lines of the header
+    return count, final, Second(units.units, f"{units.note}; other lines of words ({words}): left out")
+
+
+def _wordy(row: Sequence[str]) -> bool:
+    """Tell whether a row holds words and no number."""
+    cells = [c.strip() for c in row]
+    return any(not is_gap(c) for c in cells) and not any(
+        (is_number(c) and not is_gap(c)) or _begins_with_a_number(c) for c in cells
+    )
 
 
 def heading(rows: Sequence[Sequence[str]]) -> tuple[int, list[str]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 from kansym.base.errors import FormatError, shown
 from kansym.data.cell import is_gap, is_number
@@ -31,12 +33,11 @@ def cleaned(raw: bytes, encoding: str, source: str) -> tuple[bytes, str]:
     Line breaks within quoted cells become spaces; rows as Markdown and LaTeX write them become plain. A text
     that has none of these comes back as it is. Raises FormatError for a text that ends within a letter.
     """
-    wide = encoding == "utf-16"
     head = raw[: 1 << 16]
-    ruled = not wide and (b"--" in head or b"==" in head)
-    typeset = not wide and re.search(rb"&[^\r\n]*\\\\", head) is not None
-    quoted = wide or _breaks_in_quotes(raw)
-    if not wide and not ruled and not typeset and not quoted and not _COMMENT.search(raw):
+    ruled = b"--" in head or b"==" in head
+    typeset = re.search(rb"&[^\r\n]*\\\\", head) is not None
+    quoted = _breaks_in_quotes(raw)
+    if not ruled and not typeset and not quoted and not _COMMENT.search(raw):
         return raw, encoding
     try:
         text = raw.decode(encoding)
@@ -67,7 +68,7 @@ def with_hashes(raw: bytes, encoding: str) -> bytes:
 
     They are comments where the first line behind them is one of numbers.
     """
-    if encoding == "utf-16" or not _MARKED.match(raw[:100].decode(encoding, errors="replace")):
+    if not _MARKED.match(raw[:100].decode(encoding, errors="replace")):
         return raw
     lines = re.split(r"\r\n|\r|\n", raw.decode(encoding, errors="replace"))
     found = _MARKED.match(lines[0])
@@ -111,29 +112,57 @@ def fields(line: str, delimiter: str) -> list[str]:
         return [f.strip() for f in line.split(delimiter)]
 
 
-def without_notes(raw: bytes, encoding: str, delimiter: str, columns: int, notes: list[str]) -> bytes:
+def without_notes(
+    raw: bytes, encoding: str, delimiter: str, rows: Sequence[Sequence[str]], notes: list[str]
+) -> bytes:
     """Return a text without the lines of words below its rows, such as a source or a remark.
 
-    A line is no row where words stand in it alone, or where its words part into other than `columns` cells.
+    A line is no row where words stand in it alone, or where its words part into other than as many cells as
+    the first rows have; and a block of lines below an empty one holds none where no line of it has numbers in
+    most of the columns that do.
     """
+    columns = Counter(len(row) for row in rows).most_common(1)[0][0]
     if columns < 2:
         return raw
     end = ("\n" if b"\n" in raw[-(1 << 16) :] else "\r").encode()
     parts = raw.rsplit(end, LAST_LINES + 1)
+    lines = [part.decode(encoding, errors="replace").strip("\r\n") for part in parts]
     first: int | None = None
     for i in range(len(parts) - 1, 0, -1):
-        line = parts[i].decode(encoding, errors="replace").strip("\r\n")
-        cells = fields(line, delimiter) if line.strip(" \r\n" + delimiter) else []
-        if not cells or line.lstrip().startswith("#"):
+        cells = _cells(lines[i], delimiter)
+        if not cells:
             continue
         if not _is_note(cells, columns, not parts[i - 1].strip()):
             break
         first = i
+    held = [row for row in rows if len(row) == columns]
+    numeric = [j for j in range(columns) if 3 * sum(_holds_number(row[j]) for row in held) > len(held)]
+    for i in range(1, len(parts) if numeric else 0):
+        below = [cells for line in lines[i:] if (cells := _cells(line, delimiter))]
+        rows_below = any(_is_row(c, columns, numeric) for c in below)
+        if i != first and not lines[i].strip() and below and not rows_below:
+            first = i if first is None else min(first, i)
     if first is None:
         return raw
-    words = fields(parts[first].decode(encoding, errors="replace"), delimiter)
-    notes.append(f"below the rows stand words ({shown(next(c for c in words if c))}): left out")
+    words = [cell for line in lines[first:] for cell in _cells(line, delimiter) if re.search(r"\w", cell)]
+    notes.append(f"below the rows stand words ({shown(words[0] if words else lines[first])}): left out")
     return end.join(parts[:first])
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line, none for an empty one and a comment."""
+    empty = not line.strip(" \r\n" + delimiter) or line.lstrip().startswith("#")
+    return [] if empty else fields(line, delimiter)
+
+
+def _holds_number(cell: str) -> bool:
+    return is_number(cell) and not is_gap(cell)
+
+
+def _is_row(cells: list[str], columns: int, numeric: list[int]) -> bool:
+    """Tell whether a line has numbers in most of the columns of numbers."""
+    held = sum(bool(re.match(r"[<>~]?\s*[-+(]?\d", cells[j])) for j in numeric if j < len(cells))
+    return len(cells) == columns and 2 * held > len(numeric)
 
 
 def _is_note(cells: list[str], columns: int, apart: bool) -> bool:

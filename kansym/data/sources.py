@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError, UnknownNameError
-from kansym.data import database, delimited, webpage
+from kansym.data import database, delimited, jcamp, webpage
+from kansym.data.blocks import Choice
 from kansym.data.cells import Writing
 from kansym.data.database import PART
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (
     *(".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".dat", ".parquet", ".feather", ".xlsx", ".xls", ".ods"),
-    *(".json", ".jsonl", ".ndjson", ".sqlite", ".db"),
+    *(".json", ".jsonl", ".ndjson", ".sqlite", ".db", ".jdx", ".dx"),
 )
 """Ends of the names of files that can be tables, as far as names tell: contents do."""
 
@@ -62,7 +63,7 @@ def content(raw: bytes, source: str, part: str | None, writing: Writing) -> deli
             raise FormatError(f"File {source} is not a whole gzip file: {problem}; copy it again.") from None
     if raw[:4] in (_ZIP, _OLE):
         return _sheet(raw, source, part, writing)
-    if part is not None:
+    if part is not None and not part.isdecimal():
         raise InputError(f"File {source} has no parts, so no {part!r} is in it; leave out {PART}{part}.")
     if raw[:4] == _PARQUET:
         return _columnar(raw, source, "parquet")
@@ -72,8 +73,11 @@ def content(raw: bytes, source: str, part: str | None, writing: Writing) -> deli
         raise FormatError(f"File {source} does not start with PAR1, so it is no Parquet file.")
     if webpage.is_page(raw):
         return _page(raw, source, writing)
+    if jcamp.is_spectrum(raw):
+        return delimited.read(jcamp.lines(raw, source), source, Writing("."), "\t")
     records = _records(raw, source)
-    return delimited.read(raw, source, writing) if records is None else records
+    choice = Choice(None if part is None else int(part), f"{source}{PART}1")
+    return delimited.read(raw, source, writing, choice=choice) if records is None else records
 
 
 def standard_input(writing: Writing) -> delimited.Text | pd.DataFrame:
