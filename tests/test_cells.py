@@ -165,6 +165,11 @@ def test_any_number_in_any_locale_is_read_back(tmp_path_factory, values, locale,
         (["3.28980(3)", "0.82(12)"], [3.2898, 0.82], [3e-5, 0.12]),
         (["1.5(2)e3", "12(3)", "(7 ± 1)"], [1500, 12, 7], [200, 3, 1]),
         (["1.98 ± 0.05 mm", "25 ± 1 mm"], [1.98, 25], [0.05, 1]),
+        (["(1.98 ± 0.05) mm", "(25 ± 1) mm"], [1.98, 25], [0.05, 1]),
+        (["(2.1 ± 0.5) %", "(3.5 ± 0.5)%"], [0.021, 0.035], [0.005, 0.005]),
+        (["(2.1 ± 0.1)×10^3", "(3.5 ± 0.2)e3"], [2100, 3500], [100, 200]),
+        (["2.1 +0.1/-0.2", "3.5 +0.3 -0.1"], [2.1, 3.5], [0.15, 0.2]),
+        (["2,1 +0,1/-0,2", "3,5 +0,3/-0,1"], [2.1, 3.5], [0.15, 0.2]),
     ],
 )
 def test_a_measurement_with_its_error(cells, numbers, errors):
@@ -201,3 +206,53 @@ def test_errors_in_the_cells_weigh_the_rows():
 def test_money_quotes_marks_and_thousands(cells, values):
     found = numerals({"a": pd.Series(cells)}, Writing())
     assert found.values["a"].tolist() == pytest.approx(values, rel=1e-15) and not found.lossy
+
+
+def test_an_error_in_percent_of_what_is_asked():
+    found = numerals({"a": pd.Series(["2.1 ± 5%", "4.2 ± 5%"])}, Writing())
+    assert "two ways: 2.1 ± 5% in row 1 is 2.1 % with an error of 5 %, or 2.1 with" in found.unclear["a"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "note"),
+    [
+        (["512.1", "508.3(r)", "495.2", "487.7 p", "440.1", "455.9 r", "449.5"], None, "footnote marks"),
+        (["12.1a", "23.4ab", "34.5b", "44.1c"], None, "footnote marks"),
+        (["12.1 a", "23.4 ab", "34.5 bc", "44.1 c"], None, "footnote marks"),
+        (["1.2 ns", "2.3*", "3.4**", "5.6 n.s."], [1.2, 2.3, 3.4, 5.6], "footnote marks"),
+        (["1st", "2nd", "3rd", "4th"], [1, 2, 3, 4], "footnote marks"),
+        (["2.1 (1.9-2.3)", "4.2 [4.0, 4.4]", "5.9 (5.7 to 6.1)"], [2.1, 4.2, 5.9], "intervals behind"),
+        (["2.1 ± 0.1", "4.2", "5.9 ± 0.2"], [2.1, 4.2, 5.9], "errors behind some"),
+        (["~300", "ca. 250", "200"], [300, 250, 200], "footnote marks"),
+        (["1.2 Mio.", "1,1 Mrd.", "900 Tsd."], [1.2e6, 1.1e9, 9e5], "letters for thousands"),
+        (["1.5 million", "2.5 billion"], [1.5e6, 2.5e9], "letters for thousands"),
+        (["１０．５", "２０．２５"], [10.5, 20.25], ""),
+        (["١٢٫٥", "٢٣٫٢٥"], [12.5, 23.25], ""),
+    ],
+)
+def test_marks_behind_the_numbers(cells, values, note):
+    found = numerals({"a": pd.Series(cells)}, Writing("."))
+    wanted = values or [float("".join(c for c in cell if c in "0123456789.")) for cell in cells]
+    assert found.values["a"].tolist() == pytest.approx(wanted, rel=1e-15)
+    assert not found.units and any(note in said for said in found.notes) == bool(note)
+
+
+def test_one_unit_in_brackets_is_a_unit_and_no_footnote():
+    values, found = column(["1.2 [kPa]", "1.4 [kPa]", "1.6 [kPa]"])
+    assert values == [1.2, 1.4, 1.6] and found.units == {"a": "kPa"}
+    assert column(["5 m", "6", "7"])[1].units == {"a": "m"}
+
+
+def test_bounds_are_missing_and_said():
+    values, found = column(["12.3", "8.1", "<2", "< 2", "<2,5", ">200"], Writing("."))
+    assert values[:2] == [12.3, 8.1] and np.isnan(values[2:]).all()
+    said = "column 'a' has 4 values that are only bounds (first '<2' in row 3): taken as missing"
+    assert found.notes[-1] == said
+
+
+@pytest.mark.parametrize(
+    "gap",
+    ["nan(ind)", "1.#QNAN", "-1.#IND", "<NA>", "(null)", "n/v", r"\N", "no data", "BDL", "#####", ":"],
+)
+def test_gaps_of_programs(gap):
+    assert np.isnan(column(["1", gap, "3"])[0][1])

@@ -120,3 +120,24 @@ def test_words_that_are_rather_names(tmp_path, head):
     table = read(tmp_path, head + "\n1;2;3\n2;4;5\n3;7;8\n")
     names = tuple(head.replace(" [1]", "").split(";"))
     assert table.names == names and set(table.units.values()) <= {"1"}
+
+
+def test_a_column_of_errors_behind_its_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,±,y,+/-\n1,0.1,2.1,0.1\n2,0.1,4.2,0.2\n3,0.1,5.9,0.1\n4,0.2,8.1,0.3\n")
+    table = read_table(path)
+    assert table.names == ("x", "y") and table.errors["y"].tolist() == [0.1, 0.2, 0.1, 0.3]
+    assert from_table(table).absolute
+
+
+def test_marks_of_footnotes_behind_names(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("people 1);area (km²) 2)\n1;2\n2;4\n3;6\n")
+    table = read_table(path)
+    assert table.names == ("people", "area") and table.units == {"area": "km²"}
+
+
+def test_commas_with_blanks_part_numbers_with_commas(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x, y\n1,5, 2,25\n2,5, 3\n3,5, 4,75\n4, 5,5\n")
+    assert read_table(path).frame["y"].tolist() == [2.25, 3, 4.75, 5.5]

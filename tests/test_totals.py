@@ -43,3 +43,15 @@ def test_sums_without_a_word(tmp_path):
     x = np.array([1.5, 2.5, 3.5, 4.5, 12.0])
     assert summed([x, 2 * x]) and not summed([x]) and not summed([x, x**2]) and not summed([x[1:], x[1:]])
     assert not summed([np.where(x == 2.5, np.inf, x), np.where(x == 2.5, np.inf, x)])
+
+
+def test_sums_of_parts_among_the_rows(tmp_path):
+    table = read(tmp_path, "k,x,y\nA,1,10\nB,2,20\nSubtotal,3,30\nC,4,41\nSub-total,4,41\nTotal,7,71\n")
+    assert numbers(table, "y", [])[0].tolist() == [10, 20, 41]
+    assert any("2 rows among the others" in note for note in table.notes)
+
+
+def test_a_standard_deviation_beside_a_mean(tmp_path):
+    table = read(tmp_path, "run,x,y\n1,1,10\n2,2,20\n3,4,31\nMean,2.3,20\nSD,1,10\n")
+    assert table.rows == 3
+    assert said(pd.DataFrame({"k": ["a", "b", "c", "SD"]}), ["k"]) == 0, "alone it may name a row"

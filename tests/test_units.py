@@ -67,3 +67,13 @@ def test_groups():
     assert product == {"m": 1, "v": 2, "r": -1}
     assert free == [{"r": -1, "l": 1}]
     assert groups({"F": units["F"], "r": units["r"]}, "F") is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "near"), [("furlongz", "'furlong'"), ("m/sek", "'sec'"), ("kilgram", "'kilogram'"), ("xx", None)]
+)
+def test_an_unknown_unit_names_the_nearest(unit, near):
+    with pytest.raises(InputError) as caught:
+        parse(unit)
+    assert f"Unit {unit!r} is not known" in str(caught.value)
+    assert ("did you mean" in str(caught.value)) == bool(near) and (near or "") in str(caught.value)

@@ -25,6 +25,27 @@ _SAID = (
     "n.a.",
     "n. a.",
     "n.d.",
+    "n/v",
+    "<na>",
+    "(null)",
+    "\\n",
+    "-nan(ind)",
+    "nan(ind)",
+    "1.#qnan",
+    "1.#ind",
+    "-1.#ind",
+    "no data",
+    "nodata",
+    "no value",
+    "missing value",
+    "not available",
+    "not measured",
+    "n.m.",
+    "keine angabe",
+    "o.a.",
+    "bdl",
+    "b.d.l.",
+    "lod",
 )
 _FAILED = (
     "#n/a",
@@ -52,6 +73,7 @@ _MARKED = (
     "…",
     "?",
     "*",
+    ":",
     "#null!",
     "nd",
     "s.d.",
@@ -60,9 +82,17 @@ _MARKED = (
 GAPS = frozenset(("", *_SAID, *_FAILED, *_MARKED))
 """What stands in a cell without a number, in lower case: spreadsheets' errors, the usual words and marks."""
 
+_TOO_WIDE = re.compile(r"#{2,}")  # what a spreadsheet shows for a number wider than its column
+_LIMIT = re.compile(r"\s*(?:[<>≤≥≪≫]=?|under|below|over|above|unter|über)\s*(?=[-+]?[.,]?\d)", re.IGNORECASE)
+"""What stands before a number that is known only as smaller or larger than it."""
+_ABOUT = re.compile(
+    r"\s*(?:[~≈∼]|ca?\.|circa|approx\.?|about|etwa|env\.|rund)\s*(?=[-+]?[.,]?\d)", re.IGNORECASE
+)
+
 INFINITE = {"inf": np.inf, "infinity": np.inf, "∞": np.inf}
 _SPACES = "\u00a0\u2007\u2009\u202f "
-_MINUS = str.maketrans({"−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-", "＋": "+"})
+_MINUS = str.maketrans({"−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-", "＋": "+",
+                        "．": ".", "，": ",", "٫": ".", "٬": ","})  # fmt: skip
 _RAISED = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
 _MONEY = (
     r"(?:[A-Z]{1,2})?[$€£¥₹₽₩₺₴]|zł|Kč|Ft\b"
@@ -77,12 +107,21 @@ _CELL = re.compile(
     re.DOTALL,
 )
 _SPREAD = re.compile(
-    r"(?P<value>.*?\d[.,]?)(?:\s*(?:±|\+/-|\+-)\s*(?P<error>\d[\d.,]*(?:[eE][-+]?\d{1,3})?)|\((?P<last>\d{1,3})\))"
+    r"(?P<value>.*?\d[.,]?)(?:\s*(?:±|\+/-|\+-)\s*(?P<error>\d[\d.,]*(?:[eE][-+]?\d{1,3})?)"
+    r"|\s*\+\s?(?P<up>\d[\d.,]*)\s*[/,]?\s*-\s?(?P<down>\d[\d.,]*)|\((?P<last>\d{1,3})\))"
     r"(?P<rest>\D.*)?",
     re.DOTALL,
 )
-"""A measurement with its error: 1.98 ± 0.05 mm, or 1.98(5), whose digits count in the last place."""
-_FOOTNOTE = re.compile(r"\s*(?:\[\w{1,8}(?: \w{1,3})?\])*(?:\[\w{1,8}(?: \w{1,3})?\]|[†‡§*]+)$")
+"""A measurement with its error: 1.98 ± 0.05 mm, 1.98 +0.05/-0.04, or 1.98(5), whose digits count in the last
+place."""
+_WRAPPED = re.compile(r"\(([^()]*(?:±|\+/-|\+-)[^()]*)\)(.*)", re.DOTALL)
+_BETWEEN = r"[-+]?\d[\d.,]*\s*(?:-|to|bis|,|;|\.\.)\s*[-+]?\d[\d.,]*"
+_INTERVAL = re.compile(rf"(?<=\d)\s*(?:\({_BETWEEN}\)|\[{_BETWEEN}\])$")
+"""The interval behind a value, 2.1 (1.9-2.3)."""
+_FOOTNOTE = re.compile(
+    r"\s*(?:\[\w{1,8}(?: \w{1,3})?\])*"
+    r"(?:\[(?P<held>[\w/°µ^]{1,8}(?: \w{1,3})?)\]|[†‡§*]+|\([a-z]{1,2}\)|(?<!\w)(?:st|nd|rd|th)\b)$"
+)
 _QUOTED = re.compile(r"=?\"(.*)\"|[“„”](.*)[“”]|‘(.*)’|'(.*)'|«\s*(.*?)\s*»|'(?=[-+]?\d)(.*)", re.DOTALL)
 """A cell in quotes that a spreadsheet or a page put there, or with the apostrophe that marks text."""
 
@@ -91,7 +130,10 @@ _QUOTED = re.compile(r"=?\"(.*)\"|[“„”](.*)[“”]|‘(.*)’|'(.*)'|«\s
 class Cell:
     """Hold one cell taken apart: sign, digits with their signs, power of ten, and the words behind.
 
-    `error` is what follows a plus-minus sign, `last` the digits in brackets of a measurement like 1.98(5).
+    `error` is what follows a plus-minus sign, two parted by a blank where those above and below differ,
+    `last` the digits in brackets of a measurement like 1.98(5). `mark` is what stands in a footnote's
+    brackets; `wrapped` says that brackets are around number and error, so that what follows belongs to both;
+    `between` that an interval follows.
     """
 
     digits: str
@@ -102,6 +144,9 @@ class Cell:
     money: str = ""
     error: str = ""
     last: str = ""
+    mark: str = ""
+    wrapped: bool = False
+    between: bool = False
 
     def deviation(self, decimal: str | None, thousands: str | None) -> float | None:
         """Return the measurement's own error with this decimal sign; None where the cell states none."""
@@ -110,11 +155,14 @@ class Cell:
             places = len((_plain(self.digits, decimal, thousands) or "").partition(".")[2])
             error = int(self.last) * scale / 10.0**places
             return error if np.isfinite(error) else None
-        digits, _, power = self.error.lower().partition("e")
-        plain = _plain(digits, decimal, thousands) if digits else None
-        if plain is None:
-            return None
-        error = float(f"{plain}e{power}") if power else float(plain) * scale
+        found = []
+        for side in self.error.lower().split():
+            digits, _, power = side.partition("e")
+            plain = _plain(digits, decimal, thousands)
+            if plain is None:
+                return None
+            found.append(float(f"{plain}e{power}") if power else float(plain) * scale)
+        error = sum(found) / len(found) if found else np.nan
         return error if np.isfinite(error) else None
 
     def value(self, decimal: str | None, thousands: str | None) -> float | None:
@@ -129,9 +177,15 @@ class Cell:
 def taken_apart(text: str) -> Cell | None:
     """Return a cell's parts, or None where it does not begin with a number."""
     text = unquoted(text).translate(_MINUS)
-    bracketed = bool(re.fullmatch(r"\([^()]*\d[^()]*\)", text))
-    negative = bracketed and not re.search(r"±|\+/-|\+-", text)  # as accountants write it
-    if bracketed:
+    if is_limit(text):
+        return None
+    about, between = _ABOUT.match(text), _INTERVAL.search(text)
+    text = text[about.end() if about else 0 : between.start() if between else None]
+    wrapped = _WRAPPED.fullmatch(text)
+    if wrapped is not None:
+        text = f"{wrapped[1].strip()} {wrapped[2].strip()}".strip()
+    negative = bool(re.fullmatch(r"\([^()]*\d[^()]*\)", text))  # as accountants write it
+    if negative:
         text = text[1:-1].strip()
     spread = None if negative else _SPREAD.fullmatch(text)
     if spread is not None:
@@ -141,7 +195,8 @@ def taken_apart(text: str) -> Cell | None:
     if found is None:
         return None
     rest = found["rest"].strip()
-    bare = _FOOTNOTE.sub("", rest)
+    noted = _FOOTNOTE.search(rest)
+    bare = rest[: noted.start()] if noted else rest
     power = found["power"] or (found["ten"] and found["ten"].translate(_RAISED))
     sign = (found["sign"] == "-") != (found["after"] == "-")
     if bare == "-" and not found["sign"]:  # 5-, as some old programs write -5
@@ -149,10 +204,19 @@ def taken_apart(text: str) -> Cell | None:
     money = found["money"]
     if re.fullmatch(_MONEY, bare):
         money, bare = money or bare, ""
-    marked = bare != rest and not money
-    error, last = ("", "") if spread is None else (spread["error"] or "", spread["last"] or "")
-    exponent = int(power) if power else None
-    return Cell(found["digits"], negative != sign, exponent, bare, marked, money, error, last)
+    return Cell(
+        digits=found["digits"],
+        negative=negative != sign,
+        power=int(power) if power else None,
+        rest=bare,
+        footnote=bool((bare != rest and not money) or about),
+        money=money,
+        error="" if spread is None else " ".join(spread[n] for n in ("error", "up", "down") if spread[n]),
+        last="" if spread is None else spread["last"] or "",
+        mark=(noted["held"] or "") if noted else "",
+        wrapped=wrapped is not None,
+        between=between is not None,
+    )
 
 
 def unquoted(text: str) -> str:
@@ -212,13 +276,19 @@ def _plain(digits: str, decimal: str | None, thousands: str | None) -> str | Non
 
 def is_gap(text: str) -> bool:
     """Tell whether a cell says that there is no number."""
-    return unquoted(text).lower() in GAPS
+    text = unquoted(text).lower()
+    return text in GAPS or _TOO_WIDE.fullmatch(text) is not None
+
+
+def is_limit(text: str) -> bool:
+    """Tell whether a cell says no more of a number than a bound: <0.01, > 200."""
+    return _LIMIT.match(text) is not None
 
 
 def is_number(text: str) -> bool:
     """Tell whether a cell is a number in any writing, or a gap, or infinite."""
     text = text.strip()
-    if text.lower() in GAPS or text.lower().lstrip("+-") in INFINITE:
+    if is_gap(text) or is_limit(text) or text.lower().lstrip("+-") in INFINITE:
         return True
     cell = taken_apart(text)
     return cell is not None and not cell.rest and proved(cell) != "none"

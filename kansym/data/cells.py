@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kansym.base.errors import InputError
-from kansym.data.cell import INFINITE, Cell, is_gap, proved, taken_apart
+from kansym.data import marks
+from kansym.data.cell import INFINITE, Cell, is_gap, is_limit, proved, taken_apart
 from kansym.data.units import is_unit, parse
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ SHARED_UNIT = 0.8
 
 LOOKED_AT = 20_000
 """Different cells of a column that are asked for its decimal sign; more add nothing but time."""
-
-MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
-"""Letters behind numbers that stand for thousands, millions, ... where a k, or K and M, is among them."""
 
 _WORD = re.compile(r"[^\W\d_][^\W\d_.]{0,14}\.?")
 
@@ -109,8 +107,9 @@ def numerals(columns: Mapping[str, pd.Series], writing: Writing) -> Numerals:
         if not column.mostly_numbers:
             continue
         decimal = column.decimal(known)
-        if decimal is None:
-            unclear[name] = column.question()
+        asked = column.question() if decimal is None else column.percent_question()
+        if decimal is None or asked:
+            unclear[name] = asked
             continue
         outcome = column.numbers(known, decimal)
         if outcome is None:
@@ -140,6 +139,8 @@ class _Outcome:
     footnotes: int = 0
     words: tuple[int, str, int] | None = None
     errors: np.ndarray | None = None
+    bounds: tuple[int, str, int] | None = None
+    aside: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +170,7 @@ class _Column:
         endless = np.array([c.strip().lower().lstrip("+-") in INFINITE for c in cells], bool)
         fine = np.array([p is not None and proved(p) != "none" for p in parts], bool) | endless
         present = int(counts[~gaps].sum())
+        gaps |= np.array([is_limit(c) for c in cells], bool)
         words = int(counts[~gaps & ~fine].sum())
         says = frozenset(proved(p) for p in parts[:LOOKED_AT] if p is not None) - {"none", "whole"}
         return _Column(name, cells, parts, at, says, present > 0 and words <= TEXT_SHARE * present)
@@ -201,12 +203,27 @@ class _Column:
             f"thousands={sign!r})."
         )
 
+    def percent_question(self) -> str:
+        """Return what is ambiguous in 2.1 ± 5%, "" where no cell is written so."""
+        asked = [i for i, p in enumerate(self.parts) if p and p.error and p.rest == "%" and not p.wrapped]
+        if not asked:
+            return ""
+        k = asked[0]
+        row, cell = int(np.flatnonzero(self.at == k)[0]) + 1, self.cells[k].strip()
+        value, error = re.split(r"\s*(?:±|\+/-|\+-)\s*", cell.rstrip("% "), maxsplit=1)
+        return (
+            f"Column {self.name!r} can be read in two ways: {cell} in row {row} is {value} % with an error "
+            f"of {error} %, or {value} with an error of {error} % of it; write ({value} ± {error}) % for the "
+            "first, the error as a number for the second."
+        )
+
     def numbers(self, known: Writing, decimal: str) -> _Outcome | None:
         """Return the column with this decimal sign; None where too few of its cells are numbers then."""
         thousands = known.thousands if known.given else None
         found = np.full(len(self.cells) + 1, np.nan)  # the last place is for what is missing: at == -1
         rests: list[str | None] = []
         grouped = False
+        bracketed = self._unit_in_brackets()
         for k, (text, part) in enumerate(zip(self.cells, self.parts, strict=True)):
             rest = None
             bare = text.strip().lower()
@@ -218,23 +235,28 @@ class _Column:
                 sign = says if decimal == "both" else decimal
                 value = None if says == "none" else part.value(sign if sign in (".", ",") else ".", thousands)
                 if value is not None:
-                    found[k], rest = value, part.rest
+                    found[k], rest = value, part.rest or part.mark * bracketed
                     grouped |= bool(re.search(r"\D", part.digits.replace(sign, "", 1)))
             rests.append(rest)
         counts = np.bincount(self.at[self.at >= 0], minlength=len(self.cells))
         outcome = self._with_units(found, rests, counts)
-        gaps = np.array([is_gap(c) for c in self.cells], bool)
+        limits = np.array([is_limit(c) for c in self.cells], bool)
+        gaps = np.array([is_gap(c) for c in self.cells], bool) | limits
         words = np.isnan(found[:-1]) & ~gaps
         missed, present = int(counts[words].sum()), int(counts[~gaps].sum())
         if not present or missed > TEXT_SHARE * present:
             return None
-        marked = np.array([bool(c.strip()) for c in self.cells], bool) & gaps
+        bounds = None
+        if limits.any():
+            rows = np.flatnonzero(np.isin(self.at, np.flatnonzero(limits)))
+            bounds = (len(rows), self.cells[self.at[rows[0]]].strip(), int(rows[0]) + 1)
+        marked = np.array([bool(c.strip()) for c in self.cells], bool) & gaps & ~limits
         lost = np.flatnonzero(words | marked)
         lost_words = None
         if len(lost):
             rows = np.flatnonzero(np.isin(self.at, lost))
             lost_words = (len(rows), self.cells[self.at[rows[0]]].strip(), int(rows[0]) + 1)
-        marks = sum(int(n) for p, n in zip(self.parts, counts, strict=True) if p is not None and p.footnote)
+        noted = sum(int(n) for p, n in zip(self.parts, counts, strict=True) if p is not None and p.footnote)
         money = next((p.money for p in self.parts if p is not None and p.money), "")
         return _Outcome(
             found[self.at],
@@ -244,10 +266,25 @@ class _Column:
             outcome.multiples,
             outcome.left or money,
             outcome.converted,
-            marks,
+            outcome.footnotes + (0 if bracketed else noted),
             lost_words,
             self._errors(found, decimal, thousands),
+            bounds,
+            self._aside(found),
         )
+
+    def _aside(self, found: np.ndarray) -> str:
+        """Return what stands behind numbers and is not used: intervals, or errors that others lack."""
+        held = [p for p, value in zip(self.parts, found, strict=False) if p and not np.isnan(value)]
+        if any(p.between for p in held):
+            return "intervals behind the numbers, left out"
+        stated = sum(bool(p.error or p.last) for p in held)
+        return "errors behind some of the numbers only, left out" if 0 < stated < len(held) else ""
+
+    def _unit_in_brackets(self) -> bool:
+        """Tell whether all numbers have one unit in brackets, 1.2 [kPa], and no footnotes."""
+        held = {p.mark for p, c in zip(self.parts, self.cells, strict=True) if p and not is_gap(c)}
+        return len(held) == 1 and bool(mark := held.pop()) and is_unit(mark) and not mark.isdecimal()
 
     def _errors(self, found: np.ndarray, decimal: str, thousands: str | None) -> np.ndarray | None:
         """Return the errors (n,) that stand behind the values (k,) of the cells; None unless all have one."""
@@ -270,11 +307,11 @@ class _Column:
             if rest is not None:
                 held[rest] += int(n)
         total = sum(held.values())
-        marks = [r for r in held if r in ("%", "‰")]
-        if marks:
+        shares = [r for r in held if r in ("%", "‰")]
+        if shares:
             bare = next((k for k, r in enumerate(rests) if r == "" and found[k] != 0), None)
             if bare is not None:
-                mark = next(k for k, r in enumerate(rests) if r in marks)
+                mark = next(k for k, r in enumerate(rests) if r in shares)
                 raise InputError(
                     f"Column {self.name!r} has {self.cells[mark].strip()!r} in one row and "
                     f"{self.cells[bare].strip()!r} in another; write % in all of its rows or in none."
@@ -285,10 +322,17 @@ class _Column:
                 # 25 / 100 is the nearest number to 0.25, 25 * 0.01 is not always
                 found[k] = np.nan if factor is None else found[k] / round(1 / factor)
             return _Outcome(found, "1", percent=True)
-        if set(held) <= {"", *MULTIPLES} and ("k" in held or {"K", "M"} <= set(held)):
+        if set(held) <= {"", *marks.MULTIPLES} and ("k" in held or {"K", "M"} <= set(held)):
             for k, rest in enumerate(rests):
-                found[k] *= MULTIPLES.get(rest or "", 1.0)
+                found[k] *= marks.MULTIPLES.get(rest or "", 1.0)
             return _Outcome(found, multiples=True)
+        if marks.are_words_of_size(held):
+            for k, rest in enumerate(rests):
+                found[k] *= marks.WORDS.get((rest or "").lower(), 1.0)
+            return _Outcome(found, multiples=True)
+        starred = any(p and p.footnote and "*" in c for p, c in zip(self.parts, self.cells, strict=True))
+        if marks.are_marks(held, starred):
+            return _Outcome(found, footnotes=total - held[""])
         common = next((r for r, _ in held.most_common() if r), "")
         if not common:
             return _Outcome(found)
@@ -342,15 +386,21 @@ class _Notes:
             self._note("units in the cells", f"{quoted} in {outcome.unit}{turned}")
         if outcome.left:
             self._note("words beside the numbers, left out", f"{outcome.left!r} in {quoted}")
+        if outcome.aside:
+            self._note(outcome.aside, quoted)
         if outcome.footnotes:
             self._note("footnote marks, left out", quoted)
-        if outcome.words:
-            count, word, row = outcome.words
-            shown = word if len(word) <= 40 else word[:39] + "…"
-            many = "values that are no numbers" if count > 1 else "value that is no number"
-            self._note(
-                "taken as missing", f"column {quoted} has {count} {many} (first {shown!r} in row {row})"
-            )
+        for found, one, many in (
+            (outcome.words, "value that is no number", "values that are no numbers"),
+            (outcome.bounds, "value that is only a bound", "values that are only bounds"),
+        ):
+            if found:
+                count, word, row = found
+                shown = word if len(word) <= 40 else word[:39] + "…"
+                kind = many if count > 1 else one
+                self._note(
+                    "taken as missing", f"column {quoted} has {count} {kind} (first {shown!r} in row {row})"
+                )
 
     def _note(self, kind: str, text: str) -> None:
         """Keep a cell's text under the kind of note."""

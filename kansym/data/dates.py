@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kansym.base.errors import InputError
+from kansym.data import durations, periods
+from kansym.data.durations import DAY
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DAY = 86_400.0
-"""Seconds."""
 
 TIME_NAMES = frozenset(
     ("t", "time", "timestamp", "date", "second", "minute", "hour", "day", "week", "month", "year")
@@ -56,7 +55,6 @@ _DATE = re.compile(
 )
 _NUMERIC = r"^\s*(?:[^\W\d]+,?\s+)?(\d{1,2})[-/.](\d{1,2})[-/.](?:\d{2,4})"
 _YEAR_FIRST = r"\s*(?:[^\W\d]+,?\s+)?\d{4}[-/.]"
-_CLOCK = re.compile(r"\s*(\d{1,3}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*")
 
 
 class UnclearDatesError(InputError):
@@ -100,12 +98,24 @@ def read(column: pd.Series, first: str | None = None, order: str | None = None) 
     sample = texts.head(_LOOKED_AT)
     if not len(sample):
         return None
-    if all(_CLOCK.fullmatch(t) for t in sample) and (seconds := _clock(column)) is not None:
-        return Times(seconds, "holds times of day or durations: taken in seconds")
-    if not all(_DATE.fullmatch(t) for t in sample):
+    if (clock := durations.seconds(list(sample))) is not None:
+        given = column.notna()
+        clock = durations.seconds([str(c) if g else None for c, g in zip(column, given, strict=True)])
+        if clock is not None:
+            return Times(*clock)
+    if all(periods.begins(t) for t in sample):
+        column = column.map(periods.begins, na_action="ignore")  # a text that is none becomes a gap
+        if column.notna().sum() < len(texts):
+            return None
+    elif not all(_DATE.fullmatch(t) for t in sample):
         return None
     numbered = column.reset_index(drop=True)
     return _ordered(numbered, numbered.dropna().astype(str), first, order)
+
+
+def is_date(text: str) -> bool:
+    """Tell whether a text looks like a date, with or without a time."""
+    return _DATE.fullmatch(text) is not None
 
 
 def _compact(column: pd.Series) -> pd.Series | None:
@@ -267,23 +277,6 @@ def _parse(column: pd.Series, day_first: bool) -> pd.Series | None:
     parsed = pd.concat(parts).loc[column.index]
     lost = parsed.isna() & column.notna()
     return None if lost.any() else parsed.dt.tz_localize(None)
-
-
-def _clock(column: pd.Series) -> np.ndarray | None:
-    """Return times of day in seconds, None where a cell is no such time."""
-    found = [None if v is None or v != v else _CLOCK.fullmatch(str(v)) for v in column]
-    if any(f is None and v == v and v is not None for f, v in zip(found, column, strict=True)):
-        return None
-    whole = [f is not None and f[3] is not None for f in found]
-    unit = (3600, 60, 1) if any(whole) else (3600, 60, 0)
-    return np.array(
-        [
-            np.nan
-            if f is None
-            else unit[0] * int(f[1]) + unit[1] * int(f[2]) + float((f[3] or "0").replace(",", "."))
-            for f in found
-        ]
-    )
 
 
 def time_column(names: Sequence[str], X: np.ndarray) -> str | None:

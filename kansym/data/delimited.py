@@ -280,6 +280,8 @@ def _tabbed(raw: bytes, encoding: str, delimiter: str, lines: list[str]) -> str 
     Two and more spaces part columns whose names or cells have spaces; where cells are missing, the place of
     the others tells which.
     """
+    if delimiter == ", ":
+        return re.sub(r",[ \t]+", "\t", raw.decode(encoding))
     if delimiter == "  ":
         text = re.sub(r"(?m)^[ \t]+|[ \t]+$", "", raw.decode(encoding))
         return re.sub(r"(?m)[ \t]*\t[ \t]*|(?<=\S) {2,}(?=\S)", "\t", text)
@@ -301,6 +303,11 @@ def _delimiter(lines: list[str]) -> str:
         cells, lines_so = counts.most_common(1)[0]
         return (lines_so / len(lines), cells) if cells > 1 else (0.0, 0)
 
+    spaced = [re.split(r",\s+", line.strip()) for line in lines]
+    inner = all(any("," in cell for cell in cells) for cells in spaced[1:]) and len(lines) > LEAST_ROWS
+    alike = len({len(cells) for cells in spaced}) == 1 < len(spaced[0])
+    if inner and alike and not any('"' in line for line in lines):
+        return ", "  # 1,5, 2,5
     best = max(DELIMITERS, key=score)
     # A comma may be the decimal sign of a table parted by semicolons or tabs: prefer those on a tie.
     for other in (";", "\t", "|"):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ZERO_ELSEWHERE = ("°C", "°F", "degC", "degF")
 """Units with a zero point of their own: seen as units, but no law can multiply them."""
 
+ERROR_SIGN = r"±|\+/-|\+-"
+"""What stands above a column of errors of the numbers before it; it is then called "p ±"."""
+
 MOST_BENEATH = 4
 """Lines of words between the short names and the numbers: long names, units, remarks, a sampling."""
 
@@ -135,6 +138,8 @@ def named(
     drop: list[int] = []
     split = _apart([_unmarked(unquoted(name), names) for name in names])
     for i, (name, unit) in enumerate(split):
+        if re.fullmatch(ERROR_SIGN, name) and i > 0:
+            name = f"{final[i - 1]} ±"
         column = frame.iloc[:, i]
         if not name or re.fullmatch(r"Unnamed: \d+", name):
             if column.isna().all():
@@ -202,6 +207,7 @@ def _unmarked(name: str, names: Sequence[str]) -> str:
     [1] is a unit, too: it is a mark behind a bracket, and where another name has [2].
     """
     marks = r"(?:\[(?:\d{1,2}|[a-z]|note \d{1,2})\])+"
+    name = re.sub(r"(?<=[\w)\]])\s+\d{1,2}\)$", "", name)  # as statistics hang them: area (km²) 2)
     if re.search(rf"[)\]]{marks}$", name) or any(re.search(r"\S\[[2-9]\]$", n.strip()) for n in names):
         return re.sub(rf"(?<=\S){marks}$", "", name)
     return name

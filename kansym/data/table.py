@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kansym.base import resources
-from kansym.base.errors import FormatError, InputError, UnknownNameError, counted, shown
-from kansym.data import database, dates, delimited, fillers, header, sources, totals
-from kansym.data.cell import is_number
-from kansym.data.cells import Numerals, Writing, numerals
+from kansym.base.errors import FormatError, InputError, UnknownNameError, shown
+from kansym.data import database, dates, delimited, header, mending, sources, totals
+from kansym.data.cells import Writing, numerals
 from kansym.data.dates import ORDERS
+from kansym.data.mending import is_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,7 +242,7 @@ def times_of(
 
 def _order(table: Table, name: str) -> str | None:
     """Return the order of day and month that all other columns of dates show; None where there is none."""
-    texts = [table.frame[n] for n in table.names if n != name and _is_text(table.frame[n])]
+    texts = [table.frame[n] for n in table.names if n != name and is_text(table.frame[n])]
     shown = {order for cells in texts if (order := dates.shown_order(cells)) is not None}
     return shown.pop() if len(shown) == 1 else None
 
@@ -308,13 +308,13 @@ def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -
     if isinstance(read, delimited.Text):
         frame, names, second, writing = read.frame, list(read.names), read.second, read.writing
         notes += read.notes
-        frame = _measured(frame, notes)
+        frame = mending.measured(frame, notes)
     else:
         notes += [read.attrs[database.NOTE]] if database.NOTE in read.attrs else []
         frame, names = _numbered(read, source)
         rows = frame.head(_UNIT_ROWS).astype(object).itertuples(index=False)
         texts = [["" if v is None or v is pd.NA or v != v else str(v) for v in row] for row in rows]
-        second = header.second_row(texts[0], texts[1:]) if any(_is_text(frame[n]) for n in frame) else None
+        second = header.second_row(texts[0], texts[1:]) if any(is_text(frame[n]) for n in frame) else None
         if second is not None:
             frame = frame.iloc[1:].reset_index(drop=True)
             notes.append(second.note)
@@ -322,63 +322,25 @@ def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -
         names = [n if not unit or header.split_unit(n.strip())[1] else f"{n} [{unit}]"
                  for n, unit in zip(names, second.units, strict=True)]  # fmt: skip
     frame, units = header.named(frame, names, source, notes)
-    found = numerals({n: frame[n] for n in frame.columns if _is_text(frame[n])}, writing)
+    frame, unclear = mending.formed(mending.joined(frame, notes), notes)
+    words = [n for n in frame.columns if is_text(frame[n]) and n not in unclear]
+    found = numerals({n: frame[n] for n in words}, writing)
     if isinstance(read, delimited.Text) and len(frame) > 1:
         numeric = {n: frame[n].to_numpy(float) for n in frame if pd.api.types.is_numeric_dtype(frame[n])}
         if totals.summed([*numeric.values(), *found.values.values()]):
             notes.append("the last row holds the sums of the others: left out")
             frame = frame.iloc[:-1]
             found = found.rows(len(frame))
-        frame, found = _without_fillers(frame, found, notes)
-    whole = {n: v for n, v in found.values.items() if n not in found.lossy}
+        frame, found = mending.without_fillers(frame, found, notes)
+    frame, found = mending.with_errors(frame, found, notes)
+    whole = {n: v for n, v in found.values.items() if n not in found.lossy and n in frame.columns}
     if whole:
         frame = frame.assign(**whole)
-    lossy = {n: found.values[n] for n in found.lossy}
+    lossy = {n: found.values[n] for n in found.lossy if n in frame.columns}
     notes += found.notes
     known = {**units, **found.units}
-    return Table(frame, source, known, None, tuple(notes), lossy, found.unclear, found.errors)
-
-
-def _measured(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Return the frame of a text without rows that sum up others, words of merged cells in all their rows."""
-    texts = [n for n in frame if _is_text(frame[n])]
-    count = totals.said(frame, texts)
-    if count:
-        row = " ".join(str(c) for c in frame.iloc[-count] if isinstance(c, str) or c == c)
-        which = "the last row sums" if count == 1 else f"the last {count} rows sum"
-        notes.append(f"{which} up the others ({shown(row)}): left out")
-        frame = frame.iloc[:-count]
-    for name in texts:
-        known = frame[name].notna()
-        words = fillers.filled_down([str(c) if g else None for c, g in zip(frame[name], known, strict=True)])
-        if words is not None and not all(map(is_number, words)):
-            place = list(frame.columns).index(name) + 1
-            notes.append(f"merged cells: column {place} keeps each word for the rows below it")
-            frame = frame.assign(**{name: words})
-    return frame
-
-
-def _without_fillers(frame: pd.DataFrame, found: Numerals, notes: list[str]) -> tuple[pd.DataFrame, Numerals]:
-    """Return the columns of numbers with gaps where -999 stands for one."""
-    import pandas as pd
-
-    for name in frame:
-        text = name in found.values
-        if not text and not pd.api.types.is_numeric_dtype(frame[name]):
-            continue
-        values = found.values[name] if text else frame[name].to_numpy(float)
-        mark = fillers.filler(values)
-        if mark is None:
-            continue
-        notes.append(
-            f"{mark:g} in {counted(int(np.sum(values == mark)), 'row')} of {name!r}: taken as missing"
-        )
-        cleared = np.where(values == mark, np.nan, values)
-        if text:
-            found = replace(found, values={**found.values, name: cleared})
-        else:
-            frame = frame.assign(**{name: cleared})
-    return frame, found
+    unclear |= found.unclear
+    return Table(frame, source, known, None, tuple(notes), lossy, unclear, found.errors)
 
 
 def _numbered(given: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
@@ -393,13 +355,6 @@ def _numbered(given: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]
     copied = given.copy()
     copied.columns = pd.Index([f"column {i}" for i in range(len(names))])
     return copied.reset_index(drop=True), names
-
-
-def _is_text(column: pd.Series) -> bool:
-    """Tell whether a column holds texts."""
-    import pandas as pd
-
-    return pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)
 
 
 def _missing(path: Path) -> Table:

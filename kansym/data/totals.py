@@ -34,6 +34,29 @@ _WORD = re.compile(
     r"|合计|合計|平均)(?:\s*[:(=\d].{0,20})?",
     re.IGNORECASE,
 )
+_BESIDE = re.compile(
+    r"sd|s\.d\.|se|sem|s\.e\.(?:m\.)?|cv|rsd|n|count|anzahl|min(?:imum)?|max(?:imum)?|range|variance|varianz",
+    re.IGNORECASE,
+)
+"""What sums up a table beside a row that says so."""
+_PART = re.compile(
+    r"sub[ -]?totals?(?:\s.*)?|zwischensumme|sous[ -]total|subtotaal|subtotale|промежуточный итог",
+    re.IGNORECASE,
+)
+
+
+def within(frame: pd.DataFrame, texts: Sequence[str]) -> np.ndarray:
+    """Return which rows (n,) sum up some of those above them, as tables of statistics have between groups.
+
+    A word that stands for half of the rows is a level like any other.
+    """
+    found = np.zeros(len(frame), bool)
+    for name in texts:
+        held = np.array(
+            [isinstance(c, str) and _PART.fullmatch(unquoted(c)) is not None for c in frame[name]], bool
+        )
+        found |= held if 2 * held.sum() < len(frame) else False
+    return found
 
 
 def said(frame: pd.DataFrame, texts: Sequence[str]) -> int:
@@ -45,6 +68,10 @@ def said(frame: pd.DataFrame, texts: Sequence[str]) -> int:
     count = 0
     while count < min(MOST, rows - 1) and _word(frame, texts, rows - 1 - count) is not None:
         count += 1
+    if not any(
+        _WORD.fullmatch(word or "") for word in (_word(frame, texts, rows - 1 - i) for i in range(count))
+    ):
+        return 0  # SD and n alone may be names of rows
     tail = {word.lower() for i in range(count) if (word := _word(frame, texts, rows - 1 - i)) is not None}
     above = {str(cell).strip().lower() for name in texts for cell in frame[name].iloc[: rows - count]}
     return 0 if tail & above else count
@@ -67,6 +94,8 @@ def _word(frame: pd.DataFrame, texts: Sequence[str], row: int) -> str | None:
     """Return the word that says of a row that it sums up others."""
     for name in texts:
         cell = frame[name].iloc[row]
-        if isinstance(cell, str) and not is_gap(cell) and _WORD.fullmatch(unquoted(cell).rstrip(":")):
-            return unquoted(cell)
+        if isinstance(cell, str) and not is_gap(cell):
+            word = unquoted(cell).rstrip(":")
+            if _WORD.fullmatch(word) or _BESIDE.fullmatch(word):
+                return word
     return None

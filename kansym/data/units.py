@@ -6,6 +6,7 @@ It knows nothing of tables, formulas or searches.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,13 +79,37 @@ def _read(plain: str) -> Any:
     """Return pint's unit of a text."""
     code = re.sub(r"\bAU\b", "au", _powers(plain).replace("^", "**").replace("·", "*"))
     rest = _POWER.sub("", code)
-    unknown = InputError(f"Unit {plain!r} is not known; write SI symbols such as 'm/s', 'kg*m^2/s^2' or '1'.")
     if len(plain) > 80 or "**" in rest or not _WORDS.fullmatch(rest):
-        raise unknown
+        raise _unknown(plain)
     try:
         return _registry().parse_units(code)
     except Exception:  # pint raises a dozen kinds, from the tokenizer's to its own
-        raise unknown from None
+        raise _unknown(plain) from None
+
+
+class _UnknownUnitError(InputError):
+    """Report a unit that is not known; its message names the nearest one, looked up when it is read."""
+
+    def __str__(self) -> str:
+        plain = str(self.args[0])
+        shown = plain if len(plain) <= 80 else f"{plain[:79]}…"
+        remedy = f"{_near(plain)}write SI symbols such as 'm/s', 'kg*m^2/s^2' or '1'."
+        return f"Unit {shown!r} is not known; {remedy}"
+
+
+def _unknown(plain: str) -> InputError:
+    return _UnknownUnitError(plain)
+
+
+def _near(plain: str) -> str:
+    """Return what may be meant by the first word of a unit that is not known, "" for nothing near."""
+    registry = _registry()
+    words = re.findall(r"[^\W\d_]+", plain[:80])
+    odd = next((word for word in words if word not in registry), None)
+    if odd is None or len(odd) < 3:
+        return ""
+    near = difflib.get_close_matches(odd, list(registry._units), n=2, cutoff=0.6)
+    return f"did you mean {' or '.join(map(repr, near))}? Else " if near else ""
 
 
 @lru_cache(maxsize=512)
