@@ -14,6 +14,7 @@ from kansym.judge import ending
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending, Patience
 from kansym.judge.refine import refine
+from kansym.judge.scorer import price
 from kansym.judge.survey import survey as surveyed
 from kansym.judge.trial import Trial
 
@@ -74,10 +75,27 @@ def test_a_formula_with_measured_numbers_ends_a_search_in_noise_after_a_while():
     over = Ending(seen, held)
     assert over.only_noise_left()
     assert not over.short_enough(asked=True)
-    assert over.short_enough(asked=True, content=True)
-    assert not over.short_enough(content=True)
+    assert over.short_enough(asked=True, waited=ending.CONTENT)
+    assert not over.short_enough(waited=ending.CONTENT)
     budget = Budget()
     patience = Patience(seen, held, budget)
-    assert not patience.content
-    budget.spend(ending.CONTENT + 1)
-    assert patience.content
+    assert not patience.waited
+    budget.spend(ending.CONTENT)
+    assert patience.waited == ending.CONTENT
+
+
+def test_the_shorter_a_formula_the_sooner_it_ends_a_search_in_noise():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 2, (200, 2))
+    y = X[:, 0] * np.exp(-X[:, 1]) / (X[:, 0] + X[:, 1]) + 0.001 * rng.normal(size=200)
+    seen = surveyed(from_arrays(X, y, ["a", "b"]))
+    held = Archive(Trial.of(seen.dataset, Library.load("default"), 0), 60)
+    a, b = symbols(["a", "b"])
+    for law in refine(a * sympy.exp(-b) / (a + b), held.trial, "tree in noise"):
+        held.add(law)
+    over, nats = Ending(seen, held), price(held.leader.polished, held.trial)
+    assert ending.BRIEF < nats < ending.PLAIN
+    needed = ending.CONTENT * (nats - ending.BRIEF) / (ending.PLAIN - ending.BRIEF)
+    assert over.short_enough(asked=True)
+    assert over.short_enough(asked=True, waited=needed + 1e-6, within=True)
+    assert not over.short_enough(asked=True, waited=needed - 1e-6, within=True)

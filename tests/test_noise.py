@@ -54,7 +54,7 @@ def test_only_noise_is_averaged(level: float, noisy: bool) -> None:
     rng = np.random.default_rng(0)
     h = np.sort(rng.uniform(0.5, 5, 300))
     t = np.sin(3 * h) ** 2 / h**2 + level * rng.normal(size=300)
-    assert curve._noisy(h, t, np.ones(300)) == noisy
+    assert curve.noisy(h, t, np.ones(300)) == noisy
 
 
 def test_a_noisy_curve_below_zero_in_places_keeps_its_name() -> None:

@@ -40,8 +40,9 @@ PLAIN = 60.0
 they may after CONTENT."""
 
 CONTENT = 100.0
-"""Units of work since the best formula became shorter after which it may be one with measured numbers that
-few could undercut: five to ten seconds of the structure search, which shows most of its forms in them."""
+"""Units of work since the best formula became shorter after which it may be one of PLAIN nats with measured
+numbers: five to ten seconds of the structure search, which shows most of its forms in them. The shorter it
+is the fewer could undercut it, and the sooner it may end a search: at BRIEF at once, then in proportion."""
 
 SHORT_ENOUGH = 45.0
 """Nats of a formula (some six measured constants) up to which a fit within the errors ends a search.
@@ -97,9 +98,9 @@ class Patience:
         return since > self._most and (since > APPROXIMATED or not self._approximated())
 
     @property
-    def content(self) -> bool:
-        """Tell whether the best formula has stood for a while, unless it only approximates an exact law."""
-        return self._work - self._since > CONTENT and not self._approximated()
+    def waited(self) -> float:
+        """Return the work since the best formula stands, none where it only approximates an exact law."""
+        return 0.0 if self._approximated() else self._work - self._since
 
     def _approximated(self) -> bool:
         """Tell whether the best formula only approximates an exact law: it leaves less than noise would.
@@ -166,16 +167,18 @@ class Ending:
         left = chance.structure(rows.X, r, shuffles=chance.FIRST_SHUFFLES)
         return left.pvalue > LEFT or correlation(rows.X, r, self._survey.dataset.names).explains
 
-    def short_enough(self, asked: bool = False, content: bool = False) -> bool:
+    def short_enough(self, asked: bool = False, waited: float = 0.0, within: bool = False) -> bool:
         """Tell whether only noise is left by a formula that few could undercut.
 
-        Where the tree was `asked` in noise such a formula may be longer, but has no measured number unless
-        nothing better was found for a while (`content`).
+        Where the tree was `asked` in noise such a formula may be longer; the longer it is the more work it
+        must have `waited` in vain for a better one, if it has measured numbers or a look is not over
+        (`within`).
         """
         law = self._archive.leader
         if law is None:
             return False
-        most = PLAIN if asked and (content or not len(law.polished.theta)) else BRIEF
+        patient = min(waited / CONTENT, 1.0) if within or len(law.polished.theta) else 1.0
+        most = BRIEF + (PLAIN - BRIEF) * patient if asked else BRIEF
         return price(law.polished, self._archive.trial) <= most and self.only_noise_left()
 
     def within_errors(self) -> bool:

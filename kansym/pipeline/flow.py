@@ -6,9 +6,10 @@ The order of the stages is here; that of the producers in `search.registry` and 
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,6 @@ from kansym.functions.parsing import symbols
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending, Patience
 from kansym.judge.guess import Guess
-from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
 from kansym.judge.verdict import STRUCTURE
@@ -41,10 +41,12 @@ from kansym.pipeline.options import LEVEL_NODES, Options
 from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
+from kansym.pipeline.stopping import ONLY_NOISE, OTHER_NOISE, PROVED, WITHIN_ERRORS, over, settled
 from kansym.search import registry, schedule
 from kansym.search.assumptions import filling, shared
 from kansym.search.assumptions.hypothesis import Hypotheses
 from kansym.search.assumptions.template import Template
+from kansym.search.candidate import Candidate
 from kansym.search.families.family import Families
 from kansym.search.producer import Level
 from kansym.search.schedule import Step
@@ -55,12 +57,8 @@ WORK = 5000.0
 MOST_LOOKS = 2
 """Searches after the first, with rows left out or weighed as the best formula suggests."""
 
-NOTHING_BETTER = "nothing better was found for long"
-
 SECOND = 0.5
 """Share of the patience (see `judge.ending`) for looks at other rows or weights: the best is mostly known."""
-
-PROVED = "proved exact on held-out rows"
 
 IN_UNITS = "only formulas that respect the units are offered"
 
@@ -69,8 +67,6 @@ NO_LAW_IN_UNITS = "no law without constants that have units was found, so they m
 MEASURABLY = 3.0
 """Standard deviations of the noise by which c·product must be off before constants may have units: the noise
 is known to a third or so (see `judge.noise`)."""
-
-WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
 
 
 def discover(
@@ -177,6 +173,7 @@ class _Passes:
     budget: Budget
     checkpoint: Checkpoint | None
     begun: int = 0
+    unweighed: dict[str, Sequence[Candidate]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin with an archive of a person's guesses."""
@@ -185,15 +182,27 @@ class _Passes:
     def explored(self) -> str:
         """Search, look again at what the best formula leaves out or weighs otherwise; return why it ended."""
         reason, searched = self._explored(1.0), {self.surveyed.kept.tobytes()}
-        for _ in range(MOST_LOOKS):
+        early = reason == OTHER_NOISE
+        for _ in range(MOST_LOOKS + early):
             looked = looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust)
             if looked is None:
                 break
             self._begin_anew(looked)
-            if not self.budget.exhausted and not _settled(self.surveyed, self.archive):
-                reason = self._explored(SECOND, weighed=looked.kept.tobytes() in searched)
+            if not self.budget.exhausted and not settled(self.surveyed, self.archive, reason == ONLY_NOISE):
+                share = 1.0 if reason == OTHER_NOISE else SECOND
+                reason = self._explored(share, weighed=looked.kept.tobytes() in searched)
                 searched.add(looked.kept.tobytes())
         return reason
+
+    @property
+    def misweighed(self) -> bool:
+        """Tell whether the first look that stands noise shows it to be other than the survey held it for.
+
+        Wrong weights hide a law from all that comes after, and from the tests that end a search.
+        """
+        if self.begun > 1:
+            return False
+        return looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust) is not None
 
     def freed_of_units(self) -> None:
         """Let constants have units from now on: no law without them was found."""
@@ -273,14 +282,6 @@ def _begun(surveyed: Survey, library: Library, language: Language, options: Opti
     return archive
 
 
-def _settled(surveyed: Survey, archive: Archive) -> bool:
-    """Tell whether nothing better need be looked for among other rows or weights."""
-    law = archive.leader
-    if law is None:
-        return False
-    return exact(law, archive.trial) or Ending(surveyed, archive).short_enough()
-
-
 def _looks(passes: _Passes, memory: Memory, share: float, weighed: bool) -> str:
     """Try what needs no search, then every producer's step in turn; return why it ended.
 
@@ -303,10 +304,12 @@ def _looks(passes: _Passes, memory: Memory, share: float, weighed: bool) -> str:
         if s.name not in memory.finished and not (weighed and s.producer in registry.EXACT)
     ]
     patience = Patience(passes.surveyed, archive, budget, max(options.effort, 1.0) * share)
-    return _search(passes, steps, tried, patience, memory)
+    return _search(passes, steps, tried, patience, memory, weighed)
 
 
-def _search(passes: _Passes, steps: list[Step], tried: set[str], patience: Patience, memory: Memory) -> str:
+def _search(
+    passes: _Passes, steps: list[Step], tried: set[str], patience: Patience, memory: Memory, weighed: bool
+) -> str:
     """Take what every step offers into the archive, one after the other; return why it ended.
 
     Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
@@ -321,11 +324,18 @@ def _search(passes: _Passes, steps: list[Step], tried: set[str], patience: Patie
         of_one = step.producer is registry.FEW_OF_ONE
         if (of_one and ending.proved()) or (step.leftovers and ending.only_noise_left()):
             continue
+        if step.producer is registry.TRANSFORMED and ending.short_enough(asked, math.inf):
+            continue
         if step.producer.level > Level.QUICK and ending.proved():  # plainer ones are for the quick looks
             return PROVED
         name, offered, graphs = step.name, False, False
         budget.tell(name, *best_of(archive))
+        unweighed = step.producer in registry.UNWEIGHED
+        if unweighed and weighed:  # what takes no weights finds the same
+            candidates = iter(passes.unweighed.get(name, candidates))
+        found: list[Candidate] = []
         for candidate in candidates:
+            found.append(candidate)
             offered = True
             if step.familiar:
                 familiar.add(candidate.source)
@@ -339,8 +349,8 @@ def _search(passes: _Passes, steps: list[Step], tried: set[str], patience: Patie
                 patience.fitted()
             if budget.exhausted:
                 return budget.reason
-            if over := _over(ending, patience, compared, step, asked, within=True, ahead=bool(ahead)):
-                return over
+            if why := over(ending, patience, compared, step, asked, within=True, ahead=bool(ahead)):
+                return why
         if step is steps[0]:  # what is exact needs no nice constants of lines
             opened(archive, options.starts, options.template is None)
         if step.familiar and ending.within_errors():
@@ -353,29 +363,15 @@ def _search(passes: _Passes, steps: list[Step], tried: set[str], patience: Patie
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
         asked = asked or (step.producer is registry.BLURRED and step.producer.takes(step.dataset))
-        if over := _over(ending, patience, compared, step, asked, within=False, ahead=bool(ahead)):
-            return over
+        if why := over(ending, patience, compared, step, asked, within=False, ahead=bool(ahead)):
+            return why
+        if unweighed:
+            passes.unweighed[name] = found
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
+        if step.producer is registry.BLURRED and not budget.exhausted and passes.misweighed:
+            return OTHER_NOISE
     return "everything was tried"
-
-
-def _over(
-    ending: Ending, patience: Patience, compared: bool, step: Step, asked: bool, within: bool, ahead: bool
-) -> str:
-    """Return why a search is over, `within` a step or after it, if it is.
-
-    The tree was `asked` in noise; `ahead` are looks that see laws in few rows.
-    """
-    # familiar curves are all compared before one of them ends the search
-    if within and not step.familiar and ending.within_errors():
-        return WITHIN_ERRORS
-    if not (within or step.familiar or ahead) and ending.nothing_there():
-        return "the rows look like shuffled ones: nothing but noise"
-    content = patience.content
-    if compared and (not within or (asked and content)) and ending.short_enough(asked, content):
-        return "a short formula leaves nothing but noise"
-    return NOTHING_BETTER if compared and patience.spent else ""
 
 
 def _of_levels(archive: Archive) -> bool:

@@ -65,10 +65,16 @@ BLURRED = Producer(
     "the same where no answer is exact: moves that lose nothing but noise",
     Level.THOROUGH,
     600.0,
-    _room("tree.blurred"),
+    _room("tree.blurred", transforms=False),
     fewest_rows=60,
     fewest_columns=2,  # of one column the families and curves know more
     most_columns=8,
+)
+TRANSFORMED = replace(
+    BLURRED,
+    name="transforms in noise",
+    purpose="the same of functions of the target, unless something short leaves only noise",
+    load=_room("tree.blurred", table=False),
 )
 PURSUIT = Producer(
     "pursuit",
@@ -155,12 +161,16 @@ EXACT = (TREE, *OF_FEW_ROWS, PLAIN)
 """The producers whose formulas are exact, or none."""
 
 
+UNWEIGHED = (BLURRED, TRANSFORMED)
+"""Those that weigh the rows alike whatever the survey says, unless their errors are known."""
+
+
 def producers(device: str = "cpu", networks: bool = True, noisy: bool = False) -> tuple[Producer, ...]:
     """Return all producers that can answer any table, in the order in which they are asked.
 
     Where rows are clearly `noisy` no formula is exact: looks for such formulas only precede the deep ones.
     """
-    standing = (PURSUIT, BLURRED, STRUCTURE, SEPARABLE, PADE)
+    standing = (PURSUIT, BLURRED, TRANSFORMED, STRUCTURE, SEPARABLE, PADE)
     first = (*standing, *EXACT) if noisy else (*EXACT, *standing)
     without = (*first, DEEP_TREE, ENUMERATION)
     return (*without, network(device)) if networks else without

@@ -22,7 +22,7 @@ from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
 from kansym.search.producer import Producer
 
-CHEAPEST = 7
+CHEAPEST = 8
 """So many producers, the first ones, are asked about further views of a table."""
 
 

@@ -40,19 +40,22 @@ class Law:
     price: float
 
 
-def laws(h: Array, t: Array, w: Array, keep: int = 36) -> list[Law]:
-    """Return the best named curves for t(h), simplest first among equals; w are root weights of t."""
+def laws(h: Array, t: Array, w: Array, keep: int = 36, scatter: float = 0.0) -> list[Law]:
+    """Return the best named curves for t(h), simplest first among equals; w are root weights of t.
+
+    `scatter` is the share of t by which rows are known to be off a curve that is itself smooth: a fitted one.
+    """
     if np.ptp(h) == 0 or not np.all(np.isfinite(h)) or not np.all(np.isfinite(t)) or not np.max(w) > 0:
         return []
     n, w = len(h), w / np.max(w)
     order = np.argsort(h, kind="stable")
     h, t, w = h[order], t[order], w[order]
-    scatter = 0.0
-    if n >= 2 * BINS and _noisy(h, t, w):
-        h, t, w, scatter = _binned(h, t, w)
-    if not scatter and n > ROWS:
-        pick = np.unique(np.linspace(0, n - 1, ROWS).round().astype(int))
-        h, t, w = h[pick], t[pick], w[pick]
+    if scatter:
+        h, t, w = (_some(part, BINS) for part in (h, t, w))
+    elif n >= 2 * BINS and noisy(h, t, w):
+        h, t, w, scatter = binned(h, t, w)
+    elif n > ROWS:
+        h, t, w = (_some(part, ROWS) for part in (h, t, w))
         n = len(h)
     size = np.sqrt(np.mean(h * h))  # numpy's float: powers of it overflow to infinity and do not raise
     u = h / size
@@ -87,7 +90,12 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36) -> list[Law]:
     return [Law(_writer(c, kind, size, negative), share, price) for share, price, c, kind in fine[:keep]]
 
 
-def _binned(h: Array, t: Array, w: Array) -> tuple[Array, Array, Array, float]:
+def _some(part: Array, most: int) -> Array:
+    """Return so many rows (m,) of all (n,) at most, evenly spread."""
+    return part[np.unique(np.linspace(0, len(part) - 1, min(most, len(part))).round().astype(int))]
+
+
+def binned(h: Array, t: Array, w: Array) -> tuple[Array, Array, Array, float]:
     """Return the means of BINS bins of sorted h with root weights, and the share of t that scatters in them.
 
     Transforms of noisy values are biased, and undefined where noise changes the sign; transforms of means
@@ -106,7 +114,7 @@ def _binned(h: Array, t: Array, w: Array) -> tuple[Array, Array, Array, float]:
     return middle, level, np.sqrt(weight), scatter / (spread(t, w) + TINY)
 
 
-def _noisy(h: Array, t: Array, w: Array) -> bool:
+def noisy(h: Array, t: Array, w: Array) -> bool:
     """Tell whether neighbours in sorted h differ by noise rather than by the curve's bend.
 
     A row's distance from the line through its neighbours is of the other sign than the next row's when it

@@ -21,6 +21,9 @@ from kansym.search.structure.outers import Outer
 FIT_ROWS, TEST_ROWS = 700, 300
 """Rows that are fitted and rows that judge, at most: hundreds of fits are tried."""
 
+SMOOTH_ROWS = 400
+"""Fitted rows of a smooth fit (see `tree.evidence`): hundreds of forms are judged, in milliseconds each."""
+
 FLATTEST = 0.03
 """A transform's slope counts as at least this share of its median."""
 
@@ -32,7 +35,7 @@ class Problem:
     `finish` turns a formula for this target into one for the table's. `fit` and `test` index the rows
     that are fitted and the rows that judge; both are bounded, because the search needs hundreds of rows
     and not millions. `unit` turns a share of this target's square that a fit leaves into a share of the
-    table's target's variance, so that fits of different transforms compare.
+    table's target's variance, so that fits of different transforms compare. Smooth fits take `smooth_rows`.
     """
 
     Z: np.ndarray
@@ -43,6 +46,7 @@ class Problem:
     test: np.ndarray
     finish: Callable[[sympy.Expr], sympy.Expr] = lambda e: e
     unit: float = 1.0
+    smooth_rows: int = SMOOTH_ROWS
 
     @property
     def width(self) -> int:

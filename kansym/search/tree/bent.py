@@ -15,7 +15,7 @@ import numpy as np
 import sympy
 from scipy.optimize import least_squares
 
-from kansym.search.structure import inners
+from kansym.search.structure import curve, inners
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
@@ -37,6 +37,9 @@ STARTS, STEPS = 2, 60
 
 NEAR = 1e-3
 """Share of the logarithm's variance above which the curve is none of these."""
+
+OTHER_SIDE = 0.1
+"""Share of the means of noisy rows that noise may carry over zero."""
 
 MOST_POWER = 30.0
 """Exponents m beyond this are an exponential's, which such powers come near to."""
@@ -94,26 +97,64 @@ class _Logarithms:
 
 @np.errstate(all="ignore")
 def _fit(problem: Problem) -> Fit | None:
-    """Return the bent power that a target of one sign is near to."""
+    """Return the bent power that a target of one sign is near to; of noisy rows, that their means are."""
     rows = problem.fit[np.argsort(problem.Z[problem.fit, 0])]
-    rows = rows[np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int)]
-    x, y = problem.Z[rows, 0], problem.y[rows]
-    if len(rows) < FEWEST_ROWS or np.ptp(np.sign(problem.Z[:, 0])) or np.ptp(np.sign(y)):
+    x, y, w = problem.Z[rows, 0], problem.y[rows], problem.w[rows]
+    if len(rows) < FEWEST_ROWS or np.ptp(np.sign(problem.Z[:, 0])) or not np.all(np.isfinite(y)):
         return None
-    L, t, w = np.log(np.abs(x)), np.log(np.abs(y)), problem.w[rows] * np.abs(y)
-    if not (np.all(np.isfinite(t)) and np.all(np.isfinite(L)) and np.ptp(L) > 0 and w.max() > 0):
+    sign, noisy = float(np.sign(np.median(y))), len(rows) >= 2 * curve.BINS and curve.noisy(x, y, w)
+    x, y, w = _means(x, y, w, sign) if noisy else _thinned(x, y, w)
+    if len(x) < FEWEST_ROWS or np.any(np.sign(y) != sign):
         return None
-    logs = _Logarithms(L, t, w / w.max(), float(L.min()), float(np.ptp(L)))
+    L, t, v = np.log(np.abs(x)), np.log(np.abs(y)), w * np.abs(y)
+    if not (np.all(np.isfinite(t)) and np.all(np.isfinite(L)) and np.ptp(L) > 0 and v.max() > 0):
+        return None
+    logs = _Logarithms(L, t, v / v.max(), float(L.min()), float(np.ptp(L)))
     theta = logs.best()
     constants, left = logs.linear(theta)
     spread = float(np.sum((logs.w * (t - np.average(t, weights=logs.w**2))) ** 2))
     share = float(np.sum(left**2)) / spread if spread > 0 else np.inf
     if not share < NEAR or not np.all(np.isfinite(constants)) or abs(constants[2]) > MOST_POWER:
         return None
+    if noisy:
+        share = _left(
+            problem, sign * np.exp(_bent(np.log(np.abs(problem.Z[:, 0])), constants, logs.bend(theta)))
+        )
     column = problem.formulas[0] * (1 if x[0] > 0 else -1)
-    write = partial(_written, float(np.sign(y[0])), constants, logs.bend(theta), column)
+    write = partial(_written, sign, constants, logs.bend(theta), column)
     proposal = Proposal(share * problem.unit, PRICE, write)
     return Fit(proposal.share, PRICE, SOURCE, problem, lambda: [proposal])
+
+
+def _thinned(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ROWS of sorted rows at most, evenly spread."""
+    at = np.linspace(0, len(x) - 1, min(ROWS, len(x))).astype(int)
+    return x[at], y[at], w[at]
+
+
+def _means(
+    x: np.ndarray, y: np.ndarray, w: np.ndarray, sign: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the means of sorted rows next to each other, those left out that noise carries over zero.
+
+    None are left where those are many: a curve that changes its sign is no power.
+    """
+    middle, level, weight, _ = curve.binned(x, y, w)
+    good = np.sign(level) == sign
+    good &= np.mean(good) >= 1 - OTHER_SIDE
+    return middle[good], level[good], weight[good]
+
+
+def _bent(L: np.ndarray, constants: np.ndarray, bend: tuple[float, float]) -> np.ndarray:
+    """Return the logarithm of a bent power at the logarithms L (n,)."""
+    r, place = bend
+    return constants[0] + constants[1] * L + constants[2] * np.logaddexp(0.0, r * (L - place))
+
+
+def _left(problem: Problem, values: np.ndarray) -> float:
+    """Return the share of the target's square that `values` (n,) leave of the fitted rows."""
+    off, y, w = (v[problem.fit] for v in (values - problem.y, problem.y, problem.w))
+    return float(np.sum((w * off) ** 2) / np.sum((w * y) ** 2))
 
 
 def _written(sign: float, constants: np.ndarray, bend: tuple[float, float], column: sympy.Expr) -> sympy.Expr:

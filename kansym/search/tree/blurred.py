@@ -8,7 +8,7 @@ and named curves; what comes of all of them is fitted to the table's rows, and t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,9 @@ LEAST = 1e-7
 FEWEST_ROWS = 60
 """Rows below which the losses of two problems cannot be told apart."""
 
+SMOOTH_ROWS = 700
+"""Fitted rows of smooth fits: of 400 the noise hid the way from a soil's retention to a curve of a·h."""
+
 NEAR = 1.4
 """How many times the least loss of all a problem may leave and be answered."""
 
@@ -56,6 +59,13 @@ ALIKE = 2
 
 FITTED, PROPOSED = 24, 8
 """Formulas that are fitted to the table's rows, and those that are proposed."""
+
+WIDEST_PARTED, MOST_PARTED, PARTED, PARTED_WORK = 3, 60, 4, 0.05
+"""Columns of transformed problems that are asked for curves that part, such problems at most, how many that
+part are named, and the units of work of one look."""
+
+KNOWN = 0.1
+"""Share of what the best smooth fit left before at which sums of products are looked for again."""
 
 MANY = 2
 """Problems that are enough, one of them near the least loss: wider ones are not answered beside them."""
@@ -87,19 +97,26 @@ class Node:
 
 
 def propose(
-    dataset: Any, *, budget: Budget, library: Library | None = None, seed: int = 0
+    dataset: Any,
+    *,
+    budget: Budget,
+    library: Library | None = None,
+    seed: int = 0,
+    transforms: bool = True,
+    table: bool = True,
 ) -> Iterator[Candidate]:
     """Yield the likeliest formulas of a dataset with X (n, d), y (n,), weights and names, best first.
 
-    What the table's moves lead to is answered before what transforms of its target do. Rows weigh alike:
-    where a smooth fit is poor, what it leaves passes for noise that grows with the value, and such weights
-    hide the law.
+    What the `table`'s moves lead to is answered before what `transforms` of its target do, each where asked.
+    Rows weigh alike: where a smooth fit is poor, what it leaves passes for noise that grows with the value,
+    and such weights hide the law.
     """
     if dataset.rows < FEWEST_ROWS:
         return
     if dataset.weights is not None and not dataset.absolute and np.all(dataset.weights > 0):
         dataset = replace(dataset, weights=None)
     search = Search(dataset, budget, seed, library)
+    search.root = replace(search.root, smooth_rows=SMOOTH_ROWS)
     seen: dict[tuple, Node] = {}
     asked: set[Node] = set()
     with np.errstate(all="ignore"):
@@ -107,21 +124,28 @@ def propose(
         if level[0].left > TURNING:
             for left, child in neighbours.curves(search.root):
                 level += _grown(Node(child, left), seen)
-        for depth in range(DEPTH + 1):
+        least = known = np.inf
+        for depth in range(DEPTH + 1 if transforms else 1):
+            if depth:
+                level = _transformed(level, least, seen, powers=depth == 1)
             found = sorted(seen.values(), key=lambda n: n.left)
             least = found[0].left
             if least < LEAST:
                 return
             new = [n for n in chosen(found) if n not in asked]
             asked.update(new)
+            better, known = least < KNOWN * known, min(least, known)
+            if not (depth or table):
+                continue
             proposals = [p for node in new for p in answers(node, least, budget)]
-            if not depth:
-                proposals += _sums_of_products(level[0], budget)
+            if depth:
+                proposals += _parted(seen.values(), asked, least, budget)
+            if better:  # what a smooth fit leaves decides which rows noise may have carried
+                proposals += _sums_of_products(search.root, least, budget)
             likely = _measured(search, proposals)
             yield from likely
-            if budget.exhausted or depth == DEPTH or any(_enough(c, search) for c in likely[:1]):
+            if budget.exhausted or any(_enough(c, search) for c in likely[:1]):
                 return
-            level = _transformed(level, least, seen, powers=not depth)
 
 
 def _measured(search: Search, proposals: list[Answer]) -> list[Candidate]:
@@ -200,13 +224,37 @@ def answers(node: Node, least: float, budget: Budget) -> Iterator[Answer]:
                 yield replace(p, share=max(p.share, least), price=p.price + node.price), fit.problem.finish
 
 
-def _sums_of_products(node: Node, budget: Budget) -> Iterator[Answer]:
-    """Yield sums of few products for a problem of any width.
+def _parted(nodes: Iterable[Node], asked: set[Node], least: float, budget: Budget) -> Iterator[Answer]:
+    """Yield sums and products of curves that leave as little as any smooth fit, of problems not `asked`.
+
+    Curves have far fewer numbers than a smooth fit of all columns: where they do as well the transform is
+    the right one, which its own smooth fit does not tell among a hundred.
+    """
+    several = sorted((n for n in nodes if 1 < n.problem.width <= WIDEST_PARTED and n not in asked), key=_cost)
+    found = []
+    for node in several[:MOST_PARTED]:
+        if budget.exhausted:
+            return
+        budget.spend(PARTED_WORK)
+        fits = (*_sum(node.problem), *_product(node.problem))
+        found += [(node, fit) for fit in fits if fit.share <= NEAR * least]
+    for node, fit in sorted(found, key=lambda f: f[0].price + f[1].price)[:PARTED]:
+        budget.spend(WORK)
+        for p in fit.name():
+            yield replace(p, share=max(p.share, least), price=p.price + node.price), fit.problem.finish
+
+
+def _cost(node: Node) -> tuple[float, float]:
+    return node.price, node.left
+
+
+def _sums_of_products(problem: Problem, left: float, budget: Budget) -> Iterator[Answer]:
+    """Yield sums of few products for a problem of any width, of which smooth fits leave `left`.
 
     They may leave less than any smooth fit: of a sum of four columns polynomials see little.
     """
     budget.spend(WORK)
-    for fit in exchanges.fits(node.problem, node.left):
+    for fit in exchanges.fits(problem, left):
         yield from ((p, fit.problem.finish) for p in fit.name())
 
 
@@ -218,9 +266,13 @@ def _product(problem: Problem) -> list[Fit]:
     return parts.separated(problem, product=True, noise=True)
 
 
+def _linear(problem: Problem) -> list[Fit]:
+    return parts.linear(problem, noise=True)
+
+
 def _curves(problem: Problem) -> list[Fit]:
     return parts.curves_of(problem)
 
 
 SOLVERS_OF_ONE = (_curves, bent.fits, noisy.fits, parts.short_families)
-SOLVERS = (noisy.fits, _sum, _product)
+SOLVERS = (noisy.fits, _sum, _product, _linear)

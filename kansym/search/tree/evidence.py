@@ -20,8 +20,8 @@ import scipy.linalg
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.ridge import chebyshev
 
-FIT_ROWS, TEST_ROWS = 400, 300
-"""Rows of the smooth fit and of its judgement: hundreds of forms are judged, each in a few milliseconds."""
+TEST_ROWS = 300
+"""Rows of a smooth fit's judgement."""
 
 FEW_ROWS = 200
 """Fitted rows below which all rows are fitted, and each is judged by the fit without it: a third of a hundred
@@ -79,7 +79,7 @@ def smooth(problem: Problem) -> Smooth:
 
 @np.errstate(all="ignore")
 def _fit(problem: Problem, slopes: bool, form: Form | None = None) -> Smooth:
-    fit, test = problem.fit[:FIT_ROWS], problem.test[:TEST_ROWS]
+    fit, test = problem.fit[: problem.smooth_rows], problem.test[:TEST_ROWS]
     in_turn = len(fit) < FEW_ROWS
     rows = np.concatenate([fit, test])
     if in_turn:

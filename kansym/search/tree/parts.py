@@ -28,8 +28,8 @@ from kansym.search.structure.ridge import chebyshev, unit
 HIGHEST = 20
 """Highest degree of a column's curve."""
 
-HIGH_IN_NOISE, MOST_IN_NOISE, NOISE = 6, 0.01, 1e-3
-"""The same in noise, the share that such curves may leave, and that of a curve that its name may leave."""
+HIGH_IN_NOISE, MOST_IN_NOISE = 6, 0.01
+"""The same in noise, and the share that such curves may leave."""
 
 ROWS_A_TERM, OF_FEW, MANY_ROWS = 4, 2, 200
 """Rows for each coefficient of the curves; without noise fewer of less than so many rows: of three columns in
@@ -91,7 +91,7 @@ def separated(problem: Problem, product: bool, noise: bool = False) -> list[Fit]
             share, best = left, curves
     if best is None:
         return []
-    name = partial(_named, problem, rows, best, product, names_in_noise if noise else names)
+    name = partial(_named, problem, rows, best, product, share if noise else None)
     return [Fit(share, 2.0 * d, "product of curves" if product else "sum of curves", problem, name)]
 
 
@@ -101,11 +101,14 @@ def _rows_a_term(rows: int) -> int:
 
 
 @np.errstate(all="ignore")
-def linear(problem: Problem) -> list[Fit]:
-    """Return fits y = A(x) + u·B(x) of two columns u and x, each of which may be either."""
+def linear(problem: Problem, noise: bool = False) -> list[Fit]:
+    """Return fits y = A(x) + u·B(x) of two columns u and x, each of which may be either.
+
+    With `noise` curves of a low degree whatever they leave.
+    """
     rows = np.concatenate([problem.fit, problem.test])
     n = len(problem.fit)
-    degree = min(HIGHEST, n // (2 * _rows_a_term(n)))
+    degree = min(HIGH_IN_NOISE, n // (2 * ROWS_A_TERM)) if noise else min(HIGHEST, n // (2 * _rows_a_term(n)))
     if problem.width != 2 or degree < 4:
         return []
     y, w = problem.y[rows], problem.w[rows]
@@ -118,24 +121,51 @@ def linear(problem: Problem) -> list[Fit]:
             A = np.hstack([basis, u[:, None] * basis])
             c = np.linalg.lstsq(A[:n] * w[:n, None], (y * w)[:n], rcond=1e-13)[0]
             share = float(np.mean(((A @ c - y) * w)[n:] ** 2)) / total * problem.unit
-            if share < PARTS:
+            if share < (MOST_IN_NOISE if noise else PARTS):
                 curves = [basis @ c[: degree + 1], basis @ c[degree + 1 :]]
-                name = partial(_named_linear, problem, rows, curves, i, j)
+                name = partial(_named_linear, problem, rows, curves, i, j, share if noise else None)
                 found.append(Fit(share, 4.0, "linear in a column", problem, name))
     return found
 
 
 def _named_linear(
-    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], i: int, j: int
+    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], i: int, j: int, left: float | None
 ) -> list[Proposal]:
-    w, h, u = problem.w[rows], problem.Z[rows, j], problem.Z[rows, i]
-    alone, times = names(h, curves[0], w), names(h, curves[1], w * np.abs(u))
+    """Return formulas with both curves named; fits in noise leave `left` of the table's variance."""
+    h, u = problem.Z[rows, j], problem.Z[rows, i]
+    alone, times = (
+        _names_of(problem, rows, h, values, others, left)
+        for values, others in zip(curves, (np.ones(len(h)), u), strict=True)
+    )
     x, factor = problem.formulas[j], problem.formulas[i]
     out = [
-        Proposal(a[0] + b[0], a[1] + b[1], partial(_line, a[2], b[2], x, factor))
+        Proposal((left or 0.0) + a[0] + b[0], a[1] + b[1], partial(_line, a[2], b[2], x, factor))
         for a, b in itertools.product(alone, times)
     ]
     return sorted(out, key=lambda p: float(criterion.rank(p.share, p.price, len(rows))))[:TRIED]
+
+
+def _names_of(
+    problem: Problem,
+    rows: np.ndarray,
+    h: np.ndarray,
+    values: np.ndarray,
+    others: np.ndarray,
+    left: float | None,
+) -> list[tuple[float, float, Formula]]:
+    """Return names of a curve of h that is one part of a target, multiplied by `others` (n,), with shares.
+
+    In noise each name's share is what it leaves of the table's variance beside the noise.
+    """
+    w = problem.w[rows] * np.abs(others)
+    if left is None:
+        return names(h, values, w)
+    variance = float(np.sum((w * (values - np.average(values, weights=w**2))) ** 2))
+    unit = variance / float(np.sum((problem.w[rows] * problem.y[rows]) ** 2)) * problem.unit
+    if not unit > left:
+        level = float(np.average(values, weights=w**2))
+        return [(max(unit, 0.0), 1.0, lambda e: sympy.Float(level))]
+    return [(share * unit, price, write) for share, price, write in names_in_noise(h, values, w, left / unit)]
 
 
 def _line(alone: Formula, times: Formula, x: sympy.Expr, factor: sympy.Expr) -> sympy.Expr:
@@ -186,20 +216,20 @@ def _product(bases: list[np.ndarray], y: np.ndarray, w: np.ndarray, n: int) -> l
 
 
 def _named(
-    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], product: bool, named: Namer
+    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], product: bool, left: float | None
 ) -> list[Proposal]:
-    """Return formulas with every curve named, likely ones first."""
-    w = problem.w[rows]
+    """Return formulas with every curve named, likely ones first; fits in noise leave `left`."""
     choices = []
     for j, values in enumerate(curves):
-        others = np.prod([c for k, c in enumerate(curves) if k != j], axis=0) if product else np.ones(len(w))
-        choices.append(named(problem.Z[rows, j], values, w * np.abs(others)))
+        others = [c for k, c in enumerate(curves) if k != j] if product else []
+        factor = np.prod(others, axis=0) if others else np.ones(len(rows))
+        choices.append(_names_of(problem, rows, problem.Z[rows, j], values, factor, left))
     if not all(choices):
         return []
     join = sympy.Mul if product else sympy.Add
     out = []
     for chosen in itertools.product(*choices):
-        share, price = sum(c[0] for c in chosen), sum(c[1] for c in chosen)
+        share, price = (left or 0.0) + sum(c[0] for c in chosen), sum(c[1] for c in chosen)
         out.append(Proposal(share, price, partial(_joined, join, [c[2] for c in chosen], problem.formulas)))
     return sorted(out, key=lambda p: float(criterion.rank(p.share, p.price, len(rows))))[:TRIED]
 
@@ -226,10 +256,15 @@ def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, floa
     return sorted(found, key=lambda f: float(criterion.rank(f[0], f[1], len(h))))[:NAMES]
 
 
-def names_in_noise(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
-    """Return short names of a curve t(h) that is known as well as noise permits."""
-    found = [(max(law.share, NOISE), law.price, law.formula) for law in curve.laws(h, t, w, keep=LAWS)]
-    return sorted(found, key=lambda f: float(criterion.rank(f[0], f[1], len(h))))[:NAMES]
+def names_in_noise(
+    h: np.ndarray, t: np.ndarray, w: np.ndarray, noise: float
+) -> list[tuple[float, float, Formula]]:
+    """Return short names of a curve t(h), known but for a share `noise`, and what they leave beside that.
+
+    What the fitted curve itself says of a name is no more than the rows said of the curve.
+    """
+    found = curve.laws(h, t, w, keep=LAWS, scatter=noise)
+    return [(law.share - noise, law.price, law.formula) for law in found[:NAMES]]
 
 
 def _power(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> tuple[float, float, Formula] | None:

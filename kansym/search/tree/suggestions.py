@@ -24,6 +24,9 @@ from kansym.search.tree.evidence import Smooth
 POWERS = (1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1.5, -1.5)
 """Powers of a column that are divided out of the target."""
 
+WHOLE = (1.0, -1.0, 2.0, -2.0, 3.0, -3.0)
+"""Those of a column that is the unit of another."""
+
 VIOLATION, BLUR, MOST_VIOLATION = 0.1, 5.0, 1.2
 """Relative violation by the slopes above which a move is not tried: the first, and the second times the root
 of what the smooth fit leaves, up to the third."""
@@ -117,7 +120,7 @@ def _tests(problem: Problem, X: np.ndarray, G: np.ndarray, y: np.ndarray) -> Ite
                 continue
             if signed[i]:
                 # y = x_i·f(x_j/x_i, ...), and the like with other powers
-                for k in (1.0, -1.0, 2.0, -2.0):
+                for k in WHOLE:
                     both = partial(_in_units, problem, i, j, k, operator.truediv)
                     yield (S[:, i] + S[:, j], k * y), both
                     both = partial(_in_units, problem, i, j, k, operator.mul)

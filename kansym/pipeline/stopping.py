@@ -1,0 +1,50 @@
+"""Why a search is over: in words, asked after every formula and after every step."""
+
+from __future__ import annotations
+
+import math
+
+from kansym.judge.archive import Archive
+from kansym.judge.ending import Ending, Patience
+from kansym.judge.scorer import exact
+from kansym.judge.survey import Survey
+from kansym.search.schedule import Step
+
+PROVED = "proved exact on held-out rows"
+
+ONLY_NOISE = "a short formula leaves nothing but noise"
+
+WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
+
+OTHER_NOISE = "the noise is of another kind than it seemed"
+
+NOTHING_BETTER = "nothing better was found for long"
+
+
+def over(
+    ending: Ending, patience: Patience, compared: bool, step: Step, asked: bool, within: bool, ahead: bool
+) -> str:
+    """Return why a search is over, `within` a step or after it, if it is.
+
+    The tree was `asked` in noise; `ahead` are looks that see laws in few rows.
+    """
+    # familiar curves are all compared before one of them ends the search
+    if within and not step.familiar and ending.within_errors():
+        return WITHIN_ERRORS
+    if not (within or step.familiar or ahead) and ending.nothing_there():
+        return "the rows look like shuffled ones: nothing but noise"
+    waited = patience.waited if asked else 0.0
+    if compared and (asked or not within) and ending.short_enough(asked, waited, within):
+        return ONLY_NOISE
+    return NOTHING_BETTER if compared and patience.spent else ""
+
+
+def settled(surveyed: Survey, archive: Archive, short: bool) -> bool:
+    """Tell whether nothing better need be looked for among other rows or weights.
+
+    Where a `short` formula ended the search before, it ends this one.
+    """
+    law = archive.leader
+    if law is None:
+        return False
+    return exact(law, archive.trial) or Ending(surveyed, archive).short_enough(short, math.inf)
