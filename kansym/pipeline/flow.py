@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -204,6 +204,19 @@ class _Passes:
             return False
         return looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust) is not None
 
+    def offered(self, step: Step, candidates: Iterator[Candidate], weighed: bool) -> Iterator[Candidate]:
+        """Yield a step's candidates; of rows only `weighed` otherwise, what a look without weights had found."""
+        if step.producer not in registry.UNWEIGHED:
+            yield from candidates
+        elif weighed and step.name in self.unweighed:
+            yield from self.unweighed[step.name]
+        else:
+            found = []
+            for candidate in candidates:
+                found.append(candidate)
+                yield candidate
+            self.unweighed[step.name] = found
+
     def freed_of_units(self) -> None:
         """Let constants have units from now on: no law without them was found."""
         self.options = replace(self.options, unit_constants=True)
@@ -321,21 +334,13 @@ def _search(
     compared, asked = not any(step.familiar for step in steps), registry.BLURRED.name in memory.finished
     ahead = {s.name for s in steps if s.producer in registry.OF_FEW_ROWS and s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
-        of_one = step.producer is registry.FEW_OF_ONE
-        if (of_one and ending.proved()) or (step.leftovers and ending.only_noise_left()):
-            continue
-        if step.producer is registry.TRANSFORMED and ending.short_enough(asked, math.inf):
+        if _idle(step, ending, asked):
             continue
         if step.producer.level > Level.QUICK and ending.proved():  # plainer ones are for the quick looks
             return PROVED
         name, offered, graphs = step.name, False, False
         budget.tell(name, *best_of(archive))
-        unweighed = step.producer in registry.UNWEIGHED
-        if unweighed and weighed:  # what takes no weights finds the same
-            candidates = iter(passes.unweighed.get(name, candidates))
-        found: list[Candidate] = []
-        for candidate in candidates:
-            found.append(candidate)
+        for candidate in passes.offered(step, candidates, weighed):
             offered = True
             if step.familiar:
                 familiar.add(candidate.source)
@@ -365,13 +370,20 @@ def _search(
         asked = asked or (step.producer is registry.BLURRED and step.producer.takes(step.dataset))
         if why := over(ending, patience, compared, step, asked, within=False, ahead=bool(ahead)):
             return why
-        if unweighed:
-            passes.unweighed[name] = found
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
         if step.producer is registry.BLURRED and not budget.exhausted and passes.misweighed:
             return OTHER_NOISE
     return "everything was tried"
+
+
+def _idle(step: Step, ending: Ending, asked: bool) -> bool:
+    """Tell whether a step is left out; the tree was `asked` in noise."""
+    if step.producer is registry.FEW_OF_ONE:
+        return ending.proved()
+    if step.producer is registry.TRANSFORMED:
+        return ending.short_enough(asked, math.inf)
+    return step.leftovers and ending.only_noise_left()
 
 
 def _of_levels(archive: Archive) -> bool:
