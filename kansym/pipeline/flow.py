@@ -6,7 +6,6 @@ The order of the stages is here; that of the producers in `search.registry` and 
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -41,7 +40,7 @@ from kansym.pipeline.options import LEVEL_NODES, Options
 from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
-from kansym.pipeline.stopping import ONLY_NOISE, OTHER_NOISE, PROVED, WITHIN_ERRORS, over, settled
+from kansym.pipeline.stopping import ONLY_NOISE, OTHER_NOISE, PROVED, WITHIN_ERRORS, idle, over, settled
 from kansym.search import registry, schedule
 from kansym.search.assumptions import filling, shared
 from kansym.search.assumptions.hypothesis import Hypotheses
@@ -205,7 +204,7 @@ class _Passes:
         return looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust) is not None
 
     def offered(self, step: Step, candidates: Iterator[Candidate], weighed: bool) -> Iterator[Candidate]:
-        """Yield a step's candidates; of rows only `weighed` otherwise, what a look without weights had found."""
+        """Yield a step's candidates: those found before of rows only `weighed` otherwise, by what weighs none."""
         if step.producer not in registry.UNWEIGHED:
             yield from candidates
         elif weighed and step.name in self.unweighed:
@@ -334,7 +333,7 @@ def _search(
     compared, asked = not any(step.familiar for step in steps), registry.BLURRED.name in memory.finished
     ahead = {s.name for s in steps if s.producer in registry.OF_FEW_ROWS and s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
-        if _idle(step, ending, asked):
+        if idle(step, ending, asked):
             continue
         if step.producer.level > Level.QUICK and ending.proved():  # plainer ones are for the quick looks
             return PROVED
@@ -375,15 +374,6 @@ def _search(
         if step.producer is registry.BLURRED and not budget.exhausted and passes.misweighed:
             return OTHER_NOISE
     return "everything was tried"
-
-
-def _idle(step: Step, ending: Ending, asked: bool) -> bool:
-    """Tell whether a step is left out; the tree was `asked` in noise."""
-    if step.producer is registry.FEW_OF_ONE:
-        return ending.proved()
-    if step.producer is registry.TRANSFORMED:
-        return ending.short_enough(asked, math.inf)
-    return step.leftovers and ending.only_noise_left()
 
 
 def _of_levels(archive: Archive) -> bool:

@@ -1,4 +1,4 @@
-"""Why a search is over: in words, asked after every formula and after every step."""
+"""Why a search is over, asked after every formula and after every step; and which steps are left out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending, Patience
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey
+from kansym.search import registry
 from kansym.search.schedule import Step
 
 PROVED = "proved exact on held-out rows"
@@ -48,3 +49,12 @@ def settled(surveyed: Survey, archive: Archive, short: bool) -> bool:
     if law is None:
         return False
     return exact(law, archive.trial) or Ending(surveyed, archive).short_enough(short, math.inf)
+
+
+def idle(step: Step, ending: Ending, asked: bool) -> bool:
+    """Tell whether a step is left out; the tree was `asked` in noise."""
+    if step.producer is registry.FEW_OF_ONE:
+        return ending.proved()
+    if step.producer is registry.TRANSFORMED:
+        return ending.short_enough(asked, math.inf)
+    return step.leftovers and ending.only_noise_left()
