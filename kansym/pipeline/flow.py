@@ -204,7 +204,7 @@ class _Passes:
         return looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust) is not None
 
     def offered(self, step: Step, candidates: Iterator[Candidate], weighed: bool) -> Iterator[Candidate]:
-        """Yield a step's candidates: those found before of rows only `weighed` otherwise, by what weighs none."""
+        """Yield the candidates of a step, or what a look without weights found of rows `weighed` anew."""
         if step.producer not in registry.UNWEIGHED:
             yield from candidates
         elif weighed and step.name in self.unweighed:
