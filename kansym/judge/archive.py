@@ -8,6 +8,7 @@ from typing import Any
 
 from kansym.base.budget import Point
 from kansym.formula import expression as expressions
+from kansym.formula.grammar import structure
 from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Graph
 from kansym.judge.scorer import Judged, exact
@@ -137,6 +138,12 @@ class Archive:
     def shortest(self) -> float:
         """Return the least description length so far."""
         return min((law.length for law in self.best.values()), default=math.inf)
+
+    @property
+    def form(self) -> str | None:
+        """Return the leader's form without its constants' values; None without a leader."""
+        lead = self.leader
+        return None if lead is None else structure(lead.unrounded.expression)
 
     @property
     def leader(self) -> Judged | None:

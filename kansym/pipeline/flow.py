@@ -40,13 +40,22 @@ from kansym.pipeline.options import LEVEL_NODES, Options
 from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
-from kansym.pipeline.stopping import ONLY_NOISE, OTHER_NOISE, PROVED, WITHIN_ERRORS, idle, over, settled
+from kansym.pipeline.steps import steps_of
+from kansym.pipeline.stopping import (
+    ONLY_NOISE,
+    OTHER_NOISE,
+    PROVED,
+    SAME_AGAIN,
+    WITHIN_ERRORS,
+    idle,
+    over,
+    settled,
+)
 from kansym.search import registry, schedule
-from kansym.search.assumptions import filling, shared
+from kansym.search.assumptions import shared
 from kansym.search.assumptions.hypothesis import Hypotheses
 from kansym.search.assumptions.template import Template
 from kansym.search.candidate import Candidate
-from kansym.search.families.family import Families
 from kansym.search.producer import Level
 from kansym.search.schedule import Step
 
@@ -162,6 +171,7 @@ class _Passes:
     """Hold the search of one table while it goes on: what is known of the rows, and what was found so far.
 
     A pass looks at the rows with the weights that the survey gives them; its best formula may suggest others.
+    `led_before` is the form of the best formula of the pass before.
     """
 
     surveyed: Survey
@@ -173,6 +183,7 @@ class _Passes:
     checkpoint: Checkpoint | None
     begun: int = 0
     unweighed: dict[str, Sequence[Candidate]] = field(default_factory=dict)
+    led_before: str | None = None
 
     def __post_init__(self) -> None:
         """Begin with an archive of a person's guesses."""
@@ -180,18 +191,31 @@ class _Passes:
 
     def explored(self) -> str:
         """Search, look again at what the best formula leaves out or weighs otherwise; return why it ended."""
-        reason, searched = self._explored(1.0), {self.surveyed.kept.tobytes()}
+        reason, searched, compared = self._explored(1.0), {self.surveyed.kept.tobytes()}, False
         early = reason == OTHER_NOISE
         for _ in range(MOST_LOOKS + early):
             looked = looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust)
             if looked is None:
                 break
+            self.led_before = self.archive.form
             self._begin_anew(looked)
-            if not self.budget.exhausted and not settled(self.surveyed, self.archive, reason == ONLY_NOISE):
+            done = compared or self.budget.exhausted
+            if not done and not settled(self.surveyed, self.archive, reason == ONLY_NOISE):
                 share = 1.0 if reason == OTHER_NOISE else SECOND
                 reason = self._explored(share, weighed=looked.kept.tobytes() in searched)
                 searched.add(looked.kept.tobytes())
+                # of one column every familiar curve has been fitted to two sets of weights then
+                compared = len(looked.dataset.names) == 1
         return reason
+
+    @property
+    def leads_again(self) -> bool:
+        """Tell whether the best formula, of one column, has the form that was the best in the pass before.
+
+        Familiar curves have all been compared anew by then; of several columns they are few of the forms.
+        """
+        form = self.archive.form
+        return len(self.archive.trial.names) == 1 and form is not None and form == self.led_before
 
     @property
     def misweighed(self) -> bool:
@@ -312,7 +336,9 @@ def _looks(passes: _Passes, memory: Memory, share: float, weighed: bool) -> str:
     rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
     steps = [
         s
-        for s in _steps(rows, trial, options, passes.asked, passes.surveyed.clear)
+        for s in steps_of(
+            rows, trial, options, passes.asked, passes.surveyed.clear, passes.led_before is not None
+        )
         if s.name not in memory.finished and not (weighed and s.producer in registry.EXACT)
     ]
     patience = Patience(passes.surveyed, archive, budget, max(options.effort, 1.0) * share)
@@ -361,6 +387,8 @@ def _search(
             return WITHIN_ERRORS
         if step.familiar and ending.familiar_enough(familiar):
             return "a familiar curve leaves nothing but noise"
+        if step.familiar and passes.leads_again:
+            return SAME_AGAIN
         if (step.only and offered) or (step.settles and _of_levels(archive)):
             break
         ahead.discard(name)
@@ -409,35 +437,3 @@ def _with_units(surveyed: Survey, options: Options) -> tuple[str, Options]:
     if np.sqrt(np.mean(left**2)) <= MEASURABLY * surveyed.usual_error:
         return IN_UNITS, options
     return NO_LAW_IN_UNITS, replace(options, unit_constants=True)
-
-
-def _steps(
-    rows: Dataset, trial: Trial, options: Options, asked: Template | None, noisy: bool = False
-) -> list[Step]:
-    """Return the looks of a search in order. Beside a template no other producer may propose.
-
-    Looks for exact laws come late where the rows are clearly `noisy`; of one column, familiar curves come
-    before them.
-    """
-    if asked is not None:
-        return [Step("template", filling.producer(asked), rows)]
-    noisy_curve, noisy = noisy and len(rows.names) == 1, noisy and registry.BLURRED.takes(rows)
-    producers = registry.producers(options.device, options.kan, noisy)
-    steps = schedule.plan(rows, producers, trial.dimensions is not None)
-    # of many columns a plain sum that leaves only noise is an answer: longer looks take hours there
-    if registry.PURSUIT.takes(rows):
-        steps = [replace(s, familiar=s.producer is registry.PURSUIT) for s in steps]
-    # quick looks prove what is exact in a fraction of the time that all families take, and what a plane
-    # leaves of 30 exact rows of x0*sin(x1*x2) + x3 would pass for noise
-    first = 0 if noisy_curve else sum(s.producer in (registry.TREE, *registry.OF_FEW_ROWS) for s in steps[:3])
-    if families := Families.load(options.families):
-        steps.insert(first, Step("classics", registry.classics(families), rows, familiar=True))
-    if len(rows.names) == 1:
-        # of one column, sums and products of two functions are what those of several are in curves of each
-        steps = [step for step in steps if step.producer is not registry.SEPARABLE]
-        steps.insert(first + 1, Step("curves", registry.curves(families), rows))
-    if options.categories:
-        steps.insert(0, Step("categories", shared.producer({"": options.categories}), rows, only=True))
-    elif rows.categories:
-        steps.insert(0, Step("categories", shared.producer(rows.categories), rows, settles=True))
-    return steps

@@ -19,6 +19,8 @@ WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
 
 OTHER_NOISE = "the noise is of another kind than it seemed"
 
+SAME_AGAIN = "the same curve comes first with other rows or weights"
+
 NOTHING_BETTER = "nothing better was found for long"
 
 

@@ -119,15 +119,19 @@ def _glanced(families: Sequence[Family], rows: Rows, budget: Budget) -> list[Ass
 def finished(found: list[Fit], rows: Rows) -> list[Fit]:
     """Return the likeliest of rough fits, fitted to the end, and the closest ones of few constants.
 
-    What has a pole between the rows, or varies there as the rows do not show, is left out.
+    What has a pole between the rows, or varies there as the rows do not show, is left out, and what has signs
+    that its family's name does not mean: a saturation whose rate is negative is an explosion with an offset.
     """
-    ranked = sorted(found, key=lambda f: f.length)
+    ranked = sorted(filter(natural, found), key=lambda f: f.length)
     exact = [f for f in ranked if proved(f, rows) and tame(f, rows)]
     if exact:
         return exact[:1]
     likely = ranked[:MOST_FINISHED]
     likely += [f for f in _simplest([f for f in ranked if tame(f, rows)]) if f not in likely]
-    done = sorted((f for f in (_finished(f, rows) for f in likely) if tame(f, rows)), key=lambda f: f.length)
+    done = [f for f in (_finished(f, rows) for f in likely) if natural(f) and tame(f, rows)]
+    done.sort(key=lambda f: f.length)
+    if not done:
+        return []
     near = [f for f in done if f.length <= done[0].length + OFFERED_WITHIN][:MOST_OFFERED]
     return near + [f for f in _simplest(done) if f not in near]
 
@@ -217,6 +221,11 @@ def _finished(rough: Fit, rows: Rows) -> Fit:
     if again is None or again.cost > rough.fitted.cost:
         return rough
     return Fit(again, rough.columns, length(again, part))
+
+
+def natural(found: Fit) -> bool:
+    """Tell whether a fit's constants have the signs that its family's name means."""
+    return found.fitted.form.natural(found.fitted.theta)
 
 
 def tame(found: Fit, rows: Rows) -> bool:

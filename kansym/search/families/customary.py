@@ -65,7 +65,7 @@ def customary(
         if found is not None:
             nonlinear = found.theta[len(form.linear) :]
             found = refined(form, nonlinear, part.thinned(FIT_ROWS), FULL_STEPS)
-        if found is None:
+        if found is None or not form.natural(found.theta):
             continue
         values, J = program_of(form).jacobian(part.X, found.theta)
         if not np.max(np.abs(values - y)) <= SAME * np.max(np.abs(y)):

@@ -6,7 +6,7 @@ and selects them; `projection` fits them, `classics` tries them on a table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,7 +34,7 @@ ROLES = (
 )  # fmt: skip
 """How a constant may be started; `starts` says what each means."""
 
-KEYS = {"formula", "term", "terms", "linear", "inside", "start"}
+KEYS = {"formula", "term", "terms", "linear", "inside", "start", "positive"}
 MOST_TERMS = 6
 """Terms of a family, at most."""
 
@@ -52,6 +52,7 @@ class Form:
     """Hold one formula of a family, with its number of terms.
 
     `linear` are solved for in closed form, `inside` stand linearly in the denominator, `others` have starts.
+    With a constant of `positive` below zero a curve is not what the family is named for.
     """
 
     family: str
@@ -61,11 +62,16 @@ class Form:
     others: tuple[sympy.Symbol, ...]
     starts: tuple[Start, ...]
     terms: int = 1
+    positive: tuple[sympy.Symbol, ...] = ()
 
     @property
     def constants(self) -> tuple[sympy.Symbol, ...]:
         """Return all constants, the linear ones first."""
         return (*self.linear, *self.inside, *self.others)
+
+    def natural(self, theta: Sequence[float]) -> bool:
+        """Tell whether constants, in the order of :attr:`constants`, have the signs that the name means."""
+        return all(v > 0 for s, v in zip(self.constants, theta, strict=True) if s in self.positive)
 
     @property
     def columns(self) -> int:
@@ -84,6 +90,7 @@ class Family:
     start: tuple[tuple[str, Start], ...] = ()
     term: sympy.Expr | None = None
     terms: int = 1
+    positive: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a formula with symbols that are neither inputs nor constants, and constants without use."""
@@ -95,6 +102,10 @@ class Family:
             raise InputError(
                 f"Family {self.name!r}: {strange[0]!r} must be in the formula and in one of "
                 "linear, inside, start; add it where it lacks."
+            )
+        if unknown := sorted({*self.positive} - known):
+            raise InputError(
+                f"Family {self.name!r}: {unknown[0]!r} in positive is no constant of it; name one that is."
             )
         if not 1 <= self.terms <= MOST_TERMS:
             raise InputError(f"Family {self.name!r} has terms = {self.terms}; use 1 to {MOST_TERMS}.")
@@ -116,7 +127,7 @@ class Family:
         amplitudes = [n for n in self.linear if n not in base]
         linear = [*base, *(_numbered(n, i, terms) for i in range(1, terms + 1) for n in amplitudes)]
         constants = (symbols(linear), symbols(self.inside), symbols(names))
-        return Form(self.name, shown, *constants, tuple(roles), terms)
+        return Form(self.name, shown, *constants, tuple(roles), terms, symbols(self.positive))
 
     def beside(self, inputs: int) -> Family:
         """Return the family with the inputs that it lacks, up to so many in all, added linearly."""
@@ -130,6 +141,7 @@ class Family:
             self.inside,
             self.start,
             self.term,
+            positive=self.positive,
         )
 
     def _term(self, terms: int) -> sympy.Expr:
@@ -230,17 +242,22 @@ def _family(name: str, entry: Any, file: str) -> Family:
             f"{where}: unknown key {sorted(set(entry) - KEYS)[0]!r}; known: {', '.join(sorted(KEYS))}."
         )
     linear, inside, start = entry.get("linear", []), entry.get("inside", []), entry.get("start", {})
+    positive = entry.get("positive", [])
     listed = all(
-        isinstance(names, list) and all(isinstance(n, str) for n in names) for names in (linear, inside)
+        isinstance(names, list) and all(isinstance(n, str) for n in names)
+        for names in (linear, inside, positive)
     )
     if not listed or not isinstance(start, dict):
-        raise FormatError(f"{where}: linear and inside are lists of names, start is a table of roles.")
+        raise FormatError(
+            f"{where}: linear, inside and positive are lists of names, start is a table of roles."
+        )
     names = [*WRITTEN, *linear, *inside, *start]
     try:
         term = None if "term" not in entry else parse_expression(entry["term"], names)
         roles = tuple((n, _start(text)) for n, text in start.items())
         formula = parse_expression(entry["formula"], names)
-        return Family(name, formula, tuple(linear), tuple(inside), roles, term, entry.get("terms", 1))
+        terms = entry.get("terms", 1)
+        return Family(name, formula, tuple(linear), tuple(inside), roles, term, terms, tuple(positive))
     except InputError as problem:
         raise InputError(f"{where}: {problem}") from None
 
