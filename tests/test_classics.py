@@ -101,6 +101,8 @@ def test_a_person_adds_families(tmp_path):
         ('[f]\nformula = "a"\nlinear = ["a"]', InputError, "x"),
         ('[f]\nformula = "a*x^n"\nlinear = ["a"]\nstart = { n = "power" }', InputError, "power"),
         ('[f]\nformula = "c"\nterm = "a*x"\nlinear = ["c", "a"]\nterms = 9', InputError, "9"),
+        ('[f]\nformula = "a*x"\nlinear = ["a"]\npositive = ["k"]', InputError, "k"),
+        ('[f]\nformula = "a*x"\nlinear = ["a"]\npositive = "a"', FormatError, "positive"),
         ("[f", FormatError, "TOML"),
     ],
 )
@@ -244,3 +246,14 @@ def test_negative_targets_have_products_of_powers_too():
     X = np.random.default_rng(6).uniform(0.5, 3, (60, 2))
     first = proposed(X, -3 * X[:, 0] ** 2.5 * X[:, 1])[0]
     assert first.score < 1e-20
+
+
+def test_a_saturation_does_not_explode():
+    x = np.linspace(1, 4, 18)
+    y = 0.42 * (np.exp(0.6 * x) - 1) + 0.002 * np.random.default_rng(1).normal(size=18)
+    families = Families.load().only(["saturation", "exponential", "exponential with offset"])
+    best = proposed(x, y, families=families)
+    assert "saturation" not in [c.source for c in best] and best
+    falling = proposed(x, 3 * (1 - np.exp(-0.6 * x)), families=families)
+    assert falling[0].source == "saturation"
+    assert not proposed(x, y, families=families.only(["saturation"]))

@@ -55,6 +55,15 @@ def test_smooth_curves_have_no_sides(formula: str) -> None:
     assert kinks(table(formula, 0, 4)) == []
 
 
+def test_two_levels_are_seen_in_much_noise() -> None:
+    rng = np.random.default_rng(5)
+    year = np.arange(1871.0, 1971.0)
+    flow = np.where(year < 1899, 1100.0, 850.0) + 130 * rng.normal(size=100)
+    rows = Rows(year[:, None], flow, np.ones(100))
+    formulas = [f.fitted.form.formula for f in kinks(rows)]
+    assert any(e.atoms(sympy.Heaviside) and len(e.free_symbols) == 3 for e in formulas)
+
+
 def test_rows_that_tell_nothing_give_nothing() -> None:
     assert kinks(Rows(np.arange(30.0)[:, None], np.ones(30), np.ones(30))) == []
     assert kinks(Rows(np.zeros((30, 1)), np.arange(30.0), np.ones(30))) == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kansym.formula import prior
-from kansym.formula.grammar import Place, loose, structure, tokens
+from kansym.formula.grammar import Place, loose, steps, structure, tokens, with_ones
 
 x, y, z = sympy.symbols("x y z", real=True)
 F = sympy.Float
@@ -84,3 +84,34 @@ def test_exact_numbers_are_freed_by_what_they_do():
     freed = loose(3 * sympy.exp(-(x**2) / 2) + y)
     assert set(freed.numbers) == {3, sympy.Rational(1, 2)} and freed.exponents == (2,)
     assert structure(freed.form) == structure(F(1.2) * sympy.exp(F(2.2) * x ** F(1.7)) + y)
+
+
+def test_a_constant_that_is_one_keeps_the_name():
+    usual = F(19.1) * x / (F(0.2) * x**2 + x + F(1.2))
+    with_one = usual.xreplace({F(1.2): sympy.S.One})
+    assert prior.price(usual, 1) < prior.price(with_one, 1) < prior.price(usual, 1) + 4
+    # and so does a sign, but no constant vanishes from where it is written
+    assert prior.price(-sympy.exp(F(0.3) * x), 1) < prior.price(-sympy.sin(F(0.3) * sympy.exp(x)), 1) - 4
+    forms = dict(with_ones(structure(F(2.0) * x ** F(1.5))))
+    assert forms[structure(x ** F(1.5))] == 1 and forms[structure(x)] == 2
+    assert structure(sympy.sqrt(x)) not in forms
+
+
+def test_ones_are_written_as_sympy_writes_them():
+    for form in (
+        F(2.0) / (x + F(3.0)),
+        F(2.0) * y * (F(1.5) + x) ** F(3.0),
+        F(2.0) + F(3.0) * (x + F(4.0) * y),
+    ):
+        numbers = sorted(form.atoms(sympy.Float))
+        known = dict(with_ones(structure(form)))
+        for number in numbers:
+            written = structure(form.xreplace({number: sympy.S.One}))
+            assert known.get(written) == 1, (form, number, written)
+
+
+def test_the_place_of_a_step_is_no_number_of_its_form():
+    step = F(1120.8) - F(288.4) * sympy.Heaviside(x - 1898)
+    assert steps(step) == (1898,) and loose(step).numbers == ()
+    assert prior.price(step, 1) == pytest.approx(prior.price(step.subs(x, x + 1893), 1))
+    assert loose(step + 3 * y).numbers == (3,)

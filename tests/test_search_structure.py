@@ -221,3 +221,15 @@ def test_weights_whose_squares_leave_double_precision_still_weigh():
     assert near.share == pytest.approx(far.share, abs=1e-20)
     assert naming._mean(h, 1e-200 * w) == pytest.approx(naming._mean(h, w))
     assert np.isnan(naming._mean(h, np.zeros(200)))
+
+
+@pytest.mark.parametrize(("rows", "matched"), [(8, False), (40, True)])
+def test_curves_of_few_rows_are_matched_only_where_a_fit_is_exact(rows, matched):
+    rng = np.random.default_rng(2)
+    x = np.geomspace(0.4, 30, rows)
+    orbits = SimpleNamespace(
+        X=x[:, None], y=x**1.5 * (1 + 3e-4 * rng.normal(size=rows)), weights=None, names=["a"]
+    )
+    search = structure.Search(orbits, Budget(), 0)
+    assert (search.sharp == structure.criterion.SHARP) is matched
+    assert search.sharp >= structure.CERTAINLY

@@ -6,6 +6,8 @@ neither. The tokens are what a prior over formulas counts (`prior`). Not here: w
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,6 +21,9 @@ GROUPS = {
     "log": "log",
 }
 """Functions that are alike in what stands inside them; any other is a group "other"."""
+
+MOST_ONES = 2
+"""Constants of one form, at most, that are looked at as ones."""
 
 PLAIN_NUMBERS = (1, 2, 3, 4)
 """Whole numbers with a token of their own; all others are "number"."""
@@ -82,11 +87,15 @@ class Loose:
 def loose(expression: sympy.Expr) -> Loose:
     """Return a formula's form with exact factors, terms and exponents as measured numbers.
 
-    2·x + 3 has the form of any straight line. Ones belong to the form. Numbers are given without signs.
+    2·x + 3 has the form of any straight line. Ones belong to the form. Numbers are given without signs, and
+    not the places of steps: any number between the same two rows says the same.
     """
     e = expression
     if not e.args:
         return Loose(e)
+    if isinstance(e, sympy.Heaviside) and e.args[0].is_Add:
+        inner = loose(e.args[0])
+        return Loose(e.func(inner.form), inner.numbers[len(steps(e)) :], inner.exponents)
     if e.is_Pow and e.exp.is_Rational and abs(e.exp) != 1 and e.base.free_symbols:
         base = loose(e.base)
         form = base.form ** sympy.Float(float(e.exp) + 0.0123)
@@ -104,6 +113,90 @@ def loose(expression: sympy.Expr) -> Loose:
             exponents += inner.exponents
             args.append(inner.form)
     return Loose(e.func(*args), tuple(numbers), tuple(exponents))
+
+
+def steps(expression: sympy.Expr) -> tuple[sympy.Rational, ...]:
+    """Return the exact places, without signs, at which a formula's steps H(x - place) are; 1 is none.
+
+    >>> steps(2 * sympy.Heaviside(sympy.Symbol("x", real=True) - 1898))
+    (1898,)
+    """
+    sums = [h.args[0] for h in expression.atoms(sympy.Heaviside) if h.args[0].is_Add]
+    places = (abs(e.as_coeff_Add()[0]) for e in sums)
+    return tuple(place for place in places if place.is_Rational and place not in (0, 1))
+
+
+def with_ones(form: str) -> Iterator[tuple[str, int]]:
+    """Yield the forms that a form (see `structure`) is where constants are 1 or -1, with how many are.
+
+    A factor and an exponent of 1 are not written, a term is the 1 itself: c·x/(x + c) also is c·x/(x + 1).
+
+    >>> [form for form, ones in with_ones("*(^(+(c,x),-1),c,x)|1") if ones == 1]
+    ['*(^(+(1,x),-1),c,x)|1', '*(^(+(-1,x),-1),c,x)|1', '*(^(+(c,x),-1),x)|1', '*(-1,^(+(c,x),-1),x)|1']
+    """
+    text, columns = form.rsplit("|", 1)
+    parts = re.findall(r"[^(),]+|[(),]", text)
+    places = [i for i, part in enumerate(parts) if part == "c"]
+    found: dict[str, int] = {}
+    for size in range(1, MOST_ONES + 1):
+        for chosen in itertools.combinations(places, size):
+            for ones in itertools.product(("1", "-1"), repeat=size):
+                swap = dict(zip(chosen, ones, strict=True))
+                read = _read([f"={swap[i]}" if i in swap else p for i, p in enumerate(parts)])
+                if read is not None and "x" in read:
+                    found.setdefault(f"{read}|{columns}", size)
+    yield from found.items()
+
+
+def _read(parts: list[str]) -> str | None:
+    """Return the form whose parts come next, new ones ("=1", "=-1") taken in; None where there is none."""
+    name = parts.pop(0)
+    if not parts or parts[0] != "(":
+        return name
+    args = []
+    while parts.pop(0) != ")":
+        args.append(_read(parts))
+    if None in args:
+        return None
+    known = [a for a in args if a is not None]
+    new = [a for a in known if a[0] == "="]
+    if not new:
+        return _joined(name, known)
+    if name == "^":
+        base, exponent = known
+        return None if base in new else base if exponent == "=1" else f"^({base},-1)"
+    if name == "*":
+        kept = [a for a in known if a not in new] + ["-1"] * (new.count("=-1") % 2)
+        return (
+            None
+            if kept == ["-1"] or kept.count("-1") > 1
+            else kept[0]
+            if len(kept) == 1
+            else _joined("*", kept)
+        )
+    if name != "+" or len(new) > 1 or "1" in known or "-1" in known:
+        return None
+    return _joined("+", [a.removeprefix("=") for a in known])
+
+
+def _joined(name: str, args: list[str]) -> str:
+    """Return a form's part of these arguments in their order, those of the same kind taken in."""
+    if name == "^":
+        return f"^({','.join(args)})"
+    flat = [part for a in args for part in (_arguments(a) if a.startswith(f"{name}(") else [a])]
+    return f"{name}({','.join(sorted(flat))})"
+
+
+def _arguments(part: str) -> list[str]:
+    """Return the arguments of a part such as "+(c,*(c,x))"."""
+    inner, depth, found = part[part.index("(") + 1 : -1], 0, [""]
+    for sign in inner:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth == 0:
+            found.append("")
+        else:
+            found[-1] += sign
+    return found
 
 
 def _shape(e: sympy.Expr) -> str:

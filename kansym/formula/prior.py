@@ -21,7 +21,7 @@ import sympy
 
 from kansym.base import resources
 from kansym.formula import constants
-from kansym.formula.grammar import Place, Token, loose, structure, tokens
+from kansym.formula.grammar import Place, Token, loose, structure, tokens, with_ones
 
 UNSEEN = 0.5
 """Count added to every sign, so that none is impossible (Jeffreys)."""
@@ -43,7 +43,8 @@ FUNCTIONS_UNSEEN = 30
 class Prior:
     """Hold counts of signs by place, and how many counts of its own a place needs before it is believed.
 
-    `known` counts whole forms (`grammar.structure`) that stand in a handbook: a logistic curve is one name.
+    `known` counts whole forms (`grammar.structure`) that stand in a handbook: a logistic curve is one name,
+    also where its height is 1.
     `numbers` and `exponents` count the exact ones in such places, where a form has a measured number.
 
     p(sign | parent, inside) = (n(sign, parent, inside) + nested·p(sign | parent)) / (n(parent, inside) +
@@ -59,6 +60,7 @@ class Prior:
     _all: Counter[str] = field(init=False)
     _below: Mapping[str, Counter[str]] = field(init=False)
     _sums: Mapping[Place | str, float] = field(init=False)
+    _ones: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         """Add up the counts by parent and altogether."""
@@ -74,6 +76,7 @@ class Prior:
         object.__setattr__(self, "_all", total)
         object.__setattr__(self, "_below", below)
         object.__setattr__(self, "_sums", sums)
+        object.__setattr__(self, "_ones", _where_ones(self.known))
 
     @staticmethod
     def counted(formulas: Iterable[sympy.Expr], shared: float, nested: float) -> Prior:
@@ -131,7 +134,7 @@ class Prior:
             return signs
         named = -self._named(formula)
         freed = loose(formula)
-        if freed.numbers or freed.exponents:
+        if freed.form != formula:
             exact = sum(_value(q, self.numbers) for q in freed.numbers)
             exact += sum(_value(q, self.exponents) for q in freed.exponents)
             named = max(named, -self._named(freed.form) - exact)
@@ -139,7 +142,8 @@ class Prior:
 
     def _named(self, formula: sympy.Expr) -> float:
         """Return the nats of a form by its name in a handbook; infinite where it has none."""
-        times = self.known.get(structure(formula), 0.0)
+        form = structure(formula)
+        times = self.known.get(form, 0.0) + self._ones.get(form, 0.0)
         return math.log(sum(self.known.values()) / times) if times else math.inf
 
 
@@ -151,6 +155,19 @@ def _value(number: sympy.Rational, counts: Mapping[str, float]) -> float:
     rare = VALUES * math.exp(-constants.price(number))
     share = (counts.get(str(number), 0.0) + rare) / (sum(counts.values()) + VALUES)
     return EXACT - math.log(share)
+
+
+def _where_ones(known: Mapping[str, float]) -> dict[str, float]:
+    """Return how often handbooks have the forms that their forms are where constants are 1.
+
+    Each such constant costs what an exact number of its place does.
+    """
+    share = math.exp(-EXACT - constants.price(sympy.S.One))
+    found: dict[str, float] = {}
+    for form, times in known.items():
+        for other, ones in with_ones(form):
+            found[other] = found.get(other, 0.0) + times * share**ones
+    return found
 
 
 @cache

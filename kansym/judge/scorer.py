@@ -13,6 +13,7 @@ from kansym.base import criterion
 from kansym.base.linear import UNDETERMINED, norms, span
 from kansym.formula import constants, prior, uncertainty
 from kansym.formula import expression as expressions
+from kansym.formula.grammar import steps
 from kansym.formula.polish import Polished, Rows
 from kansym.judge import between
 from kansym.judge.trial import Trial
@@ -90,7 +91,9 @@ def price(polished: Polished, trial: Trial) -> float:
         numbers += _shared_precision(polished.covariance)
     # a symbol's price covers a small whole number; a large exact one is no cheaper than a measured one
     exact_ones = polished.program.template.atoms(sympy.Rational) - {sympy.Integer(1), sympy.Integer(-1)}
-    numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones)
+    places = steps(polished.program.template)  # each says between which two rows
+    numbers += math.log(trial.rows) * len(places)
+    numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones if abs(q) not in places)
     return numbers + _symbols(polished.expression, trial)
 
 

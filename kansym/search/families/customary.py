@@ -36,6 +36,14 @@ FIT_ROWS = 200
 """Rows on which a family's curve is compared with the formula: exact values need no more."""
 
 
+KINDS = {
+    **dict.fromkeys(("sinh", "cosh", "tanh"), "exp"),
+    "cos": "sin",
+    **dict.fromkeys(("Min", "Max", "Heaviside"), "Abs"),
+}
+"""Functions that others are made of."""
+
+
 @dataclass(frozen=True)
 class Customary:
     """Hold a law in its family's constants: the form as text, name, value, error and exact form of each."""
@@ -60,6 +68,8 @@ def customary(
     # a constant that is 1, and so not written, is for laws of exact numbers: 424·x is no power of x
     most = len(expression.atoms(sympy.Number)) + (not expression.atoms(sympy.Float))
     for form, order in _forms(families, used, most):
+        if _kinds(form.formula) != _kinds(expression):
+            continue  # curves of other functions are not the same to round-off, and each fit costs 0.1 s
         part = Rows(rows.X[:, order], y, rows.w)
         found = fit(form, part.thinned(FIT_ROWS))
         if found is not None:
@@ -75,6 +85,18 @@ def customary(
         inputs, shown = [columns[j] for j in order], Rows(part.X, rows.y, rows.w)
         return _read(form, found.theta, inputs, shown, variance, expression)
     return None
+
+
+def _kinds(e: sympy.Expr) -> set[str]:
+    """Return which functions a formula has, one name for those that are made of each other.
+
+    Hyperbolic ones are sums of exponentials, cosines are shifted sines, min and max have kinks as |x| does.
+    Logarithms stand beside powers, which may be written either way.
+    """
+    found = {
+        KINDS.get(f.func.__name__, f.func.__name__) for f in e.atoms(sympy.Function, sympy.Min, sympy.Max)
+    }
+    return found - {"log"}
 
 
 def _forms(families: Families, used: list[int], most: int) -> Iterator[tuple[Form, list[int]]]:

@@ -6,7 +6,7 @@ and selects them; `projection` fits them, `classics` tries them on a table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -69,7 +69,7 @@ class Form:
         """Return all constants, the linear ones first."""
         return (*self.linear, *self.inside, *self.others)
 
-    def natural(self, theta: Sequence[float]) -> bool:
+    def natural(self, theta: Iterable[float]) -> bool:
         """Tell whether constants, in the order of :attr:`constants`, have the signs that the name means."""
         return all(v > 0 for s, v in zip(self.constants, theta, strict=True) if s in self.positive)
 
