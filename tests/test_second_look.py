@@ -1,6 +1,7 @@
 """What is done with the formulas found: an exact law takes its limits, too."""
 
 import numpy as np
+import pytest
 
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
@@ -9,7 +10,10 @@ from kansym.judge.archive import Archive
 from kansym.judge.refine import refine
 from kansym.judge.scorer import exact
 from kansym.judge.trial import Trial
+from kansym.pipeline import flow
+from kansym.pipeline.options import Options
 from kansym.pipeline.second_look import take_limits
+from kansym.pipeline.steps import steps_of
 
 
 def test_an_exact_law_holds_no_line_as_an_endless_wave():
@@ -45,3 +49,24 @@ def test_a_term_that_adds_nothing_goes():
     found = parse_expression("4.56741e-11*exp(0.0198026*year) - 4.56741e-11", ["year"])
     for law in refine(found, trial, "saturation"):
         assert not law.expression.is_Add, law.expression
+
+
+@pytest.mark.parametrize(("columns", "searches"), [(1, 2), (2, 3)])
+def test_one_column_is_searched_twice_at_most(columns, searches, monkeypatch):
+    rng = np.random.default_rng(3)
+    X = rng.uniform(0.5, 4, (24, columns))
+    y = 3 * np.exp(-0.7 * X[:, 0]) + (X[:, 1] if columns > 1 else 0) + 0.05 * rng.normal(size=24)
+    asked, looks = [], flow._looks
+    monkeypatch.setattr(flow, "_looks", lambda *given: asked.append(given) or looks(*given))
+    monkeypatch.setattr(flow, "looked_again", lambda surveyed, *given: surveyed)
+    flow.discover(X, y, effort=0.02)
+    assert len(asked) == searches
+
+
+def test_of_one_column_familiar_curves_come_first_in_another_look():
+    x = np.linspace(0.5, 4, 24)
+    rows = from_arrays(x, np.exp(-x), ["x"])
+    trial = Trial.of(rows, Library.load("default"), 0)
+    first, second = (steps_of(rows, trial, Options(), None, again=again) for again in (False, True))
+    assert second[0].name == "classics" != first[0].name
+    assert {s.name for s in first} == {s.name for s in second}
