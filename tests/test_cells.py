@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from kansym.base.errors import InputError
 from kansym.data.cell import is_number
-from kansym.data.cells import Writing, numerals
+from kansym.data.cells import numerals
 from kansym.data.dataset import from_table
 from kansym.data.fillers import FILLERS
 from kansym.data.table import numbers, read_table
+from kansym.data.writing import Writing
 
 
 def column(cells, writing=None):

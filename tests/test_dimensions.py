@@ -106,9 +106,9 @@ def test_where_units_exclude_every_law_constants_may_have_some() -> None:
     assert run.verdict.kind == "law" and run.best.family == "Michaelis-Menten"
     assert any("constants that have units" in note for note in run.data["notes"])
     # two voltages: groups are left, so that the search has to see for itself
-    a, b = rng.uniform(0.5, 12, (2, 60))
+    a, b = rng.uniform(0.5, 12, (2, 40))
     gain = pd.DataFrame({"a": a, "b": b, "out": a / (1 + a / 3) + b})
     volts = dict.fromkeys(("a", "b", "out"), "V")
-    run = kansym.discover(from_table(gain, units=volts), kan=False)
+    run = kansym.discover(from_table(gain, units=volts), kan=False, effort=0.3)
     assert run.verdict.kind == "law"
     assert "only formulas that respect the units are offered" not in run.data["notes"]

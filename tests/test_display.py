@@ -8,10 +8,14 @@ import pytest
 import kansym
 from kansym.data.dataset import from_table
 from kansym.data.table import read_table
+from kansym.estimators.classes import Classes, Formula
 from kansym.formula.uncertainty import Freed
 from kansym.functions.parsing import parse_expression
+from kansym.pipeline.relations import Relation
 
 X = np.random.default_rng(0).uniform(1, 2, (60, 2))
+
+BORDER = Formula("u | v", parse_expression("x - 1", ["x"]), 3, 1.0, 0.95)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,15 @@ X = np.random.default_rng(0).uniform(1, 2, (60, 2))
         (lambda: kansym.KAN([2, 3, 1], grid=4, seed=0), "KAN("),
         (lambda: next(kansym.KAN([2, 1], grid=4, seed=0).to_graph().edges()).curve, "Spline("),
         (lambda: kansym.KAN([2, 1], grid=4, seed=0).to_graph(), "Graph("),
+        (lambda: kansym.Library.load("all"), "Library("),
+        (
+            lambda: Relation("y", ("x",), parse_expression("x**2", ["x"]), 0.01, False, 3),
+            "Relation(y = x**2, share=0.01)",
+        ),
+        (
+            lambda: Classes(("u", "v"), (BORDER,), "k", ("x",), 9, 2, 0.5, 1.0, 0.95),
+            "Classes('k' of 9 rows: Formula(u | v: x - 1, heldout=0.95); row 1 of 1)",
+        ),
         (lambda: kansym.Ensemble([2, 1], range(3), grid=4), "Ensemble("),
     ],
 )

@@ -87,8 +87,10 @@ def test_the_estimator_takes_hypotheses_and_every_law_obeys():
 
 
 def test_only_these_functions():
-    y = np.sin(X[:, 0]) + X[:, 1]
-    run = pipeline.discover(X, y, names=NAMES[:3], hypotheses="only: x^2, exp")
+    few = X[:60, :2]
+    y = np.sin(few[:, 0]) + few[:, 1]
+    run = pipeline.discover(few, y, names=NAMES[:2], hypotheses="only: x^2, exp", effort=0.02)
+    assert len(run.front) > 1
     assert all(not law.expression.has(sympy.sin) for law in run.front if law.expression is not None)
 
 

@@ -63,7 +63,7 @@ def test_firas_is_plancks(found):
     np.testing.assert_allclose(got, want, rtol=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_expsine_is_exact_with_pi(seed):
     run = search(from_table("expsine"), Options(seed=seed))
     x, y = symbols(["x", "y"])
@@ -72,7 +72,7 @@ def test_expsine_is_exact_with_pi(seed):
 
 
 def test_the_same_seed_gives_the_same_result_for_any_number_of_jobs():
-    runs = [search(from_table("hubble"), Options(seed=3, jobs=jobs)) for jobs in (1, 2)]
+    runs = [search(from_table("hubble"), Options(seed=3, jobs=jobs, effort=0.3)) for jobs in (1, 2)]
     a, b = (run.to_dict() for run in runs)
     for d in (a, b):
         d.pop("seconds")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kansym.cli import progress
-from kansym.cli.options import WRITING
+from kansym.data.writing import WRITING
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset

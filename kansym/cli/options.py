@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from kansym.cli.values import Number
+from kansym.data.writing import WRITING
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
@@ -81,9 +82,6 @@ number_options = together(
     ),
 )
 """The options that say how numbers and dates are written."""
-
-WRITING = ("decimal", "thousands", "dates")
-"""Their names."""
 
 
 table_options = together(

@@ -56,7 +56,8 @@ def relations(
 
     Prints independent relations as formulas, simplest first, then the columns that take part in none.
     """
-    from kansym.cli.options import WRITING, names, read_as
+    from kansym.cli.options import names, read_as
+    from kansym.data.writing import WRITING
     from kansym.pipeline import relations as room
 
     table = read_as(data, options)

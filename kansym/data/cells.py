@@ -18,6 +18,7 @@ from kansym.base.errors import InputError
 from kansym.data import marks
 from kansym.data.cell import INFINITE, Cell, is_gap, is_limit, proved, taken_apart
 from kansym.data.units import is_unit, parse
+from kansym.data.writing import Writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,35 +33,6 @@ LOOKED_AT = 20_000
 """Different cells of a column that are asked for its decimal sign; more add nothing but time."""
 
 _WORD = re.compile(r"[^\W\d_][^\W\d_.]{0,14}\.?")
-
-
-@dataclass(frozen=True)
-class Writing:
-    """Say how numbers are written: the decimal sign, and the thousands sign where one is given.
-
-    `given` says that a person chose, so that nothing else is read; otherwise these are what the table as a
-    whole suggests for a column that does not tell by itself. None: not known.
-    """
-
-    decimal: str | None = None
-    thousands: str | None = None
-    given: bool = False
-
-    @staticmethod
-    def of(decimal: str | None, thousands: str | None) -> Writing:
-        """Return a person's choice; raises InputError for signs that cannot be."""
-        for name, sign, known in (
-            ("decimal", decimal, (".", ",")),
-            ("thousands", thousands, (".", ",", " ", "'", "")),
-        ):
-            if sign is not None and sign not in known:
-                shown = ", ".join(repr(k) for k in known)
-                raise InputError(f"{name} is {sign!r}; it must be one of {shown}.")
-        if decimal is not None and decimal == thousands:
-            raise InputError(f"decimal and thousands are both {decimal!r}; give two different signs.")
-        if decimal is None and thousands in (".", ","):
-            decimal = "," if thousands == "." else "."
-        return Writing(decimal, thousands, decimal is not None or thousands is not None)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from kansym.base.errors import FormatError, InputError, shown
 from kansym.data.blocks import Choice, one_beside, one_table, without_repeats
 from kansym.data.cell import evidence, is_gap, is_number, unquoted
-from kansym.data.cells import Writing
 from kansym.data.encodings import plain
 from kansym.data.header import Second, beneath, heading
 from kansym.data.lines import aligned, cleaned, fields, with_hashes, without_notes
 from kansym.data.units import is_unit
+from kansym.data.writing import Writing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from kansym.base.errors import FormatError, InputError, UnknownNameError
 from kansym.data import database, delimited, jcamp, webpage
 from kansym.data.blocks import Choice
-from kansym.data.cells import Writing
 from kansym.data.database import PART
+from kansym.data.writing import Writing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,9 +19,10 @@ import numpy as np
 from kansym.base import resources
 from kansym.base.errors import FormatError, InputError, UnknownNameError, shown
 from kansym.data import database, dates, delimited, header, mending, sources, totals
-from kansym.data.cells import Writing, numerals
+from kansym.data.cells import numerals
 from kansym.data.dates import ORDERS
 from kansym.data.mending import is_text
+from kansym.data.writing import Writing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -61,6 +61,10 @@ class Formula:
     accuracy: float
     heldout: float
 
+    def __repr__(self) -> str:
+        """Return the formula and its share of rows held out on one line."""
+        return f"Formula({self.title}: {self.equation}, heldout={self.heldout:.3g})"
+
     @property
     def equation(self) -> str:
         """Return g as text with 4 digits."""
@@ -85,6 +89,11 @@ class Classes:
     accuracy: float
     heldout: float
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return the target, the first formula and how often it is right on rows held out on one line."""
+        first = self.formulas[0] if self.formulas else "no formula"
+        return f"Classes({self.target!r} of {self.rows} rows: {first}; row 1 of {len(self.formulas)})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that json can write."""

@@ -30,6 +30,8 @@ PRESETS, FAMILIES = "presets.toml", "families.toml"
 NOT_FUNCTIONS = (PRESETS, FAMILIES, "prior.toml")
 """Files beside the functions that hold none: presets, families of curves, what people write."""
 KEYS = {"expression", "complexity", "aliases"}
+SHOWN = 6
+"""Functions that are named where a library is printed."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,11 @@ class Library(Mapping[str, Function]):
 
     def __len__(self) -> int:
         return len(self._by_name)
+
+    def __repr__(self) -> str:
+        """Return the number of functions and the first of their names on one line."""
+        more = ", ..." if len(self) > SHOWN else ""
+        return f"Library({len(self)} functions: {', '.join(list(self)[:SHOWN])}{more})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Library) and self.functions == other.functions

@@ -90,6 +90,10 @@ class Relation:
     exact: bool
     complexity: int
 
+    def __repr__(self) -> str:
+        """Return the relation and what it leaves on one line."""
+        return f"Relation({self.equation}, {'exact' if self.exact else f'share={self.share:.3g}'})"
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Return every column that takes part."""
@@ -139,6 +143,10 @@ class Relations:
     seconds: float
     notes: tuple[str, ...] = ()
     stop_reason: str = ""
+
+    def __repr__(self) -> str:
+        """Return the relations on one line."""
+        return f"Relations({self.rows} rows of {len(self.names)} columns: {list(self.relations)})"
 
     def __iter__(self) -> Any:
         """Iterate over the relations."""

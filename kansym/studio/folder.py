@@ -15,12 +15,10 @@ from kansym.base import storage
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.data import sources
 from kansym.data.table import Table, read_table, shipped, shipped_cards
+from kansym.data.writing import WRITING
 
 OWN = "kansym-studio"
 """The folder, inside the one it was started in, for tables that were dropped and searches under way."""
-
-WRITING = ("decimal", "thousands", "dates")
-"""What can be said of how a table is written; see `data.table.read_table`."""
 
 MOST_LISTED = 200
 """Files that are offered; more would hide the shipped tables."""

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from kansym.base.errors import InputError
+from kansym.data.writing import WRITING
 from kansym.pipeline.run import Run
 from kansym.report.export import export
 from kansym.studio.desk import Desk
-from kansym.studio.folder import WRITING
 
 LANGUAGES = {
     "python": "Python", "numpy": "NumPy", "latex": "LaTeX", "excel": "Excel", "c": "C", "julia": "Julia",

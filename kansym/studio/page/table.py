@@ -32,7 +32,7 @@ WRITTEN = {
     "thousands": ("Thousands sign", {".": "point", ",": "comma", "'": "apostrophe", " ": "blank"}),
     "dates": ("Dates", {"day-first": "day first", "month-first": "month first"}),
 }
-"""How numbers and dates may be written, by the names in `folder.WRITING`."""
+"""How numbers and dates may be written, by the names in `data.writing.WRITING`."""
 
 MOST_SHOWN = 60
 """Columns that are listed; more are left to the command line."""
