@@ -1,5 +1,7 @@
 """What is done with the formulas found: an exact law takes its limits, too."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,8 @@ from kansym.pipeline import flow
 from kansym.pipeline.options import Options
 from kansym.pipeline.second_look import take_limits
 from kansym.pipeline.steps import steps_of
+from kansym.search import registry
+from kansym.search.producer import Level, Producer
 
 
 def test_an_exact_law_holds_no_line_as_an_endless_wave():
@@ -70,3 +74,31 @@ def test_of_one_column_familiar_curves_come_first_in_another_look():
     first, second = (steps_of(rows, trial, Options(), None, again=again) for again in (False, True))
     assert second[0].name == "classics" != first[0].name
     assert {s.name for s in first} == {s.name for s in second}
+
+
+@pytest.mark.parametrize(("other", "times"), [(False, 1), (True, 3)])
+def test_deep_looks_are_not_made_again_for_the_same_law(other, times, monkeypatch):
+    asked = []
+
+    def propose(dataset, *, budget, library, seed):
+        asked.append(budget)
+        yield from ()
+
+    probe = Producer("probe", "to count looks", Level.DEEP, 10.0, lambda: propose)
+    monkeypatch.setattr(registry, "producers", lambda *given: (probe,))
+    monkeypatch.setattr(flow, "looked_again", lambda surveyed, *given: surveyed)
+    if other:
+        forms = itertools.count()
+        monkeypatch.setattr(Archive, "form", property(lambda self: str(next(forms))))
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.5, 4, (20, 2))
+    flow.discover(X, np.cos(3 * X[:, 0]) * X[:, 1] + 0.01 * rng.normal(size=20), families="off")
+    assert len(asked) == times
+
+
+def test_of_one_column_short_expressions_are_for_what_is_no_noise():
+    for columns in (1, 2):
+        rows = from_arrays(np.random.default_rng(0).uniform(1, 2, (30, columns)), np.arange(30.0))
+        steps = steps_of(rows, Trial.of(rows, Library.load("default"), 0), Options(), None)
+        (step,) = [s for s in steps if s.producer is registry.ENUMERATION]
+        assert step.leftovers is (columns == 1)

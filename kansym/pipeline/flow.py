@@ -171,7 +171,7 @@ class _Passes:
     """Hold the search of one table while it goes on: what is known of the rows, and what was found so far.
 
     A pass looks at the rows with the weights that the survey gives them; its best formula may suggest others.
-    `led_before` is the form of the best formula of the pass before.
+    `led_before` is the form of the best formula of the pass before, if that pass went on to its end.
     """
 
     surveyed: Survey
@@ -197,7 +197,7 @@ class _Passes:
             looked = looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust)
             if looked is None:
                 break
-            self.led_before = self.archive.form
+            self.led_before = None if reason == OTHER_NOISE else self.archive.form
             self._begin_anew(looked)
             done = compared or self.budget.exhausted
             if not done and not settled(self.surveyed, self.archive, reason == ONLY_NOISE):
@@ -210,12 +210,12 @@ class _Passes:
 
     @property
     def leads_again(self) -> bool:
-        """Tell whether the best formula, of one column, has the form that was the best in the pass before.
+        """Tell whether the best formula has the form that was the best in the pass before.
 
-        Familiar curves have all been compared anew by then; of several columns they are few of the forms.
+        Of one column that is enough once familiar curves have all been compared anew; of several, where
+        formulas are many more, it is before looks that were made in the pass before and take longest.
         """
-        form = self.archive.form
-        return len(self.archive.trial.names) == 1 and form is not None and form == self.led_before
+        return self.led_before is not None and self.archive.form == self.led_before
 
     @property
     def misweighed(self) -> bool:
@@ -363,6 +363,8 @@ def _search(
             continue
         if step.producer.level > Level.QUICK and ending.proved():  # plainer ones are for the quick looks
             return PROVED
+        if step.producer.level == Level.DEEP and passes.leads_again:
+            return SAME_AGAIN
         name, offered, graphs = step.name, False, False
         budget.tell(name, *best_of(archive))
         for candidate in passes.offered(step, candidates, weighed):
@@ -387,7 +389,7 @@ def _search(
             return WITHIN_ERRORS
         if step.familiar and ending.familiar_enough(familiar):
             return "a familiar curve leaves nothing but noise"
-        if step.familiar and passes.leads_again:
+        if step.familiar and passes.leads_again and len(trial.names) == 1:
             return SAME_AGAIN
         if (step.only and offered) or (step.settles and _of_levels(archive)):
             break

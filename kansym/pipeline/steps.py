@@ -44,6 +44,8 @@ def steps_of(
     if len(rows.names) == 1:
         # of one column, sums and products of two functions are what those of several are in curves of each
         steps = [step for step in steps if step.producer is not registry.SEPARABLE]
+        # and what noise hides of short expressions the families' curves are
+        steps = [replace(s, leftovers=True) if s.producer is registry.ENUMERATION else s for s in steps]
         steps.insert(first + 1, Step("curves", registry.curves(families), rows))
     if options.categories:
         steps.insert(0, Step("categories", shared.producer({"": options.categories}), rows, only=True))
