@@ -15,7 +15,9 @@ from kansym.judge.archive import Archive
 from kansym.judge.refine import refine
 from kansym.judge.scorer import exact, judge, price
 from kansym.judge.trial import Trial
+from kansym.pipeline import findings
 from kansym.pipeline.findings import _front
+from kansym.search.families.family import Families
 
 
 def trial(text, n=12, noise=0.3, seed=0, high=10.0):
@@ -135,3 +137,15 @@ def test_a_constant_overfits_nothing():
     assert trial.pooled(1.0, 3.0) == 3.0
     n, m = len(trial.train.y), len(trial.heldout.y)
     assert trial.pooled(1.0, 3.0, alone=False) == pytest.approx((n + 3 * m) / (n + m))
+
+
+@pytest.mark.parametrize(("source", "asked"), [("decays and waves", False), ("tree", True)])
+def test_sums_of_decays_stand_as_people_write_them(source, asked, monkeypatch):
+    t = trial("1.51*exp(-5.02*x) + 0.87*exp(-1.53*x) + 0.113*exp(-0.31*x)", 40, 1e-5)
+    law = judged("1.5*exp(-5.0*x) + 0.9*exp(-1.5*x) + 0.11*exp(-0.3*x)", t)
+    archive = Archive(t, 60)
+    archive.add(replace(law, source=source))
+    rewritten = []
+    monkeypatch.setattr(findings, "normalised", lambda law, t: rewritten.append(law) or law)
+    findings._in_normal_form(archive, Families.load(), late=False)
+    assert bool(rewritten) is asked

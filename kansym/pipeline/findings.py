@@ -33,6 +33,7 @@ from kansym.judge.trial import Trial
 from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, verdict
 from kansym.pipeline.familiar import in_customary_constants
 from kansym.pipeline.run import ConstantReport, Law, Run
+from kansym.search.families import exponentials
 from kansym.search.families.family import Families
 
 FRONT_ROWS = 100_000
@@ -130,7 +131,7 @@ def _in_normal_form(archive: Archive, families: Families, late: bool) -> list[Ju
     most = FEW_CONSTANTS if late else MOST_CONSTANTS
     for law in [law for law in kept if law.length <= archive.shortest + NEAR]:
         # a family's curve is written as people write it: of many constants other forms cost too much
-        least = FEW_CONSTANTS if law.source in families else most
+        least = FEW_CONSTANTS if law.source in families or law.source == exponentials.SOURCE else most
         if len(law.polished.theta) <= least and not (late and law.complexity > leader.complexity):
             archive.add(normalised(law, trial))
     return _front(archive.candidates, trial.train.floor)

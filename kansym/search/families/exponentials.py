@@ -11,6 +11,9 @@ import sympy
 from kansym.functions.parsing import symbols
 from kansym.search.families.family import INPUTS, Family, Form, Start
 
+SOURCE = "decays and waves"
+"""What such sums are called as the source of a formula."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -135,7 +138,7 @@ def written(one: Sum, linear: np.ndarray, scale: Scale) -> tuple[Form, np.ndarra
             terms.append(_symbol(f"{name}{i}") * (x if name == "B" else 1) * wave)
         parts.append(sympy.Add(*terms) * inner)
     form = Form(
-        "decays and waves",
+        SOURCE,
         sympy.Add(*parts),
         tuple(_symbol(name) for name, _ in factors),
         (),
