@@ -224,3 +224,16 @@ def test_a_run_that_goes_on_ends_with_all_rows(tmp_path, monkeypatch):
     place.unlink()
     lost = CliRunner().invoke(main, ["resume", str(out)])
     assert lost.exit_code == 2 and "put it back" in lost.stderr
+
+
+def test_a_column_may_be_called_like_a_number_of_the_formula() -> None:
+    rng = np.random.default_rng(2)
+    X = rng.uniform(1, 3, (60, 2))
+    y = 2.5 * X[:, 0] ** 2 * X[:, 1] + 0.01 * rng.normal(size=60)
+    errors = []
+    for names in (("c0", "c1"), ("u", "v")):
+        u, v = columns = sympy.symbols(names, real=True)
+        found = uncertainty.numbers(sympy.Float(2.5) * u**2 * v, Rows(X, y, None, columns))
+        errors.append([c.stderr for c in found])
+    assert errors[0] == errors[1]
+    assert errors[0][0] < 1e-3

@@ -323,10 +323,10 @@ def _factored(expression: sympy.Expr, names: Sequence[str]) -> tuple[Program, np
         scale, shape = term.as_independent(*columns, as_Add=False)
         if not shape.free_symbols & set(columns):
             continue
-        factors.append(sympy.Symbol(f"factor_{i}", real=True))
+        factors.append(sympy.Symbol(f"\0factor_{i}", real=True))
         first.append(float(scale.xreplace(values)))
         form += factors[-1] * shape
-    offset = sympy.Symbol("offset", real=True)
+    offset = sympy.Symbol("\0offset", real=True)
     form += offset
     left = [p for p in parameters if p in form.free_symbols]
     constant = inside.subs(dict.fromkeys(columns, 0)) if inside.is_polynomial(*columns) else sympy.S.Zero

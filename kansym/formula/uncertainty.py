@@ -70,7 +70,8 @@ class Freed:
 
     def new(self, value: sympy.Expr, role: str) -> sympy.Symbol:
         """Return a symbol in the place of a number, which is kept with its role."""
-        symbol = sympy.Symbol(f"c{len(self.symbols)}", real=True)
+        # no column has a name that begins so: one called c0 is not mistaken for a number
+        symbol = sympy.Symbol(f"\0c{len(self.symbols)}", real=True)
         self.symbols.append(symbol)
         self.exact.append(value)
         self.roles.append(role)
