@@ -8,7 +8,7 @@ import pytest
 from kansym.base.errors import FormatError, InputError
 from kansym.data.dates import called_a_time, time_column
 from kansym.data.table import read_table
-from kansym.pipeline.motion import reading, trajectory
+from kansym.pipeline.motion import reading, simulation, trajectory
 from kansym.pipeline.motion.dynamics import dynamics
 from kansym.pipeline.motion.simulation import follow
 from kansym.pipeline.motion.smooth import smooth
@@ -129,6 +129,21 @@ def test_divergence_is_an_outcome_and_ends():
     run = follow({"x": -1 / x}, [1.0], t)  # sqrt(1 - 2 t), undefined after 1/2
     assert run.outcome in ("undefined", "diverged", "too slow")
     assert np.isnan(run.X[-1, 0])
+
+
+def test_a_simulation_that_judges_gives_up_early_and_keeps_what_it_has(monkeypatch):
+    import sympy
+
+    monkeypatch.setattr(simulation, "JUDGED", 200)
+    monkeypatch.setattr(simulation, "JUDGED_A_ROW", 2)
+    time, grid = sympy.Symbol("t", real=True), np.linspace(0, 5, 50)
+    law = {"x": 100 * sympy.cos(100 * time)}  # eighty waves, a thousand evaluations
+    judged, told = follow(law, [0.0], grid, judging=True), follow(law, [0.0], grid)
+    assert (judged.outcome, told.outcome) == ("too slow", "followed")
+    np.testing.assert_allclose(told.X[:, 0], np.sin(100 * grid), atol=1e-6)
+    known = np.isfinite(judged.X[:, 0])
+    assert 0 < known.sum() < 25 and not np.isfinite(judged.X[-1, 0])
+    np.testing.assert_allclose(judged.X[known], told.X[known], atol=1e-3)
 
 
 def test_smooth_slopes_of_clean_and_noisy_rows():

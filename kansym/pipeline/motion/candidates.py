@@ -86,7 +86,7 @@ def look(
         return [Candidate(sympy.S.Zero, 0.0, rows, 0.0)]
     moving = moving.varying()
     known: list[Candidate] = []
-    found: dict[str, Candidate] = {}
+    found: dict[sympy.Expr, Candidate] = {}
     if broad:
         _fitted(found, familiar(moving, state), moving, state, rows)
         known = sorted((replace(c, familiar=True) for c in found.values()), key=lambda c: c.length)
@@ -137,7 +137,7 @@ def explains(chi2: float, rows: int) -> bool:
 
 
 def _fitted(
-    found: dict[str, Candidate], formulas: Iterable[sympy.Expr], moving: Motion, state: int, rows: int
+    found: dict[sympy.Expr, Candidate], formulas: Iterable[sympy.Expr], moving: Motion, state: int, rows: int
 ) -> None:
     """Fit formulas in the integrated form and keep those that can be."""
     for formula in formulas:
@@ -146,10 +146,11 @@ def _fitted(
             keep(found, fitted.expression, fitted.chi2, rows)
 
 
-def keep(found: dict[str, Candidate], formula: sympy.Expr, chi2: float, rows: int) -> None:
+def keep(found: dict[sympy.Expr, Candidate], formula: sympy.Expr, chi2: float, rows: int) -> None:
     """Keep a formula among those found: the shortest description of each that agrees to three digits."""
-    key = expressions.text(formula, 3)
-    length = terms.length(formula, chi2, rows, terms.measured(formula))
+    key = formula.xreplace({f: sympy.Float(float(f"{float(f):.3g}")) for f in formula.atoms(sympy.Float)})
+    # its price is that of its form: asked of the key, it is found again where other digits stand in it
+    length = terms.length(key, chi2, rows, terms.measured(formula))
     if key not in found or length < found[key].length:
         found[key] = Candidate(formula, chi2, rows, length)
 
@@ -159,7 +160,7 @@ def _bare(formula: sympy.Expr) -> list[sympy.Expr]:
     return [part.as_coeff_Mul()[1] for part in sympy.Add.make_args(formula)]
 
 
-def _best(found: dict[str, Candidate], broad: bool) -> list[Candidate]:
+def _best(found: dict[sympy.Expr, Candidate], broad: bool) -> list[Candidate]:
     """Return the right sides that no simpler one comes near, or simply the shortest descriptions."""
     if broad:
         few = [c for c in found.values() if terms.measured(c.expression) <= FEW_CONSTANTS]

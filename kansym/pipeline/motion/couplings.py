@@ -83,7 +83,7 @@ def look(moving: Motion, state: int, curves_lack: bool, deep: bool, rich: bool =
     """
     windowed = replace(moving, window=SEGMENT_ROWS)
     rows = len(windowed.target(state)[0]) - windowed.offsets(state).shape[1]
-    found: dict[str, Candidate] = {}
+    found: dict[sympy.Expr, Candidate] = {}
     for formula, chi2 in terms.sums(windowed, state, rich):
         candidates.keep(found, formula, chi2, rows)
     likely = _ordered(found.values(), rows, curves_lack)
@@ -99,7 +99,7 @@ def look(moving: Motion, state: int, curves_lack: bool, deep: bool, rich: bool =
     return likely[: candidates.KEPT]
 
 
-def _functions(found: dict[str, Candidate], narrowed: Motion, state: int, rows: int) -> None:
+def _functions(found: dict[sympy.Expr, Candidate], narrowed: Motion, state: int, rows: int) -> None:
     """Add right sides with a function that has a constant inside, searched for on a part of the rows."""
     first = narrowed.stretches[0]
     count = min(first.run.rows, FUNCTION_ROWS)

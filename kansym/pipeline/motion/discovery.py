@@ -21,7 +21,7 @@ from kansym.pipeline.motion.candidates import Candidate, explains, look
 from kansym.pipeline.motion.integral import Motion, fit, motion, resmoothed
 from kansym.pipeline.motion.rounding import rounded
 from kansym.pipeline.motion.shooting import JOINED_STATES, Segments, Shot, System, paths, segments, shoot
-from kansym.pipeline.motion.simulation import COARSE, follow
+from kansym.pipeline.motion.simulation import follow
 from kansym.pipeline.motion.terms import FEW_ROWS, misfit, price
 
 RIVALS = 4
@@ -155,7 +155,7 @@ def _stays(shot: Shot, original: Motion) -> bool:
         start = shot.starts[int(np.argmax(cut.run == number))]
         scale = np.nanstd(run.X, axis=0)
         path = follow(equations, start, run.t, order=original.order, input_names=series.inputs, inputs=run.U,
-                      scale=scale, tolerance=COARSE)  # fmt: skip
+                      scale=scale, judging=True)  # fmt: skip
         if path.outcome != "followed":
             return False
     return True

@@ -20,7 +20,7 @@ from kansym.pipeline.motion.discovery import Found, find, steady
 from kansym.pipeline.motion.integral import Motion, Stretch, fit, motion, speed
 from kansym.pipeline.motion.rounding import is_decimal, rounded, with_decimals
 from kansym.pipeline.motion.shooting import Segments, Shot, System, segments, shoot, simulate_segments
-from kansym.pipeline.motion.simulation import COARSE, follow
+from kansym.pipeline.motion.simulation import follow
 from kansym.pipeline.motion.system import Dynamics, RightSide, explained, front
 from kansym.pipeline.motion.terms import FEW_ROWS
 from kansym.pipeline.motion.trajectory import TIME, Series, series
@@ -251,7 +251,7 @@ def _simulated(
         run = s.run.part(slice(0, max(len(early), 3)))
         begin = s.begin(0, moving.order)
         path = follow(equations, begin, run.t, order=moving.order, input_names=moving.series.inputs,
-                      inputs=run.U, scale=scale, tolerance=COARSE)  # fmt: skip
+                      inputs=run.U, scale=scale, judging=True)  # fmt: skip
         yield s, path.X
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import sympy
@@ -32,6 +32,9 @@ law."""
 
 STILL = 1e-9
 """Share of its size by which a column may vary, by the rounding of smooth curves, and not change."""
+
+REMEMBERED = 16
+"""Motions and states whose projections are kept: every scanned column asks for them again."""
 
 SHARP = 1e-4
 """Noise as a share of a state's SD below which rows count as clean."""
@@ -278,6 +281,16 @@ class Fitted:
         return self.program.expression(self.theta)
 
 
+@lru_cache(maxsize=REMEMBERED)
+def weighed(moving: Motion, state: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a state's measured values, their noise, and orthonormal columns of its unknown initial values.
+
+    These (rows, initial values) are in units of the noise.
+    """
+    y, noise = moving.target(state)
+    return y, noise, np.linalg.qr(moving.offsets(state) / noise[:, None])[0]
+
+
 def fit(expression: sympy.Expr, moving: Motion, state: int, steps: int = 40) -> Fitted | None:
     """Return a right side with its Floats fitted to the integrated form; None where it is undefined.
 
@@ -285,8 +298,7 @@ def fit(expression: sympy.Expr, moving: Motion, state: int, steps: int = 40) -> 
     """
     program = Program.compile(expression, moving.symbols)
     columns = moving.columns[:, : len(moving.symbols)]
-    y, noise = moving.target(state)
-    offsets, _ = np.linalg.qr(moving.offsets(state) / noise[:, None])
+    y, noise, offsets = weighed(moving, state)
 
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what is left in units of the noise, and its derivative by the constants."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import sympy
@@ -16,6 +17,7 @@ from scipy.integrate import DOP853, RK45
 
 from kansym.base.leastsq import levenberg_marquardt
 from kansym.formula.program import Program
+from kansym.formula.straight import Straight, straight
 from kansym.pipeline.motion.integral import SHARP, Motion, Stretch
 from kansym.pipeline.motion.trajectory import TIME
 
@@ -63,32 +65,37 @@ class System:
         ends = np.cumsum([len(p.start) for p in self.programs])
         return np.split(theta, ends[:-1])
 
-    def slopes(self, columns: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        """Return the moving vector's slopes (m, moving) on columns (m, states + speeds + inputs + time)."""
-        values = [p.value(columns, t) for p, t in zip(self.programs, self.parts(theta), strict=True)]
-        n = len(self.programs)
-        return np.column_stack([*([columns[:, n + k] for k in range(n)] if self.order == 2 else []), *values])
+    @cached_property
+    def straight(self) -> tuple[Straight, ...]:
+        """Return the right sides as straight-line code: segments are few, and steps are thousands."""
+        return tuple(straight(p) for p in self.programs)
 
     def sensitivities(
         self, columns: np.ndarray, theta: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return slopes (m, moving), their derivatives by the moving vector and by the constants."""
+        """Return slopes (m, moving), their derivatives by the moving vector and by the constants.
+
+        Takes `columns` (m, states + speeds + inputs + time). Runs under the caller's error state of numpy.
+        """
         n, m = len(self.programs), len(columns)
         moving = n * self.order
-        values, by_state, by_constant = [], np.zeros((m, moving, moving)), np.zeros((m, moving, len(theta)))
-        at = 0
-        for k, (p, part) in enumerate(zip(self.programs, self.parts(theta), strict=True)):
+        values, by_state = np.empty((m, moving)), np.zeros((m, moving, moving))
+        by_constant = np.zeros((m, moving, len(theta)))
+        at, given = 0, list(columns.T)
+        for k, (code, part) in enumerate(zip(self.straight, self.parts(theta), strict=True)):
             row = moving - n + k
-            value, slope = p.gradient(columns, part)
-            values.append(value)
-            by_state[:, row] = slope[:, :moving]
-            if len(part):
-                by_constant[:, row, at : at + len(part)] = p.jacobian(columns, part)[1]
+            value, by_column, by_parameter = code.evaluate(given, part)
+            values[:, row] = value
+            for j, slope in zip(code.by_column, by_column, strict=True):
+                if j < moving:
+                    by_state[:, row, j] = slope
+            for j, slope in zip(code.by_parameter, by_parameter, strict=True):
+                by_constant[:, row, at + j] = slope
             at += len(part)
         if self.order == 2:
             by_state[:, range(n), range(n, 2 * n)] = 1.0
-            values = [*(columns[:, n + k] for k in range(n)), *values]
-        return np.column_stack(values), by_state, by_constant
+            values[:, :n] = columns[:, n : 2 * n]
+        return values, by_state, by_constant
 
     def expressions(self, theta: np.ndarray) -> tuple[sympy.Expr, ...]:
         """Return the right sides with constants written in."""
@@ -306,42 +313,58 @@ def simulate_segments(
     """Return states (s, k, moving) and their derivatives by the starts and by the constants."""
     count, length = cut.times.shape
     moving, constants = begin.shape[1], len(theta)
-    y, S = begin.copy(), np.zeros((count, moving, moving + constants))
-    S[:, range(moving), range(moving)] = 1.0
-    path, sensitivity = [y], [S]
+    # states and their derivatives side by side, so that they are stepped together
+    now = np.zeros((count, moving, 1 + moving + constants))
+    now[:, :, 0] = begin
+    now[:, range(moving), range(1, moving + 1)] = 1.0
+    every = np.empty((count, length, *now.shape[1:]))
+    every[:, 0] = now
     # noise hides what the method of order five leaves, at half the price of order eight
     method = DOP853 if cut.sharp else RK45
-    for k in range(length - 1):
-        h = (cut.times[:, k + 1] - cut.times[:, k])[:, None]
-        slopes: list[np.ndarray] = []
-        bends: list[np.ndarray] = []
-        for stage in range(method.n_stages):
-            at, bent = y, S
-            for a, f, g in zip(method.A[stage], slopes, bends, strict=False):
-                if a:
-                    at, bent = at + a * h * f, bent + a * h[:, :, None] * g
-            times = cut.times[:, k] + method.C[stage] * h[:, 0]
-            within = cut.times[:, k] + min(method.C[stage], WITHIN) * h[:, 0]
-            columns = _columns(system, at, cut.inputs(within), times)
-            f, by_state, by_constant = system.sensitivities(columns, theta)
-            g = by_state @ bent
-            g[:, :, moving:] += by_constant
-            slopes.append(f)
-            bends.append(g)
-        for b, f, g in zip(method.B, slopes, bends, strict=True):
-            if b:
-                y, S = y + b * h * f, S + b * h[:, :, None] * g
-        if not np.all(np.isfinite(y)):
-            nothing = np.full((count, length, moving), np.inf)
-            return (
-                nothing,
-                np.zeros((count, length, moving, moving)),
-                np.zeros((count, length, moving, constants)),
-            )
-        path.append(y)
-        sensitivity.append(S)
-    every = np.stack(sensitivity, axis=1)
-    return np.stack(path, axis=1), every[..., :moving], every[..., moving:]
+    with np.errstate(all="ignore"):
+        for k in range(length - 1):
+            step = cut.times[:, k + 1] - cut.times[:, k]
+            if step.any():
+                now = _stepped(system, cut, theta, now, method, cut.times[:, k], step)
+            if not np.all(np.isfinite(now[:, :, 0])):
+                every[..., 0], every[..., 1:] = np.inf, 0.0
+                break
+            every[:, k + 1] = now
+    return every[..., 0], every[..., 1 : moving + 1], every[..., moving + 1 :]
+
+
+def _stepped(
+    system: System,
+    cut: Segments,
+    theta: np.ndarray,
+    now: np.ndarray,
+    method: type[DOP853] | type[RK45],
+    times: np.ndarray,
+    step: np.ndarray,
+) -> np.ndarray:
+    """Return states with their derivatives (s, moving, 1 + moving + constants) one step (s,) later."""
+    moving, h = now.shape[1], step[:, None, None]
+    changes: list[np.ndarray] = []
+    for stage in range(method.n_stages):
+        at = _moved(now, method.A[stage], changes)
+        within = times + min(method.C[stage], WITHIN) * step
+        columns = _columns(system, at[:, :, 0], cut.inputs(within), times + method.C[stage] * step)
+        slopes, by_state, by_constant = system.sensitivities(columns, theta)
+        change = np.empty_like(now)
+        change[:, :, 0] = slopes
+        np.matmul(by_state, at[:, :, 1:], out=change[:, :, 1:])
+        change[:, :, moving + 1 :] += by_constant
+        changes.append(np.multiply(change, h, out=change))
+    return _moved(now, method.B, changes)
+
+
+def _moved(now: np.ndarray, weights: Sequence[float], changes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the sum of what is now and of the weighted changes."""
+    out = now.copy()
+    for weight, change in zip(weights, changes, strict=False):
+        if weight:
+            out += weight * change
+    return out
 
 
 def _columns(system: System, moving: np.ndarray, inputs: np.ndarray, times: np.ndarray) -> np.ndarray:

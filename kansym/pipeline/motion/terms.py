@@ -18,7 +18,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.formula.expression import complexity
-from kansym.pipeline.motion.integral import Motion
+from kansym.pipeline.motion.integral import Motion, weighed
 from kansym.pipeline.motion.trajectory import TIME
 
 LARGEST_SUM = 9
@@ -161,7 +161,7 @@ def _chosen(moving: Motion, state: int, terms: Sequence[Term], shown: int) -> li
         keep = np.sort(np.argsort(-near, kind="stable")[:MOST_TERMS])
         terms, columns = [terms[k] for k in keep], columns[:, keep]
     degrees = np.array([_degree(t.formula) for t in terms])
-    sizes = np.array([_size(t.formula) for t in terms])
+    sizes = np.array([price(t.formula) for t in terms])
     found: dict[tuple[int, ...], tuple[sympy.Expr, float]] = {}
     # simple terms by themselves first: under noise a beam among all of them may lack a linear law
     simple = [few for few in map(np.flatnonzero, (degrees <= 1, degrees <= 2)) if 0 < len(few) < len(terms)]
@@ -178,16 +178,9 @@ def _chosen(moving: Motion, state: int, terms: Sequence[Term], shown: int) -> li
     return list(found.values())
 
 
-def _size(formula: sympy.Expr) -> float:
-    """Return about what a term costs in nats: its nodes, not the symbols of the shortest way to write it."""
-    functions = len(formula.atoms(sympy.Function, sympy.exp))
-    return criterion.NODE_PRICE * (sum(1 for _ in sympy.preorder_traversal(formula)) + RARE * functions)
-
-
 def whitened(moving: Motion, state: int, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return integrals of columns and the state in units of its noise, initial values projected out."""
-    y, noise = moving.target(state)
-    offsets, _ = np.linalg.qr(moving.offsets(state) / noise[:, None])
+    y, noise, offsets = weighed(moving, state)
     table = np.column_stack([moving.integrals(values, state), y]) / noise[:, None]
     table = table - offsets @ (offsets.T @ table)
     return table[:, :-1], table[:, -1]
