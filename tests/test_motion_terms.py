@@ -6,7 +6,7 @@ import numpy as np
 import sympy
 from scipy.integrate import solve_ivp
 
-from kansym.pipeline.motion import discovery, parametric, terms, trajectory
+from kansym.pipeline.motion import discovery, families, parametric, terms, trajectory
 from kansym.pipeline.motion.integral import motion
 from kansym.pipeline.motion.shooting import SEGMENT_ROWS
 
@@ -55,10 +55,23 @@ def test_a_rate_that_follows_the_season_is_handed_on():
     assert any(x * wave in held(f) for f in found for wave in f.atoms(sympy.cos))
 
 
+def test_a_sum_under_a_line_has_a_constant_for_each_of_its_terms():
+    # predators that get in each other's way (Beddington, DeAngelis)
+    def slopes(t, s):
+        eaten = s[0] * s[1] / (1 + 0.6 * s[0] + 1.5 * s[1])
+        return [s[0] * (1 - s[0] / 4) - 1.8 * eaten, 1.1 * eaten - 0.35 * s[1]]
+
+    moving = moved(slopes, [1.0, 1.5], ["x", "y"], 0.0, span=20.0)
+    law = 1.1 * x * y / (1 + 0.6 * x + 1.5 * y) - 0.35 * y
+    at = [{x: u, y: v} for u, v in ((0.5, 2.0), (3.0, 0.2), (1.7, 1.1))]
+    found = [f for f in parametric.right_sides(moving, 1) if f.free_symbols <= {x, y}]
+    assert any(all(abs(complex((f - law).subs(p))) < 1e-6 for p in at) for f in found)
+
+
 def test_two_minima_of_a_constant_are_handed_on(monkeypatch):
     monkeypatch.setattr(parametric, "_columns", lambda columns, moving, state: columns)
     one = ((sympy.S.One, np.ones(1)),)
-    family = parametric.Family(
+    family = families.Family(
         np.linspace(6, 0, 25), lambda p: [np.array([p])], lambda p: [sympy.Float(p)], one
     )
     hollows = lambda c: np.array([(c[0] - 1) ** 2 * (c[0] - 4) ** 2 + 0.1 * c[0]])  # noqa: E731
