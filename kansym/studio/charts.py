@@ -141,6 +141,39 @@ def residuals(x: Axis, y: Axis, title: str, dots: tuple[np.ndarray, np.ndarray])
     return made
 
 
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the least options that turn one picture into another: points that moved, ends of an axis.
+
+    None where more than these is different, so that it is drawn anew.
+    """
+    fixed = _fixed(before)
+    if fixed is None or fixed != _fixed(after):
+        return None
+    moved = [
+        {"id": new["id"], "data": new["data"]}
+        for old, new in zip(before["series"], after["series"], strict=True)
+        if old["data"] != new["data"]
+    ]
+    ends = {
+        axis: {end: after[axis].get(end) for end in ("min", "max")}
+        for axis in ("xAxis", "yAxis")
+        if before[axis] != after[axis]
+    }
+    return {"series": moved, **ends}
+
+
+def _fixed(options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what moving points leave as it is; None where a series has no name to be found by."""
+    series = options.get("series", ())
+    if "xAxis" not in options or not all("id" in line for line in series):
+        return None
+    kept = dict(options)
+    for axis in ("xAxis", "yAxis"):
+        kept[axis] = {k: v for k, v in options[axis].items() if k not in ("min", "max")}
+    kept["series"] = [{k: v for k, v in line.items() if k != "data"} for line in series]
+    return kept
+
+
 def pairs(x: np.ndarray, y: np.ndarray) -> list[list[float | None]]:
     """Return points with six digits, which is enough to draw; None where one is not finite."""
     return [

@@ -99,15 +99,34 @@ class View:
         `clicked` takes a point's value. None for options leaves the chart as it is.
         """
         press = None if clicked is None else (lambda event: clicked(event.value))
-        chart = ui.echart(self.ask(options) or {}, on_point_click=press, renderer="svg")
+        shown = self.ask(options) or {}
+        chart = ui.echart(shown, on_point_click=press, renderer="svg")
         chart.classes(f"chart {classes}").props["role"] = "img"
         chart.props["aria-label"] = label
 
         def again() -> None:
+            from kansym.studio import charts  # with numpy, which the first page does not wait for
+
+            nonlocal shown
             found = self.ask(options)
-            if found is not None:
+            if found is None:
+                return
+            moved, shown = charts.changed(shown, found), found
+            if moved is None:
                 chart.props["options"] = found
                 chart.update()
+            elif any(moved.values()):
+                # by a message of its own: of a property every number would be watched, here and there
+                chart.run_chart_method("setOption", moved)
+
+        self._drawing.append(Part(topics, again, self._count(topics), [], self.tab))
+
+    def line(self, topics: tuple[str, ...], text: Callable[[], str], classes: str) -> None:
+        """Write a line here; it stays, and its text follows whenever one of the topics changes."""
+        made = ui.label(text()).classes(classes)
+
+        def again() -> None:
+            made.text = text()
 
         self._drawing.append(Part(topics, again, self._count(topics), [], self.tab))
 
