@@ -247,21 +247,31 @@ def test_a_constant_under_the_hand_changes_loss_and_curve_at_once(studio):
         """Return what is left; a button pressed before it is drawn anew is gone."""
         return studio.see(lambda: studio.texts(".loss"))[0]
 
-    before = loss()
+    fitted = loss()
 
     def moved():
         slide = "arguments[0].value = arguments[0].max; arguments[0].dispatchEvent(new Event('input'))"
         studio.window.execute_script(slide, studio.named("Move Vmax"))
         time.sleep(0.5)
-        return loss() != before
+        return loss() != fitted
 
     typed = studio.value("Value of Vmax")
     studio.see(moved)
     assert float(studio.value("Value of Vmax")) > float(typed)
-    studio.press("Put back")
-    studio.see(lambda: loss() == before)
-    studio.write("Value of Vmax", "3")
+    # the band has gone by now: from here on only points and the line of the loss are sent
+    before = loss()
+    studio.window.execute_script(
+        "window.sent = []; window.socket.onAny((kind, what) => sent.push(JSON.stringify(what).length));"
+        "arguments[0].value = 3.3; arguments[0].dispatchEvent(new Event('input'))",
+        studio.named("Move Vmax"),
+    )
     studio.see(lambda: loss() != before)
+    sent = studio.see(lambda: [s for s in [studio.window.execute_script("return sent")] if len(s) > 3])[0]
+    assert sum(sent) < 15_000, sent  # 40 rows in three pictures; whole pictures take more
+    studio.press("Put back")
+    studio.see(lambda: loss() == fitted)
+    studio.write("Value of Vmax", "3")
+    studio.see(lambda: loss() != fitted)
     typed = loss()
     studio.press("Fit the others")
     studio.see(lambda: loss() != typed)

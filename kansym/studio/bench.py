@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import sympy
@@ -140,6 +141,12 @@ def rows_of(data: Dataset, most: int = ROWS) -> Rows:
     """Return at most so many rows to fit and judge constants on."""
     part = data.subsample(most)
     return Rows(part.X, part.y, part.weights, symbols(data.names), 1.0 if data.absolute else None)
+
+
+@lru_cache(maxsize=1)
+def judged(data: Dataset, names: tuple[str, ...]) -> Rows:
+    """Return the rows that moved constants are judged on, ROWS at most: a slider asks ten times a second."""
+    return rows_of(data.subsample(ROWS).select(names))
 
 
 def power(rows: Rows) -> float:

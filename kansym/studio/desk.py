@@ -22,7 +22,7 @@ from kansym.formula import expression as expressions
 from kansym.judge.guess import GUESS, Guess
 from kansym.pipeline.checkpoint import Checkpoint, Memory
 from kansym.pipeline.run import Law, Run
-from kansym.studio.bench import Bench, power, rows_of
+from kansym.studio.bench import Bench, judged, power, rows_of
 from kansym.studio.columns import Profile, profiles
 from kansym.studio.folder import Folder
 from kansym.studio.process import Process
@@ -367,10 +367,10 @@ class Desk:
         self._add(self.run, made)
 
     def share(self) -> float:
-        """Return the error of the law as it stands on all rows, as a share of the target's spread."""
+        """Return the error of the law as it stands on the `judged` rows, as a share of the spread."""
         if self.bench is None or self.dataset is None:
             return float("nan")
-        rows = rows_of(self.dataset.select(self.bench.names))
+        rows = judged(self.dataset, tuple(self.bench.names))
         return float(np.sqrt(rows.loss(self.bench.values(rows.X, self.theta)) / power(rows)))
 
     def _law_at(self, row: int) -> Law:

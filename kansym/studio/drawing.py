@@ -21,6 +21,7 @@ from kansym.report.labels import label
 from kansym.report.slices import Slice, along, wants_log, whole
 from kansym.report.svg import network_svg
 from kansym.studio import charts
+from kansym.studio.bench import ROWS
 from kansym.studio.charts import ACCENT, SOFT, Axis, Line
 from kansym.studio.desk import Desk
 
@@ -146,6 +147,13 @@ def network(desk: Desk) -> str:
         return ""
     rows = None if data is None else _sample(_data(desk)).select(graph.inputs).X
     return network_svg(graph, rows, target)
+
+
+def off(desk: Desk) -> str:
+    """Say how far off the law is with its constants as they stand, and on which rows."""
+    rows = 0 if desk.dataset is None else desk.dataset.rows
+    which = f"{ROWS:,} of {rows:,} rows" if rows > ROWS else "all rows"
+    return f"Off by {desk.share():.4g} of the spread on {which}."
 
 
 def sampled(desk: Desk) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kansym.base import memory
 from kansym.base.errors import InputError, KansymError
 from kansym.studio.guard import Guard, Key
 
@@ -44,6 +45,7 @@ def serve(
 
     Raises InputError where NiceGUI is not installed or the port is taken.
     """
+    memory.give_back()
     # NiceGUI would keep its own store in the folder it was started in
     os.environ["NICEGUI_STORAGE_PATH"] = os.path.join(tempfile.gettempdir(), f"kansym-studio-{os.getpid()}")
     try:

@@ -111,7 +111,7 @@ def _constants(view: View) -> None:
             _constant(view, k, handle)
     if desk.dataset is None:
         return
-    view.line(("theta", "law"), lambda: f"Off by {desk.share():.4g} of the spread on all rows.", "loss")
+    view.line(("theta", "law"), lambda: drawing.off(desk), "loss")
     with ui.element("div").classes("row-of"):
         button("Fit the others", lambda: view.do(desk.refit))
         button("Put back", lambda: view.do(desk.reset))

@@ -1,0 +1,38 @@
+"""Large arrays that are dropped are the system's again."""
+
+import subprocess
+import sys
+
+import pytest
+
+from kansym.base import memory
+
+KEPT = """
+import sys
+import numpy as np
+from kansym.base import memory
+if "give" in sys.argv:
+    assert memory.give_back()
+def resident():
+    return int(open("/proc/self/status").read().partition("VmRSS:")[2].split()[0]) / 1024
+np.ones(3_000_000)  # 24 MB, freed at once: from now on the library keeps what is smaller
+before, small = resident(), []
+for _ in range(20):
+    large = np.ones(500_000)
+    small.append(bytearray(2000))  # something small that lies above it
+    large = [large, np.ones(500_000)]
+    small.append(bytearray(2000))
+    del large
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another system's library")
+def test_dropped_arrays_are_returned():
+    done = subprocess.run([sys.executable, "-c", KEPT, "give"], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 2.0  # MB; 11 without it
+
+
+def test_another_library_is_left_as_it_is(monkeypatch):
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
+    assert memory.give_back() is False
