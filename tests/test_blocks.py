@@ -55,6 +55,11 @@ def test_two_tables_beside_each_other_are_asked_for(tmp_path):
     assert values(read_table(f"{path}::2"), "z") == [5, 6, 7]
 
 
+def test_names_beside_a_table_without_rows_below_them(tmp_path):
+    with pytest.raises(InputError, match="2 tables"):
+        read_table(write(tmp_path, "a,b,,c,d\n1,2,,,\n3,5,,,\n"))
+
+
 def test_a_list_of_settings_is_no_second_table(tmp_path):
     table = read_table(write(tmp_path, f"{FIRST}\nname,value\ngain,2.5\noffset,1\n"))
     assert values(table, "y") == [2, 6, 12, 20]

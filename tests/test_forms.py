@@ -23,6 +23,7 @@ from kansym.data.table import numbers, read_table
         (["2015/16", "2016/17", "2017/2018"], [2015, 2016, 2017], "the first of them"),
         (["48°12'30\"N", "10°15′S", "0°0'0\""], [48 + 12.5 / 60, -10.25, 0], "degrees"),
         (["Jan", "Feb", "Sept.", "Dez"], [1, 2, 9, 12], "1 to 12"),
+        (["1/2", "1.5\x1f"], [0.5, 1.5], "fractions"),
     ],
 )
 def test_numbers_in_other_forms(cells, values, says):

@@ -131,7 +131,10 @@ def one_beside(
         elif groups[-1]:
             groups.append([])
     groups = [group for group in groups if len(group) > 1 and all(j < len(names) and names[j] for j in group)]
-    ends = {max(i for i, row in enumerate(rows) if any(j < len(row) and row[j] for j in g)) for g in groups}
+    ends = {
+        max((i for i, row in enumerate(rows) if any(j < len(row) and row[j] for j in group)), default=-1)
+        for group in groups
+    }
     if len(groups) < 2 or len(ends) < len(groups):
         return None
     heads = [[names[j] for j in group] for group in groups]

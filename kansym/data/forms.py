@@ -73,7 +73,7 @@ def read(cells: Sequence[str]) -> Form | None:
 
 
 def _number(text: str) -> float:
-    return float(text.replace(",", "."))
+    return float(text.strip().replace(",", "."))  # a unit separator is a blank to str, not to float
 
 
 def _fractions(cells: Sequence[str]) -> tuple[dict[str, float], str] | None:
