@@ -57,6 +57,24 @@ def test_other_curves_are_none(law, low, high):
     assert not [f for f in bent.fits(seen(law, low, high)) if f.share < SHARP]
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_noise_that_carries_rows_over_zero(sign):
+    """The means of noisy rows show a bend where many of the rows themselves have no logarithm."""
+    rng = np.random.default_rng(1)
+    x = rng.uniform(0.05, 4, 700)
+    curve = sign / (1 + x**2) ** 2
+    data = problem(from_arrays(x[:, None], curve + 0.01 * rng.normal(size=700), ["x"]))
+    assert np.min(sign * data.y) < 0
+    left = np.mean((found(data) - curve) ** 2)
+    assert left < 0.2 * 0.01**2 and min(f.share for f in bent.fits(data)) < 2 * 0.01**2 / np.var(curve)
+
+
+def test_a_noisy_curve_that_changes_its_sign_is_none():
+    rng = np.random.default_rng(1)
+    x = rng.uniform(0.1, 6, 700)
+    assert not bent.fits(problem(from_arrays(x[:, None], 3 * np.sin(x) + 0.01 * rng.normal(size=700), ["x"])))
+
+
 def test_few_rows_and_two_columns_have_no_answer():
     assert not bent.fits(seen(lambda x: x**2, 1, 4, rows=8))
     X = np.random.default_rng(0).uniform(1, 2, (80, 2))

@@ -87,6 +87,35 @@ def test_logarithms_only_where_no_powers_are_asked_for():
     assert 0 < len(few) < len(made)
 
 
+def test_what_the_table_leads_to_and_its_transforms_are_asked_for_apart():
+    law, names, ranges = LAWS["an exponent in a column"]
+    data = noisy(law, names, ranges)
+    of_table = list(blurred.propose(data, budget=Budget(), transforms=False))
+    of_transforms = list(blurred.propose(data, budget=Budget(), table=False))
+    assert of_table and of_transforms
+    assert {str(c.expression) for c in of_table}.isdisjoint(str(c.expression) for c in of_transforms)
+
+
+def test_a_line_in_a_column_in_noise():
+    data = problem(noisy(lambda u, x: x**2 + u * np.log(x), "ux", [(1, 9), (2, 40)]))
+    fit = min(parts.linear(data, noise=True), key=lambda f: f.share)
+    assert fit.share < 2 * NOISE**2
+    likely = fit.name()
+    assert likely and all(p.share < 2 * NOISE**2 and p.write().count_ops() < 16 for p in likely)
+    assert not parts.linear(data)
+
+
+def test_a_name_may_leave_no_more_than_the_rows_say():
+    """Of a fitted curve the short name is the likelier one, though a longer one comes nearer to the fit."""
+    h = np.linspace(1, 9, 300)
+    bent_a_little = np.log(h) + 1e-3 * np.sin(h)
+    likely = parts.names_in_noise(h, bent_a_little, np.ones(300), 1e-4)
+    sharp = parts.names(h, bent_a_little, np.ones(300))
+    x = sympy.Symbol("x", positive=True)
+    assert likely[0][2](x).count_ops() < sharp[0][2](x).count_ops()
+    assert likely[0][2](x).has(sympy.log) and likely[0][0] < 1e-4
+
+
 @pytest.mark.parametrize("product", [True, False])
 def test_curves_in_noise_part(product):
     law = (lambda a, b: np.sqrt(a) * np.log(b)) if product else (lambda a, b: a**2 / 20 + np.log(b))

@@ -22,10 +22,13 @@ ARGUMENT_POWERS = (1, 2, -1, 0.5)
 """Powers of h that other curves are functions of."""
 
 _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh": 2.5, "atan": 2.5,
-            "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0}  # fmt: skip
+            "tan": 2.5, "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0}  # fmt: skip
 
 FREE = 2.0
 """What a measured constant costs in symbols, about log(n)/2 nats."""
+
+POLE = 1.5
+"""Largest argument of a tangent: beyond it the few rows next to its pole alone would count."""
 
 RATE = 2.5
 """What a rate costs in symbols: a third measured constant beside c and d."""
@@ -43,6 +46,7 @@ class Group(IntEnum):
     LOG1P = 6
     INV1P = 7
     SIN = 8
+    TAN = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +137,7 @@ class Inner:
             case "inv1p":
                 return F(c[0]) / (1 + z) + F(c[1])
             case name:
-                f = {"tanh": sympy.tanh, "cosh": sympy.cosh, "sinh": sympy.sinh, "atan": sympy.atan}[name]
-                return F(c[0]) * f(z) + F(c[1])
+                return F(c[0]) * getattr(sympy, name)(z) + F(c[1])
 
 
 def power(h: sympy.Expr, k: float) -> sympy.Expr:
@@ -192,11 +195,16 @@ def grid(u: Array) -> tuple[tuple[list[Inner], Array], tuple[list[Inner], Array]
             slide(Inner("exp", k, -rate), down, z * down)
             if k in (1, -1):
                 names = ["tanh", "atan", *(("cosh", "sinh") if np.abs(z).max() < 30 else ())]
-                for name in [*names, *(["log1p"] if z.min() > -1 else [])]:
+                for name in [*names, *(["tan"] if np.abs(z).max() < POLE else [])]:
                     value, slope = _function(name, z)
                     slide(Inner(name, k, rate), value, z * slope)
-                if z.min() > -1:
-                    slide(Inner("inv1p", k, rate), 1 / (1 + z), z / (1 + z) ** 2)
+                for sign in (1, -1):
+                    if (sign * z).min() > -1:
+                        value, slope = _function("log1p", sign * z)
+                        slide(Inner("log1p", k, sign * rate), value, sign * z * slope)
+                        slide(
+                            Inner("inv1p", k, sign * rate), 1 / (1 + sign * z), sign * z / (1 + sign * z) ** 2
+                        )
         for f in _frequencies() / span:
             slide(Inner("sin", k, f), np.sin(f * v), np.cos(f * v))
     S = np.column_stack(columns)

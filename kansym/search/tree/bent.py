@@ -38,6 +38,9 @@ STARTS, STEPS = 2, 60
 NEAR = 1e-3
 """Share of the logarithm's variance above which the curve is none of these."""
 
+MOST_LOG = 300.0
+"""Logarithms of values beyond which a step went astray: their squares leave double precision."""
+
 OTHER_SIDE = 0.1
 """Share of the means of noisy rows that noise may carry over zero."""
 
@@ -116,12 +119,11 @@ def _fit(problem: Problem) -> Fit | None:
     share = float(np.sum(left**2)) / spread if spread > 0 else np.inf
     if not share < NEAR or not np.all(np.isfinite(constants)) or abs(constants[2]) > MOST_POWER:
         return None
+    bend = logs.bend(theta)
     if noisy:
-        share = _left(
-            problem, sign * np.exp(_bent(np.log(np.abs(problem.Z[:, 0])), constants, logs.bend(theta)))
-        )
+        share, constants, bend = _fitted(problem, sign, constants, bend)
     column = problem.formulas[0] * (1 if x[0] > 0 else -1)
-    write = partial(_written, sign, constants, logs.bend(theta), column)
+    write = partial(_written, sign, constants, bend, column)
     proposal = Proposal(share * problem.unit, PRICE, write)
     return Fit(proposal.share, PRICE, SOURCE, problem, lambda: [proposal])
 
@@ -145,16 +147,25 @@ def _means(
     return middle[good], level[good], weight[good]
 
 
-def _bent(L: np.ndarray, constants: np.ndarray, bend: tuple[float, float]) -> np.ndarray:
-    """Return the logarithm of a bent power at the logarithms L (n,)."""
-    r, place = bend
-    return constants[0] + constants[1] * L + constants[2] * np.logaddexp(0.0, r * (L - place))
+def _fitted(
+    problem: Problem, sign: float, constants: np.ndarray, bend: tuple[float, float]
+) -> tuple[float, np.ndarray, tuple[float, float]]:
+    """Return the share of the target's square that all five numbers leave of noisy rows, and the numbers.
 
+    Means of rows where a curve is steep are off it: the rows themselves say what the means only began with.
+    """
+    L, y, w = (part[problem.fit] for part in (np.log(np.abs(problem.Z[:, 0])), problem.y, problem.w))
 
-def _left(problem: Problem, values: np.ndarray) -> float:
-    """Return the share of the target's square that `values` (n,) leave of the fitted rows."""
-    off, y, w = (v[problem.fit] for v in (values - problem.y, problem.y, problem.w))
-    return float(np.sum((w * off) ** 2) / np.sum((w * y) ** 2))
+    def off(numbers: np.ndarray) -> np.ndarray:
+        """Return the weighted residuals (n,) of (log A, s, m, log r, log c)."""
+        level, slope, power, sharp, place = numbers
+        logs = level + slope * L + power * np.logaddexp(0.0, np.exp(sharp) * (L - place))
+        return np.asarray(w * (sign * np.exp(np.minimum(logs, MOST_LOG)) - y))
+
+    start = np.array([*constants, np.log(bend[0]), bend[1]])
+    best = least_squares(off, start, max_nfev=STEPS)
+    share = 2 * float(best.cost) / float(np.sum((w * y) ** 2))
+    return share, best.x[:3], (float(np.exp(best.x[3])), float(best.x[4]))
 
 
 def _written(sign: float, constants: np.ndarray, bend: tuple[float, float], column: sympy.Expr) -> sympy.Expr:

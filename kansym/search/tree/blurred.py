@@ -168,7 +168,9 @@ def _enough(candidate: Candidate, search: Search) -> bool:
 def _transformed(level: list[Node], least: float, seen: dict[tuple, Node], powers: bool) -> list[Node]:
     """Return the new problems that transforms of the likeliest ones' targets lead to."""
     several = [n for n in level if n.problem.width > 1 and n.left < PATIENT * least]
-    several.sort(key=lambda n: (n.left > NEAR * least, n.problem.width, n.left))
+    # where a smooth fit is poor its slopes mislead, and moves with them: the problem itself comes first
+    sure = [level[0]] if level and level[0].left > TURNING else []
+    several.sort(key=lambda n: (n not in sure, n.left > NEAR * least, n.problem.width, n.left))
     new = []
     for node in several[:BEAM]:
         for price, problem in transformed(node.problem, node.left, powers):
@@ -266,6 +268,10 @@ def _product(problem: Problem) -> list[Fit]:
     return parts.separated(problem, product=True, noise=True)
 
 
+def _products(problem: Problem) -> list[Fit]:
+    return exchanges.fits(problem, 0.0, targets=1)
+
+
 def _linear(problem: Problem) -> list[Fit]:
     return parts.linear(problem, noise=True)
 
@@ -275,4 +281,4 @@ def _curves(problem: Problem) -> list[Fit]:
 
 
 SOLVERS_OF_ONE = (_curves, bent.fits, noisy.fits, parts.short_families)
-SOLVERS = (noisy.fits, _sum, _product, _linear)
+SOLVERS = (noisy.fits, _sum, _product, _linear, _products)

@@ -45,8 +45,8 @@ TARGETS = ((-np.inf, "t", 0.0), (-np.inf, "1/t", 1.0), (0.0, "t^2", 1.0), (0.0, 
 
 
 @np.errstate(all="ignore")
-def fits(problem: Problem, left: float) -> list[Fit]:
-    """Return for each of some transforms of the target the likeliest sum; smooth fits leave `left` of it.
+def fits(problem: Problem, left: float, targets: int = len(TARGETS)) -> list[Fit]:
+    """Return for the first few transforms (`targets`) the likeliest sum; smooth fits leave `left` of it.
 
     Terms are exponents (d,), targets (n,); losses are weighted by the delta method, rows beyond a transform's
     domain left out. Source of the method: orthogonal least squares (Chen, Billings and Luo, Int. J. Control
@@ -60,7 +60,7 @@ def fits(problem: Problem, left: float) -> list[Fit]:
         return []
     found = []
     with threadpool_limits(1, "blas"):
-        for low, name, price in TARGETS:
+        for low, name, price in TARGETS[:targets]:
             part = transforms.within(problem, left, low, np.inf)
             if part is not None and (fit := _likeliest(part, outers.outer(name), price)) is not None:
                 found.append(fit)

@@ -28,8 +28,11 @@ from kansym.search.structure.ridge import chebyshev, unit
 HIGHEST = 20
 """Highest degree of a column's curve."""
 
-HIGH_IN_NOISE, MOST_IN_NOISE = 6, 0.01
+HIGH_IN_NOISE, MOST_IN_NOISE = 8, 0.01
 """The same in noise, and the share that such curves may leave."""
+
+FLAT = 0.05
+"""Share of the rows' variance about a curve that is noise from which the curve may be a constant, too."""
 
 ROWS_A_TERM, OF_FEW, MANY_ROWS = 4, 2, 200
 """Rows for each coefficient of the curves; without noise fewer of less than so many rows: of three columns in
@@ -133,8 +136,11 @@ def _named_linear(
 ) -> list[Proposal]:
     """Return formulas with both curves named; fits in noise leave `left` of the table's variance."""
     h, u = problem.Z[rows, j], problem.Z[rows, i]
+    # where u varies little beside its size both curves share what noise adds to one and takes from the other
+    alike = float(np.mean(u * u) / max(np.var(u), criterion.EXACT_SHARE))
+    seen = None if left is None else left * alike
     alone, times = (
-        _names_of(problem, rows, h, values, others, left)
+        _names_of(problem, rows, h, values, others, seen)
         for values, others in zip(curves, (np.ones(len(h)), u), strict=True)
     )
     x, factor = problem.formulas[j], problem.formulas[i]
@@ -162,10 +168,13 @@ def _names_of(
         return names(h, values, w)
     variance = float(np.sum((w * (values - np.average(values, weights=w**2))) ** 2))
     unit = variance / float(np.sum((problem.w[rows] * problem.y[rows]) ** 2)) * problem.unit
-    if not unit > left:
-        level = float(np.average(values, weights=w**2))
-        return [(max(unit, 0.0), 1.0, lambda e: sympy.Float(level))]
-    return [(share * unit, price, write) for share, price, write in names_in_noise(h, values, w, left / unit)]
+    level = float(np.average(values, weights=w**2))
+    flat = [(unit, 1.0, lambda e: sympy.Float(level))]
+    if not unit > 0:
+        return flat
+    scatter = left / (left + unit)
+    named = [(unit * share, price, write) for share, price, write in names_in_noise(h, values, w, scatter)]
+    return named + flat if scatter > FLAT else named
 
 
 def _line(alone: Formula, times: Formula, x: sympy.Expr, factor: sympy.Expr) -> sympy.Expr:
@@ -259,12 +268,13 @@ def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, floa
 def names_in_noise(
     h: np.ndarray, t: np.ndarray, w: np.ndarray, noise: float
 ) -> list[tuple[float, float, Formula]]:
-    """Return short names of a curve t(h), known but for a share `noise`, and what they leave beside that.
+    """Return short names of a curve t(h), and what share of it they leave beside the noise.
 
-    What the fitted curve itself says of a name is no more than the rows said of the curve.
+    `noise` is the share of the variance of rows about the curve: what a fitted curve says of a name is no
+    more than the rows said of the curve.
     """
     found = curve.laws(h, t, w, keep=LAWS, scatter=noise)
-    return [(law.share - noise, law.price, law.formula) for law in found[:NAMES]]
+    return [((law.share - noise) / (1 - noise), law.price, law.formula) for law in found[:NAMES]]
 
 
 def _power(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> tuple[float, float, Formula] | None:

@@ -1,0 +1,79 @@
+"""Why a search is over, and which steps are left out of one."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from kansym.pipeline import flow, stopping
+from kansym.search import registry
+from kansym.search.schedule import Step
+
+
+def step(producer, leftovers=False):
+    return Step(producer.name, producer, None, leftovers=leftovers)
+
+
+def ending(proved=False, noise=False, short=False, errors=False, nothing=False):
+    """Return answers of an ending; `short` is the work after which a formula is short enough, if one is."""
+    return SimpleNamespace(
+        proved=lambda: proved,
+        only_noise_left=lambda: noise,
+        within_errors=lambda: errors,
+        nothing_there=lambda: nothing,
+        short_enough=lambda asked, waited, within=False: short is not False and asked and waited >= short,
+    )
+
+
+def patience(waited=0.0, spent=False):
+    return SimpleNamespace(waited=waited, spent=spent)
+
+
+@pytest.mark.parametrize(
+    ("producer", "leftovers", "state", "idle"),
+    [
+        (registry.FEW_OF_ONE, False, ending(proved=True), True),
+        (registry.FEW_OF_ONE, False, ending(noise=True), False),
+        (registry.TRANSFORMED, False, ending(short=50), True),
+        (registry.TRANSFORMED, False, ending(noise=True), False),
+        (registry.DEEP_TREE, True, ending(noise=True), True),
+        (registry.STRUCTURE, False, ending(noise=True, short=0), False),
+    ],
+)
+def test_steps_that_are_left_out(producer, leftovers, state, idle):
+    assert stopping.idle(step(producer, leftovers), state, asked=True) is idle
+
+
+@pytest.mark.parametrize(("waited", "why"), [(10.0, ""), (50.0, stopping.ONLY_NOISE)])
+def test_a_short_formula_waits_within_a_step_once_the_tree_was_asked_in_noise(waited, why):
+    asks = {"compared": True, "step": step(registry.STRUCTURE), "within": True, "ahead": False}
+    state = ending(short=50.0)
+    assert stopping.over(state, patience(waited), asked=True, **asks) == why
+    assert stopping.over(state, patience(math.inf), asked=False, **asks) == ""
+
+
+def test_patience_ends_a_search_where_familiar_curves_were_compared():
+    asks = {"step": step(registry.STRUCTURE), "asked": True, "within": True, "ahead": False}
+    assert stopping.over(ending(), patience(spent=True), compared=True, **asks) == stopping.NOTHING_BETTER
+    assert stopping.over(ending(), patience(spent=True), compared=False, **asks) == ""
+
+
+def test_a_look_without_weights_is_not_repeated_where_rows_are_only_weighed_anew():
+    held = SimpleNamespace(unweighed={})
+    offered = flow._Passes.offered
+    noisy, exact = step(registry.BLURRED), step(registry.TREE)
+    assert list(offered(held, noisy, iter("ab"), False)) == ["a", "b"]
+    assert list(offered(held, noisy, iter("xy"), True)) == ["a", "b"]
+    assert list(offered(held, noisy, iter("xy"), False)) == ["x", "y"]
+    assert list(offered(held, exact, iter("ab"), False)) == ["a", "b"]
+    assert list(offered(held, exact, iter("xy"), True)) == ["x", "y"]
+
+
+def test_a_look_that_was_broken_off_is_repeated():
+    held = SimpleNamespace(unweighed={})
+    begun = flow._Passes.offered(held, step(registry.BLURRED), iter("ab"), False)
+    assert next(begun) == "a"
+    begun.close()
+    assert list(flow._Passes.offered(held, step(registry.BLURRED), iter("xy"), True)) == ["x", "y"]
