@@ -189,3 +189,23 @@ def test_families_of_a_table_itself_are_left_to_their_own_step(deep):
     grown = tree.Tree(Models(Budget(), 0, Library.load("default")), one, deep)
     asked = [item for item in grown.queue if item.ask.__name__ == "handbook"]
     assert bool(asked) is deep
+
+
+@pytest.mark.parametrize(("share", "clear"), [(0.0, False), (0.01, True), (0.05, True)])
+@pytest.mark.parametrize(
+    "law", [lambda a, b: np.exp(-a * b), lambda a, b: a / (b * b + a), lambda a, b: np.sin(a + b) * b]
+)
+def test_noise_is_told_from_what_a_smooth_fit_misses(law, share, clear):
+    rng = np.random.default_rng(3)
+    X = rng.uniform(0.3, 4, (900, 2))
+    y = law(*X.T)
+    asked = problem(from_arrays(X, y + share * y.std() * rng.normal(size=900), ["a", "b"]))
+    assert evidence.noise(asked) is clear
+
+
+def test_few_rows_and_many_columns_tell_no_noise():
+    rng = np.random.default_rng(3)
+    for rows, columns in ((200, 2), (900, 4)):
+        X = rng.uniform(1, 2, (rows, columns))
+        asked = problem(from_arrays(X, X.sum(1) + 0.1 * rng.normal(size=rows), list("abcd")[:columns]))
+        assert not evidence.noise(asked)

@@ -401,7 +401,7 @@ def _search(
             return why
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
-        if step.producer is registry.BLURRED and not budget.exhausted and passes.misweighed:
+        if step.producer in registry.UNWEIGHED and not budget.exhausted and passes.misweighed:
             return OTHER_NOISE
     return "everything was tried"
 

@@ -24,6 +24,7 @@ from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import MOST_MATCHED, NAMED, Search
 from kansym.search.tree import (
     bent,
+    costs,
     evidence,
     extensions,
     learned,
@@ -87,40 +88,6 @@ LOG = 0.6
 
 OFFSET, TURNED = 0.7, 0.3
 """Price of a level that is taken off before, and of the reciprocal before that."""
-
-QUICK, DEEP = 9.0, 50.0
-"""Units of work (about half a second each) of a quick look at a table, and of a deep one."""
-
-UNITS = {
-    "transform": 0.12,
-    "ridge": 0.6,
-    "powers": 0.4,
-    "sums": 4.0,
-    "handbook": 3.0,
-    "modes": 0.4,
-    "match": 3.0,
-    "learn": 1.0,
-    "any_power": 0.15,
-    "neighbours": 0.1,
-    "products": 0.2,
-    "powers_of_products": 0.6,
-}
-"""Work of one item."""
-
-PLAIN = 0.03
-"""Work of those not named there, which take some 15 ms."""
-
-PER_SQUARE = {
-    "reduce": 0.016,
-    "any_rate": 0.14,
-    "in_noise": 0.09,
-    "one_function": 0.015,
-    "two_functions": 0.15,
-}
-"""Work of an item for each pair of its problem's columns, as measured for one to six."""
-
-OF_FEW_ROWS = 0.6
-"""Share of that work for some 100 rows: 0.3 s a unit in the mean of 120 items."""
 
 SLOW = ("ridge", "powers", "sums")
 """Solvers that a quick look asks about one column only: with more they take far longer than all others."""
@@ -196,12 +163,6 @@ class Item:
     node: Node = field(compare=False)
 
 
-def work(name: str, problem: Problem) -> float:
-    """Return the units of work of one solver's look at a problem of so many columns and rows."""
-    share = OF_FEW_ROWS if FEWEST_ROWS <= len(problem.fit) < evidence.FEW_ROWS else 1.0
-    return share * (UNITS.get(name, PLAIN) + PER_SQUARE.get(name, 0.0) * problem.width**2)
-
-
 class Tree:
     """Carry the queue of one search; `models` fits the model classes."""
 
@@ -212,19 +173,37 @@ class Tree:
         self.count = self.matches = 0
         self.node: Node | None = None
         self.told = np.inf
+        self.simplest: Node | None = None
         self.add(root, 0.0)
 
     def run(self) -> Iterator[list[Fit]]:
         """Yield the fits of one item after another until what is left is too dear, or the budget ends."""
         table = self.queue[0].node.problem
-        left = DEEP if self.deep else QUICK - (work("handbook", table) if table.width == 1 else 0.0)
+        left = (
+            costs.DEEP
+            if self.deep
+            else costs.QUICK - (costs.work("handbook", table) if table.width == 1 else 0.0)
+        )
         while left > 0 and self.queue and not self.models.budget.exhausted:
             item = heapq.heappop(self.queue)
-            units = work(item.ask.__name__, item.node.problem)
+            units = costs.work(item.ask.__name__, item.node.problem)
             self.models.budget.spend(units)
             left -= units
             self.node, self.told = item.node, item.node.left
+            before = self.simplest
             yield item.ask(item.node)
+            if self.noisy(known=before):
+                return
+
+    def noisy(self, known: Node | None) -> bool:
+        """Tell whether an untransformed problem that is simpler than the one `known` shows clear noise.
+
+        Exact looks are in vain then, and a quick one ends: those come next that stand noise.
+        """
+        simplest = self.simplest
+        if self.deep or simplest is None or simplest is known:
+            return False
+        return NOISE < simplest.left < VERY_POOR and evidence.noise(simplest.problem)
 
     def push_match(self, fit: Fit) -> None:
         """Queue the look for a sharp curve's name among all functions of the library."""
@@ -266,6 +245,8 @@ class Tree:
         if np.isfinite(known):
             price += float(np.clip(np.log10((known + 1e-30) / EXPECTED) / DECADES, -3.0, 0.5))
         node = Node(problem, price, transforms, last, left or 0.0)
+        if smooth and not transforms and (self.simplest is None or node.left < self.simplest.left):
+            self.simplest = node
         if last != "1/t":  # a ratio's reciprocal is one, too
             self.push(0.2, self.ratio, node)
         if problem.width == 1:

@@ -1,0 +1,49 @@
+"""What the items of the tree cost in work, as measured; work is counted so, and not in seconds."""
+
+from __future__ import annotations
+
+from kansym.search.structure.problem import Problem
+from kansym.search.tree import evidence
+
+QUICK, DEEP = 9.0, 50.0
+"""Units of work (about half a second each) of a quick look at a table, and of a deep one."""
+
+UNITS = {
+    "transform": 0.12,
+    "ridge": 0.6,
+    "powers": 0.4,
+    "sums": 4.0,
+    "handbook": 3.0,
+    "modes": 0.4,
+    "match": 3.0,
+    "learn": 1.0,
+    "any_power": 0.15,
+    "neighbours": 0.1,
+    "products": 0.2,
+    "powers_of_products": 0.6,
+}
+"""Work of one item."""
+
+PLAIN = 0.03
+"""Work of those not named there, which take some 15 ms."""
+
+PER_SQUARE = {
+    "reduce": 0.016,
+    "any_rate": 0.14,
+    "in_noise": 0.09,
+    "one_function": 0.015,
+    "two_functions": 0.15,
+}
+"""Work of an item for each pair of its problem's columns, as measured for one to six."""
+
+OF_FEW_ROWS = 0.6
+"""Share of that work for some 100 rows: 0.3 s a unit in the mean of 120 items."""
+
+FEWEST_ROWS = 30
+"""Rows from which a look costs less the fewer they are: with fewer smooth fits tell nothing."""
+
+
+def work(name: str, problem: Problem) -> float:
+    """Return the units of work of one solver's look at a problem of so many columns and rows."""
+    share = OF_FEW_ROWS if FEWEST_ROWS <= len(problem.fit) < evidence.FEW_ROWS else 1.0
+    return share * (UNITS.get(name, PLAIN) + PER_SQUARE.get(name, 0.0) * problem.width**2)
