@@ -100,6 +100,8 @@ def noise(problem: Problem) -> bool:
     T = [chebyshev(u, top)[0] for u in U.T]
     A = np.prod([p[:, e] for p, e in zip(T, E.T, strict=True)], axis=0) * v[:, None]
     left = min((_left_alone(A[:, E.sum(axis=1) <= d], t * v) for d in (top, top // 2)), key=np.var)
+    if seen[1]:  # noise has heavy tails in the logarithm of what is near zero
+        left = w * (y - np.sign(y) * np.exp(t - left / v))
     left = left - left.mean()
     square = float(np.mean(left**2))
     near = KDTree(U).query(U, k=2)[1][:, 1]
