@@ -112,6 +112,19 @@ CELLS = (
         "=A1",
     ),
 )
+FORMS = (
+    *("1/2", "1 3/4", "½", "3/14", "<0.01", ">200", "~300", "60+", "0-10", "10-20", "20-30", "2015/16"),
+    *("2.1 ± 0.1", "2.1 +0.1/-0.2", "(2.1 ± 0.1) mm", "2.1 ± 5%", "2.1 (1.9-2.3)", "1.98(5)", "1.5 Mio."),
+    *("12:30 PM", "23:59", "0:00", "PT1H", "1h 20min", "1 days 00:00:01", "2023-01-02", "Q1 2020"),
+    *("Jan-23", "Jan 2020", "May", "48°12'30\"N", "508 p", "507 r", "1.2 [kPa]", "[1]", "5 ns", "1st"),
+    *("Subtotal", "Total", "SD", "温度", "온도", "±", "##TITLE=", "Seite 2", "\\N", "１２", "12٫5", "1.2a"),
+    *("2020-W60", "2 Mrd.", "0.1\x1f"),
+)
+"""Numbers in other forms, which cases from FORMS_FROM on hold too; earlier ones stay as they were."""
+
+FORMS_FROM = 1_000_000
+"""First seed of a table with FORMS among its cells."""
+
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252")
 
 
@@ -126,8 +139,8 @@ def numbers(rng: np.random.Generator, rows: int, columns: int) -> list[list[str]
     return [[f"{v:.{rng.integers(1, 17)}g}" for v in row] for row in table]
 
 
-def table(rng: np.random.Generator) -> tuple[str, bytes]:
-    """Return a file's name and its bytes."""
+def table(rng: np.random.Generator, known: tuple[str, ...] = CELLS) -> tuple[str, bytes]:
+    """Return a file's name and its bytes, with some of the `known` cells among its numbers."""
     rows, columns = (
         int(rng.choice([0, 1, 2, 3, 5, 8, 20, 60])),
         int(rng.choice([1, 2, 3, 4, 8, 50], p=[0.1, 0.3, 0.3, 0.2, 0.09, 0.01])),
@@ -135,9 +148,9 @@ def table(rng: np.random.Generator) -> tuple[str, bytes]:
     cells = numbers(rng, max(rows, 1), columns)[:rows]
     for _ in range(int(rng.choice([0, 0, 1, 3, 30]))):
         if cells:
-            cells[rng.integers(len(cells))][rng.integers(columns)] = str(rng.choice(CELLS))
+            cells[rng.integers(len(cells))][rng.integers(columns)] = str(rng.choice(known))
     if cells and rng.random() < 0.3:
-        words, j = rng.choice(CELLS, 3), int(rng.integers(columns))
+        words, j = rng.choice(known, 3), int(rng.integers(columns))
         for row in cells:
             row[j] = str(rng.choice(words))
     plain = [f"c{i}" for i in range(columns)]
@@ -145,7 +158,7 @@ def table(rng: np.random.Generator) -> tuple[str, bytes]:
     lines = [*([names] if rng.random() < 0.95 else []), *cells]
     if lines and rng.random() < 0.15:
         lines.insert(
-            int(rng.integers(len(lines) + 1)), [str(c) for c in rng.choice(CELLS, int(rng.integers(1, 9)))]
+            int(rng.integers(len(lines) + 1)), [str(c) for c in rng.choice(known, int(rng.integers(1, 9)))]
         )
     kind = rng.choice(
         ["csv", "json", "jsonl", "sqlite", "xlsx", "parquet"], p=[0.8, 0.06, 0.04, 0.03, 0.04, 0.03]
@@ -269,7 +282,7 @@ def model(rng: np.random.Generator, good: dict[str, bytes]) -> tuple[str, bytes]
 def case(seed: int, good: dict[str, bytes]) -> tuple[list[str], list[str]]:
     """Write a case's files here; return the command and the files that it may write."""
     rng = np.random.default_rng(seed)
-    file, raw = table(rng)
+    file, raw = table(rng, (*CELLS, *FORMS) if seed >= FORMS_FROM else CELLS)
     Path(file).write_bytes(raw)
     kind = rng.choice(
         ["discover", "classify", "relations", "pade", "model"], p=[0.68, 0.06, 0.06, 0.05, 0.15]

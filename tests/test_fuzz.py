@@ -24,7 +24,7 @@ GOOD = {"result.json": b'{"format": 1}', "model.json": b'{"kind": "kansym model"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="cases run in forked processes")
-@pytest.mark.parametrize("seed", [*FAILED_ONCE, *range(7)])
+@pytest.mark.parametrize("seed", [*FAILED_ONCE, *range(7), *range(fuzz.FORMS_FROM, fuzz.FORMS_FROM + 3)])
 def test_a_case(seed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command, _ = fuzz.case(seed, GOOD)
