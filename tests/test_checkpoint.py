@@ -133,7 +133,7 @@ def test_a_broken_search_ends_as_an_unbroken_one(tmp_path, monkeypatch, judged):
     frame = table().drop(columns="kind")
     noisy = frame.assign(y=frame["a"] * np.exp(-frame["b"]) + 0.02 * RNG.normal(size=60))
     data, options = from_table(noisy), flow.Options()
-    monkeypatch.setattr(flow, "_steps", two_looks)
+    monkeypatch.setattr(flow, "steps_of", two_looks)
     whole = flow.discover(data, options=options)
     kept = Checkpoint.start(tmp_path, data, options.to_dict())
     asked = []
