@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,13 @@ def test_decimals_are_near_short_and_dearer_by_the_digit(value, share):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])
 def test_what_is_no_number_is_no_decimal(value):
     assert constants.decimals(value, 1.0) == []
+
+
+def test_constants_are_told_as_the_equations_have_them():
+    # one is round, the other is not: with the first rounded the second one moves
+    t = np.linspace(0, 8, 120)
+    noisy = 2.27 / 1.5 * (1 - np.exp(-1.5 * t)) * (1 + 0.02 * np.random.default_rng(1).normal(size=120))
+    found = dynamics(t, noisy, names=["x"])
+    assert {c.rounded for c in found.constants["x"]} == {None, "-3/2"}
+    measured = [c.value for c in found.constants["x"] if c.rounded is None]
+    assert measured == [float(f) for f in found.equations["x"].atoms(sympy.Float)]

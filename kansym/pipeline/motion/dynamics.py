@@ -11,7 +11,9 @@ import sympy
 
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
+from kansym.formula.constants import Nice
 from kansym.formula.expression import complexity
+from kansym.formula.program import Program
 from kansym.functions.parsing import symbols
 from kansym.pipeline.motion.candidates import Candidate
 from kansym.pipeline.motion.conserved import first_integrals
@@ -181,36 +183,39 @@ def _rounded(
     shot: Shot, moving: Motion, cut: Segments
 ) -> tuple[tuple[sympy.Expr, ...], list[tuple[ConstantReport, ...]]]:
     """Return the right sides with nice constants where trajectories allow them, and what became of each."""
-    nice = rounded(shot)
-    formulas, reports, at = [], [], 0
-    for program, first, first_errors in zip(
-        shot.system.programs,
-        shot.system.parts(shot.theta),
-        shot.system.parts(np.sqrt(np.clip(np.diag(shot.covariance), 0, None))),
-        strict=True,
-    ):
-        values, rows = {}, []
-        for j, parameter in enumerate(program.parameters):
-            k = at + j
-            if number := nice.numbers.get(k):
-                values[parameter] = number.exact
-                told = f"{number.value:g}" if is_decimal(number.exact) else str(number.exact)
-                rows.append(
-                    ConstantReport(f"constant {j + 1}", float(first[j]), float(first_errors[j]), told)
-                )
-            else:
-                values[parameter] = sympy.Float(float(nice.theta[k]), 17)
-                error = math.sqrt(max(nice.covariance[k, k], 0.0))
-                rows.append(ConstantReport(f"constant {j + 1}", float(nice.theta[k]), error))
-        formulas.append(_shorter(program.template.xreplace(values)))
-        reports.append(tuple(rows))
-        at += len(program.parameters)
-    refitted = shoot(System.of(formulas, moving), cut, 8)
+    nice, programs, at = rounded(shot), [], 0
+    for program in shot.system.programs:
+        places = dict(zip(program.parameters, range(at, at + len(program.parameters)), strict=True))
+        exact = {p: nice.numbers[k].exact for p, k in places.items() if k in nice.numbers}
+        free = [p for p in places if p not in exact]
+        formula = program.template.xreplace(exact)
+        start = nice.theta[[places[p] for p in free]]
+        programs.append(Program.compile(formula if free else _shorter(formula), moving.symbols, free, start))
+        at += len(places)
+    refitted = shoot(System(tuple(programs), moving.names, moving.order), cut, 8)
     if refitted is not None and refitted.chi2 < 1.05 * shot.chi2 + 10 * len(nice.numbers):
+        reports = _reported(shot, refitted, nice.numbers)
         return tuple(with_decimals(f) for f in refitted.expressions), reports
-    return shot.expressions, [
-        tuple(ConstantReport(c.name, c.value, c.stderr) for c in rows) for rows in reports
-    ]
+    return shot.expressions, _reported(shot, shot, {})
+
+
+def _reported(shot: Shot, refitted: Shot, numbers: Mapping[int, Nice]) -> list[tuple[ConstantReport, ...]]:
+    """Return each constant with its error: nice ones as they were measured, others as they are now."""
+    first = np.sqrt(np.clip(np.diag(shot.covariance), 0, None))
+    now = np.sqrt(np.clip(np.diag(refitted.covariance), 0, None))
+    others, out, k = iter(zip(refitted.theta, now, strict=True)), [], 0
+    for program in shot.system.programs:
+        rows = []
+        for j in range(len(program.parameters)):
+            told, (value, error) = None, (shot.theta[k], first[k])
+            if number := numbers.get(k):
+                told = f"{number.value:g}" if is_decimal(number.exact) else str(number.exact)
+            else:
+                value, error = next(others)
+            rows.append(ConstantReport(f"constant {j + 1}", float(value), float(error), told))
+            k += 1
+        out.append(tuple(rows))
+    return out
 
 
 def _shorter(formula: sympy.Expr) -> sympy.Expr:
