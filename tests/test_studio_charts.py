@@ -1,10 +1,12 @@
 """What of a picture is sent when a constant is moved: the points and ends of axes that changed."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
-from kansym.studio import charts
+from kansym.studio import charts, drawing
 from kansym.studio.charts import Axis, Line
 
 X = np.linspace(1.0, 2.0, 5)
@@ -48,3 +50,9 @@ def test_another_picture_is_drawn_anew():
     assert charts.changed(before, picture(2.0, band=True)) is None
     assert charts.changed(picture(2.0, band=True), picture(3.0, band=True)) is None  # a band has no name
     assert charts.changed({}, before) is None and charts.changed(before, {}) is None
+
+
+@pytest.mark.parametrize(("rows", "which"), [(50_000, "all rows"), (10**6, "50,000 of 1,000,000 rows")])
+def test_it_is_said_on_which_rows_a_law_is_off(rows, which):
+    desk = SimpleNamespace(dataset=SimpleNamespace(rows=rows), share=lambda: 0.125)
+    assert drawing.off(desk) == f"Off by 0.125 of the spread on {which}."
