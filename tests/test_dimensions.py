@@ -103,7 +103,8 @@ def test_where_units_exclude_every_law_constants_may_have_some() -> None:
     share = c / (c + 2.5)
     frame = pd.DataFrame({"c": c, "yield": share + rng.normal(0, 0.003, 40)})
     run = kansym.discover(from_table(frame, units={"c": "mmol/L", "yield": "1"}), kan=False)
-    assert run.verdict.kind == "law" and run.best.family == "Michaelis-Menten"
+    assert run.verdict.kind == "law" and run.best.source == "Michaelis-Menten"
+    assert run.best.equation == "c/(c + 5/2)"
     assert any("constants that have units" in note for note in run.data["notes"])
     # two voltages: groups are left, so that the search has to see for itself
     a, b = rng.uniform(0.5, 12, (2, 40))

@@ -115,3 +115,10 @@ def test_the_place_of_a_step_is_no_number_of_its_form():
     assert steps(step) == (1898,) and loose(step).numbers == ()
     assert prior.price(step, 1) == pytest.approx(prior.price(step.subs(x, x + 1893), 1))
     assert loose(step + 3 * y).numbers == (3,)
+
+
+def test_a_pole_has_no_handbook_s_name() -> None:
+    x = sympy.Symbol("x", real=True)
+    dose = sympy.Float(1.5) + sympy.Float(7.5) / (1 + sympy.Float(4.2) * x ** sympy.Float(-2.1))
+    pole = sympy.Float(1.5) + sympy.Float(7.5) / (1 - sympy.Float(4.2) * x ** sympy.Float(-2.1))
+    assert prior.price(pole, 1) > prior.price(dose, 1) + 10

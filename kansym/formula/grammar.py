@@ -148,6 +148,24 @@ def with_ones(form: str) -> Iterator[tuple[str, int]]:
     yield from found.items()
 
 
+def mixed(expression: sympy.Expr) -> bool:
+    """Tell whether a sum has a one of one sign and a measured factor of the other.
+
+    The constants that handbooks add are positive: c/(c + x) is one of c/(1 + c·x), not of c/(1 - c·x), which
+    has a pole. A form that takes no account of signs (see `structure`) does not show that.
+
+    >>> x = sympy.Symbol("x", real=True)
+    >>> mixed(1 / (1 + 2.5 * x)), mixed(1 / (1 - 2.5 * x)), mixed(1 - sympy.exp(-2.5 * x))
+    (False, True, False)
+    """
+    for total in expression.atoms(sympy.Add):
+        ones = [a for a in total.args if a in (sympy.S.One, sympy.S.NegativeOne)]
+        factors = [a if a.is_Float else a.as_coeff_Mul()[0] for a in total.args]
+        if ones and any(f.is_Float and f * ones[0] < 0 for f in factors):
+            return True
+    return False
+
+
 def _read(parts: list[str]) -> str | None:
     """Return the form whose parts come next, new ones ("=1", "=-1") taken in; None where there is none."""
     name = parts.pop(0)

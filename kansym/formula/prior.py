@@ -21,7 +21,7 @@ import sympy
 
 from kansym.base import resources
 from kansym.formula import constants
-from kansym.formula.grammar import Place, Token, loose, structure, tokens, with_ones
+from kansym.formula.grammar import Place, Token, loose, mixed, structure, tokens, with_ones
 
 UNSEEN = 0.5
 """Count added to every sign, so that none is impossible (Jeffreys)."""
@@ -142,6 +142,8 @@ class Prior:
 
     def _named(self, formula: sympy.Expr) -> float:
         """Return the nats of a form by its name in a handbook; infinite where it has none."""
+        if mixed(formula):
+            return math.inf
         form = structure(formula)
         times = self.known.get(form, 0.0) + self._ones.get(form, 0.0)
         return math.log(sum(self.known.values()) / times) if times else math.inf
