@@ -313,7 +313,7 @@ def test_dates_that_can_be_read_in_two_ways_are_chosen_by_a_click(studio, tmp_pa
     studio.bring(log)
     studio.see("can be read in two ways: 01/02/2023 in row 1 is 1 February 2023 with the day first")
     studio.choose("Dates", "month first")
-    studio.see("with the month first")
+    studio.see("taken as days since 2023-01-02")
     studio.see("0 to 181")
     assert studio.severe() == []
 
