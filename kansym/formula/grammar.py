@@ -149,18 +149,20 @@ def with_ones(form: str) -> Iterator[tuple[str, int]]:
 
 
 def mixed(expression: sympy.Expr) -> bool:
-    """Tell whether a sum has a one of one sign and a measured factor of the other.
+    """Tell whether a sum below a line has a one of one sign and a measured factor of the other.
 
-    The constants that handbooks add are positive: c/(c + x) is one of c/(1 + c·x), not of c/(1 - c·x), which
-    has a pole. A form that takes no account of signs (see `structure`) does not show that.
+    The constants that handbooks add there are positive: c/(c + x) is one of c/(1 + c·x), not of c/(1 - c·x),
+    which has a pole. A form that takes no account of signs (see `structure`) does not show that.
 
     >>> x = sympy.Symbol("x", real=True)
-    >>> mixed(1 / (1 + 2.5 * x)), mixed(1 / (1 - 2.5 * x)), mixed(1 - sympy.exp(-2.5 * x))
+    >>> mixed(1 / (1 + 2.5 * x)), mixed(1 / (1 - 2.5 * x)), mixed(1 - 2.5 * x)
     (False, True, False)
     """
-    for total in expression.atoms(sympy.Add):
-        ones = [a for a in total.args if a in (sympy.S.One, sympy.S.NegativeOne)]
-        factors = [a if a.is_Float else a.as_coeff_Mul()[0] for a in total.args]
+    for power in expression.atoms(sympy.Pow):
+        if not (power.base.is_Add and power.exp.is_number and power.exp.is_negative):
+            continue
+        factors = [a.as_coeff_Mul()[0] for a in power.base.args]
+        ones = [a for a in power.base.args if a in (sympy.S.One, sympy.S.NegativeOne)]
         if ones and any(f.is_Float and f * ones[0] < 0 for f in factors):
             return True
     return False
@@ -185,13 +187,9 @@ def _read(parts: list[str]) -> str | None:
         return None if base in new else base if exponent == "=1" else f"^({base},-1)"
     if name == "*":
         kept = [a for a in known if a not in new] + ["-1"] * (new.count("=-1") % 2)
-        return (
-            None
-            if kept == ["-1"] or kept.count("-1") > 1
-            else kept[0]
-            if len(kept) == 1
-            else _joined("*", kept)
-        )
+        if kept == ["-1"] or kept.count("-1") > 1:
+            return None
+        return kept[0] if len(kept) == 1 else _joined("*", kept)
     if name != "+" or len(new) > 1 or "1" in known or "-1" in known:
         return None
     return _joined("+", [a.removeprefix("=") for a in known])
