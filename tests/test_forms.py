@@ -92,6 +92,12 @@ def test_what_is_no_time(cells):
         (["2023-W01", "2023W02", "KW 3/2023"], [0, 7, 14]),
         (["Jan 2023", "Feb. 2023", "März 2023"], [0, 31, 59]),
         (["Dec-99", "Jan-00", "Feb-00"], [0, 31, 62]),
+        (["2023M01", "2023M02", "2023M04"], [0, 31, 90]),
+        (["1. Januar 2023", "1. März 2023", "31. Dez. 2023"], [0, 59, 364]),
+        (["3 août 2023", "1er septembre 2023", "4 de octubre de 2023"], [0, 29, 62]),
+        (["2023-001", "2023-032", "2024-001"], [0, 31, 365]),
+        (["2023:09:14 12:00:00", "2023:09:15 18:00:00", "2023:09:16 12:00:00"], [0, 1.25, 2]),
+        (["14/Sep/2023:12:00:00", "15/Sep/2023:18:00:00", "16/Sep/2023:12:00:00"], [0, 1.25, 2]),
     ],
 )
 def test_parts_of_a_year_are_dates(cells, days):
@@ -112,6 +118,29 @@ def test_date_and_time_in_two_columns_are_one(tmp_path, clock, day):
     table = read_table(tmp_path / "t.csv")
     assert table.names == ("day", "y") and any("of one moment" in note for note in table.notes)
     assert numbers(table, "day", [])[0].tolist() == [0, 0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("head", "rows", "days"),
+    [
+        ("year,month,day", ["2023,1,30", "2023,1,31", "2023,2,1"], [0, 1, 2]),
+        ("#YY,MM,DD,hh,mm", ["99,12,31,0,0", "99,12,31,18,30", "00,1,1,0,0"], [0, 18.5 / 24, 1]),
+    ],
+)
+def test_parts_of_a_date_in_columns_are_one(tmp_path, head, rows, days):
+    (tmp_path / "t.csv").write_text(
+        "\n".join(["n," + head.lstrip("#"), *(f"{k},{row}" for k, row in enumerate(rows))])
+    )
+    table = read_table(tmp_path / "t.csv")
+    first = head.lstrip("#").partition(",")[0]
+    assert table.names == ("n", first) and any("parts of one date" in note for note in table.notes)
+    np.testing.assert_allclose(numbers(table, first, [])[0], days)
+
+
+@pytest.mark.parametrize("rows", ["2023,2,30", "2023,1,1"])
+def test_numbers_that_are_no_dates_in_order_stay(tmp_path, rows):
+    (tmp_path / "t.csv").write_text(f"year,month,day\n2023,1,1\n2023,1,2\n{rows}\n")
+    assert read_table(tmp_path / "t.csv").names == ("year", "month", "day")
 
 
 def test_a_time_for_each_date_is_a_column_of_its_own(tmp_path):

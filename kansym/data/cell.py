@@ -99,10 +99,15 @@ _MONEY = (
     r"|(?:CHF|EUR|USD|GBP|JPY|CNY|INR|BRL|SEK|NOK|DKK|PLN|CZK|Rs|Fr|[Kk]r)\b\.?"
 )
 """Signs and codes of currencies, before a number or behind it."""
+_DECIMALS = "|".join(rf"(?<=[.]\d{{{count}}})" for count in range(3, 18))
+"""Three and more decimals: 1.234-103 is how Fortran writes 1.234e-103."""
+_BARE_TEN = re.compile(r"^([-+]?)10\s*(?:\^|\*\*|(?=[⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹]))")
+"""A power of ten without a factor, 10^-3."""
 _CELL = re.compile(
     rf"(?P<sign>[-+]?)\s*(?P<money>(?:{_MONEY})?)\s*(?P<after>[-+]?)\s*"
     rf"(?P<digits>(?:\d(?:[{_SPACES}'’_]?[\d.,])*[.,]?|[.,]\d+))"
-    r"(?:(?:[eE](?=[-+]?\d)|[dD](?=[-+]\d))(?P<power>[-+]?\d{1,4})(?![\w])|\s*[×x·⋅*]\s*10\s*(?:\^|\*\*)?\s*(?P<ten>[-+]?\d{1,3}|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))?"
+    rf"(?:(?:[eE](?=[-+]?\d)|\s?[eEdD](?=[-+]\d)|(?:{_DECIMALS})(?=[-+][1-3]\d\d$))(?P<power>[-+]?\d{{1,4}})(?![\w])"
+    r"|\s*[×x·⋅*]\s*10\s*(?:\^|\*\*)?\s*(?P<ten>[-+]?\d{1,3}|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))?"
     r"\s*(?P<rest>.*)",
     re.DOTALL,
 )
@@ -181,6 +186,7 @@ def taken_apart(text: str) -> Cell | None:
         return None
     about, between = _ABOUT.match(text), _INTERVAL.search(text)
     text = text[about.end() if about else 0 : between.start() if between else None]
+    text = _BARE_TEN.sub(r"\g<1>1×10^", text)
     wrapped = _WRAPPED.fullmatch(text)
     if wrapped is not None:
         text = f"{wrapped[1].strip()} {wrapped[2].strip()}".strip()

@@ -107,15 +107,17 @@ def read(column: pd.Series, first: str | None = None, order: str | None = None) 
         column = column.map(periods.begins, na_action="ignore")  # a text that is none becomes a gap
         if column.notna().sum() < len(texts):
             return None
-    elif not all(_DATE.fullmatch(t) for t in sample):
+    elif not all(is_date(t) for t in sample):
         return None
+    else:
+        column = column.astype(str).where(column.notna()).map(periods.plain_date, na_action="ignore")
     numbered = column.reset_index(drop=True)
     return _ordered(numbered, numbered.dropna().astype(str), first, order)
 
 
 def is_date(text: str) -> bool:
     """Tell whether a text looks like a date, with or without a time."""
-    return _DATE.fullmatch(text) is not None
+    return _DATE.fullmatch(periods.plain_date(text)) is not None
 
 
 def _compact(column: pd.Series) -> pd.Series | None:

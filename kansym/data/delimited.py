@@ -16,10 +16,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError, shown
+from kansym.data import dialects
 from kansym.data.blocks import Choice, one_beside, one_table, without_repeats
 from kansym.data.cell import evidence, is_gap, is_number, unquoted
 from kansym.data.encodings import plain
-from kansym.data.header import Second, beneath, heading
+from kansym.data.header import Second, beneath, heading, listed
 from kansym.data.lines import aligned, cleaned, fields, with_hashes, without_notes
 from kansym.data.units import is_unit
 from kansym.data.writing import Writing
@@ -62,6 +63,10 @@ def read(
     notes: list[str] = []
     choice = choice or Choice()
     raw, encoding = plain(raw, source, notes)
+    own = None if delimiter else dialects.plain(raw, encoding)
+    if own is not None:
+        text, says = own
+        return _again(text, source, writing, None if "\t" not in text else "\t", [*notes, says])
     raw, encoding = cleaned(with_hashes(raw, encoding), encoding, source)
     lines = _head(raw[: 1 << 20].decode(encoding, errors="replace"))
     body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
@@ -86,7 +91,7 @@ def read(
     raw = without_notes(raw, encoding, parted, rows, notes)
     kept = len(_head(raw[: 1 << 20].decode(encoding, errors="replace")))
     rows, body = [row for i, row in zip(body, rows, strict=True) if i < kept], [i for i in body if i < kept]
-    top, first, names, second = _above(rows, _comments(lines[: body[0]]), parted, notes)
+    top, first, names, second = _above(rows, body, lines, parted, notes)
     body, rows = body[top:], rows[top:]
     if len(rows) == 1:
         raise InputError(f"File {source} has a header and no rows; add rows of numbers below it.")
@@ -110,21 +115,19 @@ def read(
     return Text(frame, tuple(names), second, writing, tuple(notes))
 
 
-def _again(text: str, source: str, writing: Writing, delimiter: str, notes: list[str]) -> Text:
+def _again(text: str, source: str, writing: Writing, delimiter: str | None, notes: list[str]) -> Text:
     """Return the table in what was made of a text, with what was said before."""
     found = read(text.encode("utf-8"), source, writing, delimiter)
     return replace(found, notes=tuple(dict.fromkeys((*notes, *found.notes))))
 
 
-def _comments(lines: list[str]) -> list[str]:
-    """Return the comments among the lines above a table."""
-    return [line.lstrip().lstrip("#").strip() for line in lines if line.lstrip().startswith("#")]
-
-
 def _above(
-    rows: list[list[str]], comments: list[str], delimiter: str, notes: list[str]
+    rows: list[list[str]], body: list[int], lines: list[str], delimiter: str, notes: list[str]
 ) -> tuple[int, int, list[str], Second | None]:
-    """Return what stands above the numbers: lines to leave out, lines of the header, names, units."""
+    """Return what stands above the numbers: lines to leave out, lines of the header, names, units.
+
+    `body` says which of the text's lines the rows are.
+    """
     titles = _titles(rows)
     over, names = heading(rows[titles:]) if titles < len(rows) else (0, [])
     top = titles + over
@@ -133,7 +136,10 @@ def _above(
         notes.append(f"the first {which} above the names ({shown(next(c for c in rows[0] if c))}): left out")
         rows = rows[top:]
     if not over and len(rows) > 1 and _nameless(rows):
-        return top, 0, _names_in_comment(comments, delimiter, len(rows[0])) or _numbered(rows, notes), None
+        width, above = len(rows[0]), lines[: body[top]]
+        comments = [line.lstrip().lstrip("#").strip() for line in above if line.lstrip().startswith("#")]
+        found = listed(above, width) or _names_in_comment(comments, delimiter, width)
+        return top, 0, found or _numbered(rows, notes), None
     names = _headed(names, rows[1:])
     width = len(names)
     if len(rows) < 3 or len(rows[1]) > width:
@@ -164,18 +170,18 @@ def _nameless(rows: list[list[str]]) -> bool:
 
 
 def _headed(names: list[str], below: list[list[str]]) -> list[str]:
-    """Return the names, with "" for a column that has none: R's rows' names, or a plate's last column."""
+    """Return the names, with "" for a column that has none: R's rows' names, a last column, an empty one."""
     if not below or any(len(row) != len(names) + 1 for row in below):
         return names
-    if not names[0]:
+    if not names[0] or not any(row[-1] for row in below):  # a delimiter at the end of the rows alone
         return [*names, ""]
     return ["", *names] if _name_rows([row[0] for row in below]) else names
 
 
 def _name_rows(cells: list[str]) -> bool:
-    """Tell whether a column names its rows: different words, or 1, 2, 3, ..."""
+    """Tell whether a column names its rows: different words, or 1, 2, 3, ... or 0, 1, 2, ..."""
     cells = [unquoted(cell) for cell in cells]
-    counted = cells == [str(i) for i in range(1, len(cells) + 1)]
+    counted = any(cells == [str(i) for i in range(first, first + len(cells))] for first in (0, 1))
     return counted or (len(set(cells)) == len(cells) and not any(map(is_number, cells)))
 
 
@@ -344,9 +350,15 @@ def _block(rows: list[list[str]]) -> int:
     width, start = len(rows[-1]), len(rows)
     while start and len(rows[start - 1]) == width:
         start -= 1
-    if width < 2 or len(rows[0]) == width or len(rows) - start < LEAST_ROWS or not _holds_numbers(rows[-1]):
+    names_beside = listed([" ".join(row) for row in rows[:start]], width) is not None
+    if (
+        width < 2
+        or (len(rows[0]) == width and not names_beside)
+        or len(rows) - start < LEAST_ROWS
+        or not _holds_numbers(rows[-1])
+    ):
         return 0
-    if start and _holds_numbers(rows[start]) and abs(len(rows[start - 1]) - width) == 1:
+    if start and not names_beside and _holds_numbers(rows[start]) and abs(len(rows[start - 1]) - width) == 1:
         start -= 1  # the line of names
     above = [[cell for cell in row if cell] for row in rows[:start]]
     return 0 if any(len(row) > 1 and all(map(is_number, row)) for row in above) else start
@@ -365,7 +377,7 @@ def _names_in_comment(comments: list[str], delimiter: str, count: int) -> list[s
     found: list[str] | None = None
     for line in reversed(comments[-LAST_COMMENTS:]):
         held = [names for sign in (delimiter, "  ") if len(names := fields(line, sign)) == count]
-        if held and not all(map(is_number, held[0])):
+        if held and not all(map(is_number, held[0])) and not held[0][0].endswith(":"):
             found = held[0]
             if not all(is_unit(unquoted(name)) for name in found):
                 break

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kansym.base.errors import InputError
@@ -30,6 +31,10 @@ MOST_BENEATH = 4
 
 LABELLED = ("long name", "short name", "name")
 """What stands before the line of names where each line of the header has a label."""
+
+
+_TYPE = re.compile(r"\s+(?:numeric|real|integer|string|float|double|date\b.*|\{.*\})$", re.IGNORECASE)
+"""What stands behind a name in a list of names, as ARFF has it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,8 @@ def heading(rows: Sequence[Sequence[str]]) -> tuple[int, list[str]]:
         return 0, list(rows[0])
     names, above = full[last], full[last - 1]
     twice = len({c for c in above if c}) < sum(map(bool, above))
-    if not twice and not any(n and not a for n, a in zip(names, above, strict=True)):
+    title = any(c and is_number(c) for c in above)  # a page's number, a date
+    if not (twice or title) and not any(n and not a for n, a in zip(names, above, strict=True)):
         return 0, list(rows[0])
     merged = [n or a for n, a in zip(names, above, strict=True)]
     count = Counter(merged)
@@ -122,6 +128,30 @@ def heading(rows: Sequence[Sequence[str]]) -> tuple[int, list[str]]:
     while merged and not merged[-1] and len(merged) > len(rows[last]):
         merged.pop()
     return last, merged
+
+
+def listed(above: Sequence[str], width: int) -> list[str] | None:
+    """Return the names that stand below each other in lines above rows of a width; None where there are none.
+
+    Either all lines behind one that says how many there are, or a run of just as many lines that begin with
+    the same word or mark.
+
+    >>> listed(["Ore of a mine", "2", "depth [m]", "grade"], 2)
+    ['depth [m]', 'grade']
+    >>> listed(["@relation r", "@attribute a numeric", "@attribute b {u,v}", "@data"], 2)
+    ['a', 'b']
+    """
+    lines = [cleared for line in above if (cleared := line.strip().lstrip("#*%! ").strip())]
+    if len(lines) > width >= 2 and re.fullmatch(rf"{width}(?:\s+\d+)*", lines[-width - 1]):
+        return lines[-width:]
+    begins = [re.match(r"_|@?\w+(?=\s+\S)|", line) for line in lines]
+    for mark, group in groupby(zip(begins, lines, strict=True), lambda pair: pair[0] and pair[0][0].lower()):
+        rests = [line[len(found[0]) :].strip() if found else line for found, line in group]
+        if mark and len(rests) == width >= 2 and not any(map(is_number, rests)):
+            names = [_TYPE.sub("", re.sub(r"^\d+\s*[=:]\s*", "", rest)) for rest in rests]
+            if len(set(names)) == width:
+                return names
+    return None
 
 
 def named(

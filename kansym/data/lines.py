@@ -64,7 +64,7 @@ def cleaned(raw: bytes, encoding: str, source: str) -> tuple[bytes, str]:
 
 
 def with_hashes(raw: bytes, encoding: str) -> bytes:
-    """Return a text whose first two and more lines begin with % or another such sign with # in its place.
+    """Return a text whose first two and more lines begin with % or another such sign with # there.
 
     They are comments where the first line behind them is one of numbers.
     """
@@ -75,11 +75,12 @@ def with_hashes(raw: bytes, encoding: str) -> bytes:
     if found is None:
         return raw
     mark = found[1]
-    count = next((i for i, line in enumerate(lines) if not line.lstrip().startswith(mark)), len(lines))
+    above = (i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith((mark, "#")))
+    count = next(above, len(lines))
     behind = next((line for line in lines[count:] if line.strip()), "")
     if count < 2 or not behind or not all(map(is_number, re.split(r"[\s,;]+", behind.strip()))):
         return raw
-    hashed = ["#" + line.lstrip().removeprefix(mark) for line in lines[:count]]
+    hashed = ["#" + line.lstrip().removeprefix(mark).removeprefix("#") for line in lines[:count]]
     return "\n".join([*hashed, *lines[count:]]).encode(encoding, errors="replace")
 
 

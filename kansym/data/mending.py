@@ -14,13 +14,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kansym.base.errors import counted, shown
-from kansym.data import durations, fillers, forms, totals
+from kansym.data import durations, fillers, forms, periods, totals
 from kansym.data.cell import is_number
 from kansym.data.cells import Numerals
 from kansym.data.dates import is_date
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PARTS_OF_DATES = {
+    "year": ("year", "yr", "yyyy", "yy", "jahr", "année", "annee", "año", "anno"),
+    "month": ("month", "mon", "mo", "mm", "monat", "mois", "mes", "mese"),
+    "day": ("day", "dy", "dd", "dom", "mday", "tag", "jour", "día", "dia", "giorno"),
+    "hour": ("hour", "hr", "hh", "stunde", "heure", "hora", "ora"),
+    "minute": ("minute", "min", "mn", "mm", "mi"),
+}
+"""What columns of the parts of a date are called, in the order in which they stand."""
 
 _MIDNIGHT = "T00:00:00"  # behind dates as sheets hold them
 
@@ -122,6 +131,33 @@ def joined(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
             notes.append(f"columns {day!r} and {clock!r} are date and time of one moment: {day!r} holds both")
             both = [f"{a} {str(b).strip()}" for a, b in zip(days, frame[clock], strict=True)]
             return frame.assign(**{str(day): both}).drop(columns=clock)
+    return frame
+
+
+def dated(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Return a frame in which columns of year, month and day side by side, and of hour and minute, are one.
+
+    They are where each row is a date and no row is before the one above it.
+    """
+    import pandas as pd
+
+    names = [str(name).lower().lstrip("#").strip() for name in frame.columns]
+    for start in range(len(names) - 2):
+        parts: list[pd.Series] = []
+        for words, name in zip(PARTS_OF_DATES.values(), names[start:], strict=False):
+            if name not in words or not pd.api.types.is_integer_dtype(frame.iloc[:, start + len(parts)]):
+                break
+            parts.append(frame.iloc[:, start + len(parts)])
+        if len(parts) < 3:
+            continue
+        if (parts[0] < 100).all():  # years of two digits
+            parts[0] = parts[0].map(periods.full_year)
+        moments = pd.to_datetime(dict(zip(PARTS_OF_DATES, parts, strict=False)), errors="coerce")
+        if moments.isna().any() or not moments.is_monotonic_increasing or moments.nunique() < 2:
+            continue
+        held = list(frame.columns[start : start + len(parts)])
+        notes.append(f"columns {', '.join(map(repr, held))} are the parts of one date: {held[0]!r} holds it")
+        return frame.assign(**{str(held[0]): moments}).drop(columns=held[1:])
     return frame
 
 

@@ -27,6 +27,12 @@ MONTHS = (
 CENTURY = 70
 """Years of two digits from this one on are of the last century, as spreadsheets have it."""
 
+_DAY = re.compile(
+    r"(?P<day>\d{1,2})(?:\.|e|er|st|nd|rd|th)?[-/ ]+(?:de )?(?P<name>[^\W\d_]{3,10})\.?,?[-/ ]+(?:de )?"
+    r"(?P<year>\d{4}|\d{2})(?::(?=\d{2}:))?(?P<clock>.*)"
+)
+_OF_YEAR = re.compile(r"(?P<year>(?:19|20)\d\d)[-/](?P<day>\d{3})(?P<clock>(?:[T :].*)?)")
+_COLONS = re.compile(r"(\d{4}):(\d{2}):(\d{2})(?= |T|$)")
 _NUMBERS = {name: k for k, names in enumerate(MONTHS, 1) for name in names.split()}
 _QUARTER = re.compile(r"(?P<year>\d{4})[-/ .]?Q(?P<at>[1-4])|Q(?P<first>[1-4])[-/ .']?(?P<then>\d{4})")
 _WEEK = re.compile(
@@ -36,6 +42,7 @@ _MONTH = re.compile(
     r"(?P<first>[^\W\d_]{3,10})\.?(?:[-/ ,]+(?P<then>\d{4})|(?:-| ?')(?P<short>\d{2}))"
     r"|(?P<year>\d{4})[-/ ]+(?P<at>[^\W\d_]{3,10})\.?"
 )
+_COUNTED = re.compile(r"(\d{4})[- ]?M(\d{2})")
 
 
 def month(name: str) -> int | None:
@@ -45,6 +52,28 @@ def month(name: str) -> int | None:
     (3, 9, 7, None)
     """
     return _NUMBERS.get(name.strip().rstrip(".").lower())
+
+
+def plain_date(text: str) -> str:
+    """Return a date with the month's name, the day of the year, or colons in ISO's form; others as they are.
+
+    >>> plain_date("3. März 2023 12:30"), plain_date("14/Sep/2023:12:30:05"), plain_date("2023-045")
+    ('2023-03-03 12:30', '2023-09-14 12:30:05', '2023-02-14')
+    """
+    text = _COLONS.sub(r"\1-\2-\3", text.strip())
+    if (found := _OF_YEAR.fullmatch(text)) and 1 <= int(found["day"]) <= 366:
+        day = datetime.date(int(found["year"]) or 1, 1, 1) + datetime.timedelta(int(found["day"]) - 1)
+        return f"{day.isoformat()}{found['clock']}" if day.year == int(found["year"]) else text
+    found = _DAY.fullmatch(text)
+    number = month(found["name"]) if found else None
+    if found is None or number is None:
+        return text
+    return f"{full_year(found['year'])}-{number:02d}-{int(found['day']):02d} {found['clock'].strip()}".strip()
+
+
+def full_year(year: str | int) -> int:
+    """Return a year of two or four digits with its century."""
+    return int(year) if int(year) > 99 else int(year) + (1900 if int(year) >= CENTURY else 2000)
 
 
 def begins(text: str) -> str | None:
@@ -62,10 +91,10 @@ def begins(text: str) -> str | None:
             return datetime.date.fromisocalendar(int(found["year"] or found["then"]), week, 1).isoformat()
         except ValueError:  # a week that the year does not have
             return None
+    if (found := _COUNTED.fullmatch(text)) and 1 <= int(found[2]) <= len(MONTHS):
+        return f"{found[1]}-{found[2]}-01"
     found = _MONTH.fullmatch(text)
     number = month(found["at"] or found["first"]) if found else None
     if found is None or number is None:
         return None
-    short = int(found["short"] or 0)
-    year = found["year"] or found["then"] or str(short + (1900 if short >= CENTURY else 2000))
-    return f"{year}-{number:02d}-01"
+    return f"{full_year(found['year'] or found['then'] or found['short'])}-{number:02d}-01"

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import csv
 import glob
-import gzip
 import io
 import json
 import sys
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kansym.base.errors import FormatError, InputError, UnknownNameError
-from kansym.data import database, delimited, jcamp, webpage
+from kansym.data import binary, database, delimited, jcamp, webpage
 from kansym.data.blocks import Choice
 from kansym.data.database import PART
 from kansym.data.writing import Writing
@@ -35,7 +33,7 @@ SUFFIXES = (
 FILE = "file"
 """Name of the column that says which file a row is from."""
 
-_GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _PARQUET, _FEATHER, _SQLITE = b"PAR1", (b"ARROW1", b"FEA1"), b"SQLite format 3\0"
 
 
@@ -56,11 +54,9 @@ def read(path: Path, part: str | None, writing: Writing) -> delimited.Text | pd.
 
 def content(raw: bytes, source: str, part: str | None, writing: Writing) -> delimited.Text | pd.DataFrame:
     """Return the table in bytes of any format but SQLite's."""
-    if raw[:2] == _GZIP:
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as problem:
-            raise FormatError(f"File {source} is not a whole gzip file: {problem}; copy it again.") from None
+    raw, source, part = binary.unpacked(raw, source, part)
+    if (arrays := binary.frame(raw, source)) is not None:
+        return arrays
     if raw[:4] in (_ZIP, _OLE):
         return _sheet(raw, source, part, writing)
     if part is not None and not part.isdecimal():
@@ -73,6 +69,8 @@ def content(raw: bytes, source: str, part: str | None, writing: Writing) -> deli
         raise FormatError(f"File {source} does not start with PAR1, so it is no Parquet file.")
     if webpage.is_page(raw):
         return _page(raw, source, writing)
+    if raw.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<?xml"):
+        return _marked_up(raw, source)
     if jcamp.is_spectrum(raw):
         return delimited.read(jcamp.lines(raw, source), source, Writing("."), "\t")
     records = _records(raw, source)
@@ -188,6 +186,17 @@ def _page(raw: bytes, source: str, writing: Writing) -> delimited.Text:
     return replace(text, notes=(*notes, *text.notes))
 
 
+def _marked_up(raw: bytes, source: str) -> pd.DataFrame:
+    """Return the records of an XML file, whose fields are columns."""
+    import pandas as pd
+
+    try:
+        return pd.read_xml(io.BytesIO(raw), parser="etree")
+    except Exception as problem:  # the parser has its own tree of errors
+        said = f"File {source} is XML but no table: {_first_line(problem).rstrip('.')}; save it as CSV."
+        raise FormatError(said) from None
+
+
 def _cell(value: Any) -> str:
     """Return a value as the text of a cell."""
     import pandas as pd
@@ -226,13 +235,19 @@ def _records(raw: bytes, source: str) -> pd.DataFrame | None:
         inner = [v for v in found.values() if _are_records(v)]
         if len(inner) == 1:
             found = inner[0]  # records under a name of their own
+        elif all(isinstance(found.get(name), list) for name in ("columns", "data")):
+            found = [found["columns"], *found["data"]]  # as pandas writes it with orient="split"
+    if isinstance(found, list) and len(found) > 1 and all(isinstance(row, list) for row in found):
+        if not all(isinstance(name, str) for name in found[0]):
+            return None  # rows of numbers alone
+        found = [dict(zip(found[0], row, strict=False)) for row in found[1:]]
     columns = isinstance(found, dict) and all(isinstance(v, list | dict) for v in found.values())
     if not _are_records(found) and not columns:
         raise FormatError(
             f'File {source} is JSON but no table; give records such as [{{"a": 1, "y": 2}}, ...] or columns.'
         )
     try:
-        return pd.DataFrame(found)
+        return pd.json_normalize(found) if isinstance(found, list) else pd.DataFrame(found)
     except ValueError as problem:
         raise FormatError(f"File {source} is JSON but no table: {_first_line(problem)}.") from None
 

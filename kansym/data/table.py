@@ -323,7 +323,7 @@ def _table(read: delimited.Text | pd.DataFrame, source: str, writing: Writing) -
         names = [n if not unit or header.split_unit(n.strip())[1] else f"{n} [{unit}]"
                  for n, unit in zip(names, second.units, strict=True)]  # fmt: skip
     frame, units = header.named(frame, names, source, notes)
-    frame, unclear = mending.formed(mending.joined(frame, notes), notes)
+    frame, unclear = mending.formed(mending.dated(mending.joined(frame, notes), notes), notes)
     words = [n for n in frame.columns if is_text(frame[n]) and n not in unclear]
     found = numerals({n: frame[n] for n in words}, writing)
     if isinstance(read, delimited.Text) and len(frame) > 1:

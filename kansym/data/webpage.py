@@ -1,4 +1,4 @@
-"""Tables in pages of HTML, which programs of the web also save under the name .xls.
+"""Tables in pages of HTML and sheets in XML, which programs also save under the name .xls.
 
 This room gives the rows of the largest table as lines of cells with tabs between them; what the cells mean
 is for others to say.
@@ -13,6 +13,9 @@ from kansym.base.errors import FormatError
 
 _HEAD = 4096  # bytes in which a page shows that it is one
 _SIDE_NOTES = ("script", "style", "sup")
+_SHEET_TAGS = {"row": "tr", "cell": "td"}
+"""Tags of a sheet that a spreadsheet writes as XML, and those of a page."""
+
 MOST_SPANNED = 1000
 """Rows or columns that one cell may cover."""
 
@@ -20,7 +23,8 @@ MOST_SPANNED = 1000
 def is_page(raw: bytes) -> bool:
     """Tell whether bytes are a page or a piece of one with a table in it."""
     head = raw[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return head.startswith(b"<") and b"<t" in raw.lower() and b"<td" in raw.lower()
+    text = raw.lower() if head.startswith(b"<") else b""
+    return (b"<t" in text and b"<td" in text) or b"urn:schemas-microsoft-com:office:spreadsheet" in head
 
 
 def lines(raw: bytes, source: str, notes: list[str]) -> bytes:
@@ -74,6 +78,7 @@ class _Reader(html.parser.HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Begin a table, a row or a cell; what was not ended before ends here."""
+        tag = _tag(tag)
         if tag in _SIDE_NOTES:
             self._aside += 1
         elif tag == "table":
@@ -88,6 +93,8 @@ class _Reader(html.parser.HTMLParser):
             if not self._open[-1]:
                 self._open[-1].append([])
             given = dict(attrs)
+            place = _count(given.get("ss:index"))  # a sheet leaves out empty cells before this one
+            self._open[-1][-1] += [("", 1, 1)] * (place - 1 - len(self._open[-1][-1]))
             down, across = (_count(given.get(name)) for name in ("rowspan", "colspan"))
             self._spans, self._cell = (down, across), []
         elif tag == "br" and self._cell is not None:
@@ -95,6 +102,7 @@ class _Reader(html.parser.HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """End a cell or a table."""
+        tag = _tag(tag)
         if tag in _SIDE_NOTES:
             self._aside = max(0, self._aside - 1)
         elif tag in ("td", "th", "tr"):
@@ -114,6 +122,12 @@ class _Reader(html.parser.HTMLParser):
             text = re.sub(r"\s+", " ", "".join(self._cell)).strip()
             self._open[-1][-1].append((text, *self._spans))
         self._cell = None
+
+
+def _tag(tag: str) -> str:
+    """Return a page's tag for one that may be a sheet's."""
+    tag = tag.removeprefix("ss:")
+    return _SHEET_TAGS.get(tag, tag)
 
 
 def _count(text: str | None) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kansym.base import storage
 from kansym.base.errors import InputError, UnknownNameError
@@ -26,6 +29,12 @@ MOST_LISTED = 200
 MOST_UNPACKED = 1 << 30
 """Bytes that a packed table may unpack to: a million rows of fifty columns as text. A few kilobytes can hold
 more zeros than any memory."""
+
+_PACKED: Mapping[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
 
 PIECE = 1 << 20
 """Bytes that are unpacked at a time to see how many there are."""
@@ -114,13 +123,15 @@ def _unpacks_to_more(content: bytes) -> bool:
         if content.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(io.BytesIO(content)) as packed:
                 return sum(part.file_size for part in packed.infolist()) > MOST_UNPACKED
-        if content.startswith(b"\x1f\x8b"):
-            with gzip.open(io.BytesIO(content)) as unpacked:
+        for begin, opened in _PACKED.items():
+            if not content.startswith(begin):
+                continue
+            with opened(io.BytesIO(content)) as unpacked:
                 while piece := unpacked.read(PIECE):
                     seen += len(piece)
                     if seen > MOST_UNPACKED:
                         return True
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile):
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile):
         return False
     return False
 
