@@ -71,8 +71,7 @@ def test_a_file_of_an_archive_is_chosen(tmp_path):
         (b"%PDF-1.4\nxref\n", "is a PDF, which is not read; save its table as CSV"),
         (b"\x89HDF\r\n\x1a\n\0", "is HDF5"),
         (b"\x89PNG\r\n\x1a\n\0", "is a picture"),
-        (bz2.compress(TEXT)[:-9], "is not a whole packed file"),
-        (b"PK\x03\x04 nothing", "is not a whole archive"),
+        (bz2.compress(TEXT)[:-9], "is not a whole bz2 file"),
         (b"\x93NUMPY\x01\0v\0", "cannot be read as one of NumPy"),
     ],
 )

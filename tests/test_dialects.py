@@ -36,9 +36,19 @@ def values(table, name):
         "The System     page 1    1\n\n x      y    n\n\n 1.5    2    7\n 2.5    4    8\n 3.5    9    8\n",
         "     x    y\n0  1.5    2\n1  2.5    4\n2  3.5    9\n\n[3 rows x 2 columns]\n",
         "x,y\n1.5,2,\n2.5,4,\n3.5,9,\n",
+        ",,\n,,\nx,y,z\n1.5,2,7\n2.5,4,7\n3.5,9,8\n",
+        "An \"institute\nName:  Misra (a.dat)\n\nAbout: data from a study\n   of pressures\n     long ago\n"
+        "b1 =   500         250           2.3894212918E+02  2.7070075241E+00\n"
+        "Certified R-Squared 2.574E-01\nCertified Residual\nStandard Deviation  1.5E-05\n\n"
+        "Data:   x    y\n     1.5E0    2.0E0\n     2.5E0    4.0E0\n     3.5E0    9.0E0\n",
+        "[Header]\nProgram\t5.8\n\n[Detector]\nInterval (ms)\t500\nx\ty\n1.5\t2\n2.5\t4\n3.5\t9\n4.5\t9\n",
+        "Made by USB4\n\nDate: Fri Sep 01\n>>>Begin the data<<<\n_x\n_y\n1.5\t2\n2.5\t4\n3.5\t9\n",
+        "7, 1001\nA. Smith\nNASA\n1, 1\n-9999, -9999\n0\nx, y\n1.5, 2\n2.5, 4\n3.5, 9\n",
+        "$x$ & y \\\\\n\\num{1.5} & 2 \\\\\n\\num{2.5} & 4 \\\\\n\\num{3.5} & 9 \\\\\n",
     ],
     ids=["pairs", "colons", "yaml", "semicolons", "wiki", "quoted lines", "arff", "geoeas", "cif", "profiler",
-         "touchstone", "page number", "pandas", "trailing delimiters"],
+         "touchstone", "page number", "pandas", "trailing delimiters",
+         "empty lines", "certified", "chromatogram", "spectrometer", "icartt", "siunitx"],
 )  # fmt: skip
 def test_tables_as_programs_write_them(tmp_path, text):
     table = read(tmp_path, text)
@@ -61,6 +71,14 @@ def test_arrays_as_programs_write_them(tmp_path, text):
     table = read(tmp_path, text)
     assert table.names == ("x0", "y") and values(table, "x0") == [1.5, 2.5, 3.5]
     assert values(table, "y") == [2, 4, 9]
+
+
+@pytest.mark.parametrize(
+    "text", ["ID001 12.5 130\nID002 13.5 131\nID003 14.5 139\n", "$A1;12.5;1\n$A2;13.5;2\n"]
+)
+def test_a_first_line_like_the_others_holds_no_names(tmp_path, text):
+    table = read(tmp_path, text)
+    assert table.names == ("x0", "x1", "y") and values(table, "x1")[0] == 12.5
 
 
 def test_a_time_before_pairs_is_a_column(tmp_path):

@@ -23,8 +23,12 @@ from kansym.data.database import PART
 if TYPE_CHECKING:
     import pandas as pd
 
-PACKED = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ": lzma.decompress}
-"""How packed files begin, and what unpacks them."""
+PACKED = {
+    b"\x1f\x8b": ("gzip", gzip.decompress),
+    b"BZh": ("bz2", bz2.decompress),
+    b"\xfd7zXZ": ("xz", lzma.decompress),
+}
+"""How packed files begin, what they are called, and what unpacks them."""
 
 NO_TABLES = {
     b"%PDF": "a PDF",
@@ -51,12 +55,12 @@ def unpacked(raw: bytes, source: str, part: str | None) -> tuple[bytes, str, str
     Of an archive with several files, `part` names one. Raises FormatError for a broken file and for one that
     can hold no table, InputError where nothing says which file is meant.
     """
-    for begin, unpack in PACKED.items():
+    for begin, (kind, unpack) in PACKED.items():
         if raw.startswith(begin):
             try:
                 return unpack(raw), source, part
             except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as problem:
-                said = f"File {source} is not a whole packed file: {problem}; copy it again."
+                said = f"File {source} is not a whole {kind} file: {problem}; copy it again."
                 raise FormatError(said) from None
     for begin, kind in NO_TABLES.items():
         if raw.startswith(begin):
@@ -68,7 +72,9 @@ def unpacked(raw: bytes, source: str, part: str | None) -> tuple[bytes, str, str
                 if not set(_SHEETS) & set(names) and not all(n.endswith(".npy") for n in names):
                     chosen = _one_of(names, source, part)
                     return archive.read(chosen), chosen, None
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, OSError) as problem:
+        except zipfile.BadZipFile:
+            return raw, source, part  # a broken workbook, to be told by its reader
+        except (RuntimeError, NotImplementedError, zlib.error, OSError) as problem:
             raise FormatError(f"File {source} is not a whole archive: {problem}; copy it again.") from None
     return raw, source, part
 

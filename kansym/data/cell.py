@@ -103,10 +103,12 @@ _DECIMALS = "|".join(rf"(?<=[.]\d{{{count}}})" for count in range(3, 18))
 """Three and more decimals: 1.234-103 is how Fortran writes 1.234e-103."""
 _BARE_TEN = re.compile(r"^([-+]?)10\s*(?:\^|\*\*|(?=[⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹]))")
 """A power of ten without a factor, 10^-3."""
+_RAISED_POINT = re.compile(r"(?<=\d)·(?!10\b)(?=\d)")
+"""A decimal point as some journals print it, 1·5."""
 _CELL = re.compile(
     rf"(?P<sign>[-+]?)\s*(?P<money>(?:{_MONEY})?)\s*(?P<after>[-+]?)\s*"
     rf"(?P<digits>(?:\d(?:[{_SPACES}'’_]?[\d.,])*[.,]?|[.,]\d+))"
-    rf"(?:(?:[eE](?=[-+]?\d)|\s?[eEdD](?=[-+]\d)|(?:{_DECIMALS})(?=[-+][1-3]\d\d$))(?P<power>[-+]?\d{{1,4}})(?![\w])"
+    rf"(?:(?:[eE](?=[-+]?\d)|\s?[eEdD](?=[-+]\d)|(?:{_DECIMALS})(?=[-+][1-3]\d\d$))(?P<power>[-+]?\d{{1,4}})(?:(?!\w)|(?<=[eE][-+]\d\d))"
     r"|\s*[×x·⋅*]\s*10\s*(?:\^|\*\*)?\s*(?P<ten>[-+]?\d{1,3}|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))?"
     r"\s*(?P<rest>.*)",
     re.DOTALL,
@@ -186,6 +188,7 @@ def taken_apart(text: str) -> Cell | None:
         return None
     about, between = _ABOUT.match(text), _INTERVAL.search(text)
     text = text[about.end() if about else 0 : between.start() if between else None]
+    text = _RAISED_POINT.sub(".", text)
     text = _BARE_TEN.sub(r"\g<1>1×10^", text)
     wrapped = _WRAPPED.fullmatch(text)
     if wrapped is not None:

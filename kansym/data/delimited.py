@@ -20,7 +20,7 @@ from kansym.data import dialects
 from kansym.data.blocks import Choice, one_beside, one_table, without_repeats
 from kansym.data.cell import evidence, is_gap, is_number, unquoted
 from kansym.data.encodings import plain
-from kansym.data.header import Second, beneath, heading, listed
+from kansym.data.header import MOST_BENEATH, Second, beneath, heading, listed
 from kansym.data.lines import aligned, cleaned, fields, with_hashes, without_notes
 from kansym.data.units import is_unit
 from kansym.data.writing import Writing
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DELIMITERS = (",", ";", "\t", "|")
 _IN_CELLS = " .+-_\"'/()[]#"  # what cells hold themselves: never a delimiter
+_BLANK = " \t,;|"  # a line of these alone is empty
 LAST_COMMENTS = 3
 """Comments right above the rows that may hold names: names, units, and the number of rows."""
 
@@ -69,7 +70,7 @@ def read(
         return _again(text, source, writing, None if "\t" not in text else "\t", [*notes, says])
     raw, encoding = cleaned(with_hashes(raw, encoding), encoding, source)
     lines = _head(raw[: 1 << 20].decode(encoding, errors="replace"))
-    body = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
+    body = [i for i, line in enumerate(lines) if line.strip(_BLANK) and not line.lstrip().startswith("#")]
     said = re.fullmatch(r"sep=([ -~\t])", lines[body[0]].strip()) if body else None
     body = body[1:] if said else body  # a spreadsheet's way to name its delimiter
     if not body:
@@ -158,6 +159,8 @@ def _nameless(rows: list[list[str]]) -> bool:
     cells, width = rows[0], min(map(len, rows))
     if all(map(is_number, cells)) and cells[0]:
         return True
+    if _looks(cells) == _looks(rows[1]) and any("9" in one and "a" in one for one in _looks(cells)):
+        return True  # ID001, 12.5 above ID002, 13.5
     numeric = [j for j in range(width) if all(is_number(row[j]) for row in rows[1:])]
     held = [cells[j] for j in numeric if cells[j]]
     if not held or not all(is_number(cell) and not is_gap(cell) for cell in held):
@@ -169,10 +172,15 @@ def _nameless(rows: list[list[str]]) -> bool:
     return values[0] < 0 or any(b <= a for a, b in pairwise(values))
 
 
+def _looks(cells: list[str]) -> list[str]:
+    """Return cells with 9 for each number's digits and a for each word."""
+    return [re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", cell)) for cell in cells]
+
+
 def _headed(names: list[str], below: list[list[str]]) -> list[str]:
     """Return the names, with "" for a column that has none: R's rows' names, a last column, an empty one."""
     if not below or any(len(row) != len(names) + 1 for row in below):
-        return names
+        return names[1:] if below and names[0].endswith(":") and len(below[0]) == len(names) - 1 else names
     if not names[0] or not any(row[-1] for row in below):  # a delimiter at the end of the rows alone
         return [*names, ""]
     return ["", *names] if _name_rows([row[0] for row in below]) else names
@@ -240,6 +248,10 @@ def _frame(
     """Have pandas read the rows."""
     import pandas as pd
 
+    # pandas takes a lone quote in lines that it skips for the begin of a cell
+    above = re.match(rb"(?:[^\r\n]*(?:\r\n|\r|\n)){%d}" % skip, raw)
+    rows = io.BytesIO(raw)
+    rows.seek(above.end() if above else 0)
     # Since pandas 3.1 the default reads every digit, and asking for it is deprecated.
     exact: Any = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
     if as_text:
@@ -248,12 +260,11 @@ def _frame(
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                io.BytesIO(raw),
+                rows,
                 sep=r"\s+" if delimiter == " " else delimiter,
                 header=None,
                 names=[f"column {i}" for i in range(columns)],
                 index_col=False,
-                skiprows=skip,
                 skipinitialspace=True,
                 encoding=encoding,
                 decimal=writing.decimal or ".",
@@ -265,7 +276,7 @@ def _frame(
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, csv.Error) as problem:
         said = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(problem))
         why = (
-            f"line {said[2]} has {said[3]} values where {said[1]} are expected"
+            f"line {int(said[2]) + skip} has {said[3]} values where {said[1]} are expected"
             if said
             else f"its rows have more values than the {columns} column names"
             if isinstance(problem, pd.errors.ParserWarning)
@@ -306,7 +317,7 @@ def _delimiter(lines: list[str]) -> str:
     def score(delimiter: str) -> tuple[float, int]:
         """Return the share of lines with the commonest number of fields, and that number."""
         counts = Counter(len(fields(line, delimiter)) for line in lines)
-        cells, lines_so = counts.most_common(1)[0]
+        cells, lines_so = max(counts.items(), key=lambda held: held[::-1])
         return (lines_so / len(lines), cells) if cells > 1 else (0.0, 0)
 
     spaced = [re.split(r",\s+", line.strip()) for line in lines]
@@ -327,6 +338,9 @@ def _delimiter(lines: list[str]) -> str:
         return best
     if score(" ")[0] >= 0.5:
         return " "
+    last = [fields(line, " ") for line in lines[-LEAST_ROWS:]]
+    if len({len(row) for row in last}) == 1 < len(last[0]) and all(is_number(c) for row in last for c in row):
+        return " "  # rows of numbers below a text
     rare = sorted({c for c in lines[0] if "!" <= c <= "~" and not c.isalnum() and c not in _IN_CELLS})
     found = [c for c in rare if score(c)[0] == 1.0]
     return found[0] if len(found) == 1 and len(lines) > 1 else ","
@@ -350,15 +364,19 @@ def _block(rows: list[list[str]]) -> int:
     width, start = len(rows[-1]), len(rows)
     while start and len(rows[start - 1]) == width:
         start -= 1
-    names_beside = listed([" ".join(row) for row in rows[:start]], width) is not None
-    if (
-        width < 2
-        or (len(rows[0]) == width and not names_beside)
-        or len(rows) - start < LEAST_ROWS
-        or not _holds_numbers(rows[-1])
-    ):
+    if width < 2 or len(rows) - start < LEAST_ROWS or not _holds_numbers(rows[-1]):
         return 0
-    if start and not names_beside and _holds_numbers(rows[start]) and abs(len(rows[start - 1]) - width) == 1:
+    beside = listed([" ".join(row) for row in rows[:start]], width) is not None
+    first = len(rows[0]) == width and not beside  # it may hold the names
+    below = rows[1 : MOST_BENEATH + 1]
+    if first and (start <= len(below) + 1 or any(map(_holds_numbers, below))):
+        return 0  # what is shorter are units below the names, or a broken line among the rows
+    words = [i for i in range(start, len(rows) - LEAST_ROWS) if not any(c and is_number(c) for c in rows[i])]
+    while words and words[-1] - 1 in words:
+        words.pop()
+    if words and start < words[-1]:
+        start = words[-1]  # what is between are settings in as many cells
+    elif start and not (words or beside) and abs(len(rows[start - 1]) - width) == 1 < len(rows[start - 1]):
         start -= 1  # the line of names
     above = [[cell for cell in row if cell] for row in rows[:start]]
     return 0 if any(len(row) > 1 and all(map(is_number, row)) for row in above) else start

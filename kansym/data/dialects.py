@@ -22,6 +22,8 @@ _AROUND = " \t-{}[](),;|\"'"
 _ARRAY = re.compile(r"\s*(?:\w+\s*:?=\s*)?(?:(?:np\.|numpy\.)?array\()?\s*(?=[\[{])")
 _IN_ARRAYS = re.compile(r"[\[\]{}()\d.,;+\-eEdD\s]+|nan|NaN|inf|Inf")
 _ROW = re.compile(r"[\[{]([^\[\]{}]+)[\]}]")
+_COUNTED = re.compile(r"(\d{1,3})[, ]\s*(?:1001|1010|2010|2110)")
+"""The first line of a file of the NASA Ames formats, ICARTT among them: lines of the header, and the kind."""
 _QUOTED = re.compile(r'"[^"]*[,;\t][^"]*"')
 _ATTRIBUTES = re.compile(r"^[^|]*=[^|]*\|(?!\|)")
 
@@ -38,6 +40,7 @@ def plain(raw: bytes, encoding: str) -> tuple[str, str] | None:
         (_PAIR.search(first), _pairs, "each line names its values"),
         (_ARRAY.match(first), _brackets, "an array in brackets"),
         ("{|" in head, _wiki, "a table of a wiki"),
+        (_COUNTED.fullmatch(first.strip()), _counted, "the first line counts those of the header"),
         (_QUOTED.fullmatch(first.rstrip()), _in_quotes, "each line is in quotes as a whole"),
     ):
         if likely and (found := way(raw.decode(encoding, errors="replace"))) is not None:
@@ -98,6 +101,14 @@ def _wiki(text: str) -> str | None:
             cells = re.split(r"\|\||!!", line[1:]) if line[0] == "!" else line[1:].split("||")
             rows[-1] += [_ATTRIBUTES.sub("", cell).strip(" '") for cell in cells]
     return "\n".join("\t".join(row) for row in rows if row)
+
+
+def _counted(text: str) -> str | None:
+    """Return names and rows of a file whose first line says how many lines the header has, names the last."""
+    lines = _LINE_END.split(text.strip("\ufeff"))
+    above = int(lines[0].replace(",", " ").split()[0])
+    rows = [re.split(r"[,\s]+", line.strip(" ,")) for line in lines[above - 1 :] if line.strip()]
+    return "\n".join("\t".join(row) for row in rows) if len(rows) >= FEWEST else None
 
 
 def _in_quotes(text: str) -> str | None:

@@ -15,7 +15,7 @@ DAY = 86_400.0
 """Seconds."""
 
 _CLOCK = re.compile(
-    r"\s*(?P<a>\d{1,3}):(?P<b>\d{2})(?::(?P<c>\d{2}))?(?P<part>[.,]\d+)?\s*(?P<half>[AaPp])?(?(half)\.?[Mm]\.?)\s*"
+    r"\s*(?P<a>\d{1,3}):(?P<b>\d{2})(?::(?P<c>\d{2}))?(?P<part>[.,]\d+|:\d{3}(?!\d))?\s*(?P<half>[AaPp])?(?(half)\.?[Mm]\.?)\s*"
 )
 _DAYS = re.compile(
     r"\s*(?P<sign>-?)(?P<days>\d+)\s*(?:days?|d)\s*,?\s*(?P<clock>\+?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?)?\s*"
@@ -28,6 +28,7 @@ _SPELT = re.compile(
     rf"\s*(?:(?P<d>{_NUMBER})\s*(?:days?|d|Tage?)[\s,]*)?(?:(?P<h>{_NUMBER})\s*(?:h|hrs?|hours?|Std\.?)[\s,]*)?"
     rf"(?:(?P<m>{_NUMBER})\s*(?:min|mins|m|minutes?)[\s,]*)?(?:(?P<s>{_NUMBER})\s*(?:s|secs?|seconds?))?\s*"
 )
+_POINT = str.maketrans(",:", "..")
 _SECONDS = {"d": DAY, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
@@ -58,7 +59,7 @@ def _clock(found: Sequence[re.Match[str] | None]) -> tuple[np.ndarray, str]:
             if f["half"]:
                 hours = hours % 12 + 12 * (f["half"] in "Pp")
             values[i] = each[0] * hours + each[1] * float(f["b"]) + each[2] * float(f["c"] or 0)
-            values[i] += float((f["part"] or "0").replace(",", "."))
+            values[i] += float((f["part"] or "0").translate(_POINT))
     nights = _nights(values)
     if nights is None:
         return values, "holds times of day or durations: taken in seconds"

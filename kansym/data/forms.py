@@ -43,6 +43,11 @@ _ANGLE = re.compile(
 _SEASON = re.compile(r"\s*(?P<first>(?:1[5-9]|20)\d\d)\s*[-/–]\s*(?P<second>\d\d|\d{4})\s*")
 
 
+_HOURS = re.compile(
+    r"\s*(?:(?P<h>\d{1,2})(?:[.:](?P<m>\d{2}))?\s*Uhr|(?P<heure>\d{1,2})\s?h\s?(?P<minute>\d{2}))\s*"
+)
+
+
 class UnclearFormError(ValueError):
     """Say what is unclear in a column, in words that follow its name."""
 
@@ -64,7 +69,7 @@ def read(cells: Sequence[str]) -> Form | None:
     if len(given) < FEWEST:
         return None
     ways: tuple[Callable[[Sequence[str]], tuple[dict[str, float], str] | None], ...]
-    ways = (_fractions, _seasons, _classes, _angles, _months)
+    ways = (_fractions, _seasons, _classes, _angles, _months, _hours)
     for way in ways:
         found = way(given)
         if found is not None:
@@ -166,3 +171,16 @@ def _months(cells: Sequence[str]) -> tuple[dict[str, float], str] | None:
     if len(known) < max(FEWEST, len(values)):
         return None
     return known, "holds names of months: taken as 1 to 12"
+
+
+def _hours(cells: Sequence[str]) -> tuple[dict[str, float], str] | None:
+    """Return the seconds of 8.30 Uhr and 8h30."""
+    found = {cell: _HOURS.fullmatch(cell) for cell in cells}
+    if not all(found.values()):
+        return None
+    values = {
+        cell: 3600.0 * float(f["h"] or f["heure"]) + 60.0 * float(f["m"] or f["minute"] or 0)
+        for cell, f in found.items()
+        if f
+    }
+    return values, "holds times of day: taken in seconds"

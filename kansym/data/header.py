@@ -134,7 +134,7 @@ def listed(above: Sequence[str], width: int) -> list[str] | None:
     """Return the names that stand below each other in lines above rows of a width; None where there are none.
 
     Either all lines behind one that says how many there are, or a run of just as many lines that begin with
-    the same word or mark.
+    the same mark, or the same word and a number.
 
     >>> listed(["Ore of a mine", "2", "depth [m]", "grade"], 2)
     ['depth [m]', 'grade']
@@ -144,7 +144,7 @@ def listed(above: Sequence[str], width: int) -> list[str] | None:
     lines = [cleared for line in above if (cleared := line.strip().lstrip("#*%! ").strip())]
     if len(lines) > width >= 2 and re.fullmatch(rf"{width}(?:\s+\d+)*", lines[-width - 1]):
         return lines[-width:]
-    begins = [re.match(r"_|@?\w+(?=\s+\S)|", line) for line in lines]
+    begins = [re.match(r"_|@\w+(?=\s+\S)|\w+(?=\s+\d+\s*[=:])|", line) for line in lines]
     for mark, group in groupby(zip(begins, lines, strict=True), lambda pair: pair[0] and pair[0][0].lower()):
         rests = [line[len(found[0]) :].strip() if found else line for found, line in group]
         if mark and len(rests) == width >= 2 and not any(map(is_number, rests)):

@@ -187,6 +187,7 @@ def _from_latex(line: str) -> str:
     if not re.search(r"(?<!\\)&", line):
         return ""
     line = re.sub(r"\\\\(?:\[[^\]]*\])?\s*(?:\\\w+\s*)*$", "", line.rstrip())
+    line = re.sub(r"\\(?:num|ang|unit|si)\{([^{}]*)\}", r"\1", line)
     return re.sub(r"\\([%&_#$])", r"\1", re.sub(r"\s*(?<!\\)&\s*", "\t", line.strip().replace("$", "")))
 
 
