@@ -54,5 +54,5 @@ def test_another_picture_is_drawn_anew():
 
 @pytest.mark.parametrize(("rows", "which"), [(50_000, "all rows"), (10**6, "50,000 of 1,000,000 rows")])
 def test_it_is_said_on_which_rows_a_law_is_off(rows, which):
-    desk = SimpleNamespace(dataset=SimpleNamespace(rows=rows), share=lambda: 0.125)
+    desk = SimpleNamespace(dataset=SimpleNamespace(rows=rows), run=None, share=lambda: 0.125)
     assert drawing.off(desk) == f"Off by 0.125 of the spread on {which}."

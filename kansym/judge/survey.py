@@ -110,7 +110,7 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
     found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, expected, sd)
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
     auto = asked == "auto" and robust != "off"
-    model, ready = _weighted(ready, measured.model, expected[kept], auto)
+    model, ready = weighted(ready, measured.model, expected[kept], auto)
     # weights that a trend gave are functions of the inputs: shuffled rows would not have them
     given = None if dataset.weights is None else ready.weights
     about = ready.y - np.average(ready.y, weights=given)
@@ -148,7 +148,7 @@ def again(
         kept = ~outliers.flagged(dataset.X, residual, ON_FAR if robust == "on" else outliers.FAR)
         kept |= _rounded(dataset.y, values)
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
-    new, ready = _weighted(ready, model, values[kept], asked == "auto" and robust != "off")
+    new, ready = weighted(ready, model, values[kept], asked == "auto" and robust != "off")
     same = np.array_equal(kept, before.kept) and model is before.noise
     if same and (dataset.weights is not None or not _reweighed(before.dataset, ready)):
         return None
@@ -194,7 +194,7 @@ def _deviations(dataset: Dataset, measured: Measured, expected: np.ndarray) -> n
     return (dataset.y - expected) * roots(dataset.weights, dataset.rows) / sd
 
 
-def _weighted(
+def weighted(
     dataset: Dataset, model: NoiseModel, expected: np.ndarray, auto: bool
 ) -> tuple[NoiseModel, Dataset]:
     """Return the noise and the dataset with the weights that it gives.

@@ -10,6 +10,7 @@ import html
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ _SIGNS = (
     ("<mi>&ExponentialE;</mi>", '<mi mathvariant="normal">e</mi>'),
     ("<mo>-</mo>", "<mo>−</mo>"),
 )
+
+_POWERS = re.compile(r'<mfrac bevelled="true"><mn>(\d+)</mn><mn>(\d+)</mn></mfrac>')
+"""A fraction above the line: browsers stack it, too small to be read, unless it is written as 3/2."""
 
 
 def summarise(run: Run, dataset: Dataset | None = None) -> dict[str, Any]:
@@ -224,7 +228,8 @@ def mathml(expression: sympy.Expr | None, target: str, names: Sequence[str], dig
 
     def markup(part: sympy.Expr) -> str:
         """Return a part as MathML, the columns by their own names."""
-        body = printed(part, printer="presentation")
+        body = printed(part, printer="presentation", fold_frac_powers=True)
+        body = _POWERS.sub(r"<mrow><mn>\1</mn><mo>/</mo><mn>\2</mn></mrow>", body)
         for sign, better in _SIGNS:
             body = body.replace(sign, better)
         for symbol, name in letters.items():

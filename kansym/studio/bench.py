@@ -17,7 +17,8 @@ from kansym.formula.polish import STEPS, Rows, fit
 from kansym.formula.program import Program
 from kansym.formula.uncertainty import Freed
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.pipeline.run import Law
+from kansym.judge.survey import weighted
+from kansym.pipeline.run import Law, Run
 
 REACH = 6.0
 """Standard errors that a slider reaches on both sides."""
@@ -143,10 +144,32 @@ def rows_of(data: Dataset, most: int = ROWS) -> Rows:
     return Rows(part.X, part.y, part.weights, symbols(data.names), 1.0 if data.absolute else None)
 
 
+def left_out(run: Run, data: Dataset) -> list[int]:
+    """Return which of the rows a run left out; none where the rows are others."""
+    return [o.row for o in run.outliers if o.row < data.rows and data.y[o.row] == o.value]
+
+
 @lru_cache(maxsize=1)
-def judged(data: Dataset, names: tuple[str, ...]) -> Rows:
-    """Return the rows that moved constants are judged on, ROWS at most: a slider asks ten times a second."""
-    return rows_of(data.subsample(ROWS).select(names))
+def kept(run: Run, data: Dataset) -> Dataset:
+    """Return the rows that a run did not leave out."""
+    out = left_out(run, data)
+    return data.take(np.delete(np.arange(data.rows), out)) if out else data
+
+
+@lru_cache(maxsize=1)
+def judged(run: Run, data: Dataset) -> Dataset:
+    """Return the rows as a run judged them: without those that it left out, weighed as its noise says."""
+    rows, model = kept(run, data).select(run.names), run.noise_model
+    values = run.best.predict(rows.X, rows.names)
+    if model is None or not np.isfinite(values).all():
+        return rows
+    return weighted(rows, model, values, model.heavy)[1]
+
+
+@lru_cache(maxsize=1)
+def moved_on(run: Run, data: Dataset) -> Rows:
+    """Return the rows under a moving slider, chosen once: it asks ten times a second."""
+    return rows_of(judged(run, data))
 
 
 def power(rows: Rows) -> float:

@@ -98,9 +98,14 @@ class Line:
 
 
 def curves(
-    x: Axis, y: Axis, title: str, dots: tuple[np.ndarray, np.ndarray] | None, lines: Sequence[Line]
+    x: Axis,
+    y: Axis,
+    title: str,
+    dots: tuple[np.ndarray, np.ndarray] | None,
+    lines: Sequence[Line],
+    rings: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Any]:
-    """Return rows as dots with curves through them, bands behind."""
+    """Return rows as dots with curves through them, bands behind, and rings about rows that do not count."""
     made = _chart(x, y, title)
     series: list[dict[str, Any]] = []
     for line in lines:
@@ -117,6 +122,10 @@ def curves(
         series.append({"type": "line", "name": line.name, "data": pairs(line.x, line.y), "id": line.name,
                        "showSymbol": False, "lineStyle": style,
                        "itemStyle": {"color": line.colour}})  # fmt: skip
+    if rings is not None:
+        style = {"color": "transparent", "borderColor": SOFT, "borderWidth": 2}
+        series.append({"type": "scatter", "name": "left out", "id": "left out", "data": pairs(*rings),
+                       "symbolSize": 12, "itemStyle": style})  # fmt: skip
     made["series"] = series
     return made
 
@@ -199,6 +208,16 @@ def view(y: np.ndarray, *curves: np.ndarray) -> tuple[float, float]:
     return float(f"{step * first:.10g}"), float(f"{step * last:.10g}")
 
 
+def decades(x: np.ndarray) -> tuple[float, float]:
+    """Return the powers of ten about positive values: the ends of a logarithmic axis.
+
+    >>> decades(np.array([0.3, 20.0]))
+    (0.1, 100.0)
+    """
+    low, high = (round_(math.log10(end)) for round_, end in ((math.floor, x.min()), (math.ceil, x.max())))
+    return 10.0**low, 10.0**high
+
+
 def _band(line: Line, y: Axis) -> dict[str, Any]:
     """Return a band as a polygon; it has no part where an axis cannot show its ends."""
     assert line.low is not None and line.high is not None
@@ -248,7 +267,7 @@ def _axis(axis: Axis, place: dict[str, Any], style: Mapping[str, Any] | None = N
         made["name"] = f"{{sign|{sign.stem}}}{below}{sign.behind}"
         made["nameTextStyle"]["rich"] = _SET
     made["axisLabel"] = {":formatter": _NUMBER, "hideOverlap": True}
-    made["splitLine"] = {"lineStyle": {"opacity": 0.35}}
+    made["splitLine"], made["axisLine"] = {"lineStyle": {"opacity": 0.35}}, {"onZero": False}
     if axis.whole:
         made["minInterval"] = 1
     made["min"], made["max"] = axis.low, axis.high  # None takes back what an earlier picture had

@@ -22,7 +22,7 @@ from kansym.formula import expression as expressions
 from kansym.judge.guess import GUESS, Guess
 from kansym.pipeline.checkpoint import Checkpoint, Memory
 from kansym.pipeline.run import Law, Run
-from kansym.studio.bench import Bench, judged, power, rows_of
+from kansym.studio.bench import Bench, judged, moved_on, power
 from kansym.studio.columns import Profile, profiles
 from kansym.studio.folder import Folder
 from kansym.studio.process import Process
@@ -347,8 +347,8 @@ class Desk:
 
     def refit(self) -> None:
         """Fit the constants that are not held to the rows."""
-        if self.bench is not None and self.dataset is not None:
-            rows = rows_of(self.dataset.select(self.bench.names))
+        if self.bench is not None and self.dataset is not None and self.run is not None:
+            rows = moved_on(self.run, self.dataset)
             self.theta = self.bench.refitted(self.theta, sorted(self.held), rows)
             self.touch("theta", "law")
 
@@ -361,16 +361,16 @@ class Desk:
         """Make the constants as set a row of the front."""
         if self.bench is None or self.dataset is None or self.run is None:
             raise InputError("There is no law with constants in the hand; click a row of the front.")
-        made = self.bench.as_law(self.theta, self.dataset.select(self.bench.names), self.question.seed)
+        made = self.bench.as_law(self.theta, judged(self.run, self.dataset), self.question.seed)
         changes = {h.name: float(v) for h, v in zip(self.bench.handles, self.theta, strict=True)}
         self.steps.append(Step("constants", {"row": self.row, "values": changes, "equation": made.equation}))
         self._add(self.run, made)
 
     def share(self) -> float:
         """Return the error of the law as it stands on the `judged` rows, as a share of the spread."""
-        if self.bench is None or self.dataset is None:
+        if self.bench is None or self.dataset is None or self.run is None:
             return float("nan")
-        rows = judged(self.dataset, tuple(self.bench.names))
+        rows = moved_on(self.run, self.dataset)
         return float(np.sqrt(rows.loss(self.bench.values(rows.X, self.theta)) / power(rows)))
 
     def _law_at(self, row: int) -> Law:

@@ -21,7 +21,7 @@ from kansym.report.labels import label
 from kansym.report.slices import Slice, along, wants_log, whole
 from kansym.report.svg import network_svg
 from kansym.studio import charts
-from kansym.studio.bench import ROWS
+from kansym.studio.bench import ROWS, kept, left_out
 from kansym.studio.charts import ACCENT, SOFT, Axis, Line
 from kansym.studio.desk import Desk
 
@@ -87,21 +87,20 @@ def curve(desk: Desk, name: str) -> dict[str, Any]:
     sample = _sample(data)
     column, lines = sample.column(name), []
     at = _positions(data, name)
-    shown = sample.y
+    shown, out = _shown(desk, data, sample, name), _left_out(desk, data)
     if law is not None:
         cut = _cut(desk, law, data, name, at)
         lines.append(Line("formula", cut.x, cut.y, ACCENT, False, cut.low, cut.high))
-        there = slices.path(data, name, column)
-        shown = slices.beside(sample, _values(desk, law, sample.X, data), _values(desk, law, there, data))
     if desk.other is not None and desk.run is not None and not desk.searching:
         cut = along(desk.run.front[desk.other], data, name, at)
         lines.append(Line("compared", cut.x, cut.y, SOFT, True))
-    low, high = charts.view(shown, *(line.y for line in lines))
+    rings = None if out is None else (out.column(name), _shown(desk, data, out, name))
     if not y.log:
+        low, high = charts.view(shown, *(line.y for line in lines), *(() if rings is None else rings[1:]))
         y = replace(y, low=low, high=high)
     words = [label(n).plain for n in (data.target, name)]
     title = f"{words[0]} along {words[1]}: {len(shown)} rows and the formula"
-    return charts.curves(x, y, title, (column, shown), lines)
+    return charts.curves(x, y, title, (column, shown), lines, rings)
 
 
 def residuals(desk: Desk, name: str) -> dict[str, Any]:
@@ -152,25 +151,33 @@ def network(desk: Desk) -> str:
 def off(desk: Desk) -> str:
     """Say how far off the law is with its constants as they stand, and on which rows."""
     rows = 0 if desk.dataset is None else desk.dataset.rows
+    out = 0 if desk.run is None else len(desk.run.outliers)
     which = f"{ROWS:,} of {rows:,} rows" if rows > ROWS else "all rows"
-    return f"Off by {desk.share():.4g} of the spread on {which}."
+    return f"Off by {desk.share():.4g} of the spread on {which}{f' but the {out} left out' if out else ''}."
 
 
-def sampled(desk: Desk) -> str:
-    """Say how many of the rows are drawn, where not all are."""
+def legend(desk: Desk) -> str:
+    """Say what is what in the pictures, and how many of the rows are drawn, where not all are."""
     if desk.dataset is None:
         return ""
     rows, dots = desk.dataset.rows, _dots(desk.dataset)
-    return f"{dots:,} of {rows:,} rows are drawn." if rows > dots else ""
+    said = ["Blue is the formula with the band of 95 % of new rows, dashed red what it is compared with."]
+    if desk.run is not None and desk.run.outliers and not desk.searching:
+        said.append("Red rings are rows that were left out.")
+    if len(desk.dataset.names) > 1:
+        said.append("The other inputs are at their medians; rows are moved there by the formula.")
+    if rows > dots:
+        said.append(f"{dots:,} of {rows:,} rows are drawn.")
+    return " ".join(said)
 
 
 def _data(desk: Desk) -> Dataset:
     """Return the rows that the law is drawn on; raises InputError without a table."""
     if desk.dataset is None:
         raise InputError("There are no rows to draw; open the table.")
-    return _thinned(
-        desk.dataset, desk.dataset.names if desk.run is None or desk.searching else desk.run.names
-    )
+    if desk.run is None or desk.searching:
+        return _thinned(desk.dataset, desk.dataset.names)
+    return _thinned(kept(desk.run, desk.dataset), desk.run.names)
 
 
 @lru_cache(maxsize=2)
@@ -189,6 +196,23 @@ def _positions(data: Dataset, name: str) -> np.ndarray:
 def _sample(data: Dataset) -> Dataset:
     """Return the rows that are drawn as dots."""
     return data.subsample(_dots(data))
+
+
+def _left_out(desk: Desk, data: Dataset) -> Dataset | None:
+    """Return the rows that were left out of the law, None where there are none."""
+    if desk.run is None or desk.searching or desk.dataset is None:
+        return None
+    rows = left_out(desk.run, desk.dataset)
+    return desk.dataset.take(np.array(rows)).select(data.names) if rows else None
+
+
+def _shown(desk: Desk, data: Dataset, rows: Dataset, name: str) -> np.ndarray:
+    """Return the target of rows (n,) as the law moves it where their other inputs go to the medians."""
+    law = _current(desk)
+    if law is None:
+        return rows.y
+    there = slices.path(data, name, rows.column(name))
+    return slices.beside(rows, _values(desk, law, rows.X, data), _values(desk, law, there, data))
 
 
 def _dots(data: Dataset) -> int:
@@ -232,10 +256,12 @@ def _cut(desk: Desk, law: Law, data: Dataset, name: str, at: np.ndarray) -> Slic
 
 
 def _axes(desk: Desk, data: Dataset, name: str) -> tuple[Axis, Axis]:
-    """Return the axes of an input and of the target."""
+    """Return the axes of an input and of the target; an input's is the same in all its pictures."""
     x, y = data.column(name), data.y
+    log, at = wants_log(x), _positions(data, name)
+    low, high = charts.decades(at) if log else charts.view(at)
     return (
-        Axis(label(name, _unit(data, name)), wants_log(x), whole=whole(x)),
+        Axis(label(name, _unit(data, name)), log, low, high, whole(x)),
         Axis(label(data.target, _unit(data, data.target)), wants_log(y)),
     )
 

@@ -11,6 +11,7 @@ from kansym.base.errors import InputError
 from kansym.data.writing import WRITING
 from kansym.pipeline.run import Run
 from kansym.report.export import export
+from kansym.studio.bench import judged
 from kansym.studio.desk import Desk
 
 LANGUAGES = {
@@ -41,7 +42,7 @@ def in_hand(desk: Desk) -> Run:
         raise InputError("There is no law yet; search for one first.")
     front = list(desk.run.front)
     if desk.moved and desk.bench is not None and desk.dataset is not None:
-        law = desk.bench.as_law(desk.theta, desk.dataset.select(desk.bench.names), desk.question.seed)
+        law = desk.bench.as_law(desk.theta, judged(desk.run, desk.dataset), desk.question.seed)
     front[desk.row] = law
     return replace(desk.run, front=tuple(front), chosen=desk.row)
 

@@ -14,6 +14,7 @@ from kansym.studio.page.view import View, button
 def draw(view: View) -> None:
     """Draw where a file is dropped, and the tables that can be picked."""
     html.h2("Bring a table")
+    html.p("Its columns come below: say which of them is explained, then search for the law.").classes("hint")
     with ui.element("div").classes("two"):
         _dropping(view)
         with ui.element("div"):
@@ -73,7 +74,7 @@ def _offered(view: View) -> None:
     files = view.folder.files()
     if files:
         html.h3("In this folder")
-        with ui.element("div").classes("row-of"):
+        with ui.element("div").classes("row-of files").props('tabindex="0" role="group" aria-label="Files"'):
             for name in files:
                 button(name, _opener(view, name))
     html.h3("Shipped")

@@ -23,7 +23,7 @@ ANSWER = 5.0
 """Seconds that a browser is given to say which tab was open; it takes milliseconds."""
 
 PANELS: dict[str, tuple[tuple[str, str], ...]] = {
-    "Table": (("table", "draw"), ("known", "draw"), ("search", "starter")),
+    "Table": (("table", "draw"), ("search", "starter"), ("known", "draw")),
     "Law": (("search", "draw"), ("law", "draw")),
     "Network": (("network", "draw"),),
     "Motion": (("more", "motion"),),

@@ -32,7 +32,7 @@ def _draw(view: View) -> None:
     """Draw the whole form where there is a table to ask about."""
     if view.desk.opened is None:
         return
-    html.h2("What is known")
+    html.h2("What is known beforehand, if anything")
     asked = view.desk.question
 
     def setting(name: str, read: Callable[[str], Any] = str) -> Callable[[str], None]:

@@ -11,19 +11,28 @@ from kansym.judge.verdict import NOISE, STRUCTURE
 from kansym.pipeline.run import Law
 from kansym.studio import drawing
 from kansym.studio.bench import Handle, parting
+from kansym.studio.page import search
 from kansym.studio.page.formula import as_network, typeset
-from kansym.studio.page.view import View, button, check, field, table
+from kansym.studio.page.view import View, button, check, field
 
 TICKS = 200
 """Steps of a slider."""
 
+TOPICS = ("law", "theta", "front", "search")
+"""What pictures of a law follow."""
+
 
 def draw(view: View) -> None:
-    """Draw the law and everything that follows it."""
+    """Draw the law and everything that follows it: what a hand moves beside what it moves."""
     view.part(("search", "front", "law", "run"), lambda: _formula(view))
-    view.part(("law", "search"), lambda: _constants(view))
-    view.part(("law", "search", "table"), lambda: _own(view))
-    view.part(("run", "search", "table"), lambda: _charts(view))
+    with ui.element("div").classes("two"):
+        with ui.element("div"):
+            view.part(("run", "search", "table"), lambda: _through(view))
+            view.part(("law", "search"), lambda: _constants(view))
+        with ui.element("div"):
+            search.front(view)
+            view.part(("law", "search", "table"), lambda: _own(view))
+    view.part(("run", "search", "table"), lambda: _others(view))
     as_network(view)
 
 
@@ -48,7 +57,8 @@ def _formula(view: View) -> None:
     target, names = str(desk.run.data["target"]), desk.run.names
     formula = law.expression if desk.bench is None or not desk.moved else desk.bench.expression(desk.theta)
     typeset(formula, target, names)
-    html.p(_family(law)).classes("hint")
+    if law.family and law.form:
+        html.p(f"{law.family}: {law.form}").classes("hint")
     if chosen and desk.run.trust:
         html.p(desk.run.trust)
     for note in (law.note, *(desk.run.data["notes"] if chosen else ())):
@@ -69,13 +79,6 @@ def _title(view: View, chosen: bool) -> str:
     if desk.run.verdict.kind in (STRUCTURE, NOISE):
         return "No law was found; the best description"
     return "The law"
-
-
-def _family(law: Law) -> str:
-    """Return where a formula comes from."""
-    return (
-        f"{law.family}: {law.form}" if law.family and law.form else law.source and f"Found by {law.source}."
-    )
 
 
 def _beside(view: View, other: Law) -> None:
@@ -103,12 +106,8 @@ def _constants(view: View) -> None:
     if not desk.bench.handles:
         html.p("This formula has no constants.").classes("hint")
         return
-    body = table(
-        [("constant", ""), ("value", "n"), ("± error", "n"), ("move", ""), ("hold", "")], "constants"
-    )
-    with body:
-        for k, handle in enumerate(desk.bench.handles):
-            _constant(view, k, handle)
+    for k, handle in enumerate(desk.bench.handles):
+        _constant(view, k, handle)
     if desk.dataset is None:
         return
     view.line(("theta", "law"), lambda: drawing.off(desk), "loss")
@@ -140,25 +139,22 @@ def _constant(view: View, k: int, handle: Handle) -> None:
         desk.touch("law")
         view.update()
 
-    with html.tr():
-        with html.td():
-            html.code(handle.name)
-        with html.td().classes("n"):
-            number = field(f"Value of {handle.name}", f"{now:.7g}", typed, shown=False)
-            number.props["size"] = 13
-            number.props["inputmode"] = "decimal"
+    with ui.element("div").classes("constant"):
+        html.code(handle.name)
+        number = field(f"Value of {handle.name}", f"{now:.7g}", typed, shown=False)
+        number.props["size"] = 13
+        number.props["inputmode"] = "decimal"
         error = f"± {handle.error:.2g}" if handle.error else ""
-        html.td(f"{error} → {handle.exact}" if handle.exact else error).classes("n")
-        with html.td():
-            slider = html.input_()
-            slider.props.update(type="range", min=low, max=high, step=(high - low) / TICKS, defaultValue=now)
-            slider.props["aria-label"] = f"Move {handle.name}"
-            # the number follows in the browser: sent back, it would come after the hand has gone on
-            shown = f"getHtmlElement({number.id}).value = +Number(e.target.value).toPrecision(7)"
-            slider.on("input", js_handler=f"e => {{ {shown}; }}")
-            slider.on("input", moved, js_handler="e => emit(e.target.value)", throttle=0.04)
-        with html.td():
-            check(f"Hold {handle.name}", k in desk.held, lambda on: view.do(desk.hold, k, on), shown=False)
+        html.span(f"{error} → {handle.exact}" if handle.exact else error).classes("n")
+        slider = html.input_()
+        slider.props.update(type="range", min=low, max=high, step=(high - low) / TICKS, defaultValue=now)
+        slider.props["aria-label"] = f"Move {handle.name}"
+        # the number follows in the browser: sent back, it would come after the hand has gone on
+        shown = f"getHtmlElement({number.id}).value = +Number(e.target.value).toPrecision(7)"
+        slider.on("input", js_handler=f"e => {{ {shown}; }}")
+        slider.on("input", moved, js_handler="e => emit(e.target.value)", throttle=0.04)
+        held = partial(view.do, desk.hold, k)
+        check(f"Hold {handle.name}", k in desk.held, held, "hold")
 
 
 def _own(view: View) -> None:
@@ -184,36 +180,51 @@ def _own(view: View) -> None:
         button("Fit it and place it on the front", tried)
 
 
-def _charts(view: View) -> None:
-    """Draw the law through the rows and what it leaves, along each input."""
+def _through(view: View) -> None:
+    """Draw the law through the rows along its first input."""
     desk = view.desk
     names = drawing.inputs(desk)
     if desk.dataset is None or not names:
         return
     html.h2("Against the data")
-    html.p(drawing.sampled(desk)).classes("hint")
-    if len(names) > 1:
-        said = "Along each input the others are at their medians; rows are moved there by the formula."
-        html.p(said).classes("hint")
-    html.p(
-        "Blue is the formula with the band of 95 % of new rows, dashed red what it is compared with."
-    ).classes("hint")
-    _panels(view, names[: drawing.PANELS])
+    _along(view, names[0], "tall")
+    html.p(drawing.legend(desk)).classes("hint")
+
+
+def _others(view: View) -> None:
+    """Draw what the law leaves, the law along the other inputs, and its values against the measured ones."""
+    desk = view.desk
+    names = drawing.inputs(desk)
+    if desk.dataset is None or not names:
+        return
+    html.h2("What it leaves, and the other inputs" if len(names) > 1 else "What it leaves")
+    with ui.element("div").classes("grid"):
+        with html.figure():
+            _left(view, names[0])
+        with html.figure():
+            label = "The formula's values against the measured ones"
+            view.chart(TOPICS, lambda: drawing.predicted(desk), label)
+        _panels(view, names[1 : drawing.PANELS])
     if len(names) > drawing.PANELS:
-        with ui.expansion(f"{len(names) - drawing.PANELS} more inputs").classes("more"):
+        more = ui.expansion(f"{len(names) - drawing.PANELS} more inputs").classes("more")
+        with more, ui.element("div").classes("grid"):
             _panels(view, names[drawing.PANELS :])
 
 
 def _panels(view: View, names: list[str]) -> None:
     """Draw the pictures along these inputs."""
-    topics = ("law", "theta", "front", "search")
-    with ui.element("div").classes("grid"):
-        for name in names:
-            with html.figure():
-                view.chart(topics, partial(drawing.curve, view.desk, name), f"The formula along {name}")
-                label = f"Residuals against {name}"
-                view.chart(topics, partial(drawing.residuals, view.desk, name), label, classes="low")
+    for name in names:
         with html.figure():
-            view.chart(
-                topics, lambda: drawing.predicted(view.desk), "The formula's values against the measured ones"
-            )
+            _along(view, name)
+            _left(view, name, "low")
+
+
+def _along(view: View, name: str, classes: str = "") -> None:
+    """Draw the law along an input."""
+    view.chart(TOPICS, partial(drawing.curve, view.desk, name), f"The formula along {name}", classes=classes)
+
+
+def _left(view: View, name: str, classes: str = "") -> None:
+    """Draw what the law leaves along an input."""
+    made = partial(drawing.residuals, view.desk, name)
+    view.chart(TOPICS, made, f"Residuals against {name}", classes=classes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from nicegui import html, ui
+from nicegui import html
 
 from kansym.studio import drawing
 from kansym.studio.desk import FAILED, OVER, PAUSED, SEARCHING
@@ -14,8 +14,13 @@ from kansym.studio.page.view import View, button, table
 STAGES = {
     "starting": "getting ready",
     "plain": "the plainest formulas of few rows",
-    "deep tree": "the same, with more patience",
+    "few rows": "short formulas, as few rows allow",
+    "few rows of one column": "short formulas, as few rows allow",
     "tree": "taking the problem apart: ratios, products, differences",
+    "deep tree": "taking the problem apart with more patience",
+    "tree in noise": "taking the problem apart as far as noise allows",
+    "transforms in noise": "the same for functions of the target",
+    "pursuit": "sums of products, among many columns",
     "classics": "comparing with familiar curves",
     "curves": "sums and products of familiar curves",
     "template": "filling in your form",
@@ -31,18 +36,20 @@ STAGES = {
 
 
 def draw(view: View) -> None:
-    """Draw the buttons, how it goes, and the front."""
+    """Draw the buttons, and how it goes."""
     view.part(("search", "question", "table"), lambda: _buttons(view), "row-of")
     view.part(("search", "live"), lambda: _progress(view))
-    with ui.element("div").classes("two"):
-        with ui.element("div"):
-            html.h2("Accuracy against simplicity")
-            view.chart(
-                ("search", "front", "run", "law"), lambda: drawing.front(view.desk),
-                "Error on held-out rows against complexity; the table of formulas says the same",
-                lambda value: _picked(view, value), "tall",
-            )  # fmt: skip
-        view.part(("search", "front", "run", "law"), lambda: _rows(view))
+
+
+def front(view: View) -> None:
+    """Draw the front, as a picture and as a table."""
+    html.h2("Accuracy against simplicity")
+    view.chart(
+        ("search", "front", "run", "law"), lambda: drawing.front(view.desk),
+        "Error on held-out rows against complexity; the table of formulas says the same",
+        lambda value: _picked(view, value), "tall",
+    )  # fmt: skip
+    view.part(("search", "front", "run", "law"), lambda: _rows(view))
 
 
 async def begin(view: View) -> None:

@@ -17,6 +17,7 @@ def draw(view: View) -> None:
     look = ui.dark_mode(None)
     with html.header().classes("top"):
         html.h1("kansym studio")
+        view.said = ui.label("loading ...").classes("said hint").props('role="status" aria-live="polite"')
         with html.label().classes("field"):
             html.span("Colours")
             choice = html.select().props('aria-label="Colours"')
@@ -25,5 +26,4 @@ def draw(view: View) -> None:
                     html.option(word).props["value"] = key
     choice.on("change", lambda event: look.set_value({"light": False, "dark": True}.get(event.args)),
               js_handler="e => emit(e.target.value)")  # fmt: skip
-    view.said = ui.label("loading ...").classes("said hint").props('role="status" aria-live="polite"')
     frame.draw(view)

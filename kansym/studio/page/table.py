@@ -118,7 +118,7 @@ def _column(view: View, profile: Profile) -> None:
                 unit = question.units.get(profile.name, profile.unit)
                 field(f"Unit of {profile.name}", unit, measured, shown=False).props["size"] = 7
         html.td(_range(profile)).classes("n")
-        html.td(f"{profile.gaps:,}" if profile.gaps else "–").classes("n")
+        html.td(f"{profile.gaps:,}" if profile.gaps else "–").classes("n gaps" if profile.gaps else "n none")
         with html.td():
             if profile.bars:
                 ui.html(bars(profile.bars), sanitize=False)

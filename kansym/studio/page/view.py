@@ -283,16 +283,15 @@ def field(
     return made
 
 
-def check(label: str, value: bool, changed: Callable[[bool], Any], shown: bool = True) -> Any:
-    """Draw a box to tick."""
+def check(label: str, value: bool, changed: Callable[[bool], Any], shown: str = "") -> Any:
+    """Draw a box to tick; a shorter word than the label may be shown beside it."""
     with html.label().classes("check"):
         made = html.input_()
         made.props["type"] = "checkbox"
         made.props["checked"] = value
         made.props["aria-label"] = label
         made.on("change", lambda event: changed(bool(event.args)), js_handler="e => emit(e.target.checked)")
-        if shown:
-            html.span(label)
+        html.span(shown or label)
     return made
 
 
