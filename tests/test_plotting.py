@@ -19,6 +19,7 @@ from kansym.formula.expression import to_graph
 from kansym.functions.graph import Edge, Graph, Spline
 from kansym.functions.parsing import parse_expression
 from kansym.report import layout, plotting
+from kansym.report.slices import path
 from kansym.report.svg import network_svg
 
 
@@ -176,3 +177,15 @@ def test_matplotlib_waits_for_a_figure():
     code = "import sys, kansym.report.plotting, kansym.report.page; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_a_slice_stands_in_one_category_at_a_time():
+    levels = np.eye(3)[[0, 1, 1, 2, 1, 0]]
+    names = ["mass", "kind=a", "kind=b", "kind=c"]
+    data = from_arrays(np.column_stack([np.arange(1.0, 7.0), levels]), np.arange(6.0), names)
+    data = replace(data, categories={"kind": ("kind=a", "kind=b", "kind=c")})
+    assert path(data, "mass", np.array([2.0])).tolist() == [[2.0, 0.0, 1.0, 0.0]]
+    along = path(data, "kind=b", np.array([0.0, 1.0]))
+    assert along.tolist() == [[3.5, 1.0, 0.0, 0.0], [3.5, 0.0, 1.0, 0.0]]
+    part = path(data.select(["mass", "kind=a"]), "mass", np.array([2.0]))
+    assert part.tolist() == [[2.0, 0.0]]  # most rows are in a level that has no column here

@@ -93,6 +93,12 @@ def test_other_versions_and_other_files_are_refused(tmp_path):
         report.load(tmp_path / "nowhere")
 
 
+def test_a_fraction_above_the_line_stays_on_one_line():
+    x = sympy.Symbol("x", real=True)
+    text = report.mathml(2 / x ** sympy.Rational(5, 2), "y", ["x"])
+    assert "<mrow><mn>5</mn><mo>/</mo><mn>2</mn></mrow>" in text and "bevelled" not in text
+
+
 def test_mathml_escapes_names():
     x, y = sympy.Symbol(NASTY[0], real=True), sympy.Symbol(NASTY[1], real=True)
     text = report.mathml(sympy.sin(x) / (1 + y**2), "</math><b>", (x.name, y.name))

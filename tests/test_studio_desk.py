@@ -214,6 +214,59 @@ def test_constants_have_their_family_names_and_follow_the_hand(found):
         desk.choose(99)
 
 
+@pytest.fixture
+def apart(tmp_path):
+    """A desk with a run on a decay: rows with errors of their values' size, two of them far off."""
+    x = np.linspace(0.5, 8, 40)
+    y = 30 * np.exp(-0.5 * x) * (1 + np.random.default_rng(1).normal(0, 0.05, 40))
+    y[[5, 30]] *= 5
+    lines = [f"{a:.6g},{b:.6g}" for a, b in zip(x, y, strict=True)]
+    (tmp_path / "decay.csv").write_text("t,y\n" + "\n".join(lines) + "\n")
+    desk = Desk(Folder.of(tmp_path))
+    desk.take(Opened.read(desk.folder, "decay.csv"))
+    desk.dataset = desk.prepared()
+    desk.show(_run(desk.dataset))
+    return desk
+
+
+def test_constants_are_judged_and_fitted_as_the_search_did(apart):
+    desk = apart
+    run = desk.run
+    assert [o.row for o in run.outliers] == [5, 30] and run.noise_model.kind == "relative"
+    best = run.best
+    said = np.sqrt([best.loss, best.heldout_loss]) / run.data["target_spread"]
+    assert said.min() / 1.5 < desk.share() < 1.5 * said.max()
+    fitted = desk.theta.copy()
+    desk.refit()
+    errors = np.array([h.error for h in desk.bench.handles])
+    assert np.all(np.abs(desk.theta - fitted) < errors)
+    assert "but the 2 left out" in drawing.off(desk)
+
+
+def test_rows_left_out_are_ringed_and_hide_nothing(apart):
+    made = drawing.curve(apart, "t")["series"]
+    rings = next(s["data"] for s in made if s["name"] == "left out")
+    assert [round(t, 2) for t, _ in rings] == [1.46, 6.27]
+    left = drawing.residuals(apart, "t")["series"][0]["data"]
+    assert len(left) == 38 and "Red rings" in drawing.legend(apart)
+
+
+def test_pictures_along_an_input_have_one_axis(found):
+    ends = [[made(found, "S")["xAxis"][end] for end in ("min", "max")] for made in
+            (drawing.curve, drawing.residuals)]  # fmt: skip
+    assert ends[0] == ends[1] and None not in ends[0]
+
+
+def test_what_is_tried_is_said_in_plain_words():
+    pytest.importorskip("nicegui", reason="no studio: nicegui is not installed")
+    from kansym.search import registry
+    from kansym.search.producer import Producer
+    from kansym.studio.page.search import STAGES
+
+    names = {p.name for p in vars(registry).values() if isinstance(p, Producer)}
+    assert {*names, "network", "classics", "curves", "template", "categories"} <= set(STAGES)
+
+
 def test_everything_drawn_follows_the_row(found):
     desk = found
     curves = []

@@ -84,8 +84,19 @@ def positions(column: np.ndarray, points: int = POINTS) -> np.ndarray:
 
 
 def path(data: Dataset, name: str, x: np.ndarray) -> np.ndarray:
-    """Return rows (n, inputs) along values x (n,) of an input, the others at their medians."""
+    """Return rows (n, inputs) along values x (n,) of an input, the others at their medians.
+
+    Of a category's columns of 0 and 1 the commonest is 1: at their medians a row would be in no category.
+    """
     X = np.tile(np.median(data.X, axis=0), (len(x), 1))
+    for levels in data.categories.values():
+        shares = {n: float(data.column(n).mean()) for n in levels if n in data.names}
+        none = 1 - sum(shares.values())  # the share of rows in a level that has no column here
+        others = {n: share for n, share in shares.items() if n != name}
+        commonest = max(others, key=lambda n: others[n], default="")
+        for n, share in others.items():
+            there = n == commonest and share >= none
+            X[:, data.names.index(n)] = 0.0 if not there else 1 - x if name in levels else 1.0
     X[:, data.names.index(name)] = x
     return X
 

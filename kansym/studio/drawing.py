@@ -165,7 +165,12 @@ def legend(desk: Desk) -> str:
     if desk.run is not None and desk.run.outliers and not desk.searching:
         said.append("Red rings are rows that were left out.")
     if len(desk.dataset.names) > 1:
-        said.append("The other inputs are at their medians; rows are moved there by the formula.")
+        rest = (
+            "the commonest category and the other inputs' medians"
+            if desk.dataset.categories
+            else "the other inputs' medians"
+        )
+        said.append(f"It is drawn at {rest}; rows are moved there by the formula.")
     if rows > dots:
         said.append(f"{dots:,} of {rows:,} rows are drawn.")
     return " ".join(said)

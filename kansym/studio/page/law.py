@@ -197,14 +197,17 @@ def _others(view: View) -> None:
     names = drawing.inputs(desk)
     if desk.dataset is None or not names:
         return
-    html.h2("What it leaves, and the other inputs" if len(names) > 1 else "What it leaves")
+    html.h2("What it leaves")
     with ui.element("div").classes("grid"):
         with html.figure():
             _left(view, names[0])
         with html.figure():
             label = "The formula's values against the measured ones"
             view.chart(TOPICS, lambda: drawing.predicted(desk), label)
-        _panels(view, names[1 : drawing.PANELS])
+    if len(names) > 1:
+        html.h2("Along the other inputs")
+        with ui.element("div").classes("grid"):
+            _panels(view, names[1 : drawing.PANELS])
     if len(names) > drawing.PANELS:
         more = ui.expansion(f"{len(names) - drawing.PANELS} more inputs").classes("more")
         with more, ui.element("div").classes("grid"):
