@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tables import asides
@@ -74,6 +78,38 @@ def test_a_growing_front_can_be_clicked(studio):
     studio.see(lambda: len(studio.texts("tr[data-row]")) > 1)
     studio.click(lambda: next(iter(studio.all("tr[data-row]")), None))
     studio.see("Row of the front so far, complexity 1")
+    studio.press("Pause")
+    studio.see("Paused after ")
+    studio.press("Go on")
+    studio.see(lambda: studio.button("Pause"))
+    assert studio.severe() == []
+
+
+def test_a_search_goes_on_with_what_is_allowed_now(studio):
+    studio.press("Pause")
+    studio.see("Paused after ")
+    studio.press("Table")
+    studio.click(lambda: studio.find("summary", "Functions that may be used"))
+    studio.press("tanh")
+    studio.see(lambda: studio.button("tanh").get_attribute("aria-pressed") == "false")
+    studio.press("Law")
+    studio.press("Go on with what is allowed now")
+    studio.press("Stop")
+    studio.see(lambda: studio.button("Search anew"))
+    assert not any("tanh" in row for row in studio.texts("tr[data-row]"))
+    assert studio.severe() == []
+
+
+def test_a_search_that_crashes_is_a_message(studio):
+    studio.press("Search anew")
+    studio.see(lambda: studio.button("Pause"))
+    tasks = Path(f"/proc/{studio.process.pid}/task").glob("*/children")
+    children = [int(pid) for task in tasks for pid in task.read_text().split()]
+    searching = [p for p in children if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    assert len(searching) == 1
+    os.kill(searching[0], signal.SIGKILL)
+    studio.see("ended by itself")
+    studio.press("Go on")
     studio.press("Stop")
     studio.see(lambda: studio.button("Search anew"))
     assert studio.severe() == []
