@@ -326,6 +326,17 @@ def test_plain_progress(capsys):
     )
 
 
+def test_a_look_that_tells_nothing_still_shows_that_time_passes(capsys, monkeypatch):
+    monkeypatch.setattr("kansym.cli.progress._EVERY", 0.2)
+    with Watcher() as watcher:
+        watcher(Progress("structure", 0.1, "x", 1, 2.0, 9.0))
+        time.sleep(0.8)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 3 and len(set(lines)) > 1 and lines[-1].startswith("[   2.") and "left" in lines[-1]
+    time.sleep(0.4)
+    assert not capsys.readouterr().err, "nothing comes after the end"
+
+
 def test_completion_is_offered():
     env = {"_KANSYM_COMPLETE": "bash_source", "PATH": "/usr/bin:/bin"}
     made = subprocess.run(

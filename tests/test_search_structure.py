@@ -10,6 +10,7 @@ import sympy
 from scipy import special
 
 from kansym.base.budget import Budget
+from kansym.functions.library import Library
 from kansym.search.structure import curve, merging, naming, ridge, terms
 from kansym.search.structure import search as structure
 from kansym.search.structure.problem import problem
@@ -233,3 +234,52 @@ def test_curves_of_few_rows_are_matched_only_where_a_fit_is_exact(rows, matched)
     search = structure.Search(orbits, Budget(), 0)
     assert (search.sharp == structure.criterion.SHARP) is matched
     assert search.sharp >= structure.CERTAINLY
+
+
+def test_a_column_that_is_a_product_of_others_brings_no_odd_powers():
+    a, b, c, d = np.random.default_rng(0).uniform(1, 3, (4, 400))
+    X, y = np.column_stack([a, b, c, a * b / 2, d, 2 * d]), a**2 / b * d
+    noisy = y * (1 + 0.05 * np.random.default_rng(1).normal(size=400))
+    rows = SimpleNamespace(X=X, y=noisy, weights=None, names=["a", "b", "c", "ab", "d", "d2"])
+    posed = problem(rows)
+    assert [str(f) for f in posed.independent.formulas] == ["a", "b", "c", "d"], (
+        "a product, not a ratio, goes"
+    )
+    form = structure.Models(Budget(), 0, Library.load("all")).forms(posed.independent, "log")[0]
+    assert np.abs(form.p).max() <= 2
+
+
+def test_a_dependent_column_is_told_from_one_that_is_nearly_so():
+    a, b, c = np.random.default_rng(0).uniform(1, 3, (3, 400))
+    X = np.column_stack([a, b, a * b * (1 + 1e-5 * c)])
+    assert problem(SimpleNamespace(X=X, y=a, weights=None, names=["a", "b", "c"])).independent.width == 3
+
+
+def test_of_many_columns_those_that_matter_are_paired():
+    X = np.random.default_rng(0).uniform(-1, 1, (400, 14))
+    posed = problem(table(lambda *x: x[3] * x[11] + x[7] ** 2 - x[0], [-1] * 14, [1] * 14))
+    paired = merging.pairs(posed)
+    assert len(paired) == 36 and {(3, 11), (0, 7)} <= set(paired)
+    few = SimpleNamespace(X=X[:, :8], y=X[:, 0], weights=None, names=list("abcdefgh"))
+    assert len(merging.pairs(problem(few))) == 28, "of few columns every pair"
+
+
+def test_a_lorentzian_of_both_signs_is_named_in_noise():
+    rows = table(lambda a, b: a / b**2 / (1 + 0.9 * (a / b) ** 2), [-3, 0.5], [3, 2], noise=0.2)
+    fit = structure.Models(Budget(), 0, Library.load("all")).single(problem(rows), "log")[0]
+    share, first = fit.name()[0].share, fit.name()[0].write()
+    x0, x1 = sympy.symbols("x0 x1")
+    law = x0 / x1**2 / (1 + 0.9 * (x0 / x1) ** 2)
+    apart = sympy.lambdify((x0, x1), first - law)(*rows.X.T)
+    assert share < 0.06 and np.sqrt(np.mean(apart**2)) < 0.1 * rows.y.std()
+
+
+def test_the_few_columns_of_many_that_say_most_are_chosen_and_their_law_is_shown():
+    def law(*x):
+        return x[2] * x[7] / (x[7] ** 2 + x[4] ** 2) + 0.05 * sum(x[k] for k in (0, 1, 3, 5, 9))
+
+    rows = table(law, [1] * 7 + [-3] + [1] * 4, [3] * 12, n=900, noise=0.05)
+    assert [str(f) for f in merging.fewer(problem(rows)).formulas] == ["x2", "x4", "x7"]
+    found = list(structure.Search(rows, Budget(), 0).plain())
+    assert found and all(len(fit.problem.formulas) == 3 for fit in found)
+    assert not structure.Search(table(lambda a, b: a * b, [1, 1], [2, 2]), Budget(), 0).plain()

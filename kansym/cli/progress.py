@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +13,8 @@ import click
 if TYPE_CHECKING:
     from kansym.base.budget import Progress
 
-_EVERY = 5.0  # seconds between plain lines of one stage
+_EVERY = 4.0
+"""Seconds between plain lines of one stage: even where a look tells nothing a line comes every five."""
 
 
 class Watcher:
@@ -20,18 +23,26 @@ class Watcher:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._live: Any = None
-        self._last = ("", -1e9)
+        self._report: Progress | None = None
+        self._shown = self._came = -1e9
+        self._over, self._gate = threading.Event(), threading.Lock()
 
     def __enter__(self) -> Watcher:
-        if not self._quiet and sys.stderr.isatty():
+        if self._quiet:
+            return self
+        if sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
 
             self._live = Live(_Line(None), console=Console(stderr=True), refresh_per_second=8, transient=True)
             self._live.start()
+        else:
+            threading.Thread(target=self._remind, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        with self._gate:  # no line comes after the block has been left
+            self._over.set()
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -43,11 +54,28 @@ class Watcher:
         if self._live is not None:
             self._live.update(_Line(report))
             return
-        stage, shown = self._last
         now = time.monotonic()
-        if report.stage != stage or now - shown >= _EVERY:
-            self._last = (report.stage, now)
-            click.echo(plain(report), err=True)
+        with self._gate:
+            other = self._report is None or report.stage != self._report.stage
+            self._report, self._came = report, now
+            if other or now - self._shown >= _EVERY:
+                self._show(report, now)
+
+    def _remind(self) -> None:
+        """Show the last report again, at its new time, while no other comes."""
+        while not self._over.wait(_EVERY / 8):
+            now = time.monotonic()
+            with self._gate:
+                if self._report is None or self._over.is_set() or now - self._shown < _EVERY:
+                    continue
+                since = now - self._came
+                left = None if self._report.left is None else max(self._report.left - since, 0.0)
+                self._show(replace(self._report, seconds=self._report.seconds + since, left=left), now)
+
+    def _show(self, report: Progress, now: float) -> None:
+        """Write one line."""
+        self._shown = now
+        click.echo(plain(report), err=True)
 
 
 def plain(report: Progress) -> str:

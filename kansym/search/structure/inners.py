@@ -198,13 +198,13 @@ def grid(u: Array) -> tuple[tuple[list[Inner], Array], tuple[list[Inner], Array]
                 for name in [*names, *(["tan"] if np.abs(z).max() < POLE else [])]:
                     value, slope = _function(name, z)
                     slide(Inner(name, k, rate), value, z * slope)
-                for sign in (1, -1):
-                    if (sign * z).min() > -1:
-                        value, slope = _function("log1p", sign * z)
-                        slide(Inner("log1p", k, sign * rate), value, sign * z * slope)
-                        slide(
-                            Inner("inv1p", k, sign * rate), 1 / (1 + sign * z), sign * z / (1 + sign * z) ** 2
-                        )
+            for signed in (z, -z):
+                if signed.min() > -1:
+                    signed_rate = rate if signed is z else -rate
+                    slide(Inner("inv1p", k, signed_rate), 1 / (1 + signed), signed / (1 + signed) ** 2)
+                    if k in (1, -1):
+                        value, slope = _function("log1p", signed)
+                        slide(Inner("log1p", k, signed_rate), value, signed * slope)
         for f in _frequencies() / span:
             slide(Inner("sin", k, f), np.sin(f * v), np.cos(f * v))
     S = np.column_stack(columns)

@@ -7,7 +7,9 @@ F-test tells, for any noise, and needs no model of the rest.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
@@ -41,6 +43,13 @@ HIGHEST = 10
 SHUFFLES = 30
 """Shuffled copies that a column must beat; an irrelevant one does so by chance in one table of 31."""
 
+MOST_PAIRED = 9
+"""Columns of which every pair is tried; of more those that a polynomial misses most."""
+
+MOST_TERMS, BEAM, LEAST_FREE = 30, 8, 0.05
+"""Terms of the polynomials by which few columns of many are chosen, choices that are kept, and the least part
+of itself that a row is taken to leave to the others."""
+
 NEEDED_ROWS = 1000
 """Rows, at most, on which irrelevant columns are looked for."""
 
@@ -70,39 +79,91 @@ def merges(problem: Problem, exponents: np.ndarray) -> list[Merge]:
     Z = problem.Z[rows]
     n = len(rows)
     found = []
-    for i in range(problem.width):
-        for j in range(i + 1, problem.width):
-            rest = [k for k in range(problem.width) if k not in (i, j) and exponents[k]]
-            m = np.exp(np.log(np.abs(Z[:, rest])) @ exponents[rest]) if rest else np.ones(n)
-            m = m * w / np.median(m)
-            degree = SURFACE_DEGREE if n >= 120 else 4 if n >= 60 else 2
-            powers = polynomials.exponents(2, degree)
-            if n <= len(powers):
-                continue  # so few rows are any surface's
-            T = polynomials.products(np.column_stack([unit(Z[:, i])[0], unit(Z[:, j])[0]]), powers)
-            ty = w * y
-            base = _square_left(T[:, powers.min(axis=1) == 0] * m[:, None], ty)
-            surface = _square_left(T * m[:, None], ty)
-            for operation in OPERATIONS:
-                with np.errstate(all="ignore"):
-                    h = operation.value(Z[:, i], Z[:, j])
-                if not np.all(np.isfinite(h)) or np.ptp(h) == 0:
-                    continue
-                k = min(CURVE_DEGREE, degree + 2)
-                curve = _square_left(chebvander(unit(h)[0], k) * m[:, None], ty)
-                more = T.shape[1] - k - 1
-                F = max(curve - surface, 0.0) / more / (max(surface, 1e-14 * base) / (n - T.shape[1]))
-                found.append(
-                    Merge(
-                        i,
-                        j,
-                        operation,
-                        float(stats.f.sf(F, more, n - T.shape[1])),
-                        1 - surface / base,
-                        curve / max(surface, TINY),
-                    )
+    degree = SURFACE_DEGREE if n >= 120 else 4 if n >= 60 else 2
+    powers = polynomials.exponents(2, degree)
+    if n <= len(powers):
+        return []  # so few rows are any surface's
+    for i, j in pairs(problem):
+        rest = [k for k in range(problem.width) if k not in (i, j) and exponents[k]]
+        m = np.exp(np.log(np.abs(Z[:, rest])) @ exponents[rest]) if rest else np.ones(n)
+        m = m * w / np.median(m)
+        T = polynomials.products(np.column_stack([unit(Z[:, i])[0], unit(Z[:, j])[0]]), powers)
+        ty = w * y
+        base = _square_left(T[:, powers.min(axis=1) == 0] * m[:, None], ty)
+        surface = _square_left(T * m[:, None], ty)
+        for operation in OPERATIONS:
+            with np.errstate(all="ignore"):
+                h = operation.value(Z[:, i], Z[:, j])
+            if not np.all(np.isfinite(h)) or np.ptp(h) == 0:
+                continue
+            k = min(CURVE_DEGREE, degree + 2)
+            curve = _square_left(chebvander(unit(h)[0], k) * m[:, None], ty)
+            more = T.shape[1] - k - 1
+            F = max(curve - surface, 0.0) / more / (max(surface, 1e-14 * base) / (n - T.shape[1]))
+            found.append(
+                Merge(
+                    i,
+                    j,
+                    operation,
+                    float(stats.f.sf(F, more, n - T.shape[1])),
+                    1 - surface / base,
+                    curve / max(surface, TINY),
                 )
+            )
     return found
+
+
+@lru_cache(16)
+def pairs(problem: Problem) -> tuple[tuple[int, int], ...]:
+    """Return the pairs of columns (i < j) that are worth a look: of many, pairs of those that matter most."""
+    width = problem.width
+    columns = range(width)
+    if width > MOST_PAIRED:
+        columns = sorted(np.argsort(-_missed(problem), kind="stable")[:MOST_PAIRED].tolist())
+    return tuple(itertools.combinations(columns, 2))
+
+
+def fewer(problem: Problem, count: int = 3) -> Problem:
+    """Return the problem seen through the `count` columns that together say most of y.
+
+    They join one by one, the best BEAM choices kept, by what a polynomial leaves of rows that it is fitted
+    without. Of the invariants of knots: the three that the signature is known to depend on, in 0.1 s.
+    """
+    rows = np.concatenate([problem.fit, problem.test])
+    w = problem.w[rows]
+    U, y = _scaled(problem.Z[rows]), problem.y[rows] * w
+
+    def left_out(columns: frozenset[int]) -> float:
+        """Return the mean square of each row's distance from the polynomial of the others."""
+        A = _polynomials(U[:, sorted(columns)], min(MOST_TERMS, len(y) // 4))[0] * w[:, None]
+        Q = np.linalg.qr(A)[0]
+        return float(np.mean(((y - Q @ (Q.T @ y)) / np.maximum(1 - (Q * Q).sum(axis=1), LEAST_FREE)) ** 2))
+
+    beam: list[frozenset[int]] = [frozenset()]
+    for _ in range(min(count, problem.width)):
+        grown = {chosen | {k} for chosen in beam for k in range(problem.width) if k not in chosen}
+        beam = sorted(grown, key=lambda chosen: (left_out(chosen), sorted(chosen)))[:BEAM]
+    best = sorted(beam[0])
+    return problem.columns(problem.Z[:, best], tuple(problem.formulas[k] for k in best))
+
+
+def _missed(problem: Problem) -> np.ndarray:
+    """Return for each column (width,) how much more of y a quadratic leaves where its terms are struck out.
+
+    Of the coefficients c = G⁻¹·A'y, G = A'A, those of a column's terms S cost c_S'·(G⁻¹)_SS⁻¹·c_S.
+    """
+    rows = problem.fit
+    U = _scaled(problem.Z[rows])
+    powers = polynomials.exponents(problem.width, 2)
+    if len(powers) > len(rows) // 2:  # as many columns as that have no products
+        powers = powers[(powers > 0).sum(axis=1) < 2]
+    A, y = polynomials.products(U, powers), problem.y[rows]
+    w = problem.w[rows]
+    A, y = A * w[:, None], y * w
+    inverse = np.linalg.pinv(A.T @ A, rcond=1e-12, hermitian=True)
+    c = inverse @ (A.T @ y)
+    terms = [np.flatnonzero(powers[:, i]) for i in range(problem.width)]
+    return np.array([c[s] @ np.linalg.pinv(inverse[np.ix_(s, s)], rcond=1e-12) @ c[s] for s in terms])
 
 
 def telling(found: list[Merge]) -> list[Merge]:

@@ -7,7 +7,6 @@ for their curves yet (`naming`).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -111,6 +110,7 @@ class Models:
 
     def single(self, problem: Problem, family: str) -> list[Fit]:
         """Fit y = m·f(h), h a monomial ("log") or a weighted sum of columns or of their squares."""
+        problem = problem.independent
         return [
             Fit(
                 form.share * problem.unit,
@@ -146,7 +146,7 @@ class Models:
         degree = min(8, max(1, n // 4))
         rough = _log_slopes(some.logs, some.y)
         fits = []
-        for q in self.directions(some.coordinates.shape[1], family, ~logs):
+        for q in self.directions(problem, family):
             for p0 in (
                 (rough,) if family != "log" else (rough, rough + 0.3 * self.rng.normal(size=len(rough)))
             ):
@@ -176,8 +176,9 @@ class Models:
         many = 8 if fits and fits[0].share > criterion.SHARP else 4
         return naming.forms(problem, family, logs, some.coordinates, units, fits[:many], degree)
 
-    def directions(self, d: int, family: str, free: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield starting directions of h among d coordinates: none, single ones, pairs, and random ones."""
+    def directions(self, problem: Problem, family: str) -> Iterator[np.ndarray]:
+        """Yield starting directions of h among its coordinates: none, single ones, pairs, and random ones."""
+        d, free = problem.width, ~problem.one_signed()
         if family == "log":
             yield np.zeros(0)
             for i in range(d):
@@ -188,7 +189,7 @@ class Models:
                 yield free / np.sqrt(free.sum())
         else:
             return
-        for i, j in itertools.combinations(range(d), 2):
+        for i, j in merging.pairs(problem):
             for sign in (1.0, -1.0):
                 q = np.zeros(d)
                 q[i], q[j] = 1.0, sign
@@ -203,7 +204,7 @@ class Models:
 
     def several(self, problem: Problem, count: int) -> list[Fit]:
         """Fit y = sum of m_k·f_k(h) over arguments h of one or two columns."""
-        return self.shared(problem, (count,), list(_arguments(problem)), f"{count} terms", 3)
+        return self.shared(problem, (count,), list(_arguments(problem.independent)), f"{count} terms", 3)
 
     def sums(self, problem: Problem) -> list[Fit]:
         """Fit sums of a few products of plain curves, chosen from a dictionary."""
@@ -222,6 +223,7 @@ class Models:
         self, problem: Problem, counts: tuple[int, ...], arguments: list, source: str, tries: int
     ) -> list[Fit]:
         """Fit sums of terms for each argument; return the best fits."""
+        problem = problem.independent
         rows = problem.fit[:FIT_ROWS]
         y, w = problem.scaled(rows)
         out = []
@@ -313,11 +315,10 @@ def _everywhere(problem: Problem, argument: Any, use: np.ndarray, fit: terms.Ter
 
 def _arguments(problem: Problem) -> Iterator[tuple[str, int, int]]:
     """Yield what a curve's argument may be: a column, or a simple combination of two."""
-    d = problem.width
     logs = problem.one_signed()
-    for i in range(d):
+    for i in range(problem.width):
         yield "x", i, i
-    for i, j in itertools.combinations(range(d), 2):
+    for i, j in merging.pairs(problem):
         yield "a*b", i, j
         if logs[j]:
             yield "a/b", i, j

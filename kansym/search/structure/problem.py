@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ FIT_ROWS, TEST_ROWS = 700, 300
 
 SMOOTH_ROWS = 400
 """Fitted rows of a smooth fit (see `tree.evidence`): hundreds of forms are judged, in milliseconds each."""
+
+DEPENDENT = 1e-8
+"""A column whose logarithm is a sum of others' to this share of its spread is a product of their powers."""
 
 FLATTEST = 0.03
 """A transform's slope counts as at least this share of its median."""
@@ -61,6 +65,37 @@ class Problem:
     def one_signed(self) -> np.ndarray:
         """Tell for each column whether it is positive everywhere or negative everywhere."""
         return np.asarray((self.Z > 0).all(0) | (self.Z < 0).all(0))
+
+    @cached_property
+    def independent(self) -> Problem:
+        """Return the problem without columns that are products of powers of others.
+
+        Exponents would not be determined with them: a = b·c allows a^k·(b·c)^(-k) for any k. Of columns that
+        can be written so the one goes that has no negative power, then the last.
+        """
+        keep = list(range(self.width))
+        positive = set(np.flatnonzero(self.one_signed()).tolist())
+        while among := [k for k in keep if k in positive]:
+            L = np.log(np.abs(self.Z[np.ix_(self.fit, among)]))
+            L = L - L.mean(0)
+            size = np.linalg.norm(L, axis=0)
+            if not np.isfinite(size).all() or size.min() == 0 or len(L) <= 2 * len(among):
+                break
+            _, values, rows = np.linalg.svd(L / size, full_matrices=False)
+            if values[-1] > DEPENDENT:
+                break
+            # the vectors of no size say which columns depend; each is solved for by the others
+            loose = np.abs(rows[values <= DEPENDENT]).max(axis=0) > np.sqrt(DEPENDENT)
+            ways = []
+            for place in np.flatnonzero(loose):
+                powers = np.linalg.lstsq(np.delete(L, place, axis=1), L[:, place], rcond=DEPENDENT)[0]
+                ways.append((bool((powers < -DEPENDENT).any()), -int(place)))
+            keep.remove(among[-min(ways)[1]])
+        return (
+            self
+            if len(keep) == self.width
+            else self.columns(self.Z[:, keep], tuple(self.formulas[k] for k in keep))
+        )
 
     def columns(self, Z: np.ndarray, formulas: tuple[sympy.Expr, ...]) -> Problem:
         """Return the same problem seen through other columns."""

@@ -57,6 +57,9 @@ class Looks(NamedTuple):
 PLAIN, IN_NOISE, FIRST_IN_NOISE = Looks(8, 3), Looks(16, 6), Looks(36, 16)
 """In noise many curves look alike, so that more are looked at, most of all for the likeliest fits."""
 
+PLAIN_FITS = 2
+"""So many fits of each family are named of the three columns that say most."""
+
 FIRST = 3
 """So many fits are the likeliest ones."""
 
@@ -108,6 +111,10 @@ class Search:
         """
         waiting: list[Fit] = []
         named = np.inf
+        for fit in self.plain():
+            yield from self.name(fit)
+            if self.done:
+                return
         for step in self.steps():
             waiting += step
             waiting.sort(key=lambda f: f.rank)
@@ -155,6 +162,16 @@ class Search:
         program = Program.compile(leader.expression, root.formulas)
         r = (program.value(root.Z[rows]) - root.y[rows]) * root.w[rows]
         return merging.unexplained(root.Z[rows], r) > NOISE
+
+    def plain(self) -> list[Fit]:
+        """Return fits of the three columns of many that say most.
+
+        Where many say a little each, a law of three comes far behind, and is still what a person looks for.
+        """
+        if self.root.width <= merging.MOST_PAIRED:
+            return []
+        few = merging.fewer(self.root.independent)
+        return [fit for family in FAMILIES[:2] for fit in self.models.single(few, family)[:PLAIN_FITS]]
 
     def steps(self) -> Iterator[list[Fit]]:
         """Yield the fits of one model class after another, the cheap and common ones first."""
