@@ -117,7 +117,7 @@ def merges(problem: Problem, exponents: np.ndarray) -> list[Merge]:
 def pairs(problem: Problem) -> tuple[tuple[int, int], ...]:
     """Return the pairs of columns (i < j) that are worth a look: of many, pairs of those that matter most."""
     width = problem.width
-    columns = range(width)
+    columns = list(range(width))
     if width > MOST_PAIRED:
         columns = sorted(np.argsort(-_missed(problem), kind="stable")[:MOST_PAIRED].tolist())
     return tuple(itertools.combinations(columns, 2))

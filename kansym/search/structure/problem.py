@@ -76,7 +76,7 @@ class Problem:
         keep = list(range(self.width))
         positive = set(np.flatnonzero(self.one_signed()).tolist())
         while among := [k for k in keep if k in positive]:
-            L = np.log(np.abs(self.Z[np.ix_(self.fit, among)]))
+            L = np.log(np.abs(self.Z[self.fit][:, among]))
             L = L - L.mean(0)
             size = np.linalg.norm(L, axis=0)
             if not np.isfinite(size).all() or size.min() == 0 or len(L) <= 2 * len(among):
