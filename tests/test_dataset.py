@@ -163,3 +163,24 @@ def test_shapes_are_checked():
     assert from_arrays(X[:, 0], y).names == ("x0",)
     assert from_arrays(X, y, names=["y", "b"]).target == "y_"
     assert from_arrays(X, pd.Series(y, name="speed")).target == "speed"
+
+
+def test_an_input_that_repeats_another_goes_unless_it_is_asked_for():
+    a, b = np.random.default_rng(0).normal(size=(2, 50))
+    X = np.column_stack([a, b, -2.5 * a, b + 1e-6 * a, a + 1])
+    data = from_arrays(X, a + b, names=["a", "b", "twin", "near", "shifted"])
+    assert data.distinct().names == ("a", "b", "near", "shifted")
+    assert data.distinct().notes[-1] == "twin is -2.5*a: a law is looked for in the latter"
+    assert data.distinct(keep={"twin"}) is data
+    assert data.distinct().columns == (0, 1, 3, 4)
+    units = {"a": "m", "b": "m", "c": "s", "d": "m", "e": "m", "y": "m"}
+    united = from_arrays(X, a + b, names=list("abcde"), target="y", units=units)
+    assert united.units is not None and united.distinct() is united, "another unit may make another law"
+
+
+def test_screening_keeps_what_is_asked_for():
+    X = np.random.default_rng(0).normal(size=(200, 60))
+    data = from_arrays(X, X[:, 3])
+    assert (
+        "x59" in data.screened(keep={"x59"}).names and len(data.screened(keep={"x59"}).names) == SCREEN_ABOVE
+    )

@@ -63,3 +63,11 @@ def test_a_guess_is_on_the_front_marked_as_theirs():
 def test_a_guess_that_is_undefined_is_told():
     run = search(TABLE, Options(guesses=("log(-S)",), time_limit=3.0, effort=0.01))
     assert any(step["event"] == "refused" and "log(-S)" in step["equation"] for step in run.history)
+
+
+def test_a_guess_may_name_an_input_that_repeats_another():
+    a, b = np.random.default_rng(0).uniform(1, 3, (2, 60))
+    table = from_arrays(np.column_stack([a, 2 * a, b]), 3 * a / (1 + b), names=["a", "twin", "b"])
+    run = search(table, Options(guesses=("k*twin/(1 + b)",), time_limit=3.0, effort=0.01))
+    (theirs,) = [law for law in run.front if law.source.startswith("guess")]
+    assert "twin" in theirs.equation and [c.name for c in theirs.constants] == ["k"]

@@ -7,7 +7,7 @@ and refusing rows and columns `repair`'s.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 TINY_TABLE = 30
 """Up to this many rows (or groups) every one is held out once instead of a fifth of them."""
+
+SAME = 1e-8
+"""Share of its largest value by which an input may be off a multiple of another, written to eight digits."""
 
 SCREEN_ABOVE = 40
 """Inputs above which a search looks at those only that a forest of random trees uses most."""
@@ -147,8 +150,39 @@ class Dataset:
         units = self.rows if self.groups is None else len(np.unique(self.groups))
         return (self, None) if units <= TINY_TABLE else self.split(0.2, seed)
 
-    def screened(self, limit: int = SCREEN_ABOVE, seed: int = 0) -> Dataset:
-        """Return the dataset with the `limit` inputs that a forest of random trees uses most.
+    def distinct(self, keep: Collection[str] = ()) -> Dataset:
+        """Return the dataset without inputs that are a multiple of an earlier one, those in `keep` aside.
+
+        A law of one is a law of the other, and with both it could be written in any mixture of them. Those of
+        other units stay. The notes name what goes.
+        """
+        units = self.units or {}
+        lengths = np.linalg.norm(self.X, axis=0)
+        with np.errstate(all="ignore"):
+            towards = self.X / lengths
+
+        def twin(i: int, j: int) -> bool:
+            """Tell whether two inputs are multiples of each other, in units and in numbers."""
+            alike = units.get(self.names[i]) == units.get(self.names[j])
+            return alike and _parallel(towards[:, i], towards[:, j])
+
+        kept: list[int] = []
+        said = []
+        for j, name in enumerate(self.names):
+            if name not in keep and (twins := [i for i in kept if twin(i, j)]):
+                factor = lengths[j] / lengths[twins[0]] * np.sign(towards[:, twins[0]] @ towards[:, j])
+                said.append(
+                    f"{name} is {factor:.6g}*{self.names[twins[0]]}: a law is looked for in the latter"
+                )
+            else:
+                kept.append(j)
+        if not said:
+            return self
+        chosen = self.select([self.names[j] for j in kept])
+        return replace(chosen, notes=(*self.notes, *said))
+
+    def screened(self, limit: int = SCREEN_ABOVE, seed: int = 0, keep: Collection[str] = ()) -> Dataset:
+        """Return the dataset with the `limit` inputs that a forest of random trees uses most, and `keep`.
 
         The forest sees the rows that a search with this seed fits, none that it holds out. Returns itself
         when it has no more than `limit` inputs; the note says how many there were.
@@ -160,11 +194,17 @@ class Dataset:
         sample = self.parted(seed)[0].subsample(5000, seed)
         trees = ExtraTreesRegressor(100, random_state=seed, min_samples_leaf=2, max_features=0.5)
         trees.fit(sample.X, sample.y, sample_weight=sample.weights)
-        order = np.argsort(-trees.feature_importances_, kind="stable")[:limit]
+        asked = np.isin(self.names, list(keep))
+        order = np.argsort(-trees.feature_importances_ - asked, kind="stable")[:limit]
         kept = [self.names[i] for i in np.sort(order)]
         return self.select(
             kept, f"{len(self.names)} inputs screened by random trees: the search sees the best {limit}"
         )
+
+
+def _parallel(a: np.ndarray, b: np.ndarray) -> bool:
+    """Tell whether two columns (n,) of length 1 are the same but for the sign."""
+    return bool(min(np.abs(a - b).max(), np.abs(a + b).max()) <= SAME * np.abs(a).max())
 
 
 def from_table(

@@ -25,7 +25,7 @@ from kansym.data.table import read_table
 from kansym.formula.guarded import valued
 from kansym.formula.language import Language
 from kansym.functions.library import Library
-from kansym.functions.parsing import symbols
+from kansym.functions.parsing import names_in, symbols
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending, Patience
 from kansym.judge.guess import Guess
@@ -133,7 +133,7 @@ def search(
     asked = (
         None if options.template is None else Template.parse(options.template, dataset.names, dataset.target)
     )
-    dataset = dataset.select(asked.columns) if asked else dataset.screened(seed=options.seed)
+    dataset = dataset.select(asked.columns) if asked else _worth_a_look(dataset, options)
     if dataset.rows > SEARCH_ROWS:
         said = f"the search looks at {SEARCH_ROWS} of {dataset.rows} rows; constants are fitted to all"
         dataset = replace(dataset, notes=(*dataset.notes, said))
@@ -295,6 +295,12 @@ def _assuming(options: Options, dataset: Dataset) -> Options:
     return replace(
         options, hypotheses=tuple(texts), template=asked.template, only=(*options.only, *asked.only)
     )
+
+
+def _worth_a_look(dataset: Dataset, options: Options) -> Dataset:
+    """Return the dataset without repeated inputs and those of many that matter least; guessed ones stay."""
+    guessed = {name for text in options.guesses for name in names_in(text)[1]}
+    return dataset.distinct(guessed).screened(seed=options.seed, keep=guessed)
 
 
 def _plainly(options: Options) -> Options:
