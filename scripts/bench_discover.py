@@ -178,6 +178,7 @@ def limited(seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
     before = signal.signal(signal.SIGPROF, lambda *_: signal.raise_signal(signal.SIGINT))
     signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN)  # one that falls into a callback is lost
     try:

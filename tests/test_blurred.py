@@ -122,3 +122,11 @@ def test_curves_in_noise_part(product):
     (fit,) = parts.separated(problem(noisy(law, "ab", [(1, 9), (2, 40)])), product, noise=True)
     assert fit.share < 2 * NOISE**2 and any(p.write().has(sympy.log) for p in fit.name())
     assert not parts.separated(problem(noisy(law, "ab", [(1, 9), (2, 40)])), product)
+
+
+def test_many_names_of_a_constant_leave_room_for_those_of_another_curve():
+    rows = noisy(lambda u, x: 1 + u * np.cos(x), "ux", [(0.2, 2), (1, 3)])
+    formulas = [p.write() for f in parts.linear(problem(rows), noise=True) for p in f.name()]
+    u = next(s for s in formulas[0].free_symbols if s.name == "u")
+    curves = [{f"{n:.2g}" for n in sympy.expand(e).coeff(u).atoms(sympy.Float)} for e in formulas]
+    assert len(formulas) <= 2 * parts.TRIED and len(set(map(frozenset, curves))) >= parts.TRIED / parts.EACH

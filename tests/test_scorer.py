@@ -9,7 +9,7 @@ import sympy
 from kansym.data.dataset import from_arrays
 from kansym.formula.polish import polish, settle
 from kansym.functions.library import Library
-from kansym.functions.parsing import parse_expression
+from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge import pareto, scorer
 from kansym.judge.archive import Archive
 from kansym.judge.refine import refine
@@ -108,6 +108,29 @@ def test_exponents_that_rows_contradict_are_measured():
     t = trial("1.7*x**3", n=25, noise=0.05, high=2.0)
     laws = list(refine(parse_expression("1.5*x**3", ["x"]), t, "test"))
     assert laws[-1].expression.has(sympy.Symbol("x", real=True) ** 3)
+
+
+@pytest.mark.parametrize(
+    ("law", "offered", "wanted", "seed"),
+    [
+        (
+            "a*b/c",
+            "1.02*a**0.99*b**1.01/c",
+            "a*b/c",
+            28,
+        ),  # the power of b is 1.0055, too far off to be rounded
+        ("sqrt(a**2 - pi**2/b**2)", "sqrt(a**2 - 9.8/b**2)", "sqrt(a**2 - pi**2/b**2)", 14),
+        ("a*sqrt((b + c)/(b - c))", "1.41*a*sqrt(1/(1 - c/b) - 0.49)", "a*sqrt(2/(1 - c/b) - 1)", 11),
+    ],
+)
+def test_of_many_rows_the_shortest_form_with_exact_numbers_is_taken(law, offered, wanted, seed):
+    names, rng = ["a", "b", "c"], np.random.default_rng(seed)
+    X = rng.uniform((1, 4, 1), (3, 6, 2), (800, 3))
+    y = sympy.lambdify(symbols(names), parse_expression(law, names))(*X.T)
+    rows = from_arrays(X, y + (0.05 if law == "a*b/c" else 0.01) * rng.normal(size=800), names)
+    trial = Trial.of(rows, Library.load("default"), 0)
+    found = min(refine(parse_expression(offered, names), trial, "test"), key=lambda law: law.length)
+    assert found.expression == parse_expression(wanted, names)
 
 
 def test_a_law_of_categories_is_priced_as_one_law_with_other_numbers():

@@ -160,6 +160,17 @@ def test_a_law_weighs_rows_where_a_crude_trend_weighed_them_otherwise() -> None:
     assert after is not None and after.dataset.weights == pytest.approx(1 / after.noise.variance(law))
 
 
+def test_tails_that_a_law_does_not_leave_are_no_longer_weighed() -> None:
+    rows = np.random.default_rng(0)
+    X = rows.uniform(1, 5, (500, 4))
+    law = 1 / (np.exp(X[:, 0] * X[:, 1] / (2 * np.pi * X[:, 2] * X[:, 3])) - 1)
+    before = survey(from_arrays(X, law + 0.1 * rows.normal(size=(2, 500))[1]))
+    # what the trend misses where the law is steep
+    assert before.noise.heavy and before.dataset.weights is not None
+    after = again(before, law)
+    assert after is not None and not after.noise.heavy and after.dataset.weights is None
+
+
 def test_a_search_of_noise_may_end_and_one_of_a_law_may_not() -> None:
     columns = rng.uniform(-1, 1, (100, 2))
     for y, there in (

@@ -400,6 +400,7 @@ def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
     if expression.count_ops() <= 60:
         together = sympy.together(expression)
         starts += [together, sympy.expand_log(expression, force=True), _upside_down(together)]
+        starts.append(sympy.expand_power_base(together, force=True))
     for start in dict.fromkeys(starts):
         if start != expression:
             found[start] = None

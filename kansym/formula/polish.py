@@ -8,6 +8,7 @@ same step, because 0 and 1 are the nicest values of all.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -350,6 +351,25 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
         if worsening(polished, trial, rows) < min(saved, MAX_WORSENING):
             return trial
     return None
+
+
+def exchanges(polished: Polished, rows: Rows, vanishing: float) -> Iterator[sympy.Expr]:
+    """Yield the formula with one constant at an exact value that the rows allow, exponents first.
+
+    A value within MOST_ERRORS standard errors of the constant, or within so many as `vanishing` where the
+    formula loses a number by it: a factor or an exponent of one.
+    """
+    template, parameters = polished.program.template, polished.program.parameters
+    values = {p: sympy.Float(float(v), 17) for p, v in zip(parameters, polished.theta, strict=True)}
+    for constant in _queue(polished, rows):
+        symbol = next(p for p in parameters if p.name == constant.name)
+        others = {p: v for p, v in values.items() if p != symbol}
+        for nice in _candidates(constant.value, constant.stderr)[:TRIALS]:
+            off = abs(nice.value - constant.value) / max(constant.stderr, TINY)
+            if off <= (vanishing if abs(nice.value) == 1 else MOST_ERRORS):
+                form = template.xreplace({symbol: nice.exact}).xreplace(others)
+                if not form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
+                    yield form
 
 
 def _candidates(value: float, error: float) -> list[constants.Nice]:

@@ -150,7 +150,9 @@ def again(
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
     new, ready = weighted(ready, model, values[kept], asked == "auto" and robust != "off")
     same = np.array_equal(kept, before.kept) and model is before.noise
-    if same and (dataset.weights is not None or not _reweighed(before.dataset, ready)):
+    # what a trend misses where a law is steep looks like heavy tails, until there is the law
+    tailed = before.noise.heavy and not new.heavy
+    if same and (dataset.weights is not None or not (tailed or _reweighed(before.dataset, ready))):
         return None
     sd = float(np.sqrt(np.mean(residual[kept] ** 2))) * np.sqrt(model.variance(values))
     found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, values, sd)

@@ -362,7 +362,7 @@ def _search(
     ending = Ending(passes.surveyed, archive)
     trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
-    compared, asked = not any(step.familiar for step in steps), registry.BLURRED.name in memory.finished
+    compared, asked = not any(step.familiar for step in steps), registry.RIDGES.name in memory.finished
     ahead = {s.name for s in steps if s.producer in registry.OF_FEW_ROWS and s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if idle(step, ending, asked):
@@ -402,7 +402,7 @@ def _search(
         ahead.discard(name)
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
-        asked = asked or (step.producer is registry.BLURRED and step.producer.takes(step.dataset))
+        asked = asked or (step.producer is registry.RIDGES and step.producer.takes(step.dataset))
         if why := over(ending, patience, compared, step, asked, within=False, ahead=bool(ahead)):
             return why
         if not graphs:  # those are kept by no memory

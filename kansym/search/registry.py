@@ -70,6 +70,12 @@ BLURRED = Producer(
     fewest_columns=2,  # of one column the families and curves know more
     most_columns=8,
 )
+RIDGES = replace(
+    BLURRED,
+    name="ridges",
+    purpose="monomials times a curve of one argument, the likeliest alone",
+    load=_room("structure.search", "ridges"),
+)
 TRANSFORMED = replace(
     BLURRED,
     name="transforms in noise",
@@ -170,7 +176,7 @@ def producers(device: str = "cpu", networks: bool = True, noisy: bool = False) -
 
     Where rows are clearly `noisy` no formula is exact: looks for such formulas only precede the deep ones.
     """
-    standing = (PURSUIT, BLURRED, TRANSFORMED, STRUCTURE, SEPARABLE, PADE)
+    standing = (PURSUIT, BLURRED, RIDGES, TRANSFORMED, STRUCTURE, SEPARABLE, PADE)
     first = (*standing, *EXACT) if noisy else (*EXACT, *standing)
     without = (*first, DEEP_TREE, ENUMERATION)
     return (*without, network(device)) if networks else without

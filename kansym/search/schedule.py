@@ -22,7 +22,7 @@ from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
 from kansym.search.producer import Producer
 
-CHEAPEST = 8
+CHEAPEST = 9
 """So many producers, the first ones, are asked about further views of a table."""
 
 

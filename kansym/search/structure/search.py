@@ -77,6 +77,13 @@ def propose(
     yield from Search(dataset, budget, seed, library).run()
 
 
+def ridges(
+    dataset: Dataset, *, budget: Budget, library: Library | None = None, seed: int = 0
+) -> Iterator[Candidate]:
+    """Yield what the likeliest ridges become: the first and commonest of the model classes alone."""
+    yield from Search(dataset, budget, seed, library).ridges()
+
+
 class Search:
     """Carry one search: the rows, the budget, and what was already proposed."""
 
@@ -132,6 +139,13 @@ class Search:
             yield from self.name(fit)
             if self.done:
                 return
+
+    def ridges(self) -> Iterator[Candidate]:
+        """Yield the formulas of the likeliest ridges of the table's own columns, if they hold at all."""
+        fits = sorted(self.models.single(self.root, "log"), key=lambda f: f.rank)
+        likely = [fit for fit in fits[:FIRST] if fit.share < criterion.WORTH_SNAPPING]
+        found = [m for fit in likely for m in self.fitted(fit, fit.name(), FIRST_IN_NOISE.fitted)]
+        yield from self.handed_on(found, FIRST_IN_NOISE.shown)
 
     @property
     def sharp(self) -> float:
@@ -227,22 +241,27 @@ class Search:
 
     def show(self, fit: Fit, proposals: list[naming.Proposal], clean: bool = False) -> Iterator[Candidate]:
         """Yield the likely ones of a fit's proposals with their constants fitted, best first."""
-        if not proposals:
-            return
-        best = min(p.share for p in proposals)
-        noisy = best > criterion.SHARP
-        likely = [p for p in proposals if p.share <= max(100 * best, 1e-9)]
-        self.named += 1
+        self.named += bool(proposals)
+        noisy = min((p.share for p in proposals), default=0.0) > criterion.SHARP
         looks = PLAIN if clean or not noisy else FIRST_IN_NOISE if self.named <= FIRST else IN_NOISE
+        yield from self.handed_on(self.fitted(fit, proposals, looks.fitted), looks.shown)
+
+    def fitted(self, fit: Fit, proposals: list[naming.Proposal], most: int) -> list[tuple[float, Candidate]]:
+        """Return a fit's likely proposals, at most so many, with their constants fitted, and their ranks."""
+        best = min((p.share for p in proposals), default=0.0)
+        likely = [p for p in proposals if p.share <= max(100 * best, 1e-9)]
         found = []
-        for proposal in likely[: looks.fitted]:
+        for proposal in likely[:most]:
             measured = self.measure(fit.problem.finish(proposal.write()), fit.source)
             if measured is not None:
                 found.append(measured)
                 if measured[1].score < criterion.EXACT_SHARE:
                     break
-        found.sort(key=lambda m: m[0])
-        for _, candidate in found[: looks.shown]:
+        return found
+
+    def handed_on(self, found: list[tuple[float, Candidate]], most: int) -> Iterator[Candidate]:
+        """Yield candidates of the best ranks, at most so many."""
+        for _, candidate in sorted(found, key=lambda m: m[0])[:most]:
             if candidate.score < self.best:
                 self.best, self.leader = candidate.score, candidate
             yield candidate

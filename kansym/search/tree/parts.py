@@ -7,6 +7,7 @@ squares), so that without noise they are known to many digits before anything ha
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -51,6 +52,10 @@ ROUNDS = 40
 NAMES, TRIED = 5, 12
 """Names kept for each curve, and combinations of them that are proposed."""
 
+EACH = 4
+"""Combinations that one of a curve's many names is in at most: cos(theta) stood behind twelve others, in
+which a constant had six names."""
+
 SHORT = 4
 """Constants of a short family."""
 
@@ -67,7 +72,9 @@ FEW_ROWS, FEW_SHARP = 90, 1e-13
 """Rows on which those are chosen, and what share of a curve the right ones leave at most."""
 
 Formula = Callable[[sympy.Expr], sympy.Expr]
-Namer = Callable[[np.ndarray, np.ndarray, np.ndarray], list[tuple[float, float, Formula]]]
+Named = tuple[float, float, Formula]
+"""A curve's name: the share it leaves, its price, and the formula of an argument."""
+Namer = Callable[[np.ndarray, np.ndarray, np.ndarray], list[Named]]
 
 
 @np.errstate(all="ignore")
@@ -144,11 +151,29 @@ def _named_linear(
         for values, others in zip(curves, (np.ones(len(h)), u), strict=True)
     )
     x, factor = problem.formulas[j], problem.formulas[i]
-    out = [
-        Proposal((left or 0.0) + a[0] + b[0], a[1] + b[1], partial(_line, a[2], b[2], x, factor))
-        for a, b in itertools.product(alone, times)
-    ]
-    return sorted(out, key=lambda p: float(criterion.rank(p.share, p.price, len(rows))))[:TRIED]
+    return _combined([alone, times], left, len(rows), lambda named: _line(*named, x, factor))
+
+
+def _combined(
+    choices: list[list[Named]], left: float | None, rows: int, write: Callable[[list[Formula]], sympy.Expr]
+) -> list[Proposal]:
+    """Return the likeliest combinations of one name for each curve, each name in a few of them at most.
+
+    Of a constant in noise there are many names, which would fill all places beside one name of another curve.
+    """
+
+    def sums(named: tuple[Named, ...]) -> tuple[float, float]:
+        """Return the share that named curves leave together, and their price."""
+        return (left or 0.0) + sum(c[0] for c in named), sum(c[1] for c in named)
+
+    used: Counter[int] = Counter()
+    most = {id(c): max(EACH, TRIED // len(names)) for names in choices for c in names}
+    out = []
+    for named in sorted(itertools.product(*choices), key=lambda c: float(criterion.rank(*sums(c), rows))):
+        if len(out) < TRIED and all(used[id(c)] < most[id(c)] for c in named):
+            used.update(map(id, named))
+            out.append(Proposal(*sums(named), partial(write, [c[2] for c in named])))
+    return out
 
 
 def _names_of(
@@ -158,7 +183,7 @@ def _names_of(
     values: np.ndarray,
     others: np.ndarray,
     left: float | None,
-) -> list[tuple[float, float, Formula]]:
+) -> list[Named]:
     """Return names of a curve of h that is one part of a target, multiplied by `others` (n,), with shares.
 
     In noise each name's share is what it leaves of the table's variance beside the noise.
@@ -236,18 +261,13 @@ def _named(
     if not all(choices):
         return []
     join = sympy.Mul if product else sympy.Add
-    out = []
-    for chosen in itertools.product(*choices):
-        share, price = (left or 0.0) + sum(c[0] for c in chosen), sum(c[1] for c in chosen)
-        out.append(Proposal(share, price, partial(_joined, join, [c[2] for c in chosen], problem.formulas)))
-    return sorted(out, key=lambda p: float(criterion.rank(p.share, p.price, len(rows))))[:TRIED]
+    columns = problem.formulas
+    return _combined(
+        choices, left, len(rows), lambda named: join(*(w(c) for w, c in zip(named, columns, strict=True)))
+    )
 
 
-def _joined(join: Callable, writers: list[Formula], columns: tuple[sympy.Expr, ...]) -> sympy.Expr:
-    return join(*(write(column) for write, column in zip(writers, columns, strict=True)))
-
-
-def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[Named]:
     """Return names of one curve t(h): share of its variance left, price, and the formula of an argument."""
     total = float(np.sum((w * (t - np.average(t, weights=w**2))) ** 2))
     if not total > 1e-26 * float(np.sum((w * t) ** 2)):
@@ -265,9 +285,7 @@ def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, floa
     return sorted(found, key=lambda f: float(criterion.rank(f[0], f[1], len(h))))[:NAMES]
 
 
-def names_in_noise(
-    h: np.ndarray, t: np.ndarray, w: np.ndarray, noise: float
-) -> list[tuple[float, float, Formula]]:
+def names_in_noise(h: np.ndarray, t: np.ndarray, w: np.ndarray, noise: float) -> list[Named]:
     """Return short names of a curve t(h), and what share of it they leave beside the noise.
 
     `noise` is the share of the variance of rows about the curve: what a fitted curve says of a name is no
@@ -277,7 +295,7 @@ def names_in_noise(
     return [((law.share - noise) / (1 - noise), law.price, law.formula) for law in found[:NAMES]]
 
 
-def _power(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> tuple[float, float, Formula] | None:
+def _power(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> Named | None:
     """Return the power law c·h^k where it leaves next to nothing."""
     if np.ptp(np.sign(h)) or np.ptp(np.sign(t)) or not (np.all(h) and np.all(t)):
         return None
@@ -293,9 +311,7 @@ def _power(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> tuple[f
     return left, 2.0, lambda e: sympy.Float(sign) * inners.power(side * e, k)
 
 
-def _few_powers(
-    h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float
-) -> tuple[float, float, Formula] | None:
+def _few_powers(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> Named | None:
     """Return the sum of two or three powers of h, whole numbers, halves and thirds, that is sharp."""
     if np.min(h) <= 0 or len(h) < 4 * FEW_ROWS // 3:
         return None
@@ -336,14 +352,14 @@ def _few_powers(
     )
 
 
-def by_handbook(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+def by_handbook(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[Named]:
     """Return the families of one input that come nearest to a curve t(h)."""
     rows = Rows(h[:, None], t, w / w.max()).thinned(CURVE_ROWS)
     families = [f for f in Families.load().values() if f.columns == 1]
     return _described(classics.best(rows, families, Budget())[:NAMES], rows)
 
 
-def _by_short_families(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+def _by_short_families(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[Named]:
     rows = Rows(h[:, None], t, w / w.max()).thinned(CURVE_ROWS)
     families = [f for f in Families.load().values() if f.columns == 1 and f.term is None]
     short = [f for f in families if len(f.form().constants) <= SHORT]
@@ -351,24 +367,24 @@ def _by_short_families(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tupl
     return _described(classics.finished(found, rows)[:NAMES], rows) if found else []
 
 
-def _by_laws(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+def _by_laws(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[Named]:
     return [(law.share, law.price, law.formula) for law in curve.laws(h, t, w, keep=LAWS)]
 
 
-def _by_modes(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+def _by_modes(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[Named]:
     rows = Rows(h[:, None], t, w / w.max())
     return _described(modes.modes(rows, thorough=False), rows)
 
 
-def _by_sides(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[tuple[float, float, Formula]]:
+def _by_sides(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[Named]:
     rows = Rows(h[:, None], t, w / w.max()).thinned(CURVE_ROWS)
     return _described(kinks.kinks(rows), rows)
 
 
-def _described(fits: list[described.Fit], rows: Rows) -> list[tuple[float, float, Formula]]:
+def _described(fits: list[described.Fit], rows: Rows) -> list[Named]:
     """Return the share of a curve's variance that each fit leaves, its price, and its formula."""
     total = float(np.sum((rows.w * (rows.y - np.average(rows.y, weights=rows.w**2))) ** 2))
-    out: list[tuple[float, float, Formula]] = []
+    out: list[Named] = []
     for fit in fits:
         size = float(sum(1 for _ in sympy.preorder_traversal(fit.fitted.form.formula)))
         left = fit.fitted.cost * len(rows.y) / fit.fitted.rows
