@@ -27,7 +27,7 @@ def test_a_ridge_in_noise_is_among_the_first(text):
     rows = table(law, "abc", ranges, rows=800, noise=0.01)
     wanted = parse_expression(text, ["a", "b", "c"])
     found = list(search.ridges(rows, budget=Budget(), seed=0))
-    assert 0 < len(found) <= search.FIRST_IN_NOISE.shown
+    assert 0 < len(found) <= search.ALONE.shown
 
     def near(e: sympy.Expr) -> bool:
         values = sympy.lambdify(rows.names, e)(*rows.X.T)
