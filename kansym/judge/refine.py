@@ -91,8 +91,8 @@ def refine(
     if trial.allows(loose.expression):
         law = judge(loose, loose if loose is not again else fitted, trial, source)
         yield law
-        if (plain := _plainer(law, trial, shortest)) is not law:
-            yield plain
+        if (shorter := _plainer(law, trial, shortest)) is not law:
+            yield shorter
 
 
 def _plainer(law: Judged, trial: Trial, shortest: float) -> Judged:

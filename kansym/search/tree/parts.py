@@ -151,7 +151,7 @@ def _named_linear(
         for values, others in zip(curves, (np.ones(len(h)), u), strict=True)
     )
     x, factor = problem.formulas[j], problem.formulas[i]
-    return _combined([alone, times], left, len(rows), lambda named: _line(*named, x, factor))
+    return _combined([alone, times], left, len(rows), lambda named: _line(named[0], named[1], x, factor))
 
 
 def _combined(
@@ -168,7 +168,7 @@ def _combined(
 
     used: Counter[int] = Counter()
     most = {id(c): max(EACH, TRIED // len(names)) for names in choices for c in names}
-    out = []
+    out: list[Proposal] = []
     for named in sorted(itertools.product(*choices), key=lambda c: float(criterion.rank(*sums(c), rows))):
         if len(out) < TRIED and all(used[id(c)] < most[id(c)] for c in named):
             used.update(map(id, named))
