@@ -244,14 +244,14 @@ def _chart(x: Axis, y: Axis, title: str) -> dict[str, Any]:
     return {
         "animation": False,
         "aria": {"enabled": True, "label": {"description": title}},
-        "grid": {"left": 12, "right": 18, "top": 26, "bottom": 30, "containLabel": True},
+        "grid": {"left": 14, "right": 18, "top": 26, "bottom": 30, "containLabel": True},
         "tooltip": {
             "trigger": "item", "confine": True,
             ":formatter": f"p => Array.isArray(p.value) ? {names[0]} + ': ' + ({_NUMBER})(p.value[0]) + "
             f"'<br>' + {names[1]} + ': ' + ({_NUMBER})(p.value[1]) : ''",
         },
         "xAxis": _axis(x, {"nameLocation": "middle", "nameGap": 28}),
-        "yAxis": _axis(y, {"nameLocation": "end"}, {"align": "left", "padding": [0, 0, 0, -30]}),
+        "yAxis": _axis(y, {"nameLocation": "end"}, {"align": "left", "padding": [0, 0, 0, -24]}),
         "series": [],
     }  # fmt: skip
 

@@ -137,6 +137,11 @@ class Desk:
         return self.state in (SEARCHING, STOPPING)
 
     @property
+    def growing(self) -> bool:
+        """Tell whether the front is what a search last told: it goes on, or ended without a result."""
+        return self.searching or self.run is None
+
+    @property
     def asks_anew(self) -> bool:
         """Tell whether the question has changed since the last search."""
         return self._asked is not None and self.question != self._asked
@@ -295,7 +300,7 @@ class Desk:
 
     def choose(self, row: int) -> None:
         """Take a row of the front in the hand; while it grows, watch the formula that is there now."""
-        if self.searching or self.run is None:
+        if self.growing:
             if 0 <= row < len(self.live.front):
                 self.watched = self.live.front[row][2]
                 self.touch("front")

@@ -62,7 +62,7 @@ def shortened(text: str) -> str:
 def front(desk: Desk) -> dict[str, Any]:
     """Return the front, live while a search is under way."""
     found = [(size, error, shortened(text)) for size, error, text in points(desk)]
-    if desk.searching or desk.run is None:
+    if desk.growing:
         return charts.front(found, desk.live_row, None)
     return charts.front(found, desk.row, desk.other)
 
@@ -226,8 +226,8 @@ def _dots(data: Dataset) -> int:
 
 
 def _current(desk: Desk) -> Law | None:
-    """Return the law that is drawn: in the hand, or the best so far of a search."""
-    if not desk.searching:
+    """Return the law that is drawn: in the hand, or the best that a search last told."""
+    if not desk.growing:
         return desk.law
     if desk.live_row is None or desk.dataset is None:
         return None

@@ -39,7 +39,7 @@ def draw(view: View) -> None:
 def _formula(view: View) -> None:
     """Draw the formula: the best so far, or the one in the hand with what is said of it."""
     desk = view.desk
-    if desk.searching:
+    if desk.growing:
         if desk.live_row is not None and desk.dataset is not None:
             from kansym.functions.parsing import parse_expression
 

@@ -134,6 +134,9 @@ def _classes(view: View) -> None:
         return
     said = f"Right on {found['heldout_accuracy']:.2%} of {found['heldout_rows']} held-out rows"
     html.p(f"{said}; the commonest class alone {found['majority']:.2%}.")
+    first = found["formulas"][0]
+    typeset(parse_expression(first["equation"], found["inputs"]), "g", found["inputs"])
+    html.p(f"{first['title']}.").classes("hint")
     body = table([("formula", "eq"), ("size", "n"), ("held-out", "n")])
     with body:
         for one in found["formulas"]:
@@ -145,7 +148,7 @@ def _classes(view: View) -> None:
     if len(found.get("axes", ())) == 2:
         title = f"Rows of {' and '.join(found['classes'])}, and the boundary between them"
         with html.figure():
-            view.chart((), lambda: _sides(found, title), title, classes="tall")
+            view.chart((), lambda: _sides(found, title), title, classes="square")
 
 
 def _sides(found: dict[str, Any], title: str) -> dict[str, Any]:

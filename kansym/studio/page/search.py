@@ -114,7 +114,7 @@ def _rows(view: View) -> None:
     """Draw the front as a table."""
     desk = view.desk
     points = drawing.points(desk)
-    now = desk.live_row if desk.searching or desk.run is None else desk.row
+    now = desk.live_row if desk.growing else desk.row
     if not points:
         return
     html.h2("Formulas")
@@ -127,7 +127,7 @@ def _rows(view: View) -> None:
 def _row(view: View, point: tuple[int, float, str], row: int, now: int | None) -> None:
     """Draw one row of it, which a click takes in the hand."""
     (size, error, text), desk = point, view.desk
-    growing = desk.searching or desk.run is None
+    growing = desk.growing
     line = html.tr()
     line.props["data-row"] = row
     line.classes("picked" if row == now else "other" if row == desk.other and not growing else "")
