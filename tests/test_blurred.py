@@ -50,6 +50,29 @@ def test_a_law_in_noise_is_among_the_likeliest(name):
     assert min(left) < 2e-5 * np.var(clean.y)  # a fifth of the noise
 
 
+OF_FEW_ROWS = {
+    "a decay of a product": (lambda k, c, x: np.exp(-k * c * x), "kcx", [(0.1, 2), (0.1, 1), (0.5, 2)]),
+    "a saturation": (lambda v, s, k: v * s / (k + s), "vsk", [(1, 5), (0.1, 10), (0.5, 3)]),
+    "a sum of products": (
+        lambda a, t, b, m: a * t * m**2 + b * m**4, "atbm", [(0.5, 3), (-3, 3), (0.2, 2), (0.2, 2)]
+    ),
+    "a function beside the columns": (
+        lambda t, b, c: c + (1 - c) / (1 + np.exp(b - t)), "tbc", [(-3, 3), (-1, 1), (0, 0.3)]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_FEW_ROWS)
+def test_a_hundred_rows_with_two_percent_of_noise_are_enough(name):
+    law, names, ranges = OF_FEW_ROWS[name]
+    data, clean = noisy(law, names, ranges, rows=80, noise=0.02), noisy(law, names, ranges, noise=0.0, seed=1)
+    columns = problem(data).formulas
+    found = [c.expression for c in blurred.propose(data, budget=Budget())]
+    short = [e for e in found if len(e.atoms(sympy.Float)) <= 3]
+    left = [np.mean((Program.compile(e, columns).value(clean.X) - clean.y) ** 2) for e in short]
+    assert min(left) < 2e-4 * np.var(clean.y)  # half of the noise
+
+
 def test_what_has_no_noise_or_few_rows_is_left_to_others():
     law, names, ranges = LAWS["a power of a sum"]
     assert not list(blurred.propose(noisy(law, names, ranges, noise=0.0), budget=Budget()))

@@ -24,8 +24,8 @@ Array = np.ndarray
 ROWS = 240
 """Rows of a curve that are compared with the grid of curves, evenly spread along it."""
 
-BINS = 80
-"""Bins that a noisy curve is averaged in before it is transformed."""
+BINS, FEWEST_BINS, ROWS_A_BIN = 80, 16, 3
+"""Bins that a noisy curve is averaged in before it is transformed, of few rows fewer with so many rows each."""
 
 WHOLE = 16
 """Curves without a constant beside h that are looked at more closely."""
@@ -52,7 +52,7 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36, scatter: float = 0.0) -> 
     h, t, w = h[order], t[order], w[order]
     if scatter:
         h, t, w = (_some(part, BINS) for part in (h, t, w))
-    elif n >= 2 * BINS and noisy(h, t, w):
+    elif n >= FEWEST_BINS * ROWS_A_BIN and noisy(h, t, w):
         h, t, w, scatter = binned(h, t, w)
     elif n > ROWS:
         h, t, w = (_some(part, ROWS) for part in (h, t, w))
@@ -96,12 +96,12 @@ def _some(part: Array, most: int) -> Array:
 
 
 def binned(h: Array, t: Array, w: Array) -> tuple[Array, Array, Array, float]:
-    """Return the means of BINS bins of sorted h with root weights, and the share of t that scatters in them.
+    """Return the means of up to BINS bins of sorted h with root weights, and the share of t that scatters in them.
 
     Transforms of noisy values are biased, and undefined where noise changes the sign; transforms of means
     suffer far less. Each bin's trend is taken out of its scatter.
     """
-    starts = np.unique(np.linspace(0, len(h), BINS + 1).astype(int)[:-1])
+    starts = np.unique(np.linspace(0, len(h), min(BINS, len(h) // ROWS_A_BIN) + 1).astype(int)[:-1])
     v = w * w
     weight = np.add.reduceat(v, starts)
     middle, level = np.add.reduceat(v * h, starts) / weight, np.add.reduceat(v * t, starts) / weight

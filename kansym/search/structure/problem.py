@@ -28,6 +28,10 @@ SMOOTH_ROWS = 400
 DEPENDENT = 1e-8
 """A column whose logarithm is a sum of others' to this share of its spread is a product of their powers."""
 
+FEW_ROWS = 200
+"""Fitted rows below which all rows choose a form, smooth fits judge each by the fit without it: a third of a
+hundred rows is too much to give away."""
+
 FLATTEST = 0.03
 """A transform's slope counts as at least this share of its median."""
 
@@ -56,6 +60,11 @@ class Problem:
     def width(self) -> int:
         """Return the number of columns."""
         return len(self.formulas)
+
+    def choosing(self, most: int) -> np.ndarray:
+        """Return the rows (n,) that choose a form, at most so many; of few rows also those that judge."""
+        few = len(self.fit) < FEW_ROWS
+        return np.concatenate([self.fit, self.test])[:most] if few else self.fit[:most]
 
     def scaled(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the target on some rows, its weighted norm made one, and the root weights."""

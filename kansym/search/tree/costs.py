@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kansym.search.structure.problem import Problem
-from kansym.search.tree import evidence
+from kansym.search.structure.problem import FEW_ROWS, Problem
 
 QUICK, DEEP = 9.0, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
@@ -45,5 +44,5 @@ FEWEST_ROWS = 30
 
 def work(name: str, problem: Problem) -> float:
     """Return the units of work of one solver's look at a problem of so many columns and rows."""
-    share = OF_FEW_ROWS if FEWEST_ROWS <= len(problem.fit) < evidence.FEW_ROWS else 1.0
+    share = OF_FEW_ROWS if FEWEST_ROWS <= len(problem.fit) < FEW_ROWS else 1.0
     return share * (UNITS.get(name, PLAIN) + PER_SQUARE.get(name, 0.0) * problem.width**2)

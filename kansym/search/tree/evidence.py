@@ -18,15 +18,11 @@ import numpy as np
 import scipy.linalg
 from scipy.spatial import KDTree
 
-from kansym.search.structure.problem import Problem
+from kansym.search.structure.problem import FEW_ROWS, Problem
 from kansym.search.structure.ridge import chebyshev
 
 TEST_ROWS = 300
 """Rows of a smooth fit's judgement."""
-
-FEW_ROWS = 200
-"""Fitted rows below which all rows are fitted, and each is judged by the fit without it: a third of a hundred
-rows is too much to give away."""
 
 MOST_TERMS, A_TERM, A_TERM_OF_FEW = 100, 4, 2
 """Polynomials have at most so many terms, each with so many rows; fewer where each is left out in turn."""
@@ -151,7 +147,7 @@ def _fit(problem: Problem, slopes: bool, form: Form | None = None) -> Smooth:
             Q, R = np.linalg.qr(A[:n] * v[:n, None])
             proj = Q.T @ (t * v)[:n]
             # a high degree may fail between the rows where a lower one holds, and fits noise
-            for degree in sorted({top, max(top - 1, 1), *(max(top * k // 6, 1) for k in (4, 3, 2))}):
+            for degree in sorted({top, max(top - 1, 1), *(max(top * k // 6, 1) for k in (4, 3, 2, 1))}):
                 k = int(np.sum(degrees <= degree))
                 diagonal = np.abs(np.diag(R[:k, :k]))
                 if diagonal.min() <= 1e-13 * diagonal.max():

@@ -21,7 +21,7 @@ from kansym.search.tree import sparse, transforms
 
 SOURCE = "products in noise"
 
-MOST_COLUMNS, FEWEST_ROWS = 8, 100
+MOST_COLUMNS, FEWEST_ROWS = 8, 40
 
 ROWS = 400
 """Rows that choose, at most."""
@@ -72,7 +72,7 @@ def _likeliest(table: Problem, outer: outers.Outer, price: float) -> Fit | None:
     problem = table.target(outer)
     if problem is None:
         return None
-    rows = problem.fit[:ROWS]
+    rows = problem.choosing(ROWS)
     exponents = sparse.lattice(tuple(problem.one_signed().tolist()))
     exponents = exponents[np.abs(exponents).sum(axis=1) <= HIGHEST]
     units = np.array([np.exp(np.mean(np.log(np.abs(x[x != 0])))) for x in problem.Z[rows].T])

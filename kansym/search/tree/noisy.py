@@ -20,16 +20,16 @@ from kansym.search.rational import monomials
 from kansym.search.rational.chooser import Chooser
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal, corrected
-from kansym.search.structure.problem import Problem
+from kansym.search.structure.problem import FEW_ROWS, Problem
 from kansym.search.tree import ratios
 from kansym.search.tree.extensions import Extension, exponential, exponentials_of_any_rate, functions
 
 SOURCE = "ratio in noise"
 
-MOST_COLUMNS, FEWEST_ROWS = 4, 200
+MOST_COLUMNS, FEWEST_ROWS = 4, 40
 
-FIT_ROWS, ROWS_A_TERM = 400, 12
-"""Rows of a first fit, and of these the least for each term."""
+FIT_ROWS, ROWS_A_TERM, OF_FEW = 400, 12, 4
+"""Rows of a first fit, and of these the least for each term, of few rows, too."""
 
 RIDGE = 1e-12
 """Share of a column's square that is added to it: columns may depend on each other."""
@@ -155,12 +155,12 @@ def _length(problem: Problem, chosen: tuple[Extension, ...], degree: tuple[int, 
 
     By what the ratio itself is off: a wrong one solves y·Q = P nearly where Q nearly vanishes.
     """
-    rows = problem.fit[:FIT_ROWS]
+    rows = problem.choosing(FIT_ROWS)
     Z = np.column_stack([problem.Z[rows], *(e.values[rows] for e in chosen)])
     sheet = monomials.Sheet.of(Z, problem.y[rows], problem.w[rows] ** 2, max(degree))
     above, below = _support(sheet, degree, len(chosen))
     n, k = len(rows), len(above) + len(below)
-    if k > n // ROWS_A_TERM:
+    if k > n // (OF_FEW if n < FEW_ROWS else ROWS_A_TERM):
         return np.inf
     found = monomials.linearised(sheet, (above, below), PASSES)
     if not np.isfinite(found.loss):

@@ -423,7 +423,7 @@ def sides_of(problem: Problem) -> list[Fit]:
 
 def _alone(problem: Problem, kind: str, namer: Namer) -> list[Fit]:
     """Return what names the curve of a problem of one column, as fits to be proposed."""
-    rows = problem.fit
+    rows = problem.choosing(len(problem.y))
     h, t, w = problem.Z[rows, 0], problem.y[rows], problem.w[rows]
     if len(rows) < 8 or np.ptp(h) == 0 or not (np.all(np.isfinite(h)) and np.all(np.isfinite(t))):
         return []

@@ -35,7 +35,7 @@ TELLING, BEYOND, MOST_BEYOND = 2.0, 4.0, 0.01
 """Standard deviations of noise that a row must be within a domain, and by which it may be beyond it; and the
 share of rows that may be further off."""
 
-FEWEST, LEAST_SHARE = 60, 0.4
+FEWEST, LEAST_SHARE = 30, 0.4
 """Rows that must be within, and share of all."""
 
 PRICES = {"1/t^2": 2.0} | dict.fromkeys(("1/t", "t^2", "sqrt", "exp", "sin", "cos", "tan", "atanh"), 1.0)
