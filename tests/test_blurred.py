@@ -56,6 +56,11 @@ OF_FEW_ROWS = {
     "a sum of products": (
         lambda a, t, b, m: a * t * m**2 + b * m**4, "atbm", [(0.5, 3), (-3, 3), (0.2, 2), (0.2, 2)]
     ),
+    "a share of the rest": (
+        lambda c, a, t, b: c + (1 - c) / (1 + np.exp(a * (b - t))), "catb",
+        [(0, 0.3), (0.5, 3), (-3, 3), (-1, 1)],
+    ),
+    "a peak": (lambda h, x, u, s: h * np.exp(-(((x - u) / s) ** 2)), "hxus", [(0.5, 3), (-2, 4), (-1, 2), (0.5, 2)]),
     "a function beside the columns": (
         lambda t, b, c: c + (1 - c) / (1 + np.exp(b - t)), "tbc", [(-3, 3), (-1, 1), (0, 0.3)]
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
+from tables import table
 
 from kansym.data.dataset import from_arrays
 from kansym.search.structure.problem import Problem, problem
@@ -39,6 +41,28 @@ def test_nothing_is_divided_out_where_no_product_shows(law: str) -> None:
 def test_a_line_lies_between_its_neighbours_and_chance_does_not() -> None:
     rng = np.random.default_rng(1)
     x = np.sort(rng.uniform(size=2000))
-    off = neighbours.left_between(x, np.column_stack([3 * x - 1, rng.normal(size=2000)]))
-    assert off[0] < 1e-25
-    assert off[1] == pytest.approx(1.0, abs=0.1)
+    one = np.ones((2000, 1))
+    assert neighbours.left_between(x, 3 * x - 1, one)[0] < 1e-25
+    assert neighbours.left_between(x, rng.normal(size=2000), one)[0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_is_left_is_the_noise_whatever_is_divided_out() -> None:
+    rng = np.random.default_rng(2)
+    x, factor = np.sort(rng.uniform(size=2000)), np.exp(rng.uniform(-2, 2, 2000))
+    y = factor * (1 - x) + 0.01 * rng.normal(size=2000)
+    assert neighbours.left_between(x, y, factor[:, None])[0] == pytest.approx(1e-4 / np.var(y), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("law", "argument"),
+    [
+        (lambda h, x, u, s: h * np.exp(-(((x - u) / s) ** 2)), lambda h, x, u, s: (x - u) / s),
+        (lambda h, x, u, s: h / (1 + np.exp(2 * (x - u) * s)), lambda h, x, u, s: (x - u) * s),
+        (lambda h, x, u, s: h**2 * np.log(2 * s * u / x), lambda h, x, u, s: s * u / x),
+    ],
+)
+def test_the_argument_of_a_curve_is_told_by_a_hundred_noisy_rows(law, argument) -> None:
+    data = table(law, "hxus", [(0.5, 3), (1, 4), (1, 3), (0.5, 2)], rows=100, noise=0.02)
+    (off, child), *_ = neighbours.curves(problem(data))
+    assert off < 4 * 0.02**2
+    assert abs(spearmanr(child.Z[:, 0], argument(*data.X.T)).statistic) == pytest.approx(1.0)

@@ -25,7 +25,7 @@ ROWS = 240
 """Rows of a curve that are compared with the grid of curves, evenly spread along it."""
 
 BINS, FEWEST_BINS, ROWS_A_BIN = 80, 16, 3
-"""Bins that a noisy curve is averaged in before it is transformed, of few rows fewer with so many rows each."""
+"""Bins that a noisy curve is averaged in before it is changed; of few rows, fewer of so many rows each."""
 
 WHOLE = 16
 """Curves without a constant beside h that are looked at more closely."""
@@ -96,7 +96,7 @@ def _some(part: Array, most: int) -> Array:
 
 
 def binned(h: Array, t: Array, w: Array) -> tuple[Array, Array, Array, float]:
-    """Return the means of up to BINS bins of sorted h with root weights, and the share of t that scatters in them.
+    """Return the means of BINS bins of sorted h with root weights, and the share of t scattered in them.
 
     Transforms of noisy values are biased, and undefined where noise changes the sign; transforms of means
     suffer far less. Each bin's trend is taken out of its scatter.

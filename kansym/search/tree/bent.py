@@ -106,7 +106,10 @@ def _fit(problem: Problem) -> Fit | None:
     x, y, w = problem.Z[rows, 0], problem.y[rows], problem.w[rows]
     if len(rows) < FEWEST_ROWS or np.ptp(np.sign(problem.Z[:, 0])) or not np.all(np.isfinite(y)):
         return None
-    sign, noisy = float(np.sign(np.median(y))), len(rows) >= curve.FEWEST_BINS * curve.ROWS_A_BIN and curve.noisy(x, y, w)
+    sign, noisy = (
+        float(np.sign(np.median(y))),
+        len(rows) >= curve.FEWEST_BINS * curve.ROWS_A_BIN and curve.noisy(x, y, w),
+    )
     x, y, w = _means(x, y, w, sign) if noisy else _thinned(x, y, w)
     if len(x) < FEWEST_ROWS or np.any(np.sign(y) != sign):
         return None

@@ -43,7 +43,10 @@ PATIENT = 60.0
 """The same for problems that are still to be transformed: a smooth fit of them may be poor."""
 
 TURNING = 0.01
-"""Share that a smooth fit leaves above which curves may turn too often for it: neighbours are asked."""
+"""Share that a smooth fit leaves above which its slopes mislead, and moves with them."""
+
+FAR_BETTER = 0.3
+"""Share of what a smooth fit of a curve leaves below which what neighbours say is believed instead."""
 
 DEPTH = 2
 """Transforms of the target on the way to a problem."""
@@ -121,9 +124,9 @@ def propose(
     asked: set[Node] = set()
     with np.errstate(all="ignore"):
         level = _grown(Node(search.root, evidence.loss(search.root)), seen)
-        if level[0].left > TURNING:
-            for left, child in neighbours.curves(search.root):
-                level += _grown(Node(child, left), seen)
+        for off, child in neighbours.curves(search.root):
+            left = evidence.loss(child)  # which a curve that turns too often defeats
+            level += _grown(Node(child, off if off < FAR_BETTER * left else left), seen)
         least = known = np.inf
         for depth in range(DEPTH + 1 if transforms else 1):
             if depth:

@@ -1,14 +1,18 @@
-"""Curves that rows next to each other show: a target that is a product of powers times any curve of a column.
+"""Curves that rows next to each other show: products of powers times any curve of one argument.
 
-A polynomial misses a curve that turns often, and with it what could be divided out. Neighbours do not: where
-y/(x_1^p·x_2^q) is a curve of x_3 alone, a row lies between its neighbours in x_3 whatever x_1 and x_2 are.
+A polynomial misses a curve that turns often, or one of several columns in few rows, and with it what could be
+divided out. Neighbours do not: where y/(x_1^p·x_2^q) is a curve of x_3 alone, or of (x_3 - x_4)/x_2, a row
+lies between its neighbours there whatever the other columns are.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import sympy
 
 from kansym.search.structure.problem import Problem
 from kansym.search.tree import moves
@@ -38,36 +42,65 @@ def curves(problem: Problem) -> list[tuple[float, Problem]]:
     if not 2 <= d <= MOST_COLUMNS or len(rows) < FEWEST_ROWS:
         return []
     found = []
-    for k in range(d):
-        others = [i for i in range(d) if i != k and problem.one_signed()[i]]
+    for argument in _arguments(problem):
+        others = [i for i in range(d) if i not in argument.used and problem.one_signed()[i]]
         powers = np.array(list(itertools.product(POWERS, repeat=len(others))))
-        order = rows[np.argsort(problem.Z[rows, k], kind="stable")]
+        order = rows[np.argsort(argument.values[rows], kind="stable")]
         factors = np.exp(np.log(np.abs(problem.Z[order][:, others])) @ powers.T)
-        off = left_between(problem.Z[order, k], problem.y[order, None] / factors)
-        found += [(float(off[j]), k, others, powers[j]) for j in np.flatnonzero(off < BETWEEN)]
+        w = problem.w[order]
+        off = left_between(argument.values[order], problem.y[order] * w, factors * w[:, None])
+        found += [(float(off[j]), argument, others, powers[j]) for j in np.flatnonzero(off < BETWEEN)]
     found.sort(key=lambda f: f[0])
-    made = [(off, _divided(problem, k, others, chosen)) for off, k, others, chosen in found[:CHILDREN]]
+    made = [(off, _divided(problem, *chosen)) for off, *chosen in found[:CHILDREN]]
     return [(off, child) for off, child in made if child is not None]
 
 
-def left_between(x: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the share (m,) of the variance by which values (n, m) are off lines through their neighbours.
+@dataclass(frozen=True, eq=False)
+class Argument:
+    """Hold what a curve may be of: its values (n,), its formula, and the columns in it but for a unit."""
 
-    x (n,) rises. It is 1, up to chance, for values that do not depend on it: the unit is the variance of a
-    row off the line through two others.
+    values: np.ndarray
+    formula: sympy.Expr
+    used: tuple[int, ...]
+
+
+def _arguments(problem: Problem) -> Iterator[Argument]:
+    """Yield the columns, two joined, and such two times another or over it."""
+    signed = problem.one_signed()
+    columns = [
+        Argument(z, f, (k,)) for k, (z, f) in enumerate(zip(problem.Z.T, problem.formulas, strict=True))
+    ]
+    yield from columns
+    for a, b in itertools.combinations(columns, 2):
+        used = a.used + b.used
+        for join in moves.JOINS:
+            joined = Argument(join.value(a.values, b.values), join.formula(a.formula, b.formula), used)
+            if not np.all(np.isfinite(joined.values)):
+                continue
+            yield joined
+            for unit in (c for k, c in enumerate(columns) if signed[k] and k not in used):
+                yield Argument(joined.values * unit.values, joined.formula * unit.formula, used)
+                yield Argument(joined.values / unit.values, joined.formula / unit.formula, used)
+
+
+def left_between(x: np.ndarray, y: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Return the share (m,) of the variance of y (n,) by which rows are off what their neighbours say.
+
+    x (n,) rises, and y over factors (n, m) is a curve of x. What rows are off by noise of one size is that
+    noise, whatever the factors: each is measured in what two neighbours and itself are off together.
     """
     gap = x[2:] - x[:-2]
     part = np.divide(x[1:-1] - x[:-2], gap, out=np.full(len(gap), 0.5), where=gap > 0)[:, None]
-    off = values[1:-1] - (1 - part) * values[:-2] - part * values[2:]
-    square = np.mean(off**2 / (1 + part**2 + (1 - part) ** 2), axis=0)
-    share = square / np.var(values, axis=0)
+    before, after = (1 - part) * factors[1:-1] / factors[:-2], part * factors[1:-1] / factors[2:]
+    off = y[1:-1, None] - before * y[:-2, None] - after * y[2:, None]
+    share = np.mean(off**2 / (1 + before**2 + after**2), axis=0) / np.var(y)
     return np.where(np.isfinite(share), share, np.inf)
 
 
-def _divided(problem: Problem, k: int, others: list[int], powers: np.ndarray) -> Problem | None:
-    """Return the problem of column k alone, the target divided by powers of the others."""
+def _divided(problem: Problem, argument: Argument, others: list[int], powers: np.ndarray) -> Problem | None:
+    """Return the problem of an argument alone, its target divided by powers of the others."""
     child: Problem | None = problem
     for i, power in zip(others, powers, strict=True):
         if child is not None and power:
             child = moves.divided(child, i, float(power), drop=False)
-    return None if child is None else child.columns(child.Z[:, [k]], (child.formulas[k],))
+    return None if child is None else child.columns(argument.values[:, None], (argument.formula,))

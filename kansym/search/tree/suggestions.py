@@ -127,6 +127,8 @@ def _tests(problem: Problem, X: np.ndarray, G: np.ndarray, y: np.ndarray) -> Ite
                     yield (S[:, i] - S[:, j], k * y), both
             shifted = partial(_from, problem, i, j)
             yield (G[:, i] + G[:, j], np.ones(len(y))), shifted
+        if np.all((problem.Z[:, i] >= 0) & (problem.Z[:, i] < 1)):
+            yield ((1 - X[:, i]) * G[:, i], 1 - y), partial(_of_the_rest, problem, i)
         if problem.width > 2 and signed[i]:
             yield from _scalings(problem, i, S, y)
     yield from _powers(problem, S)
@@ -364,6 +366,12 @@ def _scaled_shifted(
     """Return the problem for y/x_j^power with (x_i - c)·x_j or (x_i - c)/x_j, x_i on both sides of c."""
     moved = moves.divided(problem, j, power, drop=False)
     return None if moved is None else _merged_shifted(moved, i, j, operation, c)
+
+
+def _of_the_rest(problem: Problem, i: int) -> Problem | None:
+    """Return the problem for (1 - y)/(1 - x_i), without x_i: x_i is there from the start, y adds to it."""
+    rest, left = moves.shifted(problem, i, 1.0), moves.offset(problem, 1)
+    return None if left is None else moves.divided(left.columns(rest.Z, rest.formulas), i, 1.0)
 
 
 def _in_units(problem: Problem, i: int, j: int, power: float, rule: Callable) -> Problem | None:
