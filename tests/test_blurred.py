@@ -60,7 +60,9 @@ OF_FEW_ROWS = {
         lambda c, a, t, b: c + (1 - c) / (1 + np.exp(a * (b - t))), "catb",
         [(0, 0.3), (0.5, 3), (-3, 3), (-1, 1)],
     ),
-    "a peak": (lambda h, x, u, s: h * np.exp(-(((x - u) / s) ** 2)), "hxus", [(0.5, 3), (-2, 4), (-1, 2), (0.5, 2)]),
+    "a peak": (
+        lambda h, x, u, s: h * np.exp(-(((x - u) / s) ** 2)), "hxus", [(0.5, 3), (-2, 4), (-1, 2), (0.5, 2)]
+    ),
     "a function beside the columns": (
         lambda t, b, c: c + (1 - c) / (1 + np.exp(b - t)), "tbc", [(-3, 3), (-1, 1), (0, 0.3)]
     ),
