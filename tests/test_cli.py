@@ -312,6 +312,19 @@ def test_long_equations_are_cut_on_a_terminal_only():
     assert "…" in cut and "…" not in text.front(found)
 
 
+def test_a_much_shorter_law_that_errs_little_more_is_named():
+    run, _ = example()
+    assert run.shorter is None and "half as long" not in text.chosen(run)
+    first, best = run.front[0], run.best
+    assert 2 * first.complexity <= best.complexity
+    for error, named in ((1.1, True), (1.3, False)):
+        near = replace(first, heldout_loss=error**2 * best.heldout_loss)
+        told = text.chosen(replace(run, front=(near, *run.front[1:])))
+        assert (f"its error 10 % larger: y = {first.equation}" in told) == named
+    exact = replace(run, front=(*run.front[: run.chosen], replace(best, heldout_loss=0.0)))
+    assert exact.shorter is None
+
+
 def test_plain_progress(capsys):
     with Watcher() as watcher:
         for i in range(50):

@@ -54,6 +54,10 @@ def chosen(run: Run) -> str:
             lines.append(f"  {c.name}: {constant_line(c.value, c.stderr, c.rounded)}")
     for rival in run.rivals:
         lines.append(f"Fits these rows about as well: {run.data['target']} = {rival.equation}")
+    if (short := run.shorter) is not None:
+        more = (short.heldout_loss / law.heldout_loss) ** 0.5 - 1
+        told = f"Less than half as long, its error {100 * more:.0f} % larger"
+        lines.append(f"{told}: {run.data['target']} = {short.equation}")
     return "\n".join(lines)
 
 

@@ -24,6 +24,9 @@ from kansym.judge.noise import NoiseModel
 from kansym.judge.outliers import Outlier
 from kansym.judge.verdict import UNSAID, Verdict
 
+LITTLE_MORE = 1.2
+"""Times the chosen law's error on rows held out up to which a law of half its length is worth a word."""
+
 FORMAT = 1
 """Version of the JSON layout; raised when a reader of the old one would misread the new."""
 
@@ -204,6 +207,16 @@ class Run:
     def best(self) -> Law:
         """Return the chosen law."""
         return self.front[self.chosen]
+
+    @property
+    def shorter(self) -> Law | None:
+        """Return the closest law of at most half the chosen one's length that errs little more, or None.
+
+        Of thousands of rows a description length takes every trace of a further term; a person may not.
+        """
+        half = [law for law in self.front if 2 * law.complexity <= self.best.complexity]
+        near = [law for law in half if 0 < law.heldout_loss <= LITTLE_MORE**2 * self.best.heldout_loss]
+        return min(near, key=lambda law: law.heldout_loss, default=None)
 
     @property
     def graph(self) -> Graph | None:
