@@ -99,3 +99,6 @@ def test_the_shorter_a_formula_the_sooner_it_ends_a_search_in_noise():
     assert over.short_enough(asked=True)
     assert over.short_enough(asked=True, waited=needed + 1e-6, within=True)
     assert not over.short_enough(asked=True, waited=needed - 1e-6, within=True)
+    # until the likeliest ridges were asked only what few could undercut ends a search
+    over.most = nats - 1
+    assert not over.short_enough(asked=True)

@@ -39,6 +39,10 @@ PLAIN = 60.0
 50 of Feynman's, six were ended by a look-alike, each with measured numbers, when those were let end, too:
 they may after CONTENT."""
 
+UNRIVALLED = 30.0
+"""The same until the likeliest ridges were asked, which takes 3 s: look-alikes that one of them beats have 35 nats
+and more, laws such as K/(c + t)**1.12 have 25."""
+
 CONTENT = 100.0
 """Units of work since the best formula became shorter after which it may be one of PLAIN nats with measured
 numbers: five to ten seconds of the structure search, which shows most of its forms in them. The shorter it
@@ -119,10 +123,13 @@ class Patience:
 
 
 class Ending:
-    """Answer whether a search may end; each leader is looked at once."""
+    """Answer whether a search may end; each leader is looked at once.
 
-    def __init__(self, survey: Survey, archive: Archive) -> None:
-        self._survey, self._archive = survey, archive
+    A formula of at most so many nats as `most` may end it once the tree was asked in noise.
+    """
+
+    def __init__(self, survey: Survey, archive: Archive, most: float = PLAIN) -> None:
+        self._survey, self._archive, self.most = survey, archive, most
         self._seen: tuple[object, bool] = (None, False)
 
     def proved(self) -> bool:
@@ -178,7 +185,7 @@ class Ending:
         if law is None:
             return False
         patient = min(waited / CONTENT, 1.0) if within or len(law.polished.theta) else 1.0
-        most = BRIEF + (PLAIN - BRIEF) * patient if asked else BRIEF
+        most = min(self.most, BRIEF + (PLAIN - BRIEF) * patient) if asked else BRIEF
         return price(law.polished, self._archive.trial) <= most and self.only_noise_left()
 
     def within_errors(self) -> bool:

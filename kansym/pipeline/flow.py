@@ -27,7 +27,7 @@ from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.functions.parsing import names_in, symbols
 from kansym.judge.archive import Archive
-from kansym.judge.ending import Ending, Patience
+from kansym.judge.ending import PLAIN, UNRIVALLED, Ending, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
@@ -359,10 +359,11 @@ def _search(
     Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
     """
     archive, options, budget = passes.archive, passes.options, passes.budget
-    ending = Ending(passes.surveyed, archive)
+    ridges = any(step.producer is registry.RIDGES for step in steps)
+    ending = Ending(passes.surveyed, archive, UNRIVALLED if ridges else PLAIN)
     trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
-    compared, asked = not any(step.familiar for step in steps), registry.RIDGES.name in memory.finished
+    compared, asked = not any(step.familiar for step in steps), registry.BLURRED.name in memory.finished
     ahead = {s.name for s in steps if s.producer in registry.OF_FEW_ROWS and s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if idle(step, ending, asked):
@@ -402,7 +403,8 @@ def _search(
         ahead.discard(name)
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
-        asked = asked or (step.producer is registry.RIDGES and step.producer.takes(step.dataset))
+        ending.most = PLAIN if step.producer is registry.RIDGES else ending.most
+        asked = asked or (step.producer is registry.BLURRED and step.producer.takes(step.dataset))
         if why := over(ending, patience, compared, step, asked, within=False, ahead=bool(ahead)):
             return why
         if not graphs:  # those are kept by no memory
