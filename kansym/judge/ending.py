@@ -40,8 +40,8 @@ PLAIN = 60.0
 they may after CONTENT."""
 
 UNRIVALLED = 30.0
-"""The same until the likeliest ridges were asked, which takes 3 s: look-alikes that one of them beats have 35 nats
-and more, laws such as K/(c + t)**1.12 have 25."""
+"""The same until the likeliest ridges were asked, which takes 3 s: look-alikes that one of them beats have 35
+nats and more, laws such as K/(c + t)**1.12 have 25."""
 
 CONTENT = 100.0
 """Units of work since the best formula became shorter after which it may be one of PLAIN nats with measured
