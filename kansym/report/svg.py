@@ -55,7 +55,7 @@ def picture(
     role = "group" if any(edge.name for edge in edges) else "img"
     return (
         f'<svg class="network" role="{role}" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'style="max-width:{width:.0f}px"><title>{html.escape(title)}</title>'
+        f'style="--wide:{width:.0f}px;max-width:{width:.0f}px"><title>{html.escape(title)}</title>'
         f"{''.join([*wires, *parts])}</svg>"
     )
 

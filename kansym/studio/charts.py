@@ -17,7 +17,6 @@ import numpy as np
 from kansym.report.labels import Label
 from kansym.report.layout import short
 from kansym.report.levels import exact_level
-from kansym.report.traces import ticks
 
 ACCENT, SOFT, INK = "#2a86b3", "#d0604f", "#7a8794"
 """Blue of laws, red of what is compared or beyond the data, grey of rows: readable on white and on black."""
@@ -28,6 +27,9 @@ MANY = ("#d0604f", "#6a8f3c", "#a06bc4", "#c08a1e", "#3a9c93", "#b5628a")
 ONE_PATH = 60
 """Dots from which all are one path, drawn anew under a moving hand in a third of the time: a picture of 500
 dots takes 3 ms and not 9."""
+
+MARKS = 5
+"""Steps between marks on an axis that ECharts aims at."""
 
 _NUMBER = (
     "v => Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toExponential(2) : +v.toPrecision(5)"
@@ -202,10 +204,22 @@ def view(y: np.ndarray, *curves: np.ndarray) -> tuple[float, float]:
     low, high = min([low, *near.tolist()]), max([high, *near.tolist()])
     if not low < high:
         low, high = low - 0.5, high + 0.5
-    marks = ticks(low, high)
-    step = marks[1] - marks[0]  # ends between two marks would have odd numbers of their own
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return float(f"{step * first:.10g}"), float(f"{step * last:.10g}")
+    for slack in (
+        0.0,
+        1e-9,
+        1e-9,
+    ):  # ends between two marks would have odd numbers; the marks follow the ends
+        step = _step((high - low) / MARKS)
+        first, last = math.floor(low / step + slack), math.ceil(high / step - slack)
+        low, high = float(f"{step * first:.10g}"), float(f"{step * last:.10g}")
+    return low, high
+
+
+def _step(rough: float) -> float:
+    """Return the step between two marks of an axis as ECharts rounds it."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    share = rough / power
+    return power * next((size for end, size in ((1.5, 1), (2.5, 2), (4, 3), (7, 5)) if share < end), 10)
 
 
 def decades(x: np.ndarray) -> tuple[float, float]:

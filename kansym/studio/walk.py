@@ -275,8 +275,9 @@ class Walk:
         return int(np.searchsorted(starts, place[2], side="right")) - 1
 
     def compared(self) -> list[dict[str, Any]]:
-        """Return one row a state: name, parent, step, shape, parameters, error."""
-        return self.session.compare().to_dict("records")
+        """Return one row a state: name, parent, step, shape, parameters, error, also as a share."""
+        spread = float(np.std(self.session.y)) or 1.0
+        return [{**row, "share": row["rmse"] / spread} for row in self.session.compare().to_dict("records")]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that opens again: what the session saves."""

@@ -172,7 +172,9 @@ def _edge(view: View) -> None:
     curve = next(c for c in walk.curves() if c.place == walk.place)
     l, i, j = walk.place
     what = curve.function or "a spline"
-    html.h3(f"Edge {i} → {j} of layer {l + 1}: {what}, importance {curve.importance:.2f}")
+    source = walk.model.names[i] if l == 0 else f"node {i + 1} of level {l}"
+    to = walk.target if l == len(walk.model.shape) - 2 else f"node {j + 1} of level {l + 1}"
+    html.h3(f"The edge from {source} to {to}: {what}, importance {curve.importance:.2f}")
     fits = [
         Line(match.function.name, curve.x, walk.fitted(match), colour, True)
         for match, colour in zip(walk.matches, charts.MANY, strict=False)
@@ -216,4 +218,4 @@ def _states(view: View) -> None:
                 for key in ("name", "parent", "step", "shape"):
                     html.td(str(row[key]))
                 html.td(str(row["parameters"])).classes("n")
-                html.td(f"{row['rmse']:.3g}").classes("n")
+                html.td(f"{row['share']:.3g}").classes("n")

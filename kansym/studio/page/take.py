@@ -82,7 +82,7 @@ def _files(view: View) -> None:
     if view.desk.dataset is None:
         return
     for name, words in takeaway.FIGURES.items():
-        with ui.element("div").classes("row-of"):
+        with ui.element("div").classes("row-of figures"):
             html.span(words)
             for kind in takeaway.FORMATS:
                 make = _figure(view, name, kind)
