@@ -84,6 +84,8 @@ def test_user_functions_take_part():
 def test_phase_nearest_zero_comes_first():
     assert match(x, np.sin(9 * x + 0.1))[0].function.name == "sin"
     assert match(x, np.sin(9 * x + 1.5))[0].function.name == "cos"
+    for shift, name in ((0.02, "sin"), (1.55, "cos")):
+        assert match(x, np.sin(9 * x + shift), top=1)[0].function.name == name
 
 
 def test_curve_goes_on_a_graph():

@@ -156,7 +156,7 @@ def _match(
         except DomainError:
             return None
 
-    return _tie([m for m in each(finished, order) if m is not None][:top])
+    return _tie([m for m in each(finished, order) if m is not None])[:top]
 
 
 def _tie(matches: list[Match]) -> list[Match]:

@@ -20,6 +20,7 @@ STAGES = {
     "deep tree": "taking the problem apart with more patience",
     "tree in noise": "taking the problem apart as far as noise allows",
     "transforms in noise": "the same for functions of the target",
+    "ridges": "products of columns times one curve, the likeliest first",
     "pursuit": "sums of products, among many columns",
     "classics": "comparing with familiar curves",
     "curves": "sums and products of familiar curves",
