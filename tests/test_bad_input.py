@@ -259,3 +259,18 @@ def test_units_that_are_partly_known_are_named():
 
 def test_one_is_counted_in_the_singular():
     assert (counted(1, "row"), counted(0, "row"), counted(2, "row")) == ("1 row", "0 rows", "2 rows")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"",""\n"",""\n',
+        '"" ""\n\n""\n',
+        "\x0c\n\x0c \n\x0c\n",
+        "Note one\nNote two\n\nmore words\n",
+        ",;,\n,;,\n",
+    ],
+)
+def test_texts_of_nothing_are_refused_in_a_line(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    refused(tmp_path / "t.csv", "no |empty|not a table|holds text")

@@ -73,6 +73,7 @@ def test_a_file_of_an_archive_is_chosen(tmp_path):
         (b"\x89PNG\r\n\x1a\n\0", "is a picture"),
         (bz2.compress(TEXT)[:-9], "is not a whole bz2 file"),
         (b"\x93NUMPY\x01\0v\0", "cannot be read as one of NumPy"),
+        (b"PK\x03\x04" + b".npy" * 9, "cannot be read as one of NumPy"),
     ],
 )
 def test_files_without_a_table_are_named(tmp_path, content, says):

@@ -65,18 +65,20 @@ def unpacked(raw: bytes, source: str, part: str | None) -> tuple[bytes, str, str
     for begin, kind in NO_TABLES.items():
         if raw.startswith(begin):
             raise FormatError(f"File {source} is {kind}, which is not read; save its table as CSV.")
-    if raw.startswith(_ZIP):
-        try:
-            with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-                names = [n for n in archive.namelist() if not n.startswith("__MACOSX/") and n[-1:] != "/"]
-                if not set(_SHEETS) & set(names) and not all(n.endswith(".npy") for n in names):
-                    chosen = _one_of(names, source, part)
-                    return archive.read(chosen), chosen, None
-        except zipfile.BadZipFile:
-            return raw, source, part  # a broken workbook, to be told by its reader
-        except (RuntimeError, NotImplementedError, zlib.error, OSError) as problem:
-            raise FormatError(f"File {source} is not a whole archive: {problem}; copy it again.") from None
-    return raw, source, part
+    if not raw.startswith(_ZIP):
+        return raw, source, part
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(raw))
+    except (zipfile.BadZipFile, ValueError):
+        return raw, source, part  # a broken workbook, to be told by its reader
+    names = [n for n in archive.namelist() if not n.startswith("__MACOSX/") and n[-1:] != "/"]
+    if set(_SHEETS) & set(names) or (names and all(n.endswith(".npy") for n in names)):
+        return raw, source, part
+    chosen = _one_of(names, source, part)
+    try:
+        return archive.read(chosen), chosen, None
+    except (zipfile.BadZipFile, ValueError, RuntimeError, EOFError, zlib.error, OSError) as problem:
+        raise FormatError(f"File {source} is not a whole archive: {problem}; copy it again.") from None
 
 
 def _one_of(names: list[str], source: str, part: str | None) -> str:
@@ -101,14 +103,19 @@ def frame(raw: bytes, source: str) -> pd.DataFrame | None:
     if _STATA.match(raw):
         return _opened(lambda: pd.read_stata(io.BytesIO(raw), convert_categoricals=True), source, "Stata")
     if raw.startswith(b"\x93NUMPY") or (raw.startswith(_ZIP) and b".npy" in raw[:200]):
-        found = _opened(lambda: np.load(io.BytesIO(raw), allow_pickle=False), source, "NumPy")
-        return _columns({"": found} if isinstance(found, np.ndarray) else dict(found), source)
+        return _columns(_opened(lambda: _arrays(raw), source, "NumPy"), source)
     if raw.startswith(b"MATLAB 5.0 MAT-file"):
         from scipy.io import loadmat
 
         held = _opened(lambda: loadmat(io.BytesIO(raw)), source, "MATLAB")
         return _columns({name: value for name, value in held.items() if not name.startswith("__")}, source)
     return None
+
+
+def _arrays(raw: bytes) -> Mapping[str, np.ndarray]:
+    """Return the arrays in a file of NumPy by name, "" for one alone."""
+    found = np.load(io.BytesIO(raw), allow_pickle=False)
+    return {"": found} if isinstance(found, np.ndarray) else dict(found)
 
 
 def _opened(read: Any, source: str, program: str) -> Any:

@@ -64,10 +64,8 @@ def read(
     notes: list[str] = []
     choice = choice or Choice()
     raw, encoding = plain(raw, source, notes)
-    own = None if delimiter else dialects.plain(raw, encoding)
-    if own is not None:
-        text, says = own
-        return _again(text, source, writing, None if "\t" not in text else "\t", [*notes, says])
+    if delimiter is None and (own := dialects.plain(raw, encoding)) is not None:
+        return _again(own[0], source, writing, "\t" if "\t" in own[0] else None, [*notes, own[1]])
     raw, encoding = cleaned(with_hashes(raw, encoding), encoding, source)
     lines = _head(raw[: 1 << 20].decode(encoding, errors="replace"))
     body = [i for i, line in enumerate(lines) if line.strip(_BLANK) and not line.lstrip().startswith("#")]
@@ -94,7 +92,7 @@ def read(
     rows, body = [row for i, row in zip(body, rows, strict=True) if i < kept], [i for i in body if i < kept]
     top, first, names, second = _above(rows, body, lines, parted, notes)
     body, rows = body[top:], rows[top:]
-    if len(rows) == 1:
+    if len(rows) < 2:
         raise InputError(f"File {source} has a header and no rows; add rows of numbers below it.")
     head = [lines[i] for i in body[:first]]
     if head and raw.count(head[0].strip().encode(encoding.removesuffix("-sig"))) > 1:
@@ -134,7 +132,9 @@ def _above(
     top = titles + over
     if top:
         which = "line stands" if top == 1 else f"{top} lines stand"
-        notes.append(f"the first {which} above the names ({shown(next(c for c in rows[0] if c))}): left out")
+        notes.append(
+            f"the first {which} above the names ({shown(next(filter(None, rows[0]), ''))}): left out"
+        )
         rows = rows[top:]
     if not over and len(rows) > 1 and _nameless(rows):
         width, above = len(rows[0]), lines[: body[top]]
@@ -157,7 +157,7 @@ def _nameless(rows: list[list[str]]) -> bool:
     Numbers can be names, too, of the years or samples in a table's columns: they grow from left to right.
     """
     cells, width = rows[0], min(map(len, rows))
-    if all(map(is_number, cells)) and cells[0]:
+    if any(cells[:1]) and all(map(is_number, cells)):
         return True
     if _looks(cells) == _looks(rows[1]) and any("9" in one and "a" in one for one in _looks(cells)):
         return True  # ID001, 12.5 above ID002, 13.5
@@ -197,7 +197,7 @@ def _numbered(rows: list[list[str]], notes: list[str]) -> list[str]:
     """Return names for columns that have none: x0, x1, ... and y; "" for those with nothing in them."""
     columns = range(len(rows[0]))
     filled = [any(len(row) > j and row[j] for row in rows) for j in columns]
-    last = max(j for j in columns if filled[j])
+    last = max((j for j in columns if filled[j]), default=-1)
     names = [("y" if j == last else f"x{j}") if filled[j] else "" for j in columns]
     told = [name for name in names if name]
     notes.append(f"no line of column names: called {', '.join(told) if len(told) < 7 else 'x0 ... y'}")
@@ -361,7 +361,7 @@ def _block(rows: list[list[str]]) -> int:
 
     The names above it may be one more or one less. No line above may be one of numbers alone.
     """
-    width, start = len(rows[-1]), len(rows)
+    width, start = len(rows[-1]) if rows else 0, len(rows)
     while start and len(rows[start - 1]) == width:
         start -= 1
     if width < 2 or len(rows) - start < LEAST_ROWS or not _holds_numbers(rows[-1]):

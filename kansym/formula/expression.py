@@ -103,35 +103,35 @@ class _GraphBuilder:
         key = sum(e.source == source and e.target == target for e in self.edges)
         self.edges.append(Edge(source, target, key, curve or Symbolic(self.identity)))
 
-    def node(self, e: sympy.Expr) -> str:
+    def node(self, expression: sympy.Expr) -> str:
         """Return the name of a node that holds the value of e."""
-        if e in self.names:
-            return self.names[e]
-        if e not in self.seen:
-            self.seen[e] = self.build(e)
-        return self.seen[e]
+        if expression in self.names:
+            return self.names[expression]
+        if expression not in self.seen:
+            self.seen[expression] = self.build(expression)
+        return self.seen[expression]
 
-    def build(self, e: sympy.Expr) -> str:
+    def build(self, expression: sympy.Expr) -> str:
         """Add the nodes of a formula and return the last one's name."""
-        if not e.free_symbols:
+        if not expression.free_symbols:
             name = self.new("sum")
-            self.bias[name] = float(e)
+            self.bias[name] = float(expression)
             return name
-        if e.is_Symbol:
+        if expression.is_Symbol:
             raise InputError(
-                f"The formula uses {e}, which is no column; known: {', '.join(self.names.values())}."
+                f"The formula uses {expression}, which is no column; known: {', '.join(self.names.values())}."
             )
-        if e.is_Add:
+        if expression.is_Add:
             name = self.new("sum")
-            constant, terms = e.as_independent(*e.free_symbols, as_Add=True)
+            constant, terms = expression.as_independent(*expression.free_symbols, as_Add=True)
             self.bias[name] = float(constant)
             for term in sympy.Add.make_args(terms):
                 scale, rest = term.as_independent(*term.free_symbols, as_Add=False)
                 source, curve = self.edge(rest)
                 self.join(source, name, _scaled(curve, float(scale)))
             return name
-        if e.is_Mul:
-            scale, rest = e.as_independent(*e.free_symbols, as_Add=False)
+        if expression.is_Mul:
+            scale, rest = expression.as_independent(*expression.free_symbols, as_Add=False)
             factors = sympy.Mul.make_args(rest)
             if len(factors) == 1:
                 name = self.new("sum")
@@ -144,23 +144,24 @@ class _GraphBuilder:
                 self.join(source, name, _scaled(curve, float(scale) if i == 0 else 1.0))
             return name
         name = self.new("sum")
-        source, curve = self.edge(e)
+        source, curve = self.edge(expression)
         self.join(source, name, curve)
         return name
 
-    def edge(self, e: sympy.Expr) -> tuple[str, Symbolic]:
-        """Return a node and a curve on it that give e: one univariate function, if e is one."""
-        if e in self.names or e.is_Add or e.is_Mul:
-            return self.node(e), Symbolic(self.identity)
-        if e.is_Pow and not e.exp.free_symbols:
-            inside, outer = e.base, Symbolic(_function(library.X**e.exp))
-        elif e.is_Pow:
-            inside, outer = e.exp * sympy.log(e.base), Symbolic(library.get("exp"))
-        elif len(e.args) == 1 or len([a for a in e.args if a.free_symbols]) == 1:
-            (inside,) = (a for a in e.args if a.free_symbols)
-            outer = Symbolic(_function(e.func(*(library.X if a is inside else a for a in e.args))))
+    def edge(self, expression: sympy.Expr) -> tuple[str, Symbolic]:
+        """Return a node and a curve on it that give an expression: one function, if it is one of a column."""
+        head, args = expression.func, expression.args
+        if expression in self.names or expression.is_Add or expression.is_Mul:
+            return self.node(expression), Symbolic(self.identity)
+        if expression.is_Pow and not expression.exp.free_symbols:
+            inside, outer = expression.base, Symbolic(_function(library.X**expression.exp))
+        elif expression.is_Pow:
+            inside, outer = expression.exp * sympy.log(expression.base), Symbolic(library.get("exp"))
+        elif len(args) == 1 or len([a for a in args if a.free_symbols]) == 1:
+            (inside,) = (a for a in args if a.free_symbols)
+            outer = Symbolic(_function(head(*(library.X if a is inside else a for a in args))))
         else:
-            raise InputError(f"{e.func} takes several arguments; a graph's edges carry functions of one.")
+            raise InputError(f"{head} takes several arguments; a graph's edges carry functions of one.")
         rest, shift = inside, sympy.S.Zero
         if inside.is_Add:
             shift, rest = inside.as_independent(*inside.free_symbols, as_Add=True)
@@ -364,7 +365,7 @@ def _turned(e: sympy.Expr) -> sympy.Expr:
     return e.replace(lambda p: p.is_Mul and p.could_extract_minus_sign(), turn)
 
 
-def squares(e: sympy.Expr) -> sympy.Expr:
+def squares(expression: sympy.Expr) -> sympy.Expr:
     """Return the expression with c·a² ± 2c·a·b + c·b² written as c·(a ± b)² wherever c is exact.
 
     >>> x, y = sympy.symbols("x y", real=True)
@@ -386,7 +387,7 @@ def squares(e: sympy.Expr) -> sympy.Expr:
                 size[(a + b if double * c > 0 else a - b) ** 2] = c
         return sympy.Add(*(c * rest for rest, c in size.items()))
 
-    return e.replace(lambda t: t.is_Add, fold)
+    return expression.replace(lambda t: t.is_Add, fold)
 
 
 def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
@@ -441,10 +442,10 @@ def _factored(e: sympy.Expr, node: sympy.Expr, factor: sympy.Expr, inside: sympy
     return e.func(*args)
 
 
-def agree(a: np.ndarray, b: np.ndarray, tolerance: float = 1e-9) -> bool:
+def agree(one: np.ndarray, other: np.ndarray, tolerance: float = 1e-9) -> bool:
     """Tell whether two value vectors are the same function up to round-off, undefined rows included."""
-    ok = np.isfinite(a) & np.isfinite(b)
-    if not ok.any() or not np.array_equal(np.isfinite(a), np.isfinite(b)):
+    ok = np.isfinite(one) & np.isfinite(other)
+    if not ok.any() or not np.array_equal(np.isfinite(one), np.isfinite(other)):
         return False
-    scale = np.sqrt(np.mean(a[ok] ** 2)) + np.finfo(float).tiny
-    return bool(np.max(np.abs(a[ok] - b[ok])) <= tolerance * scale)
+    scale = np.sqrt(np.mean(one[ok] ** 2)) + np.finfo(float).tiny
+    return bool(np.max(np.abs(one[ok] - other[ok])) <= tolerance * scale)

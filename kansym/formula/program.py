@@ -235,38 +235,40 @@ class _Builder:
         self.ops.append(op)
         return len(self.ops) - 1
 
-    def visit(self, e: sympy.Expr) -> int:
+    def visit(self, expression: sympy.Expr) -> int:
         """Return the step of a part of the formula, built once."""
-        if e not in self.seen:
-            self.seen[e] = self.build(e)
-        return self.seen[e]
+        if expression not in self.seen:
+            self.seen[expression] = self.build(expression)
+        return self.seen[expression]
 
-    def build(self, e: sympy.Expr) -> int:
+    def build(self, expression: sympy.Expr) -> int:
         """Add the steps of a part of the formula; return the last one."""
-        if e in self.parameters:
-            return self.emit(_Op("parameter", index=self.parameters[e]))
-        if e in self.columns:
-            return self.emit(_Op("input", index=self.columns[e]))
-        if e.is_number and not e.free_symbols:
-            value = complex(e)
+        if expression in self.parameters:
+            return self.emit(_Op("parameter", index=self.parameters[expression]))
+        if expression in self.columns:
+            return self.emit(_Op("input", index=self.columns[expression]))
+        if expression.is_number and not expression.free_symbols:
+            value = complex(expression)
             return self.emit(_Op("number", number=value.real if value.imag == 0 else float("nan")))
-        if e.is_Symbol:
+        if expression.is_Symbol:
             known = ", ".join(str(s) for s in self.columns)
-            raise InputError(f"The formula uses {e}, which is no column; the columns are {known}.")
-        if e.is_Add:
-            return self.emit(_Op("sum", tuple(self.visit(a) for a in e.args)))
-        if e.is_Mul:
-            return self.product(e)
-        if e.is_Pow:
-            return self.power(e.base, e.exp)
-        if len(e.args) == 1 and e.func in _UNARY:
-            return self.emit(_Op("unary", (self.visit(e.args[0]),), functions=_UNARY[e.func]))
-        return self.general(e)
+            raise InputError(f"The formula uses {expression}, which is no column; the columns are {known}.")
+        if expression.is_Add:
+            return self.emit(_Op("sum", tuple(self.visit(a) for a in expression.args)))
+        if expression.is_Mul:
+            return self.product(expression)
+        if expression.is_Pow:
+            return self.power(expression.base, expression.exp)
+        if len(expression.args) == 1 and expression.func in _UNARY:
+            return self.emit(
+                _Op("unary", (self.visit(expression.args[0]),), functions=_UNARY[expression.func])
+            )
+        return self.general(expression)
 
-    def product(self, e: sympy.Expr) -> int:
+    def product(self, expression: sympy.Expr) -> int:
         """Add a product, with one division where several factors stand below."""
-        below = [f for f in e.args if f.is_Pow and f.exp.is_number and f.exp.is_negative]
-        above = [f for f in e.args if f not in below]
+        below = [f for f in expression.args if f.is_Pow and f.exp.is_number and f.exp.is_negative]
+        above = [f for f in expression.args if f not in below]
         if not below:
             return self.emit(_Op("product", tuple(self.visit(f) for f in above)))
         # a/b divides once; multiplying by a reciprocal would round twice
@@ -287,29 +289,29 @@ class _Builder:
             return self.emit(_Op("integer power", (root,), index=int(exponent.p)))
         return self.emit(_Op("power", (self.visit(base), self.visit(exponent))))
 
-    def general(self, e: sympy.Expr) -> int:
+    def general(self, expression: sympy.Expr) -> int:
         """Compile any other function of one varying argument; Piecewise and Max/Min too."""
-        varying = [a for a in e.args if a.free_symbols]
-        symbols = sorted(e.free_symbols, key=str)
-        if len(varying) == 1 and not e.is_Piecewise:
-            template = e.func(*(_SLOT if a is varying[0] else a for a in e.args))
+        varying = [a for a in expression.args if a.free_symbols]
+        symbols = sorted(expression.free_symbols, key=str)
+        if len(varying) == 1 and not expression.is_Piecewise:
+            template = expression.func(*(_SLOT if a is varying[0] else a for a in expression.args))
             return self.emit(
                 _Op("unary", (self.visit(varying[0]),), functions=_derived_unary(template, _SLOT))
             )
         if len(symbols) == 1:
-            template = e.xreplace({symbols[0]: _SLOT})
+            template = expression.xreplace({symbols[0]: _SLOT})
             return self.emit(
                 _Op("unary", (self.visit(symbols[0]),), functions=_derived_unary(template, _SLOT))
             )
-        if isinstance(e, (sympy.Max, sympy.Min)):
-            a, b = e.args[0], e.func(*e.args[1:])
-            sign = 1 if isinstance(e, sympy.Max) else -1
+        if isinstance(expression, (sympy.Max, sympy.Min)):
+            a, b = expression.args[0], expression.func(*expression.args[1:])
+            sign = 1 if isinstance(expression, sympy.Max) else -1
             return self.visit((a + b + sign * sympy.Abs(a - b)) / 2)
-        if isinstance(e, sympy.atan2):
-            y, x = e.args
+        if isinstance(expression, sympy.atan2):
+            y, x = expression.args
             return self.visit(2 * sympy.atan(y / (sympy.sqrt(x**2 + y**2) + x)))
         raise InputError(
-            f"The function {e.func} of several variables has no numeric form here; write it out."
+            f"The function {expression.func} of several variables has no numeric form here; write it out."
         )
 
 

@@ -77,27 +77,29 @@ class Freed:
         self.roles.append(role)
         return symbol
 
-    def visit(self, e: sympy.Expr, top: bool = False) -> sympy.Expr:
+    def visit(self, expression: sympy.Expr, top: bool = False) -> sympy.Expr:
         """Return a part of the formula, or its `top`, with its numbers freed."""
-        if not e.args:
-            return e
-        if not e.free_symbols:
-            return self.new(e, "constant")
-        if e.is_Add:
-            constant, rest = e.as_independent(*e.free_symbols, as_Add=True)
+        if not expression.args:
+            return expression
+        if not expression.free_symbols:
+            return self.new(expression, "constant")
+        if expression.is_Add:
+            constant, rest = expression.as_independent(*expression.free_symbols, as_Add=True)
             terms = [self.visit(t) for t in sympy.Add.make_args(rest)]
             role = "term" if top else f"term beside {_short(rest)}"
             return sympy.Add(*([self.new(constant, role)] if constant != 0 else []), *terms)
-        if e.is_Mul:
-            factor, rest = e.as_independent(*e.free_symbols, as_Add=False)
+        if expression.is_Mul:
+            factor, rest = expression.as_independent(*expression.free_symbols, as_Add=False)
             parts = [self.visit(f) for f in sympy.Mul.make_args(rest)]
             trivial = factor in (1, -1)
             return sympy.Mul(factor if trivial else self.new(factor, f"factor of {_short(rest)}"), *parts)
-        if e.is_Pow and e.base.free_symbols and not e.exp.free_symbols:
-            base = self.visit(e.base)
-            plain = e.exp == -1 or (e.exp == sympy.Rational(1, 2) and not e.base.is_Symbol)
-            return base**e.exp if plain else base ** self.new(e.exp, f"exponent of {_short(e.base)}")
-        return e.func(*(self.visit(a) if a.free_symbols else a for a in e.args))
+        if expression.is_Pow and expression.base.free_symbols and not expression.exp.free_symbols:
+            base, exponent = expression.base, expression.exp
+            plain = exponent == -1 or (exponent == sympy.Rational(1, 2) and not base.is_Symbol)
+            return self.visit(base) ** (
+                exponent if plain else self.new(exponent, f"exponent of {_short(base)}")
+            )
+        return expression.func(*(self.visit(a) if a.free_symbols else a for a in expression.args))
 
 
 def _short(e: sympy.Expr) -> str:

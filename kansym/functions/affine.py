@@ -33,7 +33,7 @@ def _program(f: Function) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
 
 
 def variable_projection(
-    f: Function,
+    function: Function,
     form: Shapes,
     data: tuple[np.ndarray, ...],
     starts: np.ndarray,
@@ -44,51 +44,71 @@ def variable_projection(
     """Return refined starts and their residual sums (compiled where f is elementary, else numpy)."""
     starts = np.array(starts, float)
     low, high = form.limits(starts, float(data[0].min()), float(data[0].max()))
-    if f.program.is_elementary:
+    if function.program.is_elementary:
         rss = varpro.varpro(
-            *_program(f), *data, starts, form.free, low, high, form.marks, form.period, steps, tolerance, stop
+            *_program(function),
+            *data,
+            starts,
+            form.free,
+            low,
+            high,
+            form.marks,
+            form.period,
+            steps,
+            tolerance,
+            stop,
         )
         return starts, rss
     t, y, w = data
     return varpro_numpy.varpro_numpy(
-        f.program, t, y, w, starts, form.free, low, high, form.marks, form.period, steps, tolerance
+        function.program, t, y, w, starts, form.free, low, high, form.marks, form.period, steps, tolerance
     )
 
 
-def search(f: Function, data: Data) -> tuple[np.ndarray, float]:
+def search(function: Function, data: Data) -> tuple[np.ndarray, float]:
     """Return (alpha, beta, p) of the best fit in the curve's units, and its residual sum over `some` rows."""
-    starts, rss = polish(f, data, *survey(f, data), 14, 1e-3)
-    starts, rss = polish(f, data, starts[:2], rss[:2], 80, 1e-9)
+    starts, rss = polish(function, data, *survey(function, data), 14, 1e-3)
+    starts, rss = polish(function, data, starts[:2], rss[:2], 80, 1e-9)
     return (starts[0], float(rss[0])) if len(starts) else (np.full(3, np.nan), math.inf)
 
 
-def survey(f: Function, data: Data) -> tuple[np.ndarray, np.ndarray]:
+def survey(function: Function, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct basins (k × 3, best first) and their residual sums, refined at low cost."""
-    form = shapes(f)
+    form = shapes(function)
     if form.kind == "constant":
         return np.array([[1.0, 0.0, 1.0]]), np.array([data.total])
     if form.kind == "line":
-        return variable_projection(f, form, data.some, np.array([[1.0, 0.0, 1.0]]), 0, 0.0, 0.0)
+        return variable_projection(function, form, data.some, np.array([[1.0, 0.0, 1.0]]), 0, 0.0, 0.0)
     if form.kind == "wave":
-        starts, rss = _waves(f, data)
+        starts, rss = _waves(function, data)
     elif form.kind == "hyperbolic":
-        starts, rss = variable_projection(f, form, data.coarse, _hyperbolic(f, data), 12, 1e-4, 0.0)
+        starts, rss = variable_projection(
+            function, form, data.coarse, _hyperbolic(function, data), 12, 1e-4, 0.0
+        )
     else:
         starts, rss = variable_projection(
-            f, form, data.coarse, _starts(form, data, STARTS * (1 + oscillates(f))), 12, 1e-4, 0.0
+            function,
+            form,
+            data.coarse,
+            _starts(form, data, STARTS * (1 + oscillates(function))),
+            12,
+            1e-4,
+            0.0,
         )
     keep = _distinct(starts, rss, POLISHED)
     return starts[keep], rss[keep]
 
 
 def polish(
-    f: Function, data: Data, starts: np.ndarray, rss: np.ndarray, steps: int, tolerance: float
+    function: Function, data: Data, starts: np.ndarray, rss: np.ndarray, steps: int, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return starts refined on `some` rows, best first, with their residual sums."""
-    form = shapes(f)
+    form = shapes(function)
     if len(starts) == 0 or form.kind in ("constant", "line"):
         return starts, rss
-    best, rss = variable_projection(f, form, data.some, starts, steps, tolerance, EXACT_CURVE * data.total)
+    best, rss = variable_projection(
+        function, form, data.some, starts, steps, tolerance, EXACT_CURVE * data.total
+    )
     order = np.argsort(rss, kind="stable")
     order = order[np.isfinite(rss[order])]
     return best[order], rss[order]
@@ -156,20 +176,20 @@ def fit_affine(x: Any, y: Any, function: Function | str, weights: Any = None) ->
     return finish(f, data, best)
 
 
-def finish(f: Function, data: Data, best: np.ndarray, polished: bool = True) -> AffineFit:
+def finish(function: Function, data: Data, best: np.ndarray, polished: bool = True) -> AffineFit:
     """Return the fit in the data's own units, in canonical form, with errors; first polish it on all rows."""
     if not np.isfinite(best).all():
-        raise DomainError(f"Function {f.name!r} is defined on no window of this curve; leave it out.")
-    form = shapes(f)
+        raise DomainError(f"Function {function.name!r} is defined on no window of this curve; leave it out.")
+    form = shapes(function)
     rows = (data.t, data.y, data.w)
     if polished and form.kind not in ("constant", "line") and len(data.t) > ENOUGH:
-        (best,), _ = variable_projection(f, form, rows, best[None], 20, 1e-7, 0.0)
+        (best,), _ = variable_projection(function, form, rows, best[None], 20, 1e-7, 0.0)
     alpha, beta, p = best
     if polished and len(form.barriers) and abs(data.middle) <= 2 * data.half:
         # near a border x itself has more digits than its distance from the middle
         start = np.array([[alpha, beta - alpha * (data.middle / data.half), p]])
         rows = (data.x / data.half, data.y, data.w)
-        (exact,), _ = variable_projection(f, form, rows, start, 12, 1e-12, 0.0)
+        (exact,), _ = variable_projection(function, form, rows, start, 12, 1e-12, 0.0)
         if np.isfinite(exact).all():
-            return in_units(f, form, data, exact, exact[1])
-    return in_units(f, form, data, best, beta - alpha / data.half * data.middle)
+            return in_units(function, form, data, exact, exact[1])
+    return in_units(function, form, data, best, beta - alpha / data.half * data.middle)

@@ -65,31 +65,34 @@ class AffineFit:
         return self.c * self.function(self.a * np.asarray(x, float) + self.b, self.p) + self.d
 
 
-def in_units(f: Function, form: Shapes, data: Data, best: np.ndarray, b: float) -> AffineFit:
+def in_units(function: Function, form: Shapes, data: Data, best: np.ndarray, b: float) -> AffineFit:
     """Return the fit at `best` (alpha, beta, p), with b for the data's own x."""
     alpha, b, p = float(best[0]), float(b), float(best[2])
-    p_given = p if f.has_exponent else None
+    p_given = p if function.has_exponent else None
     n = len(data.t)
     if form.kind == "constant":
         cov = np.array([[data.scale**2 / n]])
-        return AffineFit(f, 1.0, 0.0, 0.0, data.mean, None, ("d",), cov, 0.0, data.scale, 1.0, math.inf)
-    a, b = canonical(f, form, alpha / data.half, b)
+        return AffineFit(
+            function, 1.0, 0.0, 0.0, data.mean, None, ("d",), cov, 0.0, data.scale, 1.0, math.inf
+        )
+    a, b = canonical(function, form, alpha / data.half, b)
     # c and d follow from the canonical a and b on the data's own x, so that the fit gives what it prints
     x = data.x
     if form.kind == "rate" and max(abs(a * x[0]), abs(a * x[-1])) > 300:
         b = -max(a * x[0], a * x[-1])  # exp(a·x) alone would overflow
-    a, b = _inside(f, form, x, a, b)
-    line = _regression(f, data, a, b, 1.0 if p_given is None else p_given)
-    names = [k for k in "ab" if form.free["ab".index(k)]] + (["p"] if f.has_exponent else [])
-    cov = _covariance(f, data, line, (a, b, 1.0 if p_given is None else p_given), names)
+    a, b = _inside(function, form, x, a, b)
+    line = _regression(function, data, a, b, 1.0 if p_given is None else p_given)
+    names = [k for k in "ab" if form.free["ab".index(k)]] + (["p"] if function.has_exponent else [])
+    cov = _covariance(function, data, line, (a, b, 1.0 if p_given is None else p_given), names)
     y, w = data.y, data.w
     total = float(np.average(y, weights=w))
     total = float((w * (y - total)) @ (y - total))
     share = line.rss / total if total else 0.0
     return AffineFit(
-        f, a, b, line.c * data.scale / line.size, (line.shift - line.c * line.mean) * data.scale + data.mean,
+        function, a, b, line.c * data.scale / line.size,
+        (line.shift - line.c * line.mean) * data.scale + data.mean,
         p_given, (*names, "c", "d"), cov, 1 - share, math.sqrt(line.rss / n) * data.scale, math.sqrt(share),
-        margin(f, a, b, x),
+        margin(function, a, b, x),
     )  # fmt: skip
 
 
@@ -163,15 +166,15 @@ def _blocks(n: int, size: int = 16384) -> list[slice]:
     return [slice(at, min(at + size, n)) for at in range(0, n, size)]
 
 
-def held_out(f: Function, data: Data, best: np.ndarray) -> float:
+def held_out(function: Function, data: Data, best: np.ndarray) -> float:
     """Return the mean squared leave-one-out residual over `some` rows, in units of y's variance.
 
     Each residual is divided by 1 - leverage (Allen's PRESS), exact for the linear parameters.
     """
-    form = shapes(f)
+    form = shapes(function)
     t, y, w = data.some
     alpha, beta, p = best
-    v, vx, vp = f.program.dual(alpha * t + beta, p if f.has_exponent else 1.0)
+    v, vx, vp = function.program.dual(alpha * t + beta, p if function.has_exponent else 1.0)
     columns = [np.ones_like(t)]
     if form.kind != "constant":
         columns.append(v)
@@ -193,7 +196,7 @@ def held_out(f: Function, data: Data, best: np.ndarray) -> float:
     return float(np.mean((rest / (1 - leverage)) ** 2))
 
 
-def canonical(f: Function, form: Shapes, a: float, b: float) -> tuple[float, float]:
+def canonical(function: Function, form: Shapes, a: float, b: float) -> tuple[float, float]:
     """Return the (a, b) by which equal fits print equally; c and d follow from them.
 
     Redundant letters become 1 and 0 (a keeps its sign where f cannot be mirrored), a is positive where
@@ -202,12 +205,12 @@ def canonical(f: Function, form: Shapes, a: float, b: float) -> tuple[float, flo
     if form.kind == "line":
         return 1.0, 0.0
     if form.kind == "root" and a != 0:
-        a, b = (1.0, b / a) if f.reflection is not None or a > 0 else (-1.0, b / -a)
-    elif a < 0 and f.reflection is not None:
+        a, b = (1.0, b / a) if function.reflection is not None or a > 0 else (-1.0, b / -a)
+    elif a < 0 and function.reflection is not None:
         a, b = -a, -b
     if form.kind == "rate":
         b = 0.0
-    period = math.pi if form.kind == "wave" else f.period
+    period = math.pi if form.kind == "wave" else function.period
     if period is not None:
         b -= period * round(b / period)
         if b <= -period / 2:
@@ -230,14 +233,14 @@ def _inside(f: Function, form: Shapes, x: np.ndarray, a: float, b: float) -> tup
     return a, b
 
 
-def margin(f: Function, a: float, b: float, x: np.ndarray) -> float:
+def margin(function: Function, a: float, b: float, x: np.ndarray) -> float:
     """Return the distance of a·x + b to the domain's border or the nearest pole, in units of its range."""
     low, high = sorted((a * float(x[0]) + b, a * float(x[-1]) + b))
     width = high - low or 1.0
     gaps = [math.inf]
-    for piece in f.domain:
+    for piece in function.domain:
         if piece.low <= low and high <= piece.high:
             gaps += [low - piece.low, piece.high - high]
-    for z in f.poles:
+    for z in function.poles:
         gaps.append(float(np.abs(a * x + b - z).min()) if low < z < high else max(low - z, z - high))
     return min(gaps) / width

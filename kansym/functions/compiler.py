@@ -46,60 +46,63 @@ class _Compiler:
             self.seen[key] = len(self.lines) - 1
         return self.seen[key]
 
-    def add(self, e: sympy.Expr) -> int:
+    def add(self, expression: sympy.Expr) -> int:
         """Return the place of an expression's last line."""
-        if e == self.x:
+        if expression == self.x:
             return self.line(Op.X)
-        if e == self.p:
+        if expression == self.p:
             return self.line(Op.P)
-        if e.is_number:
-            return self.line(Op.NUMBER, number=float(e))
-        if isinstance(e, sympy.Add):
-            return self.sum(e)
-        if isinstance(e, sympy.Mul):
-            return self.product(e)
-        if isinstance(e, sympy.Pow):
-            return self.power(e)
-        if isinstance(e, sympy.log) and isinstance(e.args[0], sympy.Add):
-            rest = e.args[0] - 1
+        if expression.is_number:
+            return self.line(Op.NUMBER, number=float(expression))
+        if isinstance(expression, sympy.Add):
+            return self.sum(expression)
+        if isinstance(expression, sympy.Mul):
+            return self.product(expression)
+        if isinstance(expression, sympy.Pow):
+            return self.power(expression)
+        if isinstance(expression, sympy.log) and isinstance(expression.args[0], sympy.Add):
+            rest = expression.args[0] - 1
             if isinstance(rest, sympy.exp):
                 return self.line(Op.SOFTPLUS, self.add(rest.args[0]))
-            if 1 in e.args[0].args:
+            if 1 in expression.args[0].args:
                 return self.line(Op.LOG1P, self.add(rest))
-        if isinstance(e, sympy.Max | sympy.Min):
-            op = Op.MAX if isinstance(e, sympy.Max) else Op.MIN
-            result = self.add(e.args[0])
-            for other in e.args[1:]:
+        if isinstance(expression, sympy.Max | sympy.Min):
+            op = Op.MAX if isinstance(expression, sympy.Max) else Op.MIN
+            result = self.add(expression.args[0])
+            for other in expression.args[1:]:
                 result = self.line(op, result, self.add(other))
             return result
-        if type(e) in _RECIPROCAL:
-            return self.line(Op.INV, self.add(_RECIPROCAL[type(e)](e.args[0])))
-        known = BY_SYMPY.get(type(e))
-        if known in ORDERED and e.args[0].is_number:
-            return self.line(known, self.add(e.args[1]), number=float(e.args[0]))
-        if isinstance(e, sympy.polylog) and e.args[0] == 2:
-            return self.line(Op.DILOG, self.add(e.args[1]))
-        if isinstance(e, sympy.polygamma) and e.args[0] in (0, 1):
-            return self.line(Op.DIGAMMA if e.args[0] == 0 else Op.TRIGAMMA, self.add(e.args[1]))
-        if isinstance(e, sympy.atan2):
-            return self.line(Op.ATAN2, self.add(e.args[0]), self.add(e.args[1]))
-        if known is not None and (len(e.args) == 1 or isinstance(e, sympy.Heaviside)):
-            return self.line(known, self.add(e.args[0]))
+        if type(expression) in _RECIPROCAL:
+            return self.line(Op.INV, self.add(_RECIPROCAL[type(expression)](expression.args[0])))
+        known = BY_SYMPY.get(type(expression))
+        if known in ORDERED and expression.args[0].is_number:
+            return self.line(known, self.add(expression.args[1]), number=float(expression.args[0]))
+        if isinstance(expression, sympy.polylog) and expression.args[0] == 2:
+            return self.line(Op.DILOG, self.add(expression.args[1]))
+        if isinstance(expression, sympy.polygamma) and expression.args[0] in (0, 1):
+            return self.line(
+                Op.DIGAMMA if expression.args[0] == 0 else Op.TRIGAMMA, self.add(expression.args[1])
+            )
+        if isinstance(expression, sympy.atan2):
+            return self.line(Op.ATAN2, self.add(expression.args[0]), self.add(expression.args[1]))
+        if known is not None and (len(expression.args) == 1 or isinstance(expression, sympy.Heaviside)):
+            return self.line(known, self.add(expression.args[0]))
         raise InputError(
-            f"{e.func.__name__} in {e} has no numeric form; use known functions of x and p only."
+            f"{expression.func.__name__} in {expression} has no numeric form; use known functions of x and p "
+            "only."
         )
 
-    def sum(self, e: sympy.Add) -> int:
+    def sum(self, expression: sympy.Add) -> int:
         """Return the place of a sum, in forms that lose no digits where such are known."""
-        args = list(e.args)
+        args = list(expression.args)
         for one in args:  # coth(u) - 1/u
             if isinstance(one, sympy.coth) and -1 / one.args[0] in args:
-                rest = e - one + 1 / one.args[0]
+                rest = expression - one + 1 / one.args[0]
                 found = self.line(Op.LANGEVIN, self.add(one.args[0]))
                 return found if rest == 0 else self.line(Op.ADD, found, self.add(rest))
         for one in args:  # exp(u) - 1
             if isinstance(one, sympy.exp) and sympy.Integer(-1) in args:
-                rest = e - one + 1
+                rest = expression - one + 1
                 found = self.line(Op.EXPM1, self.add(one.args[0]))
                 return found if rest == 0 else self.line(Op.ADD, found, self.add(rest))
         args.sort(key=lambda a: (not a.is_number, sympy.default_sort_key(a)))
@@ -108,30 +111,30 @@ class _Compiler:
             result = self.line(Op.ADD, result, self.add(other))
         return result
 
-    def product(self, e: sympy.Mul) -> int:
+    def product(self, expression: sympy.Mul) -> int:
         """Return the place of a product, in forms that are finite where the whole is."""
-        if e.args[0] == -1:
-            return self.line(Op.NEG, self.add(-e))
-        for one in e.args:  # u^n / (exp(u) - 1), finite at 0 for n > 0
+        if expression.args[0] == -1:
+            return self.line(Op.NEG, self.add(-expression))
+        for one in expression.args:  # u^n / (exp(u) - 1), finite at 0 for n > 0
             if isinstance(one, sympy.Pow) and one.exp == -1 and isinstance(one.base, sympy.Add):
                 inner = one.base + 1
                 if isinstance(inner, sympy.exp):
                     u = inner.args[0]
-                    rest = e / one / u
-                    if u in sympy.Mul.make_args(e) or any(
+                    rest = expression / one / u
+                    if u in sympy.Mul.make_args(expression) or any(
                         isinstance(a, sympy.Pow) and a.base == u and a.exp.is_Integer and a.exp > 0
-                        for a in e.args
+                        for a in expression.args
                     ):
                         found = self.line(Op.EINSTEIN, self.add(u))
                         return found if rest == 1 else self.line(Op.MUL, self.add(rest), found)
-        result = self.add(e.args[0])
-        for other in e.args[1:]:
+        result = self.add(expression.args[0])
+        for other in expression.args[1:]:
             result = self.line(Op.MUL, result, self.add(other))
         return result
 
-    def power(self, e: sympy.Pow) -> int:
+    def power(self, expression: sympy.Pow) -> int:
         """Return the place of a power, in the cheapest operation for its exponent."""
-        base, exponent = e.base, e.exp
+        base, exponent = expression.base, expression.exp
         if exponent == -1 and isinstance(base, sympy.Add) and isinstance(base - 1, sympy.exp):
             return self.line(Op.SIGMOID, self.add(-(base - 1).args[0]))
         if base == sympy.E:

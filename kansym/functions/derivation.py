@@ -96,18 +96,18 @@ def _tidy(value: float) -> float:
 
 
 def domain_and_poles(
-    e: sympy.Expr, x: sympy.Symbol, p: sympy.Symbol
+    expression: sympy.Expr, x: sympy.Symbol, p: sympy.Symbol
 ) -> tuple[tuple[Interval, ...], tuple[float, ...]]:
     """Return where f is real and finite, as intervals, and the poles: points where |f| grows without bound.
 
     For periodic functions poles are listed within ±REACH only, and do not cut the domain.
     """
-    run = compile_expression(e, x, p)
+    run = compile_expression(expression, x, p)
 
     def defined(u: float) -> bool:
         return bool(np.isfinite(run.value(np.array([u]), 1.5)[0]))
 
-    points = sorted({z for g in _fragile(e, x) for z in _zeros(g, x, p)})
+    points = sorted({z for g in _fragile(expression, x) for z in _zeros(g, x, p)})
     poles = []
     for z in points:
         size = max(1.0, abs(z))
@@ -151,17 +151,17 @@ def _samples(pieces: tuple[Interval, ...]) -> np.ndarray:
     return np.concatenate(out) if out else np.zeros(0)
 
 
-def is_affine_image(f: np.ndarray, g: np.ndarray) -> tuple[float, float] | None:
+def is_affine_image(function: np.ndarray, other: np.ndarray) -> tuple[float, float] | None:
     """Return (c, d) with g = c·f + d for all entries, or None."""
-    if len(f) < 6 or not (np.isfinite(f).all() and np.isfinite(g).all()):
+    if len(function) < 6 or not (np.isfinite(function).all() and np.isfinite(other).all()):
         return None
-    spread = np.ptp(f)
-    if spread <= 1e-12 * max(1.0, float(np.abs(f).max())):
+    spread = np.ptp(function)
+    if spread <= 1e-12 * max(1.0, float(np.abs(function).max())):
         return None
-    A = np.column_stack([f, np.ones_like(f)])
-    solution, *_ = np.linalg.lstsq(A, g, rcond=None)
+    A = np.column_stack([function, np.ones_like(function)])
+    solution, *_ = np.linalg.lstsq(A, other, rcond=None)
     if (
-        np.abs(A @ solution - g).max() > ALIKE * max(np.ptp(g), 1e-6 * float(np.abs(g).max()))
+        np.abs(A @ solution - other).max() > ALIKE * max(np.ptp(other), 1e-6 * float(np.abs(other).max()))
         or solution[0] == 0
     ):
         return None

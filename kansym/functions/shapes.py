@@ -73,19 +73,21 @@ class Shapes:
         return lows, highs
 
 
-def kind_of(f: Function) -> str:
+def kind_of(function: Function) -> str:
     """Return what a search for f runs over: nothing, a root, a rate, a frequency or both a and b."""
-    if X not in f.expression.free_symbols:
+    if X not in function.expression.free_symbols:
         return "constant"
-    if f.redundant >= {"a", "b"}:
+    if function.redundant >= {"a", "b"}:
         return "line"
-    if not f.has_exponent and _adds_up(f, math.cos):  # f'' = -f
+    if not function.has_exponent and _adds_up(function, math.cos):  # f'' = -f
         return "wave"
-    if not f.has_exponent and "b" not in f.redundant and _adds_up(f, math.cosh):  # f'' = f
+    if (
+        not function.has_exponent and "b" not in function.redundant and _adds_up(function, math.cosh)
+    ):  # f'' = f
         return "hyperbolic"
-    if "a" in f.redundant:
+    if "a" in function.redundant:
         return "root"
-    if "b" in f.redundant:
+    if "b" in function.redundant:
         return "rate"
     return "plane"
 
@@ -101,36 +103,36 @@ def _adds_up(f: Function, g: Callable[[float], float]) -> bool:
 
 
 @lru_cache(maxsize=512)
-def shapes(f: Function) -> Shapes:
+def shapes(function: Function) -> Shapes:
     """Return the table of f's shapes; cached for the life of the process."""
-    kind = kind_of(f)
+    kind = kind_of(function)
     free = np.array(
-        [kind in ("rate", "plane", "wave", "hyperbolic"), kind not in ("rate", "line"), f.has_exponent]
+        [kind in ("rate", "plane", "wave", "hyperbolic"), kind not in ("rate", "line"), function.has_exponent]
     )
     low, high = -math.inf, math.inf
-    if len(f.domain) == 1:
-        low, high = f.domain[0].low, f.domain[0].high
+    if len(function.domain) == 1:
+        low, high = function.domain[0].low, function.domain[0].high
     if kind in ("constant", "line", "wave", "hyperbolic"):
         cells, spots = np.array([[1.0, 0.0, 1.0]]), np.zeros((1, 2))
     elif kind == "root":
-        cells, spots = _roots(f)
+        cells, spots = _roots(function)
     elif kind == "rate":
         rates = np.geomspace(1e-2, 400.0, 60)
         cells = np.array([[s * a, -s * s * a, 1.0] for s in (1, -1) for a in rates])
         cells[:, 1] = -np.abs(cells[:, 0])
         spots = np.array([[i, 100.0 * s] for s in (1, -1) for i in range(len(rates))])
     elif math.isfinite(low) and math.isfinite(high):
-        cells, spots = _between(f, low, high)
+        cells, spots = _between(function, low, high)
     elif math.isfinite(low) or math.isfinite(high):
-        cells, spots = _beyond(f, low, high)
+        cells, spots = _beyond(function, low, high)
     else:
-        cells, spots = _plane(f)
-    if f.has_exponent:
+        cells, spots = _plane(function)
+    if function.has_exponent:
         cells = np.concatenate([cells * [1, 1, 0] + [0, 0, p] for p in EXPONENTS])
         spots = np.concatenate(
             [np.column_stack([spots, np.full(len(spots), float(k))]) for k in range(len(EXPONENTS))]
         )
-    table, fine = _standardised(f, cells)
+    table, fine = _standardised(function, cells)
     fine &= ~_repeats(cells, table)
     cells, spots, table = cells[fine], spots[fine], table[fine]
     neighbours = np.zeros((len(cells), 1), np.int64)
@@ -143,9 +145,9 @@ def shapes(f: Function) -> Shapes:
         free,
         low,
         high,
-        _marks(f),
-        _barriers(f),
-        f.period or 0.0,
+        _marks(function),
+        _barriers(function),
+        function.period or 0.0,
         cells,
         np.ascontiguousarray(table),
         neighbours,
@@ -234,10 +236,10 @@ def _beyond(f: Function, low: float, high: float) -> tuple[np.ndarray, np.ndarra
 
 
 @lru_cache(maxsize=512)
-def oscillates(f: Function) -> bool:
+def oscillates(function: Function) -> bool:
     """Tell whether f keeps turning: more than six extrema within ±40, and no period to say so."""
     u = np.linspace(-40, 40, 4001) + 1e-3
-    y = f.program.value(u, 1.5)
+    y = function.program.value(u, 1.5)
     y = y[np.isfinite(y)]
     step = np.diff(y)
     step = step[np.abs(step) > 1e-9 * np.ptp(y)] if len(step) else step

@@ -136,12 +136,12 @@ class Ensemble:
             scores.append(pruning.attribution(alone, pruning.activity(alone, rows))[1][0])
         return np.mean(scores, 0), np.std(scores, 0, ddof=1)
 
-    def member(self, e: int) -> KAN:
+    def member(self, index: int) -> KAN:
         """Return one member as a network of its own, without what is switched off."""
-        if not 0 <= e < len(self):
-            raise InputError(f"Member {e} is outside the ensemble; members are 0..{len(self) - 1}.")
-        new = self.like._with(tuple(layer.member(e) for layer in self.layers))
-        new.seed, new.fitted = self.seeds[e], not self._fresh
+        if not 0 <= index < len(self):
+            raise InputError(f"Member {index} is outside the ensemble; members are 0..{len(self) - 1}.")
+        new = self.like._with(tuple(layer.member(index) for layer in self.layers))
+        new.seed, new.fitted = self.seeds[index], not self._fresh
         return new
 
     def best(self) -> KAN:

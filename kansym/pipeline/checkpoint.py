@@ -127,11 +127,11 @@ class Checkpoint:
                 seconds=float(data["seconds"]),
             )
 
-    def memory(self, k: int) -> Memory:
-        """Return what is known of the k-th pass, a new one where it is the next."""
-        if k == len(self.passes):
+    def memory(self, number: int) -> Memory:
+        """Return what is known of a pass, a new one where it is the next."""
+        if number == len(self.passes):
             self.passes.append(Memory())
-        return self.passes[k]
+        return self.passes[number]
 
     def write(self) -> None:
         """Write what there is; the rows were written at the start."""

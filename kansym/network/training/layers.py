@@ -83,9 +83,9 @@ class Layer:
         """Return where each node's sums begin, with the end: (nodes + 1,)."""
         return np.concatenate([[0], np.cumsum(self.groups)]).astype(np.int64)
 
-    def member(self, e: int) -> Layer:
+    def member(self, index: int) -> Layer:
         """Return one member as a layer of its own."""
-        return self.pick([e])
+        return self.pick([index])
 
     def pick(self, members: Sequence[int] | np.ndarray) -> Layer:
         """Return the layer with only these members."""
@@ -129,13 +129,13 @@ class Layer:
                     new[e, :, i] = refit(self.knots[e, i], old, self.order, knots[e, i])
         return replace(self, knots=knots, coefficients=new)
 
-    def curve(self, e: int, i: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the coefficients (C,) that come closest to y (n,) at x (n,) on input i of member e."""
+    def curve(self, member: int, source: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the coefficients (C,) that come closest to y (n,) at x (n,) on one input of a member."""
         if self.kind == "spline":
-            return spline.fit(self.knots[e, i], self.order, x, y)
-        return radial.fit(self.knots[e, i], self.order, x, y[None])[0]
+            return spline.fit(self.knots[member, source], self.order, x, y)
+        return radial.fit(self.knots[member, source], self.order, x, y[None])[0]
 
-    def leaders(self, e: int) -> np.ndarray:
+    def leaders(self, member: int) -> np.ndarray:
         """Return for every edge (m, n) the number of the edge whose coefficients it shares, itself if none.
 
         Only free splines share; the first of a head leads.
@@ -143,7 +143,7 @@ class Layer:
         own = np.arange(self.sums * self.inputs)
         if self.heads is None:
             return own.reshape(self.sums, self.inputs)
-        free = ((self.state[e] == SPLINE) & ~self.locked).ravel()
+        free = ((self.state[member] == SPLINE) & ~self.locked).ravel()
         first: dict[int, int] = {}
         for edge in own[free]:
             own[edge] = first.setdefault(int(self.heads.flat[edge]), int(edge))

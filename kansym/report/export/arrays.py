@@ -45,11 +45,15 @@ class Torch(Text):
     choice = "torch.where({condition}, {yes}, {no})"
     signs: ClassVar[Mapping[str, str]] = ELEMENTWISE
 
-    def number(self, e: sympy.Expr) -> Piece | None:
+    def number(self, expression: sympy.Expr) -> Piece | None:
         # torch.sqrt(2) is an error: a constant part is worked out here
-        if e.is_Integer or (e.is_Rational and max(abs(e.p), e.q) < 2**53) or e in (sympy.pi, sympy.E):
+        if (
+            expression.is_Integer
+            or (expression.is_Rational and max(abs(expression.p), expression.q) < 2**53)
+            or expression in (sympy.pi, sympy.E)
+        ):
             return None
-        return self.real(_value(e))
+        return self.real(_value(expression))
 
     def parameter(self, index: int) -> Piece:
         return f"theta[{index}]", ATOM

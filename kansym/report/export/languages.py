@@ -140,8 +140,8 @@ class C(Text):
     signs: ClassVar[Mapping[str, str]] = SIGNS
     choice = "(({condition}) ? {yes} : {no})"
 
-    def integer(self, n: int) -> Piece:
-        return f"{n}.0", ATOM
+    def integer(self, value: int) -> Piece:
+        return f"{value}.0", ATOM
 
     def real(self, value: float) -> Piece:
         text, _ = super().real(value)

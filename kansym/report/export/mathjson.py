@@ -37,11 +37,11 @@ class _Lists(Algebra[Any]):
     def __init__(self, names: Sequence[str], digits: int | None) -> None:
         self.names, self.digits = names, digits
 
-    def integer(self, n: int) -> Any:
-        return n
+    def integer(self, value: int) -> Any:
+        return value
 
-    def rational(self, p: int, q: int) -> Any:
-        return ["Rational", p, q]
+    def rational(self, numerator: int, denominator: int) -> Any:
+        return ["Rational", numerator, denominator]
 
     def real(self, value: float) -> Any:
         return value if self.digits is None else float(f"{value:.{self.digits}g}")

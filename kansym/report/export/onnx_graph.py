@@ -62,14 +62,14 @@ class _Nodes(Algebra[str]):
             self.made[key] = name
         return self.made[key]
 
-    def number(self, e: sympy.Expr) -> str:
-        return self.real(float(e))
+    def number(self, expression: sympy.Expr) -> str:
+        return self.real(float(expression))
 
-    def integer(self, n: int) -> str:
-        return self.real(float(n))
+    def integer(self, value: int) -> str:
+        return self.real(float(value))
 
-    def rational(self, p: int, q: int) -> str:
-        return self.real(p / q)
+    def rational(self, numerator: int, denominator: int) -> str:
+        return self.real(numerator / denominator)
 
     def constant(self, name: str) -> str:
         return self.real(math.pi if name == "pi" else math.e)

@@ -81,11 +81,11 @@ class _Tensors(Algebra[Any]):
         self.X, self.theta = X, theta
         self.functions = Torch().functions
 
-    def integer(self, n: int) -> Any:
-        return n
+    def integer(self, value: int) -> Any:
+        return value
 
-    def rational(self, p: int, q: int) -> Any:
-        return p / q
+    def rational(self, numerator: int, denominator: int) -> Any:
+        return numerator / denominator
 
     def real(self, value: float) -> Any:
         return value
@@ -93,8 +93,10 @@ class _Tensors(Algebra[Any]):
     def constant(self, name: str) -> Any:
         return math.pi if name == "pi" else math.e
 
-    def number(self, e: sympy.Expr) -> Any:
-        return int(e) if e.is_Integer and abs(int(e)) < 2**53 else float(e)
+    def number(self, expression: sympy.Expr) -> Any:
+        return (
+            int(expression) if expression.is_Integer and abs(int(expression)) < 2**53 else float(expression)
+        )
 
     def column(self, index: int) -> Any:
         return self.X[..., index]

@@ -71,11 +71,11 @@ class Text(Algebra[Piece]):
         text = repr(value) if self.digits is None else f"{value:.{self.digits}g}"
         return (text, ATOM) if value >= 0 else (f"({text})", ATOM)
 
-    def integer(self, n: int) -> Piece:
-        return str(n), ATOM
+    def integer(self, value: int) -> Piece:
+        return str(value), ATOM
 
-    def rational(self, p: int, q: int) -> Piece:
-        return self.divide(self.integer(p), self.integer(q))
+    def rational(self, numerator: int, denominator: int) -> Piece:
+        return self.divide(self.integer(numerator), self.integer(denominator))
 
     def constant(self, name: str) -> Piece:
         return self.constants[name], ATOM

@@ -53,11 +53,11 @@ class Algebra(ABC, Generic[T]):
     target = "?"
 
     @abstractmethod
-    def integer(self, n: int) -> T:
+    def integer(self, value: int) -> T:
         """Return a whole number."""
 
     @abstractmethod
-    def rational(self, p: int, q: int) -> T:
+    def rational(self, numerator: int, denominator: int) -> T:
         """Return p/q."""
 
     @abstractmethod
@@ -120,7 +120,7 @@ class Algebra(ABC, Generic[T]):
     def choose(self, condition: T, yes: T, no: T) -> T:
         """Return `yes` where the condition holds, `no` elsewhere."""
 
-    def number(self, e: sympy.Expr) -> T | None:
+    def number(self, expression: sympy.Expr) -> T | None:
         """Return a constant subexpression ready-made, or None to have it walked like the rest."""
         return None
 
@@ -148,62 +148,64 @@ class _Walk(Generic[T]):
         # a caller's plain Symbol("x") means the column x as well as the real one does
         self.by_name = {s.name: i for s, i in columns.items()}
 
-    def visit(self, e: sympy.Basic) -> T:
+    def visit(self, expression: sympy.Basic) -> T:
         """Write a formula: a parameter, a column, an atom, or what its operation makes of its parts."""
         to = self.to
-        if e in self.parameters:
-            return to.parameter(self.parameters[e])
-        if e.is_Symbol:
-            if e in self.columns:
-                return to.column(self.columns[e])
-            if str(e) in self.by_name:
-                return to.column(self.by_name[str(e)])
+        if expression in self.parameters:
+            return to.parameter(self.parameters[expression])
+        if expression.is_Symbol:
+            if expression in self.columns:
+                return to.column(self.columns[expression])
+            if str(expression) in self.by_name:
+                return to.column(self.by_name[str(expression)])
             known = ", ".join(str(s) for s in self.columns)
-            raise InputError(f"The formula uses {str(e)!r}, which is no column; the columns are {known}.")
-        if isinstance(e, sympy.logic.boolalg.Boolean):
-            return self.condition(e)
-        if e.is_number and not e.free_symbols:
-            if (ready := to.number(e)) is not None:
+            raise InputError(
+                f"The formula uses {str(expression)!r}, which is no column; the columns are {known}."
+            )
+        if isinstance(expression, sympy.logic.boolalg.Boolean):
+            return self.condition(expression)
+        if expression.is_number and not expression.free_symbols:
+            if (ready := to.number(expression)) is not None:
                 return ready
-            if e.is_Atom:
-                return self.atom(e)
-        if e.is_Add:
-            return to.add([(_negative(t), self.visit(-t if _negative(t) else t)) for t in e.args])
-        if e.is_Mul:
-            return self.product(e)
-        if e.is_Pow:
-            return self.power(e.base, e.exp)
-        return self.function(e)
+            if expression.is_Atom:
+                return self.atom(expression)
+        if expression.is_Add:
+            return to.add([(_negative(t), self.visit(-t if _negative(t) else t)) for t in expression.args])
+        if expression.is_Mul:
+            return self.product(expression)
+        if expression.is_Pow:
+            return self.power(expression.base, expression.exp)
+        return self.function(expression)
 
-    def atom(self, e: sympy.Expr) -> T:
+    def atom(self, expression: sympy.Expr) -> T:
         """Write a number or a named constant; raises InputError for one that is not finite."""
         to = self.to
-        if e in (sympy.pi, sympy.E):
-            return to.constant("pi" if e == sympy.pi else "e")
-        if _negative(e):
-            return to.negate(self.visit(-e))
-        if e.is_Integer:
-            return to.integer(int(e)) if abs(int(e)) < 2**53 else to.real(float(e))
-        if e.is_Rational:
-            small = max(abs(e.p), e.q) < 2**53
-            return to.rational(int(e.p), int(e.q)) if small else to.real(float(e))
+        if expression in (sympy.pi, sympy.E):
+            return to.constant("pi" if expression == sympy.pi else "e")
+        if _negative(expression):
+            return to.negate(self.visit(-expression))
+        if expression.is_Integer:
+            return to.integer(int(expression)) if abs(int(expression)) < 2**53 else to.real(float(expression))
+        if expression.is_Rational:
+            small = max(abs(expression.p), expression.q) < 2**53
+            return to.rational(int(expression.p), int(expression.q)) if small else to.real(float(expression))
         try:
-            value = float(e)
+            value = float(expression)
         except TypeError:
             raise InputError(
-                f"The formula contains {e}, which is not a real number; it cannot be exported."
+                f"The formula contains {expression}, which is not a real number; it cannot be exported."
             ) from None
         if not math.isfinite(value):
-            raise InputError(f"The formula contains {e}; only finite numbers can be exported.")
+            raise InputError(f"The formula contains {expression}; only finite numbers can be exported.")
         return to.real(value)
 
-    def product(self, e: sympy.Mul) -> T:
+    def product(self, expression: sympy.Mul) -> T:
         """Write a product: a sign first, then what stands above the line over what stands below."""
-        if _negative(e):
-            return self.to.negate(self.visit(-e))
+        if _negative(expression):
+            return self.to.negate(self.visit(-expression))
         over: list[sympy.Expr] = []
         under: list[sympy.Expr] = []
-        for f in e.args:
+        for f in expression.args:
             if f.is_Rational and not f.is_Integer:
                 over += [sympy.Integer(f.p)] if f.p != 1 else []
                 under.append(sympy.Integer(f.q))
@@ -242,9 +244,9 @@ class _Walk(Generic[T]):
             )
         return self.to.call(key, [self.visit(a) for a in args])
 
-    def function(self, e: sympy.Expr) -> T:
+    def function(self, expression: sympy.Expr) -> T:
         """Write a function by its name; raises InputError for one that no target has."""
-        name, args = type(e).__name__, list(e.args)
+        name, args = type(expression).__name__, list(expression.args)
         if name in KEYS and (len(args) == 1 or name == "atan2"):
             return self.call(KEYS[name], args)
         if name in _RECIPROCAL:
@@ -284,12 +286,12 @@ class _Walk(Generic[T]):
         if name == "Mod":
             return self.visit(args[0] - args[1] * sympy.floor(args[0] / args[1]))
         if name == "Piecewise":
-            return self.piecewise(e)
+            return self.piecewise(expression)
         raise InputError(f"Function {name!r} cannot be exported; write it out in elementary functions.")
 
-    def piecewise(self, e: sympy.Piecewise) -> T:
+    def piecewise(self, expression: sympy.Piecewise) -> T:
         """Write a case distinction as nested choices, the last branch innermost."""
-        pairs = list(e.args)
+        pairs = list(expression.args)
         if pairs[-1].args[1] == sympy.true:
             value = self.visit(pairs.pop().args[0])
         else:
@@ -298,16 +300,20 @@ class _Walk(Generic[T]):
             value = self.to.choose(self.condition(condition), self.visit(result), value)
         return value
 
-    def condition(self, e: sympy.Basic) -> T:
+    def condition(self, expression: sympy.Basic) -> T:
         """Write a comparison, or a junction of some."""
-        name = type(e).__name__
+        name = type(expression).__name__
         if name in _COMPARE:
-            return self.to.compare(_COMPARE[name], self.visit(e.args[0]), self.visit(e.args[1]))
+            return self.to.compare(
+                _COMPARE[name], self.visit(expression.args[0]), self.visit(expression.args[1])
+            )
         if name in ("And", "Or", "Not"):
-            return self.to.logic(name.lower(), [self.condition(a) for a in e.args])
-        if e in (sympy.true, sympy.false):
-            return self.to.compare("==", self.visit(sympy.S.One), self.visit(sympy.Integer(e == sympy.true)))
-        raise InputError(f"Condition {e} cannot be exported; use comparisons, and, or, not.")
+            return self.to.logic(name.lower(), [self.condition(a) for a in expression.args])
+        if expression in (sympy.true, sympy.false):
+            return self.to.compare(
+                "==", self.visit(sympy.S.One), self.visit(sympy.Integer(expression == sympy.true))
+            )
+        raise InputError(f"Condition {expression} cannot be exported; use comparisons, and, or, not.")
 
 
 def _negative(e: sympy.Expr) -> bool:
