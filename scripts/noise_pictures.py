@@ -13,7 +13,7 @@ import numpy as np
 
 from kansym.data.dataset import from_arrays
 from kansym.judge import chance
-from kansym.judge.noise import NoiseModel
+from kansym.judge.kinds import NoiseModel
 from kansym.judge.survey import survey
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"

@@ -11,7 +11,7 @@ from kansym.base.errors import InputError
 from kansym.formula.polish import Rows, polish
 from kansym.functions.parsing import symbols
 from kansym.judge.band import Band
-from kansym.judge.noise import NoiseModel
+from kansym.judge.kinds import NoiseModel
 from kansym.pipeline.run import Law, Run
 
 (x,) = symbols(["x"])

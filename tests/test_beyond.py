@@ -20,7 +20,7 @@ from kansym.data.scan import Reading, Scan
 from kansym.formula import sums, uncertainty
 from kansym.formula.polish import Rows, polish
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.judge.noise import NoiseModel
+from kansym.judge.kinds import NoiseModel
 from kansym.judge.outliers import Outlier
 from kansym.pipeline.beyond import on_all_rows
 from kansym.pipeline.flow import Options, search

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kansym.base.errors import UnknownNameError
-from kansym.judge.noise import KINDS, NoiseModel, measure
+from kansym.base.errors import InputError, UnknownNameError
+from kansym.judge.kinds import KINDS, LOG, NoiseModel
+from kansym.judge.noise import ENOUGH_ABOUT_A_LAW, Explained, about, likelihood, measure
 from kansym.judge.trend import scale_of, trend
 
 x = np.linspace(0.5, 10, 120)
@@ -62,7 +63,9 @@ def test_given_weights_are_kept() -> None:
 
 def test_a_kind_may_be_asked_for() -> None:
     for kind in KINDS:
-        assert measure(x[:, None], noisy("additive", 0.3), asked=kind).model.kind == kind
+        assert measure(x[:, None], noisy("additive", 0.3) + 9, asked=kind).model.kind == kind
+    with pytest.raises(InputError, match="above zero"):
+        measure(x[:, None], noisy("additive", 0.3) - 9, asked=LOG)
     with pytest.raises(UnknownNameError, match="kind of noise"):
         measure(x[:, None], curve, asked="pink")
 
@@ -131,3 +134,34 @@ def test_a_product_of_powers_of_many_columns_shows_its_noise() -> None:
     found = measure(X, y).model
     assert (found.kind, found.founded) == ("relative", True)
     assert 0.008 < found.sigma < 0.012
+
+
+def test_a_factor_is_told_from_a_share_where_it_is_large() -> None:
+    rng = np.random.default_rng(9)
+    mass = np.exp(rng.uniform(-4, 8, 60))
+    model = measure(mass[:, None], 8 * mass**0.75 * np.exp(0.7 * rng.normal(size=60))).model
+    assert (model.kind, model.sigma) == (LOG, pytest.approx(0.7, rel=0.25))
+    assert "a factor of " in model.words
+    share = measure(mass[:, None], 8 * mass**0.75 * (1 + 0.2 * rng.normal(size=60))).model
+    assert share.kind == "relative"
+
+
+def test_rows_weigh_so_that_squares_are_least_where_those_of_logarithms_are() -> None:
+    y, at = np.array([1.0, 3.0, 10.0]), np.array([2.0, 3.0, 4.0])
+    weights = NoiseModel(LOG, 1.0, middle=3.0).weights(y, at)
+    assert weights * (y - at) == pytest.approx(9 * np.log(y / at) / at)
+
+
+def test_numbers_that_are_no_counts_need_more_to_have_counting_noise() -> None:
+    rng = np.random.default_rng(10)
+    t = np.linspace(1, 10, 40)
+    y = np.maximum(np.round(6 * t + 1.2 * np.sqrt(6 * t) * rng.normal(size=40)), 1)
+    fits = {kind: Explained(6 * t, 10.0) for kind in KINDS}
+    nats = {kind: likelihood(kind, y, 6 * t)[0] for kind in KINDS}
+    short = nats["additive"] - nats["poisson"] - ENOUGH_ABOUT_A_LAW
+    fits["additive"] = Explained(6 * t, 10.0 - short + 1.0)  # a nat more than is needed of counts
+    fits["relative"] = fits[LOG] = Explained(6 * t, 99.0)
+    held = NoiseModel("additive", 1.0)
+    found = about(t[:, None], y, fits, held)
+    assert found is not None and found.kind == "poisson"
+    assert about(t[:, None], y + 0.01, fits, held) is None

@@ -120,7 +120,7 @@ table_options = together(
 
 def noise_kinds(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Complete the kinds of noise."""
-    from kansym.judge.noise import KINDS
+    from kansym.judge.kinds import KINDS
 
     return [kind for kind in ("auto", *KINDS) if kind.startswith(incomplete)]
 
@@ -132,7 +132,7 @@ noise_options = together(
         show_default=True,
         metavar="KIND",
         shell_complete=noise_kinds,
-        help="How noise grows with the target: auto (as the rows show), additive, relative, poisson.",
+        help="How noise grows with the target: auto (as the rows show), additive, relative, poisson, log.",
     ),
     click.option(
         "--loss",

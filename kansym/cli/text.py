@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kansym.judge.band import Band
     from kansym.pipeline.run import Law, Run
 
 MOST_OUTLIERS = 10
@@ -82,9 +83,7 @@ def judged(run: Run) -> list[str]:
         lines.append(f"Noise: {run.noise_model.words}{f' ({origin})' if origin else ''}.")
     band = run.best.band
     if band is not None and run.noise:
-        lines.append(
-            f"95 % of new rows should lie within ± {band.middle_halfwidth():.3g} of it{_growing(band.kind)}."
-        )
+        lines.append(f"95 % of new rows should lie within {_reach(band)}.")
     if run.outliers:
         lines.append(
             f"Left out as outliers, {len(run.outliers)} of {run.data['rows']} rows (--robust off keeps them):"
@@ -97,11 +96,13 @@ def judged(run: Run) -> list[str]:
     return lines
 
 
-def _growing(kind: str) -> str:
-    """Return how a band grows with the value, in words."""
-    return {"relative": ", in proportion to its value", "poisson": ", with the root of its value"}.get(
-        kind, ""
-    )
+def _reach(band: Band) -> str:
+    """Return how far a band reaches, and how it grows with the value, in words."""
+    half = band.middle_halfwidth()
+    if band.kind == "log":
+        return f"a factor of {math.exp(half / band.middle):.3g} of it"
+    grows = {"relative": ", in proportion to its value", "poisson": ", with the root of its value"}
+    return f"± {half:.3g} of it{grows.get(band.kind, '')}"
 
 
 def heldout(run: Run, law: Law) -> str:

@@ -61,7 +61,8 @@ class Rows:
 
     `sigma2` is the known variance of the weighted noise (1 where weights come from measurement errors),
     None where only the residuals tell it. `penalty` is what residuals cost; other than the square, it is
-    given as the mean square that stands for it (see `losses`).
+    given as the mean square that stands for it (see `losses`). Where noise is of the logarithm, `middle` is
+    the size of the middle value, and a row is off by middle·log(f/y), whatever it weighs in a search.
     """
 
     X: np.ndarray
@@ -70,6 +71,7 @@ class Rows:
     symbols: tuple[sympy.Symbol, ...]
     sigma2: float | None = None
     penalty: Loss = SQUARED
+    middle: float = 0.0
     floor: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,7 +89,17 @@ class Rows:
             return self
         at = np.linspace(0, len(self.y) - 1, most).astype(int)
         weights = None if self.weights is None else self.weights[at]
-        return Rows(self.X[at], self.y[at], weights, self.symbols, self.sigma2, self.penalty)
+        return replace(self, X=self.X[at], y=self.y[at], weights=weights)
+
+    def off(self, values: np.ndarray) -> np.ndarray:
+        """Return what the rows are off by (n,) from a formula's values, as they weigh."""
+        if self.middle:
+            return self.middle * np.log(values / self.y)
+        return (values - self.y) * self.root
+
+    def pull(self, values: np.ndarray) -> np.ndarray:
+        """Return the derivatives (n,) of what the rows are off by, by the formula's values."""
+        return self.middle / values if self.middle else self.root
 
     @cached_property
     def resolution(self) -> float:
@@ -119,9 +131,16 @@ class Rows:
         """Return the mean weighted squared error, or what stands for it; infinite where undefined."""
         if not self.penalty.squared:
             return self.penalty.as_square(values, self.y, self.weights)
-        r = values - self.y
-        out = float(np.mean(r * r if self.weights is None else self.weights * r * r))
+        r = self.off(values)
+        out = float(np.mean(r * r))
         return out if math.isfinite(out) else math.inf
+
+    @property
+    def centre(self) -> float:
+        """Return the best constant: the rows' weighted mean, of logarithms their geometric one."""
+        if self.middle:
+            return math.exp(float(np.mean(np.log(self.y))))
+        return float(np.average(self.y, weights=self.weights))
 
 
 @dataclass(frozen=True)
@@ -155,9 +174,8 @@ class Polished:
 
     def slopes(self, rows: Rows) -> np.ndarray:
         """Return the weighted derivatives (n, constants); zero on rows where one is not finite."""
-        _, J = self.program.jacobian(rows.X, self.theta)
-        if rows.weights is not None:
-            J = J * np.sqrt(rows.weights)[:, None]
+        values, J = self.program.jacobian(rows.X, self.theta)
+        J = J * rows.pull(values)[:, None]
         return np.where(np.isfinite(J).all(axis=1)[:, None], J, 0.0)
 
     @property
@@ -183,7 +201,6 @@ def polish(
 
 def fit(program: Program, rows: Rows, steps: int, fixed: tuple[Constant, ...] = ()) -> Polished | None:
     """Fit the parameters of a compiled expression from its start; None where that is undefined."""
-    root = None if rows.weights is None else np.sqrt(rows.weights)
     if len(program.parameters) == 0 or len(program.parameters) > len(rows.y):
         loss = rows.loss(program.value(rows.X))
         if not math.isfinite(loss):
@@ -194,8 +211,7 @@ def fit(program: Program, rows: Rows, steps: int, fixed: tuple[Constant, ...] = 
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the weighted residuals (n,) and their derivatives by every constant."""
         values, slopes = program.jacobian(rows.X, theta)
-        r = values - rows.y
-        return (r, slopes) if root is None else (r * root, slopes * root[:, None])
+        return rows.off(values), slopes * rows.pull(values)[:, None]
 
     start = residual(program.start)[0]
     if not np.all(np.isfinite(start)):

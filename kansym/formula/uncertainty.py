@@ -132,10 +132,7 @@ def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:
     if not freed.symbols:
         return ()
     values, J = freed.program(rows.symbols).jacobian(rows.X)
-    r = rows.y - values
-    if rows.weights is not None:
-        root = np.sqrt(rows.weights)
-        r, J = r * root, J * root[:, None]
+    r, J = -rows.off(values), J * rows.pull(values)[:, None]
     ok = np.isfinite(r) & np.all(np.isfinite(J), axis=1)
     return estimated(freed, J[ok], r[ok], int(ok.sum()), rows.variance)
 
@@ -202,9 +199,8 @@ def slopes(expression: sympy.Expr, rows: Rows) -> np.ndarray:
     freed = Freed.of(expression)
     if not freed.symbols:
         return np.zeros((len(rows.y), 0))
-    _, J = freed.program(rows.symbols).jacobian(rows.X)
-    if rows.weights is not None:
-        J = J * np.sqrt(rows.weights)[:, None]
+    values, J = freed.program(rows.symbols).jacobian(rows.X)
+    J = J * rows.pull(values)[:, None]
     J = np.where(np.isfinite(J).all(axis=1)[:, None], J, 0.0)
     kept = freed.measured
     for i in range(len(freed.symbols)):
@@ -259,16 +255,16 @@ def covariance(expression: sympy.Expr, rows: Rows) -> np.ndarray:
     """
     program = Program.compile(expression, rows.symbols)
     values, J = program.jacobian(rows.X)
-    weights = np.ones(len(values)) if rows.weights is None else rows.weights
-    use = np.isfinite(values) & np.isfinite(J).all(axis=1)
+    r, J = rows.off(values), J * rows.pull(values)[:, None]
+    use = np.isfinite(r) & np.isfinite(J).all(axis=1)
     k = J.shape[1]
     if k == 0:
         return np.zeros((0, 0))
-    loss = float(np.sum(weights[use] * (values - rows.y)[use] ** 2)) / max(int(use.sum()), 1)
+    loss = float(np.sum(r[use] ** 2)) / max(int(use.sum()), 1)
     variance = rows.sigma2 if rows.sigma2 is not None else loss * use.sum() / max(use.sum() - k, 1)
-    scale = np.sqrt(np.sum(weights[use, None] * J[use] ** 2, axis=0))
+    scale = np.sqrt(np.sum(J[use] ** 2, axis=0))
     scale[scale == 0] = 1.0
-    normal = (J[use] * weights[use, None] / scale).T @ (J[use] / scale)
+    normal = (J[use] / scale).T @ (J[use] / scale)
     return variance * np.linalg.pinv(normal, rcond=1e-12, hermitian=True) / np.outer(scale, scale)
 
 

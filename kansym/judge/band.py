@@ -15,7 +15,7 @@ from kansym.base.errors import InputError
 from kansym.base.linear import TINY
 from kansym.formula import uncertainty
 from kansym.formula.polish import Rows
-from kansym.judge.noise import GROWING, NoiseModel
+from kansym.judge.kinds import GROWING, LOG, NoiseModel
 
 USUAL = 0.95
 """Share of new rows that a band holds where nobody says otherwise."""
@@ -78,6 +78,16 @@ class Band:
         if self.covariance is not None and expression is not None and len(self.covariance):
             noise = noise + uncertainty.standard_error(expression, columns, X, self.covariance) ** 2
         return float(special.stdtrit(self.freedom, 0.5 + level / 2)) * np.sqrt(noise)
+
+    def about(self, values: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends (n,) and (n,) of the band about a law's values, from its halfwidths.
+
+        Where noise is of the logarithm they are a factor up and down.
+        """
+        if self.kind != LOG:
+            return values - half, values + half
+        factor = np.exp(half / np.abs(values))
+        return values / factor, values * factor
 
     def middle_halfwidth(self) -> float:
         """Return how far 95 % of new rows may lie from the law at its middle value, its constants sure."""

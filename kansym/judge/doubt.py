@@ -41,8 +41,8 @@ def doubt(law: Judged, others: Sequence[Judged], rows: Rows) -> float:
 
 
 def _values(law: Judged, rows: Rows) -> np.ndarray:
-    """Return a law's values times the roots of the rows' weights."""
-    return law.polished.program.value(rows.X, law.polished.theta) * rows.root
+    """Return how far a law's values are from the rows, as they weigh."""
+    return rows.off(law.polished.program.value(rows.X, law.polished.theta))
 
 
 def _variance(law: Judged, rows: Rows) -> float:

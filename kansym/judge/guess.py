@@ -143,7 +143,7 @@ class Guess:
 
         def residual(theta: np.ndarray) -> np.ndarray:
             """Return the weighted residuals (n,), large where the formula is undefined."""
-            r = rows.root * (given.value(rows.X, theta) - rows.y)
+            r = rows.off(given.value(rows.X, theta))
             return np.where(np.isfinite(r), r, 1e9)
 
         margin = 1e-9 * np.where(np.isfinite(low) & np.isfinite(high), high - low, 1.0)

@@ -1,29 +1,28 @@
 """The noise of a table by itself: how large, and of which kind, before any law is known.
 
 Its size comes from rows repeated at the same inputs where there are enough, else from a smooth trend. Its
-kind (the same everywhere, a share of the value, counting noise, rounding) is the likeliest one, given how
-the residuals grow with the value.
+kind (the same everywhere, a share of the value, counting noise, of the logarithm, rounding) is the likeliest
+one, given how the residuals grow with the value.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
 
-from kansym.base import storage
-from kansym.base.errors import UnknownNameError, counted
+from kansym.base.errors import InputError, UnknownNameError, counted
 from kansym.base.weights import roots
 from kansym.judge import chance
+from kansym.judge.kinds import GROWING, KINDS, LOG, NoiseModel, apart, growth, middle_of
 from kansym.judge.trend import TAILS, Trend, logarithmic_trend, median_deviation, scale_of, trend
 
-KINDS = ("additive", "relative", "poisson")
-"""Kinds that may be asked for: the noise's variance is the same, grows with the value's square, or with the
-value."""
+RARER = 2.0
+"""Nats by which noise of the logarithm, or counting noise of numbers that are not whole, must be likelier
+than another kind to be preferred to it: below 20 % the former is all but a share of the value."""
 
 ENOUGH = 4.0
 """Nats by which another kind must be likelier than the same noise everywhere: odds of fifty to one. A trend
@@ -34,9 +33,6 @@ none of 400."""
 ENOUGH_ABOUT_A_LAW = 3.0
 """The same about a law that is fitted anew for each kind: 9 rows of 7 % noise about a decay over a factor of
 26 reach it in 63 % of tables (16 rows in 90 %), additive noise in at most 0.7 % (150 tables each)."""
-
-GROWING = KINDS[1:]
-"""Kinds whose rows weigh less where the value is larger."""
 
 REPEATED = "repeated rows"
 
@@ -75,108 +71,9 @@ FOLLOWED = 0.7
 """Rank correlation between the target and what the trend predicts without the row, below which the kinds of
 noise are not distinguished: how noise grows with a value that is not known cannot be seen."""
 
-AS_STATED = 4.0
-"""Mean square, in units of the stated errors, up to which what a law leaves bears the errors out: no table of
-people's has errors known better than to a factor of two."""
-
-MOST_SHARE = 1.0
+MOST_SHARE, MOST_LOG = 1.0, 2.0
 """Noise beyond this part of the middle value is no noise that grows with the value, but a trend that misses
-it."""
-
-LOWEST_SHARE, LOWEST_SHARE_NEAR_ZERO = 0.001, 0.05
-"""Values count as at least this share of their median where noise grows with the value; the second where
-some values are zero or below: no noise vanishes there."""
-
-
-@dataclass(frozen=True, eq=False)
-class NoiseModel:
-    """Hold what the rows tell of the noise.
-
-    `kind` is one of KINDS, "rounding", "stated" (errors were given) or "unknown" (too few rows, or no trend
-    that leaves only noise). `sigma` is the standard deviation: in the target's unit, for "relative" as a
-    share of the value, for "poisson" as the factor on the square root of the value, for "stated" in units
-    of the stated errors. `evidence` are the nats by which the kind is likelier than additive noise;
-    `source` says what the size was measured from; `step` is the last digit of rounded values (0 where none
-    is seen); `founded` tells whether the figure may be relied on; `middle` is the size of the middle value;
-    `heavy` whether its tails are, so that rows far off weigh less.
-    """
-
-    kind: str
-    sigma: float
-    evidence: float = 0.0
-    source: str = ""
-    step: float = 0.0
-    founded: bool = False
-    middle: float = 1.0
-    heavy: bool = False
-
-    def variance(self, values: np.ndarray) -> np.ndarray:
-        """Return the noise's variance (n,) at `values`, in units of that at the middle value."""
-        return _growth(self.kind, values, self.middle)
-
-    def deviation(self, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Return the noise's standard deviation (n,) in the target's unit where the target is `values`."""
-        if self.kind in ("relative", "poisson"):
-            factor = self.middle if self.kind == "relative" else math.sqrt(self.middle)
-            return self.sigma * factor * np.sqrt(self.variance(values))
-        return np.full(len(values), self.sigma) if weights is None else self.sigma / np.sqrt(weights)
-
-    @property
-    def words(self) -> str:
-        """Return the noise as a sentence's end: "5 % of the value"."""
-        about = f"{self.sigma:.2g}"
-        forms = {
-            "relative": f"{self.sigma * 100:.2g} % of the value",
-            "poisson": f"{about} times the square root of the value (1 is pure counting)",
-            "rounding": f"{about}, from rounding to {self.step:.4g}",
-            "stated": f"{about} times the stated errors" if self.founded else "as stated",
-        }
-        size = f"about {about}" if self.founded else f"at most {about}"
-        plain = f"{about}, the same everywhere" if self.kind == "additive" else size
-        return forms.get(self.kind, plain) + (", with heavy tails" if self.heavy else "")
-
-    def seen_by(self, left: float) -> NoiseModel:
-        """Return the noise where a law leaves the mean square `left` and nothing that is not noise.
-
-        A trend that misses something gives an upper bound only; what a law leaves is the better figure.
-        Stated errors that a law bears out are as stated.
-        """
-        if not 0 < left < self.sigma**2:
-            return self
-        if self.kind == "stated":
-            return replace(self, sigma=1.0, founded=False) if left < AS_STATED else self
-        if self.founded or self.kind != "unknown":
-            return self
-        return replace(self, sigma=math.sqrt(left), founded=True, source="what the law leaves")
-
-    @property
-    def origin(self) -> str:
-        """Return what the size comes from: of stated errors that were not measured anew, nothing more."""
-        return "" if self.kind == "stated" and not self.founded else f"from {self.source}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for the report."""
-        return {**self.__dict__, "words": self.words}
-
-    @staticmethod
-    def from_dict(data: dict[str, Any]) -> NoiseModel:
-        """Return what :meth:`to_dict` described."""
-        return storage.record(NoiseModel, data)
-
-
-def _middle(values: np.ndarray) -> float:
-    """Return the size of the middle value, 1 where that is 0."""
-    return float(np.median(np.abs(values))) or 1.0
-
-
-def _growth(kind: str, values: np.ndarray, middle: float | None = None) -> np.ndarray:
-    """Return the noise's variance at `values` (n,), as a multiple of that at the middle value."""
-    middle = _middle(values) if middle is None else middle
-    # no noise vanishes where values cross zero
-    least = LOWEST_SHARE if np.all(values > 0) else LOWEST_SHARE_NEAR_ZERO
-    with np.errstate(over="ignore"):  # beside a middle near the smallest double
-        size = np.maximum(np.abs(values) / middle, least)
-    return size**2 if kind == "relative" else size if kind == "poisson" else np.ones_like(size)
+it; of the logarithm it may be larger, a factor of seven."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +108,8 @@ MOSTLY = 0.9
 class _Found:
     """Hold one kind of noise about one trend, its nats in `misfit`, its spread up to a factor.
 
-    `alone` is what the trend predicts for each row without it, `scale` the scale of that error.
+    `alone` is what the trend predicts for each row without it, `left` (n,) that error over the spread, and
+    `scale` its scale.
     """
 
     misfit: float
@@ -220,6 +118,7 @@ class _Found:
     leverage: np.ndarray
     spread: np.ndarray
     alone: np.ndarray
+    left: np.ndarray
     scale: float
     fit: Trend
     back: Back
@@ -231,7 +130,8 @@ def measure(
     """Return the noise of y (n,) over X (n, d), n at most a few hundred, and each row's residual in SD.
 
     `weights` are those the rows have already: then no kind is looked for ("stated" where they are 1/sigma²).
-    `asked` is "auto" or the kind to assume. Raises UnknownNameError for another.
+    `asked` is "auto" or the kind to assume. Raises UnknownNameError for another, InputError for "log" of a
+    target that is not above zero.
     """
     if asked not in ("auto", *KINDS):
         raise UnknownNameError("kind of noise", asked, ("auto", *KINDS))
@@ -239,15 +139,14 @@ def measure(
         kinds: tuple[str, ...] = ("stated",) if stated else ("additive",)
     else:
         kinds = KINDS if asked == "auto" else (asked,)
+        if asked == LOG and not np.all(y > 0):
+            raise InputError("Noise of the logarithm is for targets above zero; use --noise relative.")
     root = roots(weights, len(y))
     found = []
     for fit, back in _trends(X, y, weights, kinds):
-        values, leverage = back(fit.fitted), np.clip(fit.leverage, 0.0, MOST_LEVERAGE)
-        alone = y - (y - values) / (1 - leverage)
         for kind in kinds:
-            spread = np.sqrt(_growth(kind, alone)) / root
-            misfit, _, scale = _likelihood(y - alone, spread)
-            found.append(_Found(misfit, kind, values, leverage, spread, alone, scale, fit, back))
+            if kind != LOG or (back is np.exp and np.all(y > 0)):
+                found.append(_about_trend(y, root, fit, back, kind))
     best = min((f for f in found if f.kind == kinds[0]), key=lambda f: f.misfit)
     evidence = 0.0
     if asked == "auto":
@@ -257,6 +156,19 @@ def measure(
         if other is not None:
             best, evidence = other, least - other.misfit
     return _finished(X, y, best, evidence, asked)
+
+
+def _about_trend(y: np.ndarray, root: np.ndarray, fit: Trend, back: Back, kind: str) -> _Found:
+    """Return one kind of noise about a trend."""
+    values, leverage = back(fit.fitted), np.clip(fit.leverage, 0.0, MOST_LEVERAGE)
+    if kind == LOG:
+        alone = y * np.exp(-np.log(y / values) / (1 - leverage))
+    else:
+        alone = y - (y - values) / (1 - leverage)
+    spread = np.sqrt(growth(kind, alone)) / root
+    left = apart(kind, y, alone) * root
+    misfit, scale = _nats(left, y / middle_of(alone) if kind == LOG else spread)
+    return _Found(misfit + _rarer(kind, y), kind, values, leverage, spread, alone, left, scale, fit, back)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,45 +189,65 @@ def about(X: np.ndarray, y: np.ndarray, fits: Mapping[str, Explained], held: Noi
     `fits` has the best law by kind of noise, fitted with the weights of that kind.
     """
     found = {kind: likelihood(kind, y, law.values) for kind, law in fits.items()}
-    nats = {kind: found[kind][0] + fits[kind].nats for kind in found}
+    nats = {kind: found[kind][0] + fits[kind].nats + _rarer(kind, y) for kind in found}
     best = min(nats, key=lambda kind: nats[kind])
     now = held.kind if held.kind in KINDS else KINDS[0]
     _, scaled, scale = found[best]
     values = fits[best].values
-    least, most = _least(best, values), MOST_SHARE * _middle(values)
-    if nats[now] - nats[best] < ENOUGH_ABOUT_A_LAW or not least < scale < (
-        most if best != KINDS[0] else math.inf
-    ):
+    if nats[now] - nats[best] < ENOUGH_ABOUT_A_LAW or not _least(best, values) < scale < _most(best, values):
         return None
     if chance.structure(X, scaled, shuffles=chance.FIRST_SHUFFLES).pvalue <= WHITE:
         return None
-    sigma, middle = float(np.sqrt(np.mean(scaled**2))), _middle(values)
+    sigma, middle = float(np.sqrt(np.mean(scaled**2))), middle_of(values)
     evidence = nats[KINDS[0]] - nats[best]
     return NoiseModel(best, _in_unit(best, sigma, values), evidence, "the law itself", _step(y), True, middle)
+
+
+def _rarer(kind: str, y: np.ndarray) -> float:
+    """Return the nats that a kind of noise must make up for: factors, and of counting what is no count."""
+    counts = kind != "poisson" or bool(np.all(y == np.round(y)))
+    return RARER if kind == LOG or not counts else 0.0
 
 
 def _least(kind: str, values: np.ndarray) -> float:
     """Return the least noise of a kind at the middle of `values` (n,) that is no round-off."""
     spread = float(values.std())
-    return LEAST_NOISE * (min(spread, _middle(values)) if kind in GROWING else spread)
+    return LEAST_NOISE * (min(spread, middle_of(values)) if kind in GROWING else spread)
+
+
+def _most(kind: str, values: np.ndarray) -> float:
+    """Return the largest noise of a kind at the middle of `values` (n,) that is not a law's own miss."""
+    if kind == KINDS[0]:
+        return math.inf
+    return (MOST_LOG if kind == LOG else MOST_SHARE) * middle_of(values)
 
 
 def likelihood(kind: str, y: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray, float]:
-    """Return the nats of y (n,) about `values`, the residuals (n,) in the noise's unit, their scale."""
-    return _likelihood(y - values, np.sqrt(_growth(kind, values)))
+    """Return the nats of y (n,) about `values`, the residuals (n,) in the noise's unit, their scale.
+
+    The nats are infinite where the kind cannot be: noise of the logarithm of what is not above zero.
+    """
+    scaled = apart(kind, y, values)
+    if kind == LOG and not (np.all(y > 0) and np.all(values > 0)):
+        return math.inf, scaled, math.inf
+    spread = y / middle_of(values) if kind == LOG else np.sqrt(growth(kind, values))
+    nats, scale = _nats(scaled, spread)
+    return nats, scaled, scale
 
 
-def _likelihood(residuals: np.ndarray, spread: np.ndarray) -> tuple[float, np.ndarray, float]:
-    """Return the nats of residuals (n,) with Student's tails; these over their spread, and their scale."""
-    scaled = residuals / spread
+def _nats(scaled: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
+    """Return the nats of residuals (n,) with Student's tails and their scale.
+
+    They are `scaled`: a small change of the target over its `spread`.
+    """
     scale = scale_of(scaled)
-    return -float(np.sum(scipy.stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread))), scaled, scale
+    return -float(np.sum(scipy.stats.t.logpdf(scaled / scale, TAILS) - np.log(scale * spread))), scale
 
 
 def _in_unit(kind: str, sigma: float, values: np.ndarray) -> float:
     """Return sigma as the kind has it, from its value in the target's unit at the middle value."""
-    middle = _middle(values)
-    return sigma / {"relative": middle, "poisson": math.sqrt(middle)}.get(kind, 1.0)
+    middle = middle_of(values)
+    return sigma / {"relative": middle, LOG: middle, "poisson": math.sqrt(middle)}.get(kind, 1.0)
 
 
 def _trends(
@@ -335,14 +267,13 @@ def _trends(
     if np.mean(y > 0) >= MOSTLY:
         yield logarithmic_trend(X, y), np.exp
     for kind in kinds:
-        if kind != "additive":
-            yield trend(X, y, 1 / _growth(kind, found.fitted)), back
+        if kind in ("relative", "poisson"):
+            yield trend(X, y, 1 / growth(kind, found.fitted)), back
 
 
 def _tells(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
     """Tell whether a trend is good enough to see how the noise grows with the value."""
-    most = MOST_SHARE * float(np.median(np.abs(found.values)))
-    if not _least(found.kind, found.values) < found.scale < most:
+    if not _least(found.kind, found.values) < found.scale < _most(found.kind, found.values):
         return False
     followed = scipy.stats.spearmanr(found.alone, y).statistic if np.ptp(found.alone) > 0 else 0.0
     spare = SPARE_ROWS if _repeated(X, y)[1] >= REPEATS else SPARE_ROWS_FOR_KINDS
@@ -351,8 +282,7 @@ def _tells(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
 
 def _white(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
     """Tell whether what the trend is off by on rows left out shows no structure."""
-    left = (y - found.alone) / found.spread
-    return chance.structure(X, left, shuffles=chance.FIRST_SHUFFLES).pvalue > WHITE
+    return chance.structure(X, found.left, shuffles=chance.FIRST_SHUFFLES).pvalue > WHITE
 
 
 def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, asked: str) -> Measured:
@@ -364,7 +294,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
         found.spread,
         found.fit.terms,
     )
-    scaled = (y - values) / spread
+    scaled = apart(kind, y, values) if kind == LOG else (y - values) / spread
     # what a row is off by, in units of what its own fit leaves it
     alone = scaled / np.sqrt(1 - leverage)
     usual = np.abs(alone) < USUAL * median_deviation(alone) + np.finfo(float).tiny
@@ -378,7 +308,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
     source = f"a smooth trend of {counted(terms, 'term')}" + (
         "" if white else ", which misses something: an upper bound"
     )
-    repeated, degrees = _repeated(X, y / spread)
+    repeated, degrees = _repeated(X, middle_of(values) * np.log(y) if kind == LOG else y / spread)
     if degrees >= REPEATS:
         sigma, white, source = repeated, True, f"{REPEATED} ({degrees} degrees of freedom)"
     unit = _in_unit(kind, sigma, values)
@@ -389,7 +319,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
         kind = "unknown"
     floor = sigma if sigma > 0 else np.finfo(float).tiny
     left_out = float(np.mean((scaled / (1 - leverage)) ** 2))
-    model = NoiseModel(kind, unit, evidence, source, step, white, _middle(values))
+    model = NoiseModel(kind, unit, evidence, source, step, white, middle_of(values))
     return Measured(model, lambda Z: found.back(found.fit.predict(Z)), alone / floor, left_out)
 
 

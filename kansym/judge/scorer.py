@@ -213,7 +213,7 @@ def leave_one_out(polished: Polished, rows: Rows) -> tuple[float, float]:
 
 def residuals(polished: Polished, rows: Rows) -> np.ndarray:
     """Return what a formula is off by (n,), times the roots of the rows' weights."""
-    return (polished.program.value(rows.X, polished.theta) - rows.y) * rows.root
+    return rows.off(polished.program.value(rows.X, polished.theta))
 
 
 def leverages(polished: Polished, rows: Rows) -> tuple[np.ndarray, int]:

@@ -14,11 +14,13 @@ import numpy as np
 
 from kansym.base import digits
 from kansym.base.errors import UnknownNameError
+from kansym.base.losses import Loss
 from kansym.base.weights import roots
 from kansym.data.dataset import Dataset
 from kansym.judge import chance, noise, outliers
 from kansym.judge.chance import Chance
-from kansym.judge.noise import Explained, Measured, NoiseModel
+from kansym.judge.kinds import GROWING, KINDS, LOG, NoiseModel
+from kansym.judge.noise import Explained, Measured
 from kansym.judge.outliers import Outlier
 
 ROBUST = ("auto", "on", "off")
@@ -83,7 +85,11 @@ class Survey:
     @property
     def usual_error(self) -> float:
         """Return the noise's SD at the middle value, in the target's unit, or in stated errors."""
-        return float(self.noise.deviation(np.array([self.noise.middle]))[0])
+        return _usual(self.noise)
+
+    def middle(self, penalty: Loss) -> float:
+        """Return the size of the middle value where rows are off by their logarithms; else 0."""
+        return self.noise.of_logarithms if penalty.squared else 0.0
 
 
 def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: int = 0) -> Survey:
@@ -105,7 +111,8 @@ def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: in
             clean = dataset.take(np.flatnonzero(kept)).subsample(noise.MOST_ROWS, seed)
             measured = noise.measure(clean.X, clean.y, clean.weights, asked, dataset.absolute)
             expected = _expected(dataset.X, measured)
-            kept |= np.abs(dataset.y - expected) < far * measured.model.deviation(expected, dataset.weights)
+            apart = measured.model.apart(dataset.y, expected) * roots(dataset.weights, dataset.rows)
+            kept |= np.abs(apart) < far * _usual(measured.model)
     sd = measured.model.deviation(expected, dataset.weights)
     found = outliers.listed(np.flatnonzero(~kept), dataset.X, dataset.y, expected, sd)
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
@@ -139,10 +146,10 @@ def again(
     if dataset.weights is None and asked == "auto" and not model.source.startswith(noise.REPEATED):
         at = np.flatnonzero(before.kept)
         at = at[:: max(1, len(at) // noise.MOST_ROWS)]
-        fits = dict.fromkeys(noise.KINDS, Explained(values)) if fits is None else fits
+        fits = dict.fromkeys(KINDS, Explained(values)) if fits is None else fits
         other = noise.about(dataset.X[at], dataset.y[at], {k: law.at(at) for k, law in fits.items()}, model)
         model, values = (model, values) if other is None else (other, fits[other.kind].values)
-    residual = (dataset.y - values) * roots(dataset.weights, dataset.rows) / np.sqrt(model.variance(values))
+    residual = model.apart(dataset.y, values) * roots(dataset.weights, dataset.rows)
     kept = before.kept
     if robust != "off":
         kept = ~outliers.flagged(dataset.X, residual, ON_FAR if robust == "on" else outliers.FAR)
@@ -164,7 +171,7 @@ def _clear(measured: Measured, y: np.ndarray, columns: int) -> bool:
     """Tell whether what a trend in so many columns leaves of y (n,) is no miss of an exact law."""
     if len(y) < (ROWS_OF_A_CLEAR_CURVE if columns == 1 else ROWS_OF_CLEAR_NOISE):
         return False
-    usual = float(measured.model.deviation(np.array([measured.model.middle]))[0])
+    usual = _usual(measured.model)
     about = measured.deviations - measured.deviations.mean()
     square = float(np.mean(about**2))
     if not measured.model.founded or not 0 < usual < CLEAR * float(y.std()) or not square > 0:
@@ -175,6 +182,11 @@ def _clear(measured: Measured, y: np.ndarray, columns: int) -> bool:
 def _rounded(y: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Tell which rows (n,) are off by no more than the last digit in which they are written."""
     return np.abs(y - values) <= digits.steps(y)
+
+
+def _usual(model: NoiseModel) -> float:
+    """Return the noise's SD at the middle value, in the target's unit, or in stated errors."""
+    return float(model.deviation(np.array([model.middle]))[0])
 
 
 def _reweighed(before: Dataset, after: Dataset) -> bool:
@@ -192,8 +204,7 @@ def _expected(X: np.ndarray, measured: Measured) -> np.ndarray:
 
 def _deviations(dataset: Dataset, measured: Measured, expected: np.ndarray) -> np.ndarray:
     """Return what the rows (n,) are off by, in units of the noise at the expected values."""
-    sd = np.sqrt(measured.model.variance(expected))
-    return (dataset.y - expected) * roots(dataset.weights, dataset.rows) / sd
+    return measured.model.apart(dataset.y, expected) * roots(dataset.weights, dataset.rows)
 
 
 def weighted(
@@ -205,10 +216,11 @@ def weighted(
     """
     if dataset.weights is not None:
         return model, dataset
-    weights = 1 / model.variance(expected)
-    scaled = (dataset.y - expected) * np.sqrt(weights)
-    tails = outliers.tail_weights(scaled) if auto and model.founded else None
+    weights = model.weights(dataset.y, expected)
+    scaled = model.apart(dataset.y, expected)
+    # what is off by its logarithm is judged by it, whatever it weighs
+    tails = outliers.tail_weights(scaled) if auto and model.founded and model.kind != LOG else None
     model = replace(model, heavy=tails is not None)
     if tails is not None:
         return model, replace(dataset, weights=weights * tails)
-    return model, dataset if model.kind not in noise.GROWING else replace(dataset, weights=weights)
+    return model, dataset if model.kind not in GROWING else replace(dataset, weights=weights)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,6 +18,7 @@ from kansym.formula.polish import Polished, Rows
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.judge.between import Gaps
+from kansym.judge.kinds import NoiseModel
 
 FIT_ROWS = 1000
 """Constants of candidates are fitted on at most this many rows."""
@@ -59,24 +59,29 @@ class Trial:
         seed: int,
         unit_constants: bool = False,
         penalty: Loss = SQUARED,
+        middle: float = 0.0,
     ) -> Trial:
         """Return the trial of a dataset: a fifth held out (by group where given), none of a tiny table.
 
         Formulas must respect the columns' units, unless `unit_constants` lets numbers have their own.
+        `penalty` and `middle` are those of `Rows`.
         """
         dimensions = None if unit_constants else Dimensions.of(dataset)
         columns = symbols(dataset.names)
         positive = tuple(s for i, s in enumerate(columns) if np.all(dataset.X[:, i] > 0))
         sigma2 = 1.0 if dataset.absolute else None
+
+        def rows(part: Dataset) -> Rows:
+            """Return some of the rows."""
+            return Rows(part.X, part.y, part.weights, columns, sigma2, penalty, middle)
+
         train, held = dataset.parted(seed)
-        if held is None:
-            rows = Rows(dataset.X, dataset.y, dataset.weights, columns, sigma2, penalty)
-            return Trial(dataset, rows, None, sigma2, dataset.names, positive, library, dimensions)
-        train, held = train.subsample(JUDGED_ROWS, seed), held.subsample(JUDGED_ROWS, seed)
+        if held is not None:
+            train, held = train.subsample(JUDGED_ROWS, seed), held.subsample(JUDGED_ROWS, seed)
         return Trial(
             train,
-            Rows(train.X, train.y, train.weights, columns, sigma2, penalty),
-            Rows(held.X, held.y, held.weights, columns, sigma2, penalty),
+            rows(train),
+            None if held is None else rows(held),
             sigma2,
             dataset.names,
             positive,
@@ -95,12 +100,13 @@ class Trial:
         """Return the same trial for a person's own formulas, which no restriction excludes."""
         return replace(self, dimensions=None, language=EVERYTHING)
 
-    def weighed(self, variance: Callable[[np.ndarray], np.ndarray], law: Polished) -> Trial:
-        """Return the same trial with rows that weigh by a noise's `variance` (n,) at a law's values (n,)."""
+    def weighed(self, noise: NoiseModel, law: Polished) -> Trial:
+        """Return the same trial with rows that weigh by a noise at a law's values."""
 
         def rows(old: Rows) -> Rows:
-            """Return the same rows with the weights that the variance gives them."""
-            return replace(old, weights=1 / variance(law.program.value(old.X, law.theta)))
+            """Return the same rows with the weights that the noise gives them."""
+            values = law.program.value(old.X, law.theta)
+            return replace(old, weights=noise.weights(old.y, values), middle=noise.of_logarithms)
 
         return replace(
             self, train=rows(self.train), heldout=None if self.heldout is None else rows(self.heldout)
@@ -109,7 +115,7 @@ class Trial:
     def rows_of(self, dataset: Dataset) -> Rows:
         """Return a dataset's rows, judged as this trial's are."""
         train = self.train
-        return Rows(dataset.X, dataset.y, dataset.weights, train.symbols, self.sigma2, train.penalty)
+        return replace(train, X=dataset.X, y=dataset.y, weights=dataset.weights)
 
     @cached_property
     def small(self) -> Rows:
@@ -119,9 +125,8 @@ class Trial:
     @cached_property
     def power(self) -> float:
         """Return the weighted mean square of the target about its mean, what a constant law leaves."""
-        y, w = self.train.y, self.train.weights
-        mean = np.average(y, weights=w)
-        return float(np.mean((1.0 if w is None else w) * (y - mean) ** 2))
+        rows = self.train
+        return float(np.mean(rows.off(np.full(len(rows.y), rows.centre)) ** 2))
 
     @cached_property
     def gaps(self) -> Gaps | None:

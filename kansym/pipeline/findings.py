@@ -24,7 +24,7 @@ from kansym.judge.archive import Archive, Smooth
 from kansym.judge.band import Band
 from kansym.judge.doubt import doubt
 from kansym.judge.guess import GUESS
-from kansym.judge.noise import NoiseModel
+from kansym.judge.kinds import NoiseModel
 from kansym.judge.refine import MOST_CONSTANTS, NEAR, normalised, with_all_rows
 from kansym.judge.scorer import Judged, exact, judge, price, within
 from kansym.judge.smooth import as_graph
@@ -160,7 +160,7 @@ def _usual_error(survey: Survey, law: Judged, trial: Trial) -> float:
 
 def _constant(trial: Trial) -> Judged:
     """Return the best constant, whatever its unit."""
-    fitted = polish(sympy.Float(float(np.average(trial.train.y, weights=trial.train.weights))), trial.train)
+    fitted = polish(sympy.Float(trial.train.centre), trial.train)
     assert fitted is not None  # a constant is defined everywhere
     return judge(fitted, fitted, trial, "constant")
 

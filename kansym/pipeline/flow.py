@@ -316,7 +316,7 @@ def _begun(surveyed: Survey, library: Library, language: Language, options: Opti
     penalty = Loss.of(options.loss).bent(surveyed.usual_error)
     rows = surveyed.dataset
     penalty.values(rows.y, rows.y)  # a person's function that cannot be used is refused at once
-    trial = Trial.of(rows, library, options.seed, options.unit_constants, penalty)
+    trial = Trial.of(rows, library, options.seed, options.unit_constants, penalty, surveyed.middle(penalty))
     trial = replace(trial, language=language, rounding=options.rounding)
     levels = sum(map(len, rows.categories.values()))
     archive = Archive(trial, options.limit(len(rows.names)) + LEVEL_NODES * levels)

@@ -44,7 +44,7 @@ class Options:
     does, from 60 up, a power of each input beyond the tenth. Where some product of inputs has the target's
     unit, every formula offered respects the units; `unit_constants` lets numbers have units of their own.
     Without `rounding` constants stay as measured. `selection` is a rule of `pareto`. `noise` is the kind of
-    noise, "auto" or one of `judge.noise.KINDS`; `robust` says whether rows that are far off are left out:
+    noise, "auto" or one of `judge.kinds.KINDS`; `robust` says whether rows that are far off are left out:
     "auto" (where the noise is known), "on" (nearer ones, too) or "off". `loss` is what constants are fitted
     by: "squared", "absolute", "huber", "huber:0.5" (bent there, in the target's unit), "quantile:0.9", or a
     function of prediction and target (n,) that returns what each row costs. `families` are the curves of one

@@ -20,7 +20,7 @@ from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Graph
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.band import Band
-from kansym.judge.noise import NoiseModel
+from kansym.judge.kinds import NoiseModel
 from kansym.judge.outliers import Outlier
 from kansym.judge.verdict import UNSAID, Verdict
 
@@ -116,7 +116,7 @@ class Law:
             return np.full(len(values), np.nan), np.full(len(values), np.nan)
         formula = self.expression if self.unrounded is None else self.unrounded
         half = self.band.halfwidth(formula, symbols(names), X, values, level)
-        return values - half, values + half
+        return self.band.about(values, half)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that json can write."""

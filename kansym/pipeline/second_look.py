@@ -13,7 +13,8 @@ from kansym.base.losses import Loss
 from kansym.formula.limits import limits, without_terms
 from kansym.formula.polish import Polished, Rows, polish
 from kansym.judge.archive import Archive
-from kansym.judge.noise import KINDS, Explained, NoiseModel, likelihood
+from kansym.judge.kinds import KINDS, NoiseModel
+from kansym.judge.noise import Explained, likelihood
 from kansym.judge.refine import NEAR, refine
 from kansym.judge.scorer import Judged, exact, judge
 from kansym.judge.survey import Survey, again
@@ -63,7 +64,7 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
     rough = {kind: [_left(kind, rival, trial.small) + nats for rival, nats in rivals] for kind in KINDS}
     within, out = min(map(min, rough.values())) + HOPEFUL, {}
     for kind in KINDS:
-        weighed = trial.weighed(NoiseModel(kind, 1.0, middle=middle).variance, law)
+        weighed = trial.weighed(NoiseModel(kind, 1.0, middle=middle), law)
         found: list[tuple[float, Explained]] = []
         for k in np.argsort(rough[kind], kind="stable")[:FITTED]:
             if found and rough[kind][k] > within:

@@ -71,8 +71,8 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
     select_k_features : search with the k most informative columns only.
     loss : what is minimised: "squared", "absolute", "huber", "quantile:0.9", or your own function of
         prediction and target (n,), which returns what each row costs.
-    noise : how y's noise grows with its value: "auto" (as the rows show), "additive", "relative" or
-        "poisson".
+    noise : how y's noise grows with its value: "auto" (as the rows show), "additive", "relative",
+        "poisson" or "log" (a factor).
     robust : whether rows that are far off are left out: "auto", "on" or "off".
     denoise : smooth y by a Gaussian process before the search.
     warm_start : start the next fit from the laws of the last.

@@ -17,6 +17,7 @@ NOISE = {
     "additive": "the same everywhere",
     "relative": "grows with the value",
     "poisson": "of counts",
+    "log": "a factor up or down",
 }
 ROBUST = {"auto": "where they are no part of the noise", "on": "all far ones", "off": "never"}
 LOSS = {"squared": "squares", "absolute": "absolute errors", "huber": "Huber", "quantile:0.5": "the median",
