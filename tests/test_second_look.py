@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from sympy import exp
 
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
-from kansym.functions.parsing import parse_expression
+from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
 from kansym.judge.refine import refine
 from kansym.judge.scorer import exact
@@ -102,3 +103,15 @@ def test_of_one_column_short_expressions_are_for_what_is_no_noise():
         steps = steps_of(rows, Trial.of(rows, Library.load("default"), 0), Options(), None)
         (step,) = [s for s in steps if s.producer is registry.ENUMERATION]
         assert step.leftovers is (columns == 1)
+
+
+def test_the_kind_of_noise_is_asked_of_all_rows_alike():
+    # a drug after one dose, in 7 % of noise: the last rows decide a fit whose rows weigh by their value
+    hours = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0])
+    level = np.array([5.75, 8.75, 12.26, 14.01, 13.1, 11.5, 9.95, 7.69, 6.04, 3.21, 1.91, 0.68])
+    found = flow.discover(from_arrays(hours, level, ["hours"]))
+    assert found.noise_model.kind == "relative"
+    rates = sorted(
+        -float(p.args[0].as_coefficient(symbols(["hours"])[0])) for p in found.best.expression.atoms(exp)
+    )
+    assert rates == pytest.approx([0.14, 1.7], rel=0.1)

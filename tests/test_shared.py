@@ -64,3 +64,12 @@ def test_it_needs_one_categorical_column():
         KansymRegressor(category_constants=True).fit(TABLE[["t"]], Y)
     with pytest.raises(InputError, match="there are 2"):
         KansymRegressor(category_constants=True).fit(TABLE, Y, category=KIND)
+
+
+def test_seven_rows_of_each_level_show_an_enzymes_curve():
+    S = np.tile([1.0, 2, 4, 8, 16, 32, 64], 2)
+    strain = np.repeat(["wild", "mutant"], 7)
+    rate = 85 * S / (np.where(strain == "wild", 9, 30) + S) + np.random.default_rng(2).normal(size=14)
+    run = discover(pd.DataFrame({"S": S, "strain": strain, "rate": np.round(rate, 1)}), target="rate", seed=0)
+    assert run.best.source == "constants per category"
+    assert run.best.loss < 2.5, run.best.equation

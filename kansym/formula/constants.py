@@ -79,8 +79,8 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
 
     >>> str(near(0.7853981, 1e-7)[0].exact), str(near(1.9998, 1e-3)[0].exact)
     ('pi/4', '2')
-    >>> str(near(1.2566371e-6, 1e-12)[0].exact)
-    'pi/2500000'
+    >>> str(near(1.2566371e-6, 1e-12)[0].exact), str(near(0.00294117647, 1e-11)[0].exact)
+    ('pi/2500000', '1/340')
     """
     if not math.isfinite(value) or not math.isfinite(error):
         return []
@@ -93,6 +93,11 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
             exact = n.exact * unit
             if exact and (exact not in found or n.price + PREFIX < found[exact].price):
                 found[exact] = Nice(exact, n.value * scale, n.price + PREFIX, n.base)
+    if 0 < abs(value) * _Q[-1] < 1 and abs(value) > 1e-9:
+        exact = sympy.Rational(1, round(1 / value))
+        one = Nice(exact, float(exact), price(exact))
+        if abs(one.value - value) <= REACH * error and one.price <= longest and exact not in found:
+            found[exact] = one
     return sorted(found.values(), key=lambda n: n.price + 0.5 * ((n.value - value) / error) ** 2)[:most]
 
 

@@ -22,7 +22,10 @@ from kansym.judge.trend import TAILS, Trend, logarithmic_trend, median_deviation
 
 RARER = 2.0
 """Nats by which noise of the logarithm, or counting noise of numbers that are not whole, must be likelier
-than another kind to be preferred to it: below 20 % the former is all but a share of the value."""
+than another kind to be preferred to it."""
+
+LEAST_LOG = 0.25
+"""Noise of the logarithm below this is called a share of the value, which nothing tells it from."""
 
 ENOUGH = 4.0
 """Nats by which another kind must be likelier than the same noise everywhere: odds of fifty to one. A trend
@@ -225,14 +228,16 @@ def _most(kind: str, values: np.ndarray) -> float:
 def likelihood(kind: str, y: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray, float]:
     """Return the nats of y (n,) about `values`, the residuals (n,) in the noise's unit, their scale.
 
-    The nats are infinite where the kind cannot be: noise of the logarithm of what is not above zero.
+    The nats are infinite where the kind cannot be: noise of the logarithm of what is not above zero, or of
+    less than LEAST_LOG.
     """
     scaled = apart(kind, y, values)
     if kind == LOG and not (np.all(y > 0) and np.all(values > 0)):
         return math.inf, scaled, math.inf
     spread = y / middle_of(values) if kind == LOG else np.sqrt(growth(kind, values))
     nats, scale = _nats(scaled, spread)
-    return nats, scaled, scale
+    small = kind == LOG and scale < LEAST_LOG * middle_of(values)
+    return math.inf if small else nats, scaled, scale
 
 
 def _nats(scaled: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
@@ -273,7 +278,10 @@ def _trends(
 
 def _tells(X: np.ndarray, y: np.ndarray, found: _Found) -> bool:
     """Tell whether a trend is good enough to see how the noise grows with the value."""
-    if not _least(found.kind, found.values) < found.scale < _most(found.kind, found.values):
+    least = _least(found.kind, found.values)
+    if found.kind == LOG:
+        least = LEAST_LOG * middle_of(found.values)
+    if not least < found.scale < _most(found.kind, found.values):
         return False
     followed = scipy.stats.spearmanr(found.alone, y).statistic if np.ptp(found.alone) > 0 else 0.0
     spare = SPARE_ROWS if _repeated(X, y)[1] >= REPEATS else SPARE_ROWS_FOR_KINDS

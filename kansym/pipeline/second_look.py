@@ -16,7 +16,7 @@ from kansym.judge.archive import Archive
 from kansym.judge.kinds import KINDS, NoiseModel
 from kansym.judge.noise import Explained, likelihood
 from kansym.judge.refine import NEAR, refine
-from kansym.judge.scorer import Judged, exact, judge
+from kansym.judge.scorer import FAULT, Judged, exact, judge, price
 from kansym.judge.survey import Survey, again
 from kansym.judge.trial import Trial
 
@@ -80,8 +80,12 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
 
 
 def _needed(law: Judged, trial: Trial) -> float:
-    """Return the nats of a judged law beside those of what it leaves."""
-    return law.length - criterion.misfit_length(law.loss, trial.rows, 0, trial.train.floor)
+    """Return the nats of a judged law beside those of what it leaves, on rows left out too.
+
+    A kind of noise is asked of all rows: that the few which weigh most decide a fit tells against the fit.
+    """
+    known = criterion.misfit_length(1.0, trial.rows, len(law.polished.theta))
+    return price(law.polished, trial) + known + (FAULT if law.fault else 0.0)
 
 
 def _left(kind: str, law: Polished, rows: Rows) -> float:

@@ -35,8 +35,8 @@ from kansym.search.producer import Level, Producer
 COST = 5000.0
 """Units of work of the search for one law of all categories."""
 
-FEWEST = 8
-"""Rows that a cell needs to show the form of the law."""
+FEWEST, ENOUGH = 5, 8
+"""Rows that a cell needs to show the form of the law, beside all rows together; and to show it alone."""
 
 LARGEST = 2
 """Cells that are searched for the form."""
@@ -139,8 +139,9 @@ def propose(
     wholes: list[Whole] = []
     cells = found[-1]  # the finest
     parts = [dataset.take(np.flatnonzero(m)).select(rest) for m in cells.member.T]
-    if max(part.rows for part in parts) < FEWEST:
-        parts = [dataset.select(rest)]  # what small cells have in common shows in all of them together
+    if max(part.rows for part in parts) < ENOUGH:
+        # what small cells have in common shows in all of them together
+        parts = [dataset.select(rest), *parts]
     for form in _forms(parts, budget, library, seed):
         wholes += search.steps(form, rest)
         if budget.exhausted and wholes:
