@@ -34,13 +34,12 @@ def both(formula):
     program = Program.compile(formula, [x, y, z])
     code = straight(program)
     with np.errstate(all="ignore"):
-        value, by_column, by_parameter = code.evaluate(list(ROWS.T), program.start)
-    columns, parameters = np.zeros((7, 3)), np.zeros((7, len(program.start)))
+        _, by_column, _ = code.evaluate(list(ROWS.T), program.start)
+        value, parameters = code.jacobian(np.ascontiguousarray(ROWS.T), program.start)
+    columns = np.zeros((7, 3))
     for k, slope in zip(code.by_column, by_column, strict=True):
         columns[:, k] = slope
-    for k, slope in zip(code.by_parameter, by_parameter, strict=True):
-        parameters[:, k] = slope
-    one = (np.broadcast_to(value, 7), columns, parameters)
+    one = (value, columns, parameters)
     return one, (program.value(ROWS), program.gradient(ROWS)[1], program.jacobian(ROWS)[1])
 
 

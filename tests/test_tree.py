@@ -209,3 +209,14 @@ def test_few_rows_and_many_columns_tell_no_noise():
         X = rng.uniform(1, 2, (rows, columns))
         asked = problem(from_arrays(X, X.sum(1) + 0.1 * rng.normal(size=rows), list("abcd")[:columns]))
         assert not evidence.noise(asked)
+
+
+def test_no_rate_is_looked_for_where_a_targets_last_digit_hides_it():
+    x = np.linspace(0, 5, 40)
+    for rounded, asked in ((np.exp(0.37 * x), True), (np.round(np.exp(0.37 * x), 3), False)):
+        root = problem(from_arrays(x, rounded, ["x"]))
+        rough = tree._written_roughly(rounded)
+        models = Models(Budget(), 0, Library.load("default"))
+        queued = {item.ask.__name__ for item in tree.Tree(models, root, rough=rough).queue}
+        assert ({"any_rate", "any_power"} <= queued) == asked
+    assert not tree._written_roughly(2.0 ** np.arange(9))

@@ -45,6 +45,14 @@ class Straight:
     by_column: tuple[int, ...]
     by_parameter: tuple[int, ...]
 
+    def jacobian(self, columns: Array, theta: Array) -> tuple[Array, Array]:
+        """Return values (n,) on columns (d, n) and their derivatives (n, parameters), as the program does."""
+        value, _, slopes = self.evaluate(columns, theta)
+        found = np.zeros((columns.shape[1], len(theta)))
+        for k, slope in zip(self.by_parameter, slopes, strict=True):
+            found[:, k] = slope
+        return np.broadcast_to(value, columns.shape[1:]), found
+
 
 def straight(program: Program) -> Straight:
     """Return a program with its derivatives as one function."""

@@ -19,6 +19,7 @@ from kansym.base.linear import norms
 from kansym.base.weights import roots
 from kansym.data.dataset import Dataset
 from kansym.formula.program import Program
+from kansym.formula.straight import Straight, straight
 from kansym.search.families import starts
 from kansym.search.families.family import INPUTS, Form
 
@@ -89,6 +90,12 @@ def written(form: Form, theta: np.ndarray, inputs: Sequence[sympy.Expr] = INPUTS
 def program_of(form: Form) -> Program:
     """Return the form compiled: inputs in, its constants as parameters, the linear ones first."""
     return Program.compile(form.formula, INPUTS[: form.columns], form.constants)
+
+
+@lru_cache(maxsize=512)
+def _straight_of(form: Form) -> Straight:
+    """Return the form compiled for many calls on few rows."""
+    return straight(program_of(form))
 
 
 @lru_cache(maxsize=512)
@@ -240,12 +247,13 @@ def _ratios(form: Form, rows: Rows, others: np.ndarray) -> Iterator[np.ndarray]:
 
 def refined(form: Form, start: np.ndarray, rows: Rows, steps: int) -> Fitted | None:
     """Return the fit that Levenberg–Marquardt reaches from a start of the constants that are not linear."""
-    program, m = program_of(form), len(form.linear)
+    program, m = _straight_of(form), len(form.linear)
     rows = rows.thinned(FIT_ROWS)
+    columns = np.ascontiguousarray(rows.X.T)
 
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the weighted residuals (n,) and their derivatives by all constants."""
-        values, J = program.jacobian(rows.X, theta)
+        values, J = program.jacobian(columns, theta)
         return (values - rows.y) * rows.w, J * rows.w[:, None]
 
     fit = variable_projection(residual, np.asarray(start, float), m, max_steps=steps)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kansym.base import criterion
+from kansym.base import criterion, digits
 from kansym.base.budget import Budget
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
@@ -95,6 +95,10 @@ SLOW = ("ridge", "powers", "sums")
 MATCH, MATCH_OF_CLEAN = 2.5, 1.2
 """Cost of a look at all functions of the library, seconds where in vain, and of a clean curve."""
 
+FINE = 1e-8
+"""Last digit, as a share of the target's spread, up to which a rate or a power that is no simple number is
+looked for by what vanishes there (`extensions.NULL`): of rounded values nothing does."""
+
 NOISY = 4
 """Fits that are named where none was sharp."""
 
@@ -116,7 +120,7 @@ def propose(
         dataset = replace(dataset, weights=None)
     search = Search(dataset, budget or Budget(), seed, library)
     waiting: list[Fit] = []
-    tree = Tree(search.models, search.root, deep)
+    tree = Tree(search.models, search.root, deep, _written_roughly(dataset.y))
     for step in tree.run():
         for fit in sorted(step, key=lambda f: f.rank):
             clear = fit.source == noisy.SOURCE and fit.share < MUCH_BETTER * tree.told
@@ -137,6 +141,12 @@ def propose(
         yield from search.name(fit)
         if search.budget.exhausted:
             return
+
+
+def _written_roughly(y: np.ndarray) -> bool:
+    """Tell whether a target's last digit hides where the angle to a law of any rate or power would vanish."""
+    whole = bool(np.all(y == np.round(y)))
+    return not whole and float(np.median(digits.steps(y))) > FINE * float(np.std(y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +176,8 @@ class Item:
 class Tree:
     """Carry the queue of one search; `models` fits the model classes."""
 
-    def __init__(self, models: Models, root: Problem, deep: bool = True) -> None:
-        self.models, self.deep = models, deep
+    def __init__(self, models: Models, root: Problem, deep: bool = True, rough: bool = False) -> None:
+        self.models, self.deep, self.rough = models, deep, rough
         self.queue: list[Item] = []
         self.seen: set[tuple] = set()
         self.count = self.matches = 0
@@ -254,7 +264,7 @@ class Tree:
         else:
             self.columns(node, smooth)
         self.push(0.4, self.logarithms, node)
-        if problem.width <= extensions.MOST_COLUMNS_OF_POWER:
+        if problem.width <= extensions.MOST_COLUMNS_OF_POWER and not self.rough:
             self.push(0.6, self.any_power, node)
         if problem.width <= extensions.MOST_COLUMNS:
             self.push(0.45, self.one_function, node)
@@ -265,7 +275,8 @@ class Tree:
                 self.push(0.45, self.beside_logarithms, node)
             # many a law is such a ratio as it stands: the table itself is asked before what was made of it
             early = table and problem.width <= extensions.MANY
-            self.push(OF_THE_TABLE if early else 0.6 + 0.15 * problem.width, self.any_rate, node)
+            if not self.rough:
+                self.push(OF_THE_TABLE if early else 0.6 + 0.15 * problem.width, self.any_rate, node)
             if problem.width in TWO_FUNCTIONS:
                 cost = TWO_FUNCTIONS[1 if node.left > VERY_POOR else problem.width]
                 self.push(cost, self.two_functions, node)
