@@ -154,6 +154,15 @@ def test_the_page_is_self_contained_and_escaped():
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
 
 
+def test_the_page_names_a_much_shorter_law():
+    run, data = example()
+    near = replace(run.front[0], heldout_loss=1.1 * run.best.heldout_loss)
+    short = replace(run, front=(near, *run.front[1:]))
+    shown = report.page(report.summarise(short, data))
+    assert "Much shorter" in shown and f"y = {near.equation}" in shown
+    assert "Much shorter" not in report.page(report.summarise(run, data))
+
+
 def test_the_page_comes_from_the_json_alone(tmp_path):
     run, data = example()
     report.write_run(run, data, tmp_path)

@@ -183,6 +183,8 @@ def _rendered(run: Run, data: Mapping[str, Any]) -> str:
     values = {
         "run": {"pictures": None, **data, "history": list(run.history)},
         "rows": rows,
+        "best": run.best,
+        "shorter": run.shorter,
         "verdict": run.verdict,
         "found_law": run.verdict.kind not in (STRUCTURE, NOISE),
         "noise_model": run.noise_model,
