@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -66,3 +68,14 @@ def test_the_argument_of_a_curve_is_told_by_a_hundred_noisy_rows(law, argument) 
     (off, child), *_ = neighbours.curves(problem(data))
     assert off < 4 * 0.02**2
     assert abs(spearmanr(child.Z[:, 0], argument(*data.X.T)).statistic) == pytest.approx(1.0)
+
+
+def test_a_width_is_seen_within_its_curve_and_before_it() -> None:
+    law = partial(
+        table, lambda s, y, q: q / s * np.exp(-(y**2) / (2 * s**2)), "syq", [(0.5, 3), (-4, 4), (1, 3)]
+    )
+    data = law(rows=300, noise=0.05)
+    (off, child), *_ = neighbours.curves(problem(data))
+    assert off < 2 * 0.05**2
+    s, y, _ = data.X.T
+    assert abs(spearmanr(child.Z[:, 0], y / s).statistic) == pytest.approx(1.0)

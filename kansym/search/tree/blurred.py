@@ -124,9 +124,11 @@ def propose(
     asked: set[Node] = set()
     with np.errstate(all="ignore"):
         level = _grown(Node(search.root, evidence.loss(search.root)), seen)
-        for off, child in neighbours.curves(search.root):
-            left = evidence.loss(child)  # which a curve that turns too often defeats
-            level += _grown(Node(child, off if off < FAR_BETTER * left else left), seen)
+        several = [n for n in level if n.problem.width > 1]
+        for node in dict.fromkeys((level[0], *sorted(several, key=lambda n: n.left)[:1])):
+            for off, child in neighbours.curves(node.problem):
+                left = evidence.loss(child)  # which a curve that turns too often defeats
+                level += _grown(Node(child, off if off < FAR_BETTER * left else left), seen)
         least = known = np.inf
         for depth in range(DEPTH + 1 if transforms else 1):
             if depth:

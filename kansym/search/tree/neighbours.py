@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -71,13 +71,14 @@ def _arguments(problem: Problem) -> Iterator[Argument]:
         Argument(z, f, (k,)) for k, (z, f) in enumerate(zip(problem.Z.T, problem.formulas, strict=True))
     ]
     yield from columns
-    for a, b in itertools.combinations(columns, 2):
-        used = a.used + b.used
+    for a, b in itertools.combinations(sorted(columns, key=lambda c: bool(signed[c.used[0]])), 2):
+        used = a.used + b.used  # a quotient's divisor is of one sign if either is
         for join in moves.JOINS:
             joined = Argument(join.value(a.values, b.values), join.formula(a.formula, b.formula), used)
             if not np.all(np.isfinite(joined.values)):
                 continue
-            yield joined
+            # beside a curve of a product or quotient one column's own power is not seen through the curve
+            yield replace(joined, used=a.used) if join.name in ("a*b", "a/b") else joined
             for unit in (c for k, c in enumerate(columns) if signed[k] and k not in used):
                 yield Argument(joined.values * unit.values, joined.formula * unit.formula, used)
                 yield Argument(joined.values / unit.values, joined.formula / unit.formula, used)
