@@ -8,13 +8,14 @@ import sympy
 
 from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
+from kansym.formula.polish import polish
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.judge import ending
 from kansym.judge.archive import Archive
 from kansym.judge.ending import Ending, Patience
 from kansym.judge.refine import refine
-from kansym.judge.scorer import price
+from kansym.judge.scorer import judge, price
 from kansym.judge.survey import survey as surveyed
 from kansym.judge.trial import Trial
 
@@ -102,3 +103,16 @@ def test_the_shorter_a_formula_the_sooner_it_ends_a_search_in_noise():
     # until the likeliest ridges were asked only what few could undercut ends a search
     over.most = nats - 1
     assert not over.short_enough(asked=True)
+
+
+def test_measured_exponents_hint_at_a_shorter_law():
+    rng = np.random.default_rng(0)
+    X = rng.uniform((1, 2, 2), (2, 4, 4), (300, 3))
+    y = np.sqrt(X[:, 0] ** 2 - 1 / X[:, 1] ** 2) / X[:, 2]
+    seen = surveyed(from_arrays(X, y * (1 + 0.05 * rng.normal(size=300)), ["a", "b", "c"]))
+    held = Archive(Trial.of(seen.dataset, Library.load("default"), 0), 60)
+    a, b, c = symbols(["a", "b", "c"])
+    power = sympy.Float(0.97) * a ** sympy.Float(1.05) * b ** sympy.Float(0.05) / c ** sympy.Float(1.01)
+    held.add(judge(fitted := polish(power, held.trial.train), fitted, held.trial, "product of powers"))
+    assert Ending(seen, held).familiar_enough({"product of powers"})
+    assert not Ending(seen, held, ending.UNRIVALLED).familiar_enough({"product of powers"})

@@ -54,6 +54,12 @@ def test_a_short_formula_waits_within_a_step_once_the_tree_was_asked_in_noise(wa
     assert stopping.over(state, patience(math.inf), asked=False, **asks) == ""
 
 
+def test_the_likeliest_ridges_are_all_judged():
+    asks = {"compared": True, "asked": True, "ahead": False, "step": step(registry.RIDGES)}
+    assert stopping.over(ending(short=0.0), patience(math.inf), within=True, **asks) == ""
+    assert stopping.over(ending(short=0.0), patience(math.inf), within=False, **asks) == stopping.ONLY_NOISE
+
+
 def test_patience_ends_a_search_where_familiar_curves_were_compared():
     asks = {"step": step(registry.STRUCTURE), "asked": True, "within": True, "ahead": False}
     assert stopping.over(ending(), patience(spent=True), compared=True, **asks) == stopping.NOTHING_BETTER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import sympy
 
 from kansym.base.budget import Budget
 from kansym.judge import chance
@@ -42,6 +43,10 @@ they may after CONTENT."""
 UNRIVALLED = 30.0
 """The same until the likeliest ridges were asked, which takes 3 s: look-alikes that one of them beats have 35
 nats and more, laws such as K/(c + t)**1.12 have 25."""
+
+ODD = 2
+"""Measured exponents from which a familiar curve hints at a shorter law, where the likeliest ridges are still
+to be asked: 0.75*a**0.099*b**1.1/c**1.12 stands for sqrt(b**2/c**2 - pi**2/a**2) in noise of 10 %."""
 
 CONTENT = 100.0
 """Units of work since the best formula became shorter after which it may be one of PLAIN nats with measured
@@ -122,6 +127,11 @@ class Patience:
         return self._budget.used + self._fitted
 
 
+def _measured_exponents(law: Judged) -> int:
+    """Return how many powers of a formula have a measured exponent."""
+    return sum(power.exp.has(sympy.Float) for power in law.expression.atoms(sympy.Pow))
+
+
 class Ending:
     """Answer whether a search may end; each leader is looked at once.
 
@@ -158,6 +168,7 @@ class Ending:
             or (law.source not in sources and price(law.polished, trial) > AS_SHORT)
             or len(rows.y) < ROWS_A_CONSTANT * len(law.polished.theta)
             or not more_than_noise(self._survey.chance, self._saved(law))
+            or (self.most < PLAIN and _measured_exponents(law) >= ODD)
         ):
             return False
         share = law.loss / trial.power

@@ -359,7 +359,7 @@ def _search(
     Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
     """
     archive, options, budget = passes.archive, passes.options, passes.budget
-    ridges = any(step.producer is registry.RIDGES for step in steps)
+    ridges = any(s.producer is registry.RIDGES and s.producer.takes(s.dataset) for s in steps)
     ending = Ending(passes.surveyed, archive, UNRIVALLED if ridges else PLAIN)
     trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
