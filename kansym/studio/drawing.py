@@ -95,9 +95,11 @@ def curve(desk: Desk, name: str) -> dict[str, Any]:
         cut = along(desk.run.front[desk.other], data, name, at)
         lines.append(Line("compared", cut.x, cut.y, SOFT, True))
     rings = None if out is None else (out.column(name), _shown(desk, data, out, name))
-    if not y.log:
+    if y.log:  # of the rows alone: a band that comes near 0 has no end there
+        low, high = charts.decades(data.y)
+    else:
         low, high = charts.view(shown, *(line.y for line in lines), *(() if rings is None else rings[1:]))
-        y = replace(y, low=low, high=high)
+    y = replace(y, low=low, high=high)
     words = [label(n).plain for n in (data.target, name)]
     title = f"{words[0]} along {words[1]}: {len(shown)} rows and the formula"
     return charts.curves(x, y, title, (column, shown), lines, rings)
