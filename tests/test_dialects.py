@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import warnings
+
 import pytest
 
-from kansym.base.errors import FormatError
+from kansym.base.errors import FormatError, KansymError
+from kansym.data.dataset import from_table
 from kansym.data.table import numbers, read_table
 
 
@@ -17,39 +21,58 @@ def values(table, name):
     return numbers(table, name, [])[0].tolist()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x=1.5 y=2\nx=2.5 y=4\nx=3.5 y=9\n",
-        "x: 1.5, y: 2\nx: 2.5, y: 4\n\nx: 3.5, y: 9\n",
-        "- {x: 1.5, y: 2}\n- {x: 2.5, y: 4}\n- {x: 3.5, y: 9}\n",
-        "x=1.5;y=2\nx=2.5;y=4\nx=3.5;y=9",
-        '{| class="wikitable"\n|+ Title\n|-\n! x !! style="a" | y\n|-\n| 1.5 || 2\n|-\n| 2.5\n| 4\n'
-        "|-\n| 3.5 || 9\n|}\nText",
-        '"x,y"\n"1.5,2"\n"2.5,4"\n"3.5,9"\n',
-        "@relation r\n@attribute x numeric\n@attribute y REAL\n@data\n1.5,2\n2.5,4\n3.5,9\n",
-        "A mine\n2\nx\ny\n1.5 2\n2.5 4\n3.5 9\n",
-        "loop_\n_x\n_y\n1.5 2\n2.5 4\n3.5 9\n4.5 7\n",
-        "* Device 7\n# nquan = 2\n# name 0 = x\n# name 1 = y\n# span 0 = 1, 2\n# span 1 = 2, 9\n*END*\n"
-        "1.5 2\n2.5 4\n3.5 9\n",
-        "! made today\n# GHz S\n! x y\n1.5 2\n2.5 4\n3.5 9\n",
-        "The System     page 1    1\n\n x      y    n\n\n 1.5    2    7\n 2.5    4    8\n 3.5    9    8\n",
-        "     x    y\n0  1.5    2\n1  2.5    4\n2  3.5    9\n\n[3 rows x 2 columns]\n",
-        "x,y\n1.5,2,\n2.5,4,\n3.5,9,\n",
-        ",,\n,,\nx,y,z\n1.5,2,7\n2.5,4,7\n3.5,9,8\n",
-        "An \"institute\nName:  Misra (a.dat)\n\nAbout: data from a study\n   of pressures\n     long ago\n"
-        "b1 =   500         250           2.3894212918E+02  2.7070075241E+00\n"
-        "Certified R-Squared 2.574E-01\nCertified Residual\nStandard Deviation  1.5E-05\n\n"
-        "Data:   x    y\n     1.5E0    2.0E0\n     2.5E0    4.0E0\n     3.5E0    9.0E0\n",
-        "[Header]\nProgram\t5.8\n\n[Detector]\nInterval (ms)\t500\nx\ty\n1.5\t2\n2.5\t4\n3.5\t9\n4.5\t9\n",
-        "Made by USB4\n\nDate: Fri Sep 01\n>>>Begin the data<<<\n_x\n_y\n1.5\t2\n2.5\t4\n3.5\t9\n",
-        "7, 1001\nA. Smith\nNASA\n1, 1\n-9999, -9999\n0\nx, y\n1.5, 2\n2.5, 4\n3.5, 9\n",
-        "$x$ & y \\\\\n\\num{1.5} & 2 \\\\\n\\num{2.5} & 4 \\\\\n\\num{3.5} & 9 \\\\\n",
-    ],
-    ids=["pairs", "colons", "yaml", "semicolons", "wiki", "quoted lines", "arff", "geoeas", "cif", "profiler",
-         "touchstone", "page number", "pandas", "trailing delimiters",
-         "empty lines", "certified", "chromatogram", "spectrometer", "icartt", "siunitx"],
-)  # fmt: skip
+TABLES = [
+    "x=1.5 y=2\nx=2.5 y=4\nx=3.5 y=9\n",
+    "x: 1.5, y: 2\nx: 2.5, y: 4\n\nx: 3.5, y: 9\n",
+    "- {x: 1.5, y: 2}\n- {x: 2.5, y: 4}\n- {x: 3.5, y: 9}\n",
+    "x=1.5;y=2\nx=2.5;y=4\nx=3.5;y=9",
+    '{| class="wikitable"\n|+ Title\n|-\n! x !! style="a" | y\n|-\n| 1.5 || 2\n|-\n| 2.5\n| 4\n'
+    "|-\n| 3.5 || 9\n|}\nText",
+    '"x,y"\n"1.5,2"\n"2.5,4"\n"3.5,9"\n',
+    "@relation r\n@attribute x numeric\n@attribute y REAL\n@data\n1.5,2\n2.5,4\n3.5,9\n",
+    "A mine\n2\nx\ny\n1.5 2\n2.5 4\n3.5 9\n",
+    "loop_\n_x\n_y\n1.5 2\n2.5 4\n3.5 9\n4.5 7\n",
+    "* Device 7\n# nquan = 2\n# name 0 = x\n# name 1 = y\n# span 0 = 1, 2\n# span 1 = 2, 9\n*END*\n"
+    "1.5 2\n2.5 4\n3.5 9\n",
+    "! made today\n# GHz S\n! x y\n1.5 2\n2.5 4\n3.5 9\n",
+    "The System     page 1    1\n\n x      y    n\n\n 1.5    2    7\n 2.5    4    8\n 3.5    9    8\n",
+    "     x    y\n0  1.5    2\n1  2.5    4\n2  3.5    9\n\n[3 rows x 2 columns]\n",
+    "x,y\n1.5,2,\n2.5,4,\n3.5,9,\n",
+    ",,\n,,\nx,y,z\n1.5,2,7\n2.5,4,7\n3.5,9,8\n",
+    'An "institute\nName:  Misra (a.dat)\n\nAbout: data from a study\n   of pressures\n     long ago\n'
+    "b1 =   500         250           2.3894212918E+02  2.7070075241E+00\n"
+    "Certified R-Squared 2.574E-01\nCertified Residual\nStandard Deviation  1.5E-05\n\n"
+    "Data:   x    y\n     1.5E0    2.0E0\n     2.5E0    4.0E0\n     3.5E0    9.0E0\n",
+    "[Header]\nProgram\t5.8\n\n[Detector]\nInterval (ms)\t500\nx\ty\n1.5\t2\n2.5\t4\n3.5\t9\n4.5\t9\n",
+    "Made by USB4\n\nDate: Fri Sep 01\n>>>Begin the data<<<\n_x\n_y\n1.5\t2\n2.5\t4\n3.5\t9\n",
+    "7, 1001\nA. Smith\nNASA\n1, 1\n-9999, -9999\n0\nx, y\n1.5, 2\n2.5, 4\n3.5, 9\n",
+    "$x$ & y \\\\\n\\num{1.5} & 2 \\\\\n\\num{2.5} & 4 \\\\\n\\num{3.5} & 9 \\\\\n",
+]
+NAMES = [
+    "pairs",
+    "colons",
+    "yaml",
+    "semicolons",
+    "wiki",
+    "quoted lines",
+    "arff",
+    "geoeas",
+    "cif",
+    "profiler",
+    "touchstone",
+    "page number",
+    "pandas",
+    "trailing delimiters",
+    "empty lines",
+    "certified",
+    "chromatogram",
+    "spectrometer",
+    "icartt",
+    "siunitx",
+]
+
+
+@pytest.mark.parametrize("text", TABLES, ids=NAMES)
 def test_tables_as_programs_write_them(tmp_path, text):
     table = read(tmp_path, text)
     assert table.names[:2] == ("x", "y")
@@ -130,3 +153,41 @@ def test_records_within_records_are_columns(tmp_path):
 def test_xml_without_records_is_refused_in_a_line(tmp_path):
     with pytest.raises(FormatError, match=r"is XML but no table: .*save it as CSV\."):
         read(tmp_path, "<?xml version='1.0'?><a>1</a>")
+
+
+MARKS = [*',;\t\n"=:[]{}|-#%10e() \r\0&', "nan", "x=", "1e999", "9" * 20, "2023-13-45", "\\\\"]
+
+
+def garbled(chance: random.Random) -> bytes:
+    """Return one of the tables with some letters, lines and ends changed."""
+    raw = bytearray(chance.choice(TABLES), "utf-8")
+    for _ in range(chance.choice([1, 1, 2, 3, 8])):
+        at, lines = chance.randrange(len(raw) + 1), bytes(raw).split(b"\n")
+        kind = chance.randrange(6)
+        if kind == 0:
+            raw[at:at] = chance.choice(MARKS).encode()
+        elif kind == 1:
+            del raw[at : at + chance.randrange(1, 12)]
+        elif kind == 2:
+            raw[at : at + 1] = bytes([chance.randrange(256)])
+        elif kind == 3:
+            raw = bytearray(b"\n".join(chance.sample(lines, len(lines))))
+        elif kind == 4:
+            raw = raw[:at]
+        else:
+            raw[at:] = chance.choice(TABLES).encode()[chance.randrange(20) :]
+    return bytes(raw)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_garbled_tables_are_read_or_refused_in_a_line(tmp_path, seed):
+    chance = random.Random(seed)
+    for number in range(60):
+        path = tmp_path / f"{number}.txt"
+        path.write_bytes(garbled(chance))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                from_table(path)
+        except KansymError as refused:
+            assert "\n" not in str(refused)
