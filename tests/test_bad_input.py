@@ -274,3 +274,7 @@ def test_one_is_counted_in_the_singular():
 def test_texts_of_nothing_are_refused_in_a_line(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)
     refused(tmp_path / "t.csv", "no |empty|not a table|holds text")
+
+
+def test_an_error_far_beyond_the_values_is_refused():
+    refused(frame(), "times the value itself; 0.01 means one percent", relative_error=1e300)

@@ -19,7 +19,23 @@ assert spec is not None and spec.loader is not None
 fuzz = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fuzz)
 
-FAILED_ONCE = (44, 125, 996, 1029, 20056, 20257, 20531, 30010, 30034, 30068, 30213, 30638, 50639, 50685)
+FAILED_ONCE = (
+    44,
+    125,
+    996,
+    1029,
+    20056,
+    20257,
+    20531,
+    30010,
+    30034,
+    30068,
+    30213,
+    30638,
+    50639,
+    50685,
+    71336,
+)
 GOOD = {"result.json": b'{"format": 1}', "model.json": b'{"kind": "kansym model", "graph": {}}'}
 
 

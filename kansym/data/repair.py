@@ -22,6 +22,9 @@ MISSING_SHARE = 0.5
 MIN_ROWS = 3
 """Rows below which every line through the data is a law."""
 
+LARGEST_SHARE = 1e3
+"""Measurement error as a share of the value above which a person meant something else."""
+
 LARGEST = 1e150
 """Absolute value above which squares overflow double precision."""
 
@@ -151,6 +154,10 @@ def weights_of(y: np.ndarray, errors: np.ndarray | None, floor: float | None, no
     if floor is not None:
         if not floor > 0:
             raise InputError(f"Relative error {floor:g} is not above zero; 0.01 means one percent.")
+        if floor > LARGEST_SHARE:
+            raise InputError(
+                f"Relative error {floor:g} is {floor:g} times the value itself; 0.01 means one percent."
+            )
         with np.errstate(over="ignore"):
             variance = variance + (floor * y) ** 2
         if np.any(variance == 0):
