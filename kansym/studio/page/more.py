@@ -137,6 +137,10 @@ def _classes(view: View) -> None:
     first = found["formulas"][0]
     typeset(parse_expression(first["equation"], found["inputs"]), "g", found["inputs"])
     html.p(f"{first['title']}.").classes("hint")
+    if len(found.get("axes", ())) == 2:
+        title = f"Rows of {' and '.join(found['classes'])}, and the boundary between them"
+        with html.figure():
+            view.chart((), lambda: _sides(found, title), title, classes="square")
     body = table([("formula", "eq"), ("size", "n"), ("held-out", "n")])
     with body:
         for one in found["formulas"]:
@@ -145,10 +149,6 @@ def _classes(view: View) -> None:
                     html.code(f"{one['title']}, g = {one['equation']}")
                 html.td(str(one["complexity"])).classes("n")
                 html.td(f"{one['heldout_accuracy']:.2%}").classes("n")
-    if len(found.get("axes", ())) == 2:
-        title = f"Rows of {' and '.join(found['classes'])}, and the boundary between them"
-        with html.figure():
-            view.chart((), lambda: _sides(found, title), title, classes="square")
 
 
 def _sides(found: dict[str, Any], title: str) -> dict[str, Any]:
