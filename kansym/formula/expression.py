@@ -406,9 +406,7 @@ def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
         if start != expression:
             found[start] = None
         for node in sympy.postorder_traversal(start):
-            if not node.is_Add or node == start:
-                continue
-            for term in node.args:
+            for term in node.args if node.is_Add and node != start else ():
                 factor, rest = term.as_coeff_Mul()
                 if factor.is_Number and abs(factor) != 1 and factor != 0:
                     inside = sympy.Add(rest, *(t / factor for t in node.args if t is not term))

@@ -92,6 +92,7 @@ class Survey:
         return self.noise.of_logarithms if penalty.squared else 0.0
 
 
+@np.errstate(all="ignore")  # squares of values at the end of double precision
 def survey(dataset: Dataset, asked: str = "auto", robust: str = "auto", seed: int = 0) -> Survey:
     """Return the survey of a dataset: noise `asked` for or the likeliest kind, outliers by the rule `robust`.
 

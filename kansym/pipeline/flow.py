@@ -27,7 +27,7 @@ from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.functions.parsing import names_in, symbols
 from kansym.judge.archive import Archive
-from kansym.judge.ending import PLAIN, UNRIVALLED, Ending, Patience
+from kansym.judge.ending import PLAIN, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
@@ -47,6 +47,7 @@ from kansym.pipeline.stopping import (
     PROVED,
     SAME_AGAIN,
     WITHIN_ERRORS,
+    ending_with,
     idle,
     over,
     settled,
@@ -359,8 +360,7 @@ def _search(
     Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
     """
     archive, options, budget = passes.archive, passes.options, passes.budget
-    ridges = any(s.producer is registry.RIDGES and s.producer.takes(s.dataset) for s in steps)
-    ending = Ending(passes.surveyed, archive, UNRIVALLED if ridges else PLAIN)
+    ending = ending_with(passes.surveyed, archive, steps)
     trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
     compared, asked = not any(step.familiar for step in steps), registry.BLURRED.name in memory.finished

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from kansym.judge.archive import Archive
-from kansym.judge.ending import Ending, Patience
+from kansym.judge.ending import PLAIN, UNRIVALLED, Ending, Patience
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey
 from kansym.search import registry
@@ -22,6 +23,12 @@ OTHER_NOISE = "the noise is of another kind than it seemed"
 SAME_AGAIN = "the same curve comes first with other rows or weights"
 
 NOTHING_BETTER = "nothing better was found for long"
+
+
+def ending_with(surveyed: Survey, archive: Archive, steps: Sequence[Step]) -> Ending:
+    """Return what tells when a search of these steps may end: by few formulas while ridges are to come."""
+    ridges = any(s.producer is registry.RIDGES and s.producer.takes(s.dataset) for s in steps)
+    return Ending(surveyed, archive, UNRIVALLED if ridges else PLAIN)
 
 
 def over(
