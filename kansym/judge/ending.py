@@ -199,13 +199,17 @@ class Ending:
         most = min(self.most, BRIEF + (PLAIN - BRIEF) * patient) if asked else BRIEF
         return price(law.polished, self._archive.trial) <= most and self.only_noise_left()
 
+    @property
+    def lengthy(self) -> bool:
+        """Tell whether the best formula is so long that it may approximate a shorter law."""
+        law, trial = self._archive.leader, self._archive.trial
+        return law is not None and price(law.polished, trial) > SHORT_ENOUGH
+
     def within_errors(self) -> bool:
         """Tell whether known measurement errors explain all that a short formula leaves."""
         law, trial = self._archive.leader, self._archive.trial
         varies = law is not None and bool(law.expression.free_symbols)
-        return (
-            law is not None and varies and price(law.polished, trial) <= SHORT_ENOUGH and within(law, trial)
-        )
+        return law is not None and varies and not self.lengthy and within(law, trial)
 
     def nothing_there(self) -> bool:
         """Tell whether the rows look like shuffled ones and no formula says more than luck could."""

@@ -359,14 +359,14 @@ def _search(
 
     Looks, candidates, formulas and laws are four loops deep, since a search may end after each of them.
     """
-    archive, options, budget = passes.archive, passes.options, passes.budget
+    archive, options, budget, trial = passes.archive, passes.options, passes.budget, passes.archive.trial
     ending = ending_with(passes.surveyed, archive, steps)
-    trial = archive.trial
     familiar = {"linear"}  # a straight line needs no handbook
     compared, asked = not any(step.familiar for step in steps), registry.BLURRED.name in memory.finished
-    ahead = {s.name for s in steps if s.producer in registry.OF_FEW_ROWS and s.producer.takes(s.dataset)}
+    ahead = {s.name: s.producer for s in steps if s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
         if idle(step, ending, asked):
+            ahead.pop(step.name, None)
             continue
         if step.producer.level > Level.QUICK and ending.proved():  # plainer ones are for the quick looks
             return PROVED
@@ -388,7 +388,7 @@ def _search(
                 patience.fitted()
             if budget.exhausted:
                 return budget.reason
-            if why := over(ending, patience, compared, step, asked, within=True, ahead=bool(ahead)):
+            if why := over(ending, patience, compared, step, asked, within=True, ahead=ahead.values()):
                 return why
         if step is steps[0]:  # what is exact needs no nice constants of lines
             opened(archive, options.starts, options.template is None)
@@ -400,12 +400,12 @@ def _search(
             return SAME_AGAIN
         if (step.only and offered) or (step.settles and _of_levels(archive)):
             break
-        ahead.discard(name)
+        ahead.pop(name, None)
         # what drifts looks like noise about a constant until a familiar curve has been tried
         compared = compared or step.familiar
         ending.most = PLAIN if step.producer is registry.RIDGES else ending.most
         asked = asked or (step.producer is registry.BLURRED and step.producer.takes(step.dataset))
-        if why := over(ending, patience, compared, step, asked, within=False, ahead=bool(ahead)):
+        if why := over(ending, patience, compared, step, asked, within=False, ahead=ahead.values()):
             return why
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from kansym.judge.archive import Archive
 from kansym.judge.ending import PLAIN, UNRIVALLED, Ending, Patience
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey
 from kansym.search import registry
+from kansym.search.producer import Producer
 from kansym.search.schedule import Step
 
 PROVED = "proved exact on held-out rows"
@@ -32,23 +33,32 @@ def ending_with(surveyed: Survey, archive: Archive, steps: Sequence[Step]) -> En
 
 
 def over(
-    ending: Ending, patience: Patience, compared: bool, step: Step, asked: bool, within: bool, ahead: bool
+    ending: Ending,
+    patience: Patience,
+    compared: bool,
+    step: Step,
+    asked: bool,
+    within: bool,
+    ahead: Collection[Producer],
 ) -> str:
     """Return why a search is over, `within` a step or after it, if it is.
 
-    The tree was `asked` in noise; `ahead` are looks that see laws in few rows.
+    The tree was `asked` in noise; `ahead` are the looks that are still to come.
     """
     # familiar curves are all compared before one of them ends the search
     if within and not step.familiar and ending.within_errors():
         return WITHIN_ERRORS
-    if not (within or step.familiar or ahead) and ending.nothing_there():
+    sees_few_rows = any(producer in registry.OF_FEW_ROWS for producer in ahead)
+    if not (within or step.familiar or sees_few_rows) and ending.nothing_there():
         return "the rows look like shuffled ones: nothing but noise"
     if within and step.producer is registry.RIDGES:
         asked = False  # they are all there by then, and the likeliest may not be the first
     waited = patience.waited if asked else 0.0
     if compared and (asked or not within) and ending.short_enough(asked, waited, within):
         return ONLY_NOISE
-    return NOTHING_BETTER if compared and patience.spent else ""
+    # a long formula may approximate a short law that only the structure search names: Planck's by three modes
+    untried = ending.lengthy and registry.STRUCTURE in ahead
+    return NOTHING_BETTER if compared and patience.spent and not untried else ""
 
 
 def settled(surveyed: Survey, archive: Archive, short: bool) -> bool:
