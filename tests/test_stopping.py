@@ -16,13 +16,14 @@ def step(producer, leftovers=False):
     return Step(producer.name, producer, None, leftovers=leftovers)
 
 
-def ending(proved=False, noise=False, short=False, errors=False, nothing=False):
+def ending(proved=False, noise=False, short=False, errors=False, nothing=False, lengthy=False):
     """Return answers of an ending; `short` is the work after which a formula is short enough, if one is."""
     return SimpleNamespace(
         proved=lambda: proved,
         only_noise_left=lambda: noise,
         within_errors=lambda: errors,
         nothing_there=lambda: nothing,
+        lengthy=lengthy,
         short_enough=lambda asked, waited, within=False: short is not False and asked and waited >= short,
     )
 
@@ -48,22 +49,36 @@ def test_steps_that_are_left_out(producer, leftovers, state, idle):
 
 @pytest.mark.parametrize(("waited", "why"), [(10.0, ""), (50.0, stopping.ONLY_NOISE)])
 def test_a_short_formula_waits_within_a_step_once_the_tree_was_asked_in_noise(waited, why):
-    asks = {"compared": True, "step": step(registry.STRUCTURE), "within": True, "ahead": False}
+    asks = {"compared": True, "step": step(registry.STRUCTURE), "within": True, "ahead": ()}
     state = ending(short=50.0)
     assert stopping.over(state, patience(waited), asked=True, **asks) == why
     assert stopping.over(state, patience(math.inf), asked=False, **asks) == ""
 
 
 def test_the_likeliest_ridges_are_all_judged():
-    asks = {"compared": True, "asked": True, "ahead": False, "step": step(registry.RIDGES)}
+    asks = {"compared": True, "asked": True, "ahead": (), "step": step(registry.RIDGES)}
     assert stopping.over(ending(short=0.0), patience(math.inf), within=True, **asks) == ""
     assert stopping.over(ending(short=0.0), patience(math.inf), within=False, **asks) == stopping.ONLY_NOISE
 
 
 def test_patience_ends_a_search_where_familiar_curves_were_compared():
-    asks = {"step": step(registry.STRUCTURE), "asked": True, "within": True, "ahead": False}
+    asks = {"step": step(registry.STRUCTURE), "asked": True, "within": True, "ahead": ()}
     assert stopping.over(ending(), patience(spent=True), compared=True, **asks) == stopping.NOTHING_BETTER
     assert stopping.over(ending(), patience(spent=True), compared=False, **asks) == ""
+
+
+def test_a_long_formula_waits_for_the_structure_search():
+    asks = {"step": step(registry.TREE), "asked": False, "within": True, "compared": True}
+    ahead, spent = (registry.STRUCTURE, registry.PADE), patience(spent=True)
+    assert stopping.over(ending(lengthy=True), spent, ahead=ahead, **asks) == ""
+    assert stopping.over(ending(lengthy=True), spent, ahead=ahead[1:], **asks) == stopping.NOTHING_BETTER
+    assert stopping.over(ending(lengthy=False), spent, ahead=ahead, **asks) == stopping.NOTHING_BETTER
+
+
+def test_rows_like_shuffled_ones_wait_for_who_sees_laws_in_few():
+    asks = {"step": step(registry.STRUCTURE), "asked": False, "within": False, "compared": True}
+    assert stopping.over(ending(nothing=True), patience(), ahead=(registry.OF_FEW_ROWS[0],), **asks) == ""
+    assert "shuffled" in stopping.over(ending(nothing=True), patience(), ahead=(registry.PADE,), **asks)
 
 
 def test_a_look_without_weights_is_not_repeated_where_rows_are_only_weighed_anew():
