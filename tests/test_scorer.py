@@ -133,6 +133,17 @@ def test_of_many_rows_the_shortest_form_with_exact_numbers_is_taken(law, offered
     assert found.expression == parse_expression(wanted, names)
 
 
+def test_numbers_that_the_rows_do_not_determine_are_left_alone():
+    """A step's slope is any large number: what would follow from an exact one is no better law."""
+    x, z = np.random.default_rng(0).uniform(-2, 2, (2, 300))
+    data = from_arrays(np.column_stack([x, z]), np.where(x > 0.3, 3 * z, 0.5) + 1e-3 * x, names=["x", "z"])
+    trial = Trial.of(data, Library.load("default"), 0)
+    step = parse_expression("(0.78*tanh(9876.5*x - 2962.95) + 0.78)*(1.927*z - 0.33) + 0.5", data.names)
+    laws = list(refine(step, trial, "test"))
+    assert laws and any(not c.stderr < abs(c.value) for law in laws for c in law.polished.free)
+    assert len(laws) <= 2, "as measured and with its nice constants, no further forms"
+
+
 def test_a_law_of_categories_is_priced_as_one_law_with_other_numbers():
     rng = np.random.default_rng(0)
     mass, kind = rng.uniform(1, 9, 30), np.repeat([0, 1, 2], 10)

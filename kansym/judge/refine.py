@@ -99,9 +99,12 @@ def _plainer(law: Judged, trial: Trial, shortest: float) -> Judged:
     """Return a law with exact numbers in the place of measured ones, as long as that is shorter.
 
     A number alone is settled by what its digits cost; here by what the formula does, its symbols included, in
-    whatever form of it is the shortest. Of a tiny table that price is not sure enough.
+    whatever form of it is the shortest. Of a tiny table that price is not sure enough, nor where rows do not
+    determine a number, as the slope of a step.
     """
-    if trial.tiny or law.length > shortest + NEAR or exact(law, trial):
+    if trial.tiny or law.length > shortest + NEAR:
+        return law
+    if exact(law, trial) or any(not c.stderr < abs(c.value) for c in law.polished.free):
         return law
     forms: Iterable[sympy.Expr] = exchanges(law.polished, trial.small, VANISHING)
     if law.length < shortest:
