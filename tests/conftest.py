@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from windows import chromium
+
+# Before anything loads NumPy, and inherited by what a test starts: every core has a worker, and a BLAS of two
+# threads for small matrices mostly waits (test_search_structure: 102 s of CPU in place of 42).
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 # the same examples every time: what failed can be seen again, and what passed passes elsewhere
 settings.register_profile("same", derandomize=True)
