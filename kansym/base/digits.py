@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 import numpy as np
@@ -27,3 +28,12 @@ def steps(y: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         own = np.where(size > 0, 10.0 ** (np.floor(np.log10(size)) + 1 - most), 0.0)
     return np.maximum(finest, own)
+
+
+def shortest_between(low: float, high: float) -> float:
+    """Return the number of fewest digits above `low` and up to `high`, the least of them within the gap."""
+    for digits in range(-12, 17):
+        near = math.ceil(low * 10.0**digits + 1e-9) / 10.0**digits
+        if low < near <= high:
+            return near
+    return 0.5 * (low + high)

@@ -118,7 +118,7 @@ def conclude(
         history=tuple(archive.history),
         rivals=tuple(rivals),
         graphs={} if smooth is None else {f"before snapping: {smooth.source}": smooth.graph},
-        trust=_trust(leader, trial, proved, found, bool(rivals)),
+        trust=_trust(leader, trial, proved, found, bool(rivals)) + _places(leader.expression, dataset),
     )
 
 
@@ -369,6 +369,29 @@ def _columns_of_few_values(trial: Trial) -> str:
     few = [(n, len(np.unique(x))) for n, x in zip(names, X.T, strict=True)]
     listed = ", ".join(f"{n} takes {count}" for n, count in few if count <= FEW_VALUES)
     return f"; of how it depends on a column, few values say little ({listed})" if listed else ""
+
+
+def _places(formula: sympy.Expr, dataset: Dataset) -> str:
+    """Return a sentence for each step of one column: between which two values its place lies."""
+    said = []
+    for step in sorted(formula.atoms(sympy.Heaviside), key=sympy.default_sort_key):
+        argument, columns = step.args[0], sorted(step.free_symbols, key=str)
+        if (
+            len(columns) != 1
+            or not argument.is_polynomial(*columns)
+            or sympy.degree(argument, columns[0]) != 1
+        ):
+            continue
+        place, x = (
+            float(sympy.solve(argument, columns[0])[0]),
+            dataset.X[:, dataset.names.index(str(columns[0]))],
+        )
+        if np.any(x < place) and np.any(x > place):
+            low, high = x[x < place].max(), x[x > place].min()
+            said.append(
+                f" The place {place:.6g} of {columns[0]} is known to lie between {low:.6g} and {high:.6g}."
+            )
+    return "".join(said)
 
 
 def _form(law: Judged) -> str:

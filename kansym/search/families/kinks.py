@@ -14,6 +14,7 @@ import numpy as np
 import sympy
 from scipy import optimize
 
+from kansym.base.digits import shortest_between
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
 from kansym.search.families.described import Fit, length
@@ -78,7 +79,7 @@ def kinks(rows: Rows) -> list[Fit]:
     for one, two in itertools.product(left, right):
         places = _meetings(one, two, x[first - 1 : last + 1], rows)
         forms = [_bent(one, two, place) for place in places]
-        forms.append(_broken(one, two, _shortest(float(x[k - 1]), float(x[k]))))
+        forms.append(_broken(one, two, shortest_between(float(x[k - 1]), float(x[k]))))
         for form, theta in forms:
             if (fitted := refined(form, theta[len(form.linear) :], rows, FULL_STEPS)) is not None:
                 found.append(Fit(fitted, (0,), length(fitted, rows)))
@@ -107,7 +108,7 @@ def _step(x: np.ndarray, y: np.ndarray, w: np.ndarray, rows: Rows) -> list[Fit]:
         Fitted(flat, np.array([np.average(y[part], weights=square[part])]), 0.0, len(y[part]))
         for part in (slice(None, k), slice(k, None))
     )
-    form, theta = _broken(one, two, _shortest(float(x[k - 1]), float(x[k])))
+    form, theta = _broken(one, two, shortest_between(float(x[k - 1]), float(x[k])))
     fitted = refined(form, theta[len(form.linear) :], rows, FULL_STEPS)
     return [] if fitted is None else [Fit(fitted, (0,), length(fitted, rows))]
 
@@ -175,15 +176,6 @@ def _meetings(one: Fitted, two: Fitted, x: np.ndarray, rows: Rows) -> list[float
     touch = optimize.minimize_scalar(lambda at: float(np.abs(apart(at))[0]), bounds=around, method="bounded")
     near = touch.fun <= MEETING * noise + ROUND_OFF * float(np.abs(rows.y).max())
     return [float(touch.x)] if near else []
-
-
-def _shortest(low: float, high: float) -> float:
-    """Return the number of fewest digits from `low` on up to `high`, the least round one within the gap."""
-    for digits in range(-12, 17):
-        near = math.ceil(low * 10.0**digits + 1e-9) / 10.0**digits
-        if low < near <= high:
-            return near
-    return 0.5 * (low + high)
 
 
 def _parts(side: Fitted, number: str) -> tuple[list[sympy.Expr], dict[sympy.Symbol, float]]:

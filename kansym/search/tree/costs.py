@@ -20,6 +20,7 @@ UNITS = {
     "neighbours": 0.1,
     "products": 0.2,
     "powers_of_products": 0.6,
+    "regimes": 0.1,
 }
 """Work of one item."""
 

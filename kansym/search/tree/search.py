@@ -33,6 +33,7 @@ from kansym.search.tree import (
     noisy,
     parts,
     ratios,
+    regimes,
     sparse,
     suggestions,
     transforms,
@@ -305,6 +306,8 @@ class Tree:
             if node.left > POOR and len(node.problem.fit) >= learned.FEWEST_ROWS:
                 self.push(0.95 if poor else 1.05, self.learn, node)
         self.push(0.3, self.products, node)
+        if not node.transforms and smooth and node.left > NOISE:
+            self.push(0.5, self.regimes, node)
         if not node.transforms:
             self.push(0.62, self.powers_of_products, node)
         self.push(0.6, self.sum_of_curves, node)
@@ -392,6 +395,10 @@ class Tree:
     def modes(self, node: Node) -> list[Fit]:
         """Answer with a sum of decays and waves."""
         return parts.modes_of(node.problem)
+
+    def regimes(self, node: Node) -> list[Fit]:
+        """Answer with one law up to a place of a column and another beyond it."""
+        return regimes.exact(node.problem)
 
     def sides(self, node: Node) -> list[Fit]:
         """Answer with a curve that bends or jumps at a place."""
