@@ -80,7 +80,8 @@ def _place(Z: np.ndarray, y: np.ndarray) -> tuple[int, int] | None:
     t = (y - y.mean()) / np.std(y)
     A, smooth = _products(U, 2), _products(U, 3)
     whole = float(np.sum((smooth @ np.linalg.lstsq(smooth, t, rcond=1e-12)[0] - t) ** 2))
-    spare, best = A.shape[1] + SPARE_ROWS, (PARTED * whole, None)
+    spare, least = A.shape[1] + SPARE_ROWS, PARTED * whole
+    found: tuple[int, int] | None = None
     if smooth.shape[1] >= len(t) or whole <= EXACT**2 * len(t):
         return None
     for column in range(Z.shape[1]):
@@ -92,9 +93,9 @@ def _place(Z: np.ndarray, y: np.ndarray) -> tuple[int, int] | None:
         left = (
             _left(A[order], t[order])[before - 1] + _left(A[order[::-1]], t[order[::-1]])[len(t) - before - 1]
         )
-        if left.min() < best[0]:
-            best = float(left.min()), (column, int(before[np.argmin(left)]))
-    return best[1]
+        if left.min() < least:
+            least, found = float(left.min()), (column, int(before[np.argmin(left)]))
+    return found
 
 
 def _products(U: np.ndarray, degree: int) -> np.ndarray:
