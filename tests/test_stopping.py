@@ -9,6 +9,7 @@ import pytest
 
 from kansym.pipeline import flow, stopping
 from kansym.search import registry
+from kansym.search.candidate import Candidate
 from kansym.search.schedule import Step
 
 
@@ -47,6 +48,12 @@ def test_steps_that_are_left_out(producer, leftovers, state, idle):
     assert stopping.idle(step(producer, leftovers), state, asked=True) is idle
 
 
+@pytest.mark.parametrize("producer", registry.OF_FEW_ROWS)
+def test_exact_looks_at_few_rows_are_left_out_where_the_rows_show_noise(producer):
+    assert stopping.idle(step(producer), ending(), asked=False, noisy=True)
+    assert not stopping.idle(step(producer), ending(), asked=False)
+
+
 @pytest.mark.parametrize(("waited", "why"), [(10.0, ""), (50.0, stopping.ONLY_NOISE)])
 def test_a_short_formula_waits_within_a_step_once_the_tree_was_asked_in_noise(waited, why):
     asks = {"compared": True, "step": step(registry.STRUCTURE), "within": True, "ahead": ()}
@@ -81,20 +88,35 @@ def test_rows_like_shuffled_ones_wait_for_who_sees_laws_in_few():
     assert "shuffled" in stopping.over(ending(nothing=True), patience(), ahead=(registry.PADE,), **asks)
 
 
+def handed(sources, noise=False):
+    return iter([Candidate(0.0, source, noise=noise) for source in sources])
+
+
+def offered(held, asked, candidates, weighed):
+    return [c.source for c in flow._Passes.offered(held, asked, candidates, weighed)]
+
+
 def test_a_look_without_weights_is_not_repeated_where_rows_are_only_weighed_anew():
-    held = SimpleNamespace(unweighed={})
-    offered = flow._Passes.offered
+    held = SimpleNamespace(unweighed={}, noisy=False)
     noisy, exact = step(registry.BLURRED), step(registry.TREE)
-    assert list(offered(held, noisy, iter("ab"), False)) == ["a", "b"]
-    assert list(offered(held, noisy, iter("xy"), True)) == ["a", "b"]
-    assert list(offered(held, noisy, iter("xy"), False)) == ["x", "y"]
-    assert list(offered(held, exact, iter("ab"), False)) == ["a", "b"]
-    assert list(offered(held, exact, iter("xy"), True)) == ["x", "y"]
+    assert offered(held, noisy, handed("ab"), False) == ["a", "b"]
+    assert offered(held, noisy, handed("xy"), True) == ["a", "b"]
+    assert offered(held, noisy, handed("xy"), False) == ["x", "y"]
+    assert offered(held, exact, handed("ab"), False) == ["a", "b"]
+    assert offered(held, exact, handed("xy"), True) == ["x", "y"]
 
 
 def test_a_look_that_was_broken_off_is_repeated():
-    held = SimpleNamespace(unweighed={})
-    begun = flow._Passes.offered(held, step(registry.BLURRED), iter("ab"), False)
-    assert next(begun) == "a"
+    held = SimpleNamespace(unweighed={}, noisy=False)
+    begun = flow._Passes.offered(held, step(registry.BLURRED), handed("ab"), False)
+    assert next(begun).source == "a"
     begun.close()
-    assert list(flow._Passes.offered(held, step(registry.BLURRED), iter("xy"), True)) == ["x", "y"]
+    assert offered(held, step(registry.BLURRED), handed("xy"), True) == ["x", "y"]
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_search_knows_whether_a_look_saw_noise(noise):
+    held = SimpleNamespace(unweighed={}, noisy=False)
+    offered(held, step(registry.TREE), handed("a", noise), False)
+    offered(held, step(registry.PADE), handed("b"), False)
+    assert held.noisy is noise

@@ -195,20 +195,40 @@ def test_families_of_a_table_itself_are_left_to_their_own_step(deep):
 @pytest.mark.parametrize(
     "law", [lambda a, b: np.exp(-a * b), lambda a, b: a / (b * b + a), lambda a, b: np.sin(a + b) * b]
 )
-def test_noise_is_told_from_what_a_smooth_fit_misses(law, share, clear):
+@pytest.mark.parametrize("rows", [80, 900])
+def test_noise_is_told_from_what_a_smooth_fit_misses(law, share, clear, rows):
     rng = np.random.default_rng(3)
-    X = rng.uniform(0.3, 4, (900, 2))
+    X = rng.uniform(0.3, 2.5, (rows, 2))
     y = law(*X.T)
-    asked = problem(from_arrays(X, y + share * y.std() * rng.normal(size=900), ["a", "b"]))
-    assert evidence.noise(asked) is clear
+    asked = problem(from_arrays(X, y + share * y.std() * rng.normal(size=rows), ["a", "b"]))
+    assert evidence.noise(asked, asked.Z) is clear
 
 
-def test_few_rows_and_many_columns_tell_no_noise():
+def test_too_few_rows_tell_no_noise():
     rng = np.random.default_rng(3)
-    for rows, columns in ((200, 2), (900, 4)):
-        X = rng.uniform(1, 2, (rows, columns))
-        asked = problem(from_arrays(X, X.sum(1) + 0.1 * rng.normal(size=rows), list("abcd")[:columns]))
-        assert not evidence.noise(asked)
+    X = rng.uniform(1, 2, (40, 2))
+    asked = problem(from_arrays(X, X.sum(1) + 0.1 * rng.normal(size=40), list("ab")))
+    assert not evidence.noise(asked, asked.Z)
+
+
+def test_what_depends_on_a_lost_column_is_no_noise():
+    rng = np.random.default_rng(3)
+    X = rng.uniform(1, 2, (80, 3))
+    y = X[:, 0] * X[:, 1] + 0.05 * (X[:, 2] - 1.5)
+    whole = problem(from_arrays(X, y, list("abc")))
+    lost = whole.columns(X[:, :2], whole.formulas[:2])
+    assert evidence.noise(lost, X[:, :2])
+    assert not evidence.noise(lost, X)
+
+
+def test_a_quick_look_ends_where_few_rows_show_noise_and_says_so():
+    rng = np.random.default_rng(3)
+    X = rng.uniform(0.5, 2, (80, 3))
+    y = X[:, 0] * np.exp(-X[:, 1] * X[:, 2])
+    for share in (0.0, 0.02):
+        table = from_arrays(X, y + share * y.std() * rng.normal(size=80), list("abc"))
+        asked = tree.propose(table, budget=Budget(), deep=False)
+        assert any(candidate.noise for candidate in asked) is (share > 0)
 
 
 def test_no_rate_is_looked_for_where_a_targets_last_digit_hides_it():

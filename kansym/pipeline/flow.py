@@ -172,7 +172,7 @@ class _Passes:
     """Hold the search of one table while it goes on: what is known of the rows, and what was found so far.
 
     A pass looks at the rows with the weights that the survey gives them; its best formula may suggest others.
-    `led_before` is the form of the best formula of the pass before, if that pass went on to its end.
+    `led_before` is the form of the best formula of the pass before, if that ended. A look saw `noisy` rows.
     """
 
     surveyed: Survey
@@ -185,6 +185,7 @@ class _Passes:
     begun: int = 0
     unweighed: dict[str, Sequence[Candidate]] = field(default_factory=dict)
     led_before: str | None = None
+    noisy: bool = False
 
     def __post_init__(self) -> None:
         """Begin with an archive of a person's guesses."""
@@ -230,15 +231,15 @@ class _Passes:
 
     def offered(self, step: Step, candidates: Iterator[Candidate], weighed: bool) -> Iterator[Candidate]:
         """Yield the candidates of a step, or what a look without weights found of rows `weighed` anew."""
-        if step.producer not in registry.UNWEIGHED:
-            yield from candidates
-        elif weighed and step.name in self.unweighed:
+        if weighed and step.name in self.unweighed:
             yield from self.unweighed[step.name]
-        else:
-            found = []
-            for candidate in candidates:
-                found.append(candidate)
-                yield candidate
+            return
+        found = []
+        for candidate in candidates:
+            self.noisy |= candidate.noise
+            found.append(candidate)
+            yield candidate
+        if step.producer in registry.UNWEIGHED:
             self.unweighed[step.name] = found
 
     def freed_of_units(self) -> None:
@@ -365,7 +366,7 @@ def _search(
     compared, asked = not any(step.familiar for step in steps), registry.BLURRED.name in memory.finished
     ahead = {s.name: s.producer for s in steps if s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
-        if idle(step, ending, asked):
+        if idle(step, ending, asked, passes.noisy):
             ahead.pop(step.name, None)
             continue
         if step.producer.level > Level.QUICK and ending.proved():  # plainer ones are for the quick looks

@@ -72,8 +72,10 @@ def settled(surveyed: Survey, archive: Archive, short: bool) -> bool:
     return exact(law, archive.trial) or Ending(surveyed, archive).short_enough(short, math.inf)
 
 
-def idle(step: Step, ending: Ending, asked: bool) -> bool:
-    """Tell whether a step is left out; the tree was `asked` in noise."""
+def idle(step: Step, ending: Ending, asked: bool, noisy: bool = False) -> bool:
+    """Tell whether a step is left out; the tree was `asked` in noise, or saw that the rows are `noisy`."""
+    if noisy and step.producer in registry.OF_FEW_ROWS:
+        return True
     if step.producer is registry.FEW_OF_ONE:
         return ending.proved()
     if step.producer is registry.TRANSFORMED:

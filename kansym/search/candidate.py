@@ -13,10 +13,12 @@ from kansym.functions.graph import Graph
 class Candidate:
     """Hold one proposal: an expression over the columns' symbols, or a graph still to be snapped.
 
-    `score` is the residual share 1 − R² on held-out rows, in the original y; smaller is better.
+    `score` is the residual share 1 − R² on held-out rows, in the original y; smaller is better. One with
+    neither may say that the rows show clear `noise`, so that no formula of them is exact.
     """
 
     score: float
     source: str
     expression: sympy.Expr | None = None
     graph: Graph | None = None
+    noise: bool = False

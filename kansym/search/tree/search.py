@@ -103,6 +103,8 @@ looked for by what vanishes there (`extensions.NULL`): of rounded values nothing
 NOISY = 4
 """Fits that are named where none was sharp."""
 
+SOURCE = "tree"
+
 
 def propose(
     dataset: Any,
@@ -136,6 +138,8 @@ def propose(
                 break
             if fit.match is not None and search.best > NAMED:
                 tree.push_match(fit)
+    if tree.blurred:
+        yield Candidate(np.inf, SOURCE, noise=True)
     if not deep:  # curves are named later, by those who know more of noise; a ratio has its name already
         waiting = [fit for fit in waiting if fit.source == noisy.SOURCE]
     for fit in sorted(waiting, key=lambda f: f.rank)[: NOISY if search.best > criterion.SHARP else 0]:
@@ -185,26 +189,25 @@ class Tree:
         self.node: Node | None = None
         self.told = np.inf
         self.simplest: Node | None = None
+        self.table, self.blurred = root, False
         self.add(root, 0.0)
 
     def run(self) -> Iterator[list[Fit]]:
         """Yield the fits of one item after another until what is left is too dear, or the budget ends."""
-        table = self.queue[0].node.problem
-        left = (
-            costs.DEEP
-            if self.deep
-            else costs.QUICK - (costs.work("handbook", table) if table.width == 1 else 0.0)
-        )
+        alone = costs.work("handbook", self.table) if self.table.width == 1 else 0.0
+        left = costs.DEEP if self.deep else costs.QUICK - alone
+        known = None
         while left > 0 and self.queue and not self.models.budget.exhausted:
             item = heapq.heappop(self.queue)
             units = costs.work(item.ask.__name__, item.node.problem)
             self.models.budget.spend(units)
             left -= units
             self.node, self.told = item.node, item.node.left
-            before = self.simplest
             yield item.ask(item.node)
-            if self.noisy(known=before):
+            self.blurred = self.noisy(known)
+            if self.blurred:
                 return
+            known = self.simplest
 
     def noisy(self, known: Node | None) -> bool:
         """Tell whether an untransformed problem that is simpler than the one `known` shows clear noise.
@@ -214,7 +217,7 @@ class Tree:
         simplest = self.simplest
         if self.deep or simplest is None or simplest is known:
             return False
-        return NOISE < simplest.left < VERY_POOR and evidence.noise(simplest.problem)
+        return NOISE < simplest.left < VERY_POOR and evidence.noise(simplest.problem, self.table.Z)
 
     def push_match(self, fit: Fit) -> None:
         """Queue the look for a sharp curve's name among all functions of the library."""
