@@ -1,10 +1,14 @@
-"""Large arrays that are dropped are the system's again."""
+"""Large arrays that are dropped are the system's again, and a search takes one core."""
 
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import scipy.linalg
+from threadpoolctl import threadpool_info, threadpool_limits
 
+import kansym
 from kansym.base import memory
 
 KEPT = """
@@ -36,3 +40,17 @@ def test_dropped_arrays_are_returned():
 def test_another_library_is_left_as_it_is(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
     assert memory.give_back() is False
+
+
+def threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_a_search_takes_one_core_and_gives_the_others_back():
+    assert scipy.linalg.norm(np.ones(4)) == 2  # has a library of its own
+    seen, t = [], np.linspace(0, 4, 60)
+    with threadpool_limits(2, "blas"):
+        kansym.discover("planets", effort=0.0, progress=lambda report: seen.append(threads()))
+        kansym.dynamics(t, 3 * np.exp(-0.5 * t), names=["x"], progress=lambda report: seen.append(threads()))
+        assert threads() == {2}
+    assert seen and set.union(*seen) == {1}

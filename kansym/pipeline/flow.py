@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
@@ -70,7 +71,6 @@ SECOND = 0.5
 """Share of the patience (see `judge.ending`) for looks at other rows or weights: the best is mostly known."""
 
 IN_UNITS = "only formulas that respect the units are offered"
-
 NO_LAW_IN_UNITS = "no law without constants that have units was found, so they may have any"
 
 MEASURABLY = 3.0
@@ -147,7 +147,8 @@ def search(
     passes = _Passes(surveyed, options, language, library, asked, budget, checkpoint)
     try:
         kept = nullcontext() if checkpoint is None else checkpoint.kept()
-        with kept, watchdog(budget), np.errstate(all="ignore"):  # a search looks beyond every domain
+        # a search looks beyond every domain, at matrices too small to be shared: of two threads one waits
+        with kept, watchdog(budget), np.errstate(all="ignore"), threadpool_limits(1, "blas"):
             reason = passes.explored()
             if passes.archive.trial.dimensions is not None and not budget.exhausted:
                 run = passes.concluded(reason)

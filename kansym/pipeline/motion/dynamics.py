@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from threadpoolctl import threadpool_limits
 
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
@@ -85,7 +86,7 @@ def dynamics(
     budget = Budget(seconds=time_limit, listener=progress)
     found: Found | None = None
     try:
-        with watchdog(budget), np.errstate(all="ignore"):
+        with watchdog(budget), np.errstate(all="ignore"), threadpool_limits(1, "blas"):
             original = motion(data, order)
             found = steady(find(original, budget), original, budget)
     except KeyboardInterrupt:
