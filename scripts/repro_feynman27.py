@@ -40,7 +40,7 @@ def run(full: bool, device: str) -> tuple[list[str], bool, list[Figure]]:
         fits = kan(
             data[p.name],
             SHAPES if full else SHAPES[:2],
-            (0, 1),
+            (0, 1) if full else (0,),
             (3, 6, 12, 24, 48) if full else (3, 6, 12, 24),
         )
         net, perceptron = chosen(fits), lowest(mlp(data[p.name], (2, 3) if full else (2,)))
