@@ -76,6 +76,17 @@ def test_pi_is_paid_for_once():
     assert not found.expression.has(sympy.pi)
 
 
+def test_an_exponent_is_a_fraction_or_measured():
+    (r,) = symbols(["r"])
+    x = np.linspace(1, 5, 200)[:, None]
+    for exponent, allowed in ((2**0.5, None), (1.5, sympy.Rational(3, 2))):
+        y = 0.4256 * x[:, 0] ** -exponent * (1 + 0.003 * np.random.default_rng(1).standard_normal(200))
+        data = Rows(x, y, None, (r,))
+        settled = settle(polish(sympy.Float(0.42) * r ** sympy.Float(-exponent), data), data)
+        (power,) = settled.expression.atoms(sympy.Pow)
+        assert power.exp.is_Float if allowed is None else power.exp == -allowed
+
+
 def test_settle_rounds_within_the_noise():
     data = rows("2*x + y/3", noise=0.01)
     found = settle(polish(parse_expression("2.1*x + 0.3*y", NAMES), data), data)

@@ -37,6 +37,9 @@ ROUNDS, STEPS_A_ROUND = 30, 4
 DUST = 1e-12
 """A constant this small may be round-off, whatever its standard error says: 0 is tried."""
 
+OF_EXPONENTS = 4
+"""Times as many nice values are looked at for an exponent, of which only fractions are taken."""
+
 TRIALS = 6
 """Nice values tried for one constant: the likeliest by the linearised fit; more never paid."""
 
@@ -310,19 +313,19 @@ def _key(c: Constant) -> str:
 
 def _queue(polished: Polished, rows: Rows) -> list[Constant]:
     """Return the constants in the order of their turns: exponents first, then the least determined."""
-    exponents = {
-        s
-        for p in polished.program.template.atoms(sympy.Pow)
-        for s in p.exp.free_symbols
-        if p.base.free_symbols
-    }
-    names = {s.name for s in exponents}
+    names = _exponents(polished)
     errors = _errors(polished, rows)
     ranked = []
     for c, error in zip(polished.free, errors, strict=True):
         relative = error / (abs(c.value) + TINY)
         ranked.append((c.name not in names, -min(relative, 1.0), replace(c, stderr=float(error))))
     return [c for *_, c in sorted(ranked, key=lambda t: (t[0], t[1]))]
+
+
+def _exponents(polished: Polished) -> set[str]:
+    """Return the names of the constants that stand in an exponent of something that varies."""
+    powers = polished.program.template.atoms(sympy.Pow)
+    return {s.name for p in powers if p.base.free_symbols for s in p.exp.free_symbols}
 
 
 def _errors(polished: Polished, rows: Rows) -> np.ndarray:
@@ -347,7 +350,8 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
     # with the values written in: a negative one has its sign to pay for, like the exact one that replaces it
     before = complexity(polished.expression)
     reach = max(MOST_ERRORS * error, 2e-11 * abs(constant.value), DUST)
-    near = [nice for nice in _candidates(constant.value, error) if abs(nice.value - constant.value) <= reach]
+    candidates = _candidates(constant.value, error, constant.name in _exponents(polished))
+    near = [nice for nice in candidates if abs(nice.value - constant.value) <= reach]
     for nice in near[:TRIALS]:
         form = template.xreplace({parameters[index]: nice.exact})
         if form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
@@ -377,10 +381,12 @@ def exchanges(polished: Polished, rows: Rows, vanishing: float) -> Iterator[symp
     """
     template, parameters = polished.program.template, polished.program.parameters
     values = {p: sympy.Float(float(v), 17) for p, v in zip(parameters, polished.theta, strict=True)}
+    exponents = _exponents(polished)
     for constant in _queue(polished, rows):
         symbol = next(p for p in parameters if p.name == constant.name)
         others = {p: v for p, v in values.items() if p != symbol}
-        for nice in _candidates(constant.value, constant.stderr)[:TRIALS]:
+        power = constant.name in exponents
+        for nice in _candidates(constant.value, constant.stderr, power)[:TRIALS]:
             off = abs(nice.value - constant.value) / max(constant.stderr, TINY)
             if off <= (vanishing if abs(nice.value) == 1 else MOST_ERRORS):
                 form = template.xreplace({symbol: nice.exact}).xreplace(others)
@@ -388,8 +394,11 @@ def exchanges(polished: Polished, rows: Rows, vanishing: float) -> Iterator[symp
                     yield form
 
 
-def _candidates(value: float, error: float) -> list[constants.Nice]:
-    """Return nice values by what they should cost: their price and the worsening that the error predicts."""
+def _candidates(value: float, error: float, exponent: bool) -> list[constants.Nice]:
+    """Return nice values by what they should cost: their price and the worsening that the error predicts.
+
+    An exponent is a whole number or a fraction, or it is measured: no law has r**sqrt(2).
+    """
     signs = (1, -1) if value > 0 else (-1, 1)
     units = [constants.Nice(sympy.Integer(s), float(s), 1.0) for s in signs]
     if math.isinf(error):
@@ -398,7 +407,9 @@ def _candidates(value: float, error: float) -> list[constants.Nice]:
     if abs(value) < DUST:
         units.append(constants.Nice(sympy.S.Zero, 0.0, 0.7))
     longest = criterion.number_length(value, error) + 4 * criterion.NODE_PRICE
-    found = constants.near(value, error, longest, TRIALS)
+    found = constants.near(value, error, longest, OF_EXPONENTS * TRIALS if exponent else TRIALS)
+    if exponent:
+        found = [nice for nice in found if nice.exact.is_Rational][:TRIALS]
     found += [n for n in units if abs(n.value - value) <= max(constants.REACH * error, DUST)]
     cost = {n.exact: n.price + 0.5 * ((n.value - value) / error) ** 2 for n in reversed(found)}
     # only nought and ones make symbols vanish: any other number must be worth it by itself
