@@ -20,6 +20,7 @@ from kansym.data import repair
 from kansym.data.gaps import bearable
 from kansym.data.inputs import Made, of_table
 from kansym.data.repair import Rows
+from kansym.data.stated import errors as stated_errors
 from kansym.data.table import Table, numbers, read_table
 from kansym.data.units import Unit, parse
 
@@ -222,13 +223,16 @@ def from_table(
     `target` defaults to the card's, then to the last column; `inputs` to the card's, then to all other
     columns of numbers. `sigma` names the column of measurement errors of the target, `relative_error` is a
     floor for them as a share of the value: weights are 1/(sigma^2 + (relative_error*y)^2). Without `sigma`
-    those errors count that the target's cells state (1.98 ± 0.05). `units` adds to those in the header and
+    those errors count that the target's cells state (1.98 ± 0.05), or, where no `inputs` are chosen, a column
+    that is plainly named so beside it (yerr). `units` adds to those in the header and
     card. Columns in `category`, and those of text with few levels, become inputs of 0 and 1, one a level.
     Raises InputError; every repair is in `notes`.
     """
     table = read_table(table)
     card = table.card
-    target = table.name(target or (card.target if card and card.target else table.names[-1]), "target column")
+    stated = {} if card else stated_errors(table)
+    last = next((n for n in reversed(table.names) if n not in stated), table.names[-1])
+    target = table.name(target or (card.target if card and card.target else last), "target column")
     if inputs is None and card is not None and target == card.target:
         inputs = card.inputs
         sigma = sigma or card.sigma
@@ -240,7 +244,13 @@ def from_table(
     _check_choices(target, inputs, {"sigma": sigma, "group": group})
     all_units = {**table.units, **{table.name(n): unit for n, unit in (units or {}).items()}}
     notes = list(table.notes)
-    others = [n for n in table.names if n not in (target, sigma, group)]
+    if inputs is None and sigma is None and target in stated.values():
+        sigma = next(n for n, of in stated.items() if of == target)
+        notes.append(f"column {sigma!r}: taken as the measurement errors of {target!r}, as its name says")
+    beside = stated if sigma in stated else {}
+    if more := [n for n in beside if n not in (target, sigma)]:
+        notes.append(f"errors in {repair.listed(more)}: left out, inputs count as exact")
+    others = [n for n in table.names if n not in (target, sigma, group, *beside)]
     category = [table.name(n, "category") for n in category]
     y = _target(table, target, notes)
     found = of_table(table, y, others if inputs is None else inputs, inputs is not None, category, notes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kansym.base import storage
 from kansym.base.errors import InputError
 from kansym.data.dataset import Dataset, from_table
+from kansym.data.stated import errors as stated_errors
 from kansym.data.table import Table
 
 if TYPE_CHECKING:
@@ -44,13 +45,16 @@ class Question:
     @staticmethod
     def about(table: Table, numeric: Sequence[str], words: Sequence[str]) -> Question:
         """Return the question that a table's card, or its order of columns, suggests."""
-        card = table.card
-        target = card.target if card and card.target else next(reversed(list(numeric)), table.names[-1])
+        card, stated = table.card, {} if table.card else stated_errors(table)
+        last = next((n for n in reversed(list(numeric)) if n not in stated), table.names[-1])
+        target = card.target if card and card.target else last
         inputs = card.inputs if card and card.inputs else [n for n in numeric if n != target]
         parts = {n: "input" if n in inputs else "unused" for n in table.names}
         parts |= {n: "category" for n in words if card is None or card.inputs is None or n in inputs}
         if card is not None:
             parts |= {n: part for n, part in ((card.sigma, "sigma"), (card.group, "group")) if n}
+        errors = [n for n, of in stated.items() if of == target]
+        parts |= {n: "unused" for n in stated if errors} | dict.fromkeys(errors, "sigma")
         parts[target] = "target"
         return Question(parts, relative_error=card.relative_error if card else None)
 
