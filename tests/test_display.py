@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import kansym
+from kansym.cli.text import _instead
 from kansym.data.dataset import from_table
 from kansym.data.table import read_table
 from kansym.estimators.classes import Classes, Formula
@@ -58,3 +59,8 @@ def test_no_two_numbers_of_a_formula_have_one_name():
     names = Freed.of(formula).roles
     assert len(set(names)) == len(names) and "term" in names
     assert "term beside 2.5*x" in names and "term beside 2.75*x" in names
+
+
+def test_two_numbers_that_differ_look_different():
+    assert _instead(562.1487, 562.1231) == "562.15 instead of 562.12"
+    assert _instead(57.0, 49.57) == "57 instead of 49.57"

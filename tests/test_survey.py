@@ -297,3 +297,13 @@ def test_of_one_column_fewer_rows_show_clear_noise(noise: float, clear: bool) ->
     x = np.sort(draw.uniform(0, 4, 120))
     y = 3 * np.exp(-x) + np.sin(2 * x)
     assert survey(from_arrays(x[:, None], y + noise * y.std() * draw.normal(size=120))).clear is clear
+
+
+def test_rows_that_a_law_meets_whatever_the_noise_say_nothing_of_it():
+    # a curve of five constants through fourteen rows by least absolute deviations meets five of them
+    found = np.zeros(2)
+    for seed in range(200):
+        left = np.random.default_rng(seed).normal(size=14)
+        left[::3] = 0.0
+        found += [flagged(np.arange(14.0)[:, None], left, met=met).any() for met in (0, 5)]
+    assert found[0] > 10 and found[1] <= 2

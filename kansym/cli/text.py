@@ -41,6 +41,7 @@ def chosen(run: Run) -> str:
     lines = [f"{run.data['target']} = {law.equation}"]
     if law.form:
         lines.append(f"  {law.family}: {run.data['target']} = {law.form}")
+    lines += [f"  {level}: {run.data['target']} = {equation}" for level, equation in run.by_level.items()]
     for constant in law.constants:
         lines.append(f"  {constant.name}: {constant_line(constant.value, constant.stderr, constant.rounded)}")
     lines.append(heldout(run, law))
@@ -90,10 +91,16 @@ def judged(run: Run) -> list[str]:
         )
     for outlier in run.outliers[:MOST_OUTLIERS]:
         where = ", ".join(f"{n} = {v:.6g}" for n, v in zip(run.names, outlier.inputs, strict=True))
-        lines.append(f"  {where}: {outlier.value:.4g} instead of {outlier.expected:.4g}")
+        lines.append(f"  {where}: {_instead(outlier.value, outlier.expected)}")
     if len(run.outliers) > MOST_OUTLIERS:
         lines.append(f"  and {len(run.outliers) - MOST_OUTLIERS} more")
     return lines
+
+
+def _instead(value: float, expected: float) -> str:
+    """Return two numbers in as many digits as tell them apart, four at least."""
+    digits = next((d for d in range(4, 17) if f"{value:.{d}g}" != f"{expected:.{d}g}"), 16)
+    return f"{value:.{digits}g} instead of {expected:.{digits}g}"
 
 
 def _reach(band: Band) -> str:

@@ -72,19 +72,20 @@ class Outlier:
         return Outlier(int(data["row"]), tuple(float(v) for v in data["inputs"]), value, expected, deviations)
 
 
-def flagged(X: np.ndarray, deviations: np.ndarray, far: float = FAR) -> np.ndarray:
+def flagged(X: np.ndarray, deviations: np.ndarray, far: float = FAR, met: int = 0) -> np.ndarray:
     """Tell for each row (n,) whether it is an outlier, from its residual in SD of the noise.
 
     The SD is measured anew from the middle of the residuals (their median size), which outliers do not move.
+    A law with `met` constants meets as many rows whatever the noise: these say nothing of it.
     """
     n = len(deviations)
     none = np.zeros(n, bool)
     size = np.abs(deviations)
-    middle = median_deviation(size)
+    middle = median_deviation(np.sort(size)[min(met, n // 2) :])
     if n < 8 or not np.all(np.isfinite(size)):
         return none
     # few rows know the SD badly, as Student's t says
-    limit = max(far, -float(special.stdtrit(max(n - 1, 1), 1e-4 / n)))
+    limit = max(far, -float(special.stdtrit(max(n - 1 - met, 1), 1e-4 / n)))
     off = size > limit * max(middle, 1e-12 * float(size.max()), np.finfo(float).tiny)
     if not off.any():
         return none

@@ -133,12 +133,14 @@ def again(
     asked: str = "auto",
     robust: str = "auto",
     fits: Mapping[str, Explained] | None = None,
+    constants: int = 0,
 ) -> Survey | None:
-    """Return the survey that a law's values (n,) on all rows suggest; None where it changes nothing.
+    """Return the survey that the values (n,) of a law with so many fitted constants suggest on all rows.
 
-    `fits` are the best laws where they are fitted with the weights of each kind of noise (by default it).
-    Rows off by far more than the rest of what the law leaves are left out, whatever they did to the law
-    itself; rows that the law explains come back. Where no trend could tell the kind of noise, the law may.
+    None where it changes nothing. `fits` are the best laws where they are fitted with the weights of each
+    kind of noise (by default it). Rows off by far more than the rest of what the law leaves are left out,
+    whatever they did to the law itself; rows that the law explains come back. Where no trend could tell the
+    kind of noise, the law may.
     """
     dataset = before.whole
     if not np.all(np.isfinite(values)):
@@ -153,7 +155,8 @@ def again(
     residual = model.apart(dataset.y, values) * roots(dataset.weights, dataset.rows)
     kept = before.kept
     if robust != "off":
-        kept = ~outliers.flagged(dataset.X, residual, ON_FAR if robust == "on" else outliers.FAR)
+        far = ON_FAR if robust == "on" else outliers.FAR
+        kept = ~outliers.flagged(dataset.X, residual, far, constants)
         kept |= _rounded(dataset.y, values)
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
     new, ready = weighted(ready, model, values[kept], asked == "auto" and robust != "off")

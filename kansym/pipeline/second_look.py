@@ -44,7 +44,8 @@ def looked_again(surveyed: Survey, archive: Archive, noise: str, robust: str) ->
     sample = archive.trial.rows_of(surveyed.whole.subsample(MOST_ROWS))
     fitted = polish(law.unrounded.expression, replace(sample, penalty=ABSOLUTE)) or law.polished
     values = fitted.program.value(surveyed.whole.X, fitted.theta)
-    return again(surveyed, values, noise, robust, _by_kind(fitted, values, surveyed, archive))
+    kinds = _by_kind(fitted, values, surveyed, archive)
+    return again(surveyed, values, noise, robust, kinds, len(fitted.theta))
 
 
 def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archive) -> dict[str, Explained]:
