@@ -45,3 +45,20 @@ def test_another_choice_without_a_row_counts():
         off.append(best.program.value(X[i : i + 1], best.theta)[0] - Y[i])
     assert both == pytest.approx(np.mean(np.square(off)), rel=0.3)
     assert both != pytest.approx(law.heldout, rel=1e-3)
+
+
+def test_a_fit_that_one_row_decides_is_not_chosen_without_it(monkeypatch):
+    law, rival = judged("2.0*x**1.5"), judged("4.0*x - 2.5")
+    usual = choice.leverages
+
+    def decided(polished, rows):
+        found, rank = usual(polished, rows)
+        return (
+            (np.where(np.arange(8) == 3, 0.9999, found), rank)
+            if polished is rival.polished
+            else (found, rank)
+        )
+
+    monkeypatch.setattr(choice, "leverages", decided)
+    # squares of rows cannot fall below zero: the hat matrix says nothing of such a row
+    assert choice.heldout(law, [replace(rival, length=law.length + 5)], TRIAL) < 2 * law.heldout

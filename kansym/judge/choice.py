@@ -32,7 +32,9 @@ def heldout(law: Judged, others: Sequence[Judged], trial: Trial) -> float:
         if not np.all(np.isfinite(r)):
             continue
         leverage, _ = leverages(other.polished, rows)
-        losses = np.maximum(np.sum(r * r) - r * r / (1 - leverage), 0.0) / (n - 1)
+        whole, without = np.sum(r * r), np.sum(r * r) - r * r / (1 - leverage)
+        # more taken off than there is: a row that decides a constant, and a fit that is no line in it
+        losses = np.where(without > 0, without, whole) / (n - 1)
         own = criterion.misfit_length(other.loss, n, known, rows.floor, trial.sigma2)
         left = [criterion.misfit_length(x, n - 1, known, rows.floor, trial.sigma2) for x in losses]
         lengths.append(np.array(left) + other.length - own)
