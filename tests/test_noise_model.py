@@ -165,3 +165,12 @@ def test_numbers_that_are_no_counts_need_more_to_have_counting_noise() -> None:
     found = about(t[:, None], y, fits, held)
     assert found is not None and found.kind == "poisson"
     assert about(t[:, None], y + 0.01, fits, held) is None
+
+
+def test_a_law_that_leaves_far_less_than_a_trend_is_the_better_figure():
+    trend_says = NoiseModel("additive", 0.4, source="a smooth trend of 4 terms", founded=True)
+    seen = trend_says.seen_by(1e-8)
+    assert (seen.words, seen.origin) == ("0.0001, the same everywhere", "from what the law leaves")
+    assert trend_says.seen_by(0.1) is trend_says
+    repeated = replace(trend_says, source="repeated rows (12 degrees of freedom)")
+    assert repeated.seen_by(1e-8) is repeated

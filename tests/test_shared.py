@@ -73,3 +73,32 @@ def test_seven_rows_of_each_level_show_an_enzymes_curve():
     run = discover(pd.DataFrame({"S": S, "strain": strain, "rate": np.round(rate, 1)}), target="rate", seed=0)
     assert run.best.source == "constants per category"
     assert run.best.loss < 2.5, run.best.equation
+
+
+def test_rates_that_differ_show_in_the_level_that_changes_most():
+    days, rate = np.tile([0, 2, 4, 7, 10, 14, 21.0], 3), np.repeat([0.02, 0.08, 0.19], 7)
+    noise = 1 + 0.05 * np.random.default_rng(23).normal(size=21)
+    table = pd.DataFrame({"soil": np.repeat(["a", "b", "c"], 7), "days": days})
+    run = discover(table.assign(residue=100 * np.exp(-rate * days) * noise))
+    form = run.best.expression
+    (decay,) = form.atoms(sympy.exp)
+    assert sympy.Symbol("days", real=True) in decay.free_symbols and len(decay.free_symbols) == 4
+    assert len(run.best.constants) == 4
+
+
+def test_each_level_has_numbers_of_its_own_with_errors():
+    mass, kind = np.tile(np.geomspace(0.01, 500, 12), 3), np.repeat(["bird", "mammal", "reptile"], 12)
+    factor = {"bird": 4.6, "mammal": 3.4, "reptile": 0.55}
+    power = np.where(kind == "reptile", 0.85, 0.72)
+    noise = np.exp(0.05 * np.random.default_rng(4).normal(size=36))
+    rate = np.array([factor[k] for k in kind]) * mass**power * noise
+    run = discover(pd.DataFrame({"class": kind, "mass": mass, "rate": rate}), noise="relative")
+    law, marks = run.best, {f"class={k}": k for k in factor}
+    shown = law.expression.subs(
+        {s: int(s.name == "class=reptile") for s in law.expression.free_symbols if s.name in marks}
+    )
+    (exponent,) = [p.exp for p in shown.atoms(sympy.Pow) if p.base.free_symbols]
+    known = [c for c in law.constants if c.value == pytest.approx(float(exponent))]
+    assert float(exponent) == pytest.approx(0.85, abs=0.02) and known and 0 < known[0].stderr < 0.02
+    assert list(run.by_level) == ["class bird", "class mammal", "class reptile"]
+    assert run.by_level["class reptile"].startswith("0.5") and "class" not in run.by_level["class bird"]

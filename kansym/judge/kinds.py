@@ -23,6 +23,15 @@ AS_STATED = 4.0
 """Mean square, in units of the stated errors, up to which what a law leaves bears the errors out: no table of
 people's has errors known better than to a factor of two."""
 
+TREND = "a smooth trend"
+"""How the source of a figure begins that comes from what a trend leaves."""
+
+FAR_BELOW = 0.25
+"""Share of the variance that a trend leaves below which a law shows that the trend missed something."""
+
+ALIKE = 0.5
+"""Share of the spread of stated errors' logarithms that is left where they follow the value."""
+
 NO_FACTOR = 1e-9
 """Difference of logarithms below which a row is as expected."""
 
@@ -104,14 +113,17 @@ class NoiseModel:
     def seen_by(self, left: float) -> NoiseModel:
         """Return the noise where a law leaves the mean square `left` and nothing that is not noise.
 
-        A trend that misses something gives an upper bound only; what a law leaves is the better figure.
-        Stated errors that a law bears out are as stated.
+        A trend that misses something gives an upper bound only; what a law leaves is the better figure, also
+        where that is far below the trend's, but not below that of repeated rows. Stated errors that a law
+        bears out are as stated.
         """
         if not 0 < left < self.sigma**2:
             return self
         if self.kind == "stated":
             return replace(self, sigma=1.0, founded=False) if left < AS_STATED else self
-        if self.founded or self.kind != "unknown":
+        trend = self.kind == "additive" and self.source.startswith(TREND)
+        missed = trend and left < FAR_BELOW * self.sigma**2
+        if not missed and (self.founded or self.kind != "unknown"):
             return self
         return replace(self, sigma=math.sqrt(left), founded=True, source="what the law leaves")
 
@@ -133,6 +145,20 @@ class NoiseModel:
 def middle_of(values: np.ndarray) -> float:
     """Return the size of the middle value, 1 where that is 0."""
     return float(np.median(np.abs(values))) or 1.0
+
+
+def follows(errors: np.ndarray, values: np.ndarray) -> str:
+    """Return how stated errors (n,) go with the values (n,): "relative", "poisson", or "stated", as neither.
+
+    That kind under which errors are most alike from row to row, where they are so at least twice as much.
+    """
+    middle = middle_of(values)
+    apart = {
+        kind: float(np.std(np.log(errors) - 0.5 * np.log(growth(kind, values, middle))))
+        for kind in ("stated", "relative", "poisson")
+    }
+    best = min(apart, key=lambda kind: apart[kind])
+    return best if apart[best] < ALIKE * apart["stated"] else "stated"
 
 
 def growth(kind: str, values: np.ndarray, middle: float | None = None) -> np.ndarray:

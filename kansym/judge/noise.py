@@ -17,7 +17,7 @@ import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
 from kansym.base.errors import InputError, UnknownNameError, counted
 from kansym.base.weights import roots
 from kansym.judge import chance
-from kansym.judge.kinds import GROWING, KINDS, LOG, NoiseModel, apart, growth, middle_of
+from kansym.judge.kinds import GROWING, KINDS, LOG, TREND, NoiseModel, apart, growth, middle_of
 from kansym.judge.trend import TAILS, Trend, logarithmic_trend, median_deviation, scale_of, trend
 
 RARER = 2.0
@@ -313,7 +313,7 @@ def _finished(X: np.ndarray, y: np.ndarray, found: _Found, evidence: float, aske
         and sigma > LEAST_NOISE * float(scaled.std()) + _least(kind, values)
         and _white(X, y, found)
     )
-    source = f"a smooth trend of {counted(terms, 'term')}" + (
+    source = f"{TREND} of {counted(terms, 'term')}" + (
         "" if white else ", which misses something: an upper bound"
     )
     repeated, degrees = _repeated(X, middle_of(values) * np.log(y) if kind == LOG else y / spread)

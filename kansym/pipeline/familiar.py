@@ -1,11 +1,16 @@
-"""A law that is a family's curve, in the family's customary constants: Vmax and Km with their errors."""
+"""A law in constants that people know: a family's own, Vmax and Km, and those of each level of a category."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import sympy
+
 from kansym.formula import expression as expressions
+from kansym.formula import uncertainty
 from kansym.formula.polish import Rows
+from kansym.judge.guess import GUESS
 from kansym.pipeline.run import ConstantReport, Law
 from kansym.search.families import projection
 from kansym.search.families.customary import customary
@@ -14,6 +19,9 @@ from kansym.search.families.family import Families
 LONGER = 2
 """Symbols by which a family's form may be longer than a law that another search found: x·(15·x + 32) is an
 odd power of a saturation, too, and nobody would call it so."""
+
+MOST_LEVELS = 4
+"""Levels of a category that each have a constant written; of more, what they have in common says more."""
 
 
 def in_customary_constants(
@@ -32,10 +40,14 @@ def in_customary_constants(
     if variance is None:
         variance = rows.variance(law.loss, len(law.constants))
     found = customary(law.expression, rows.symbols, seen, variance, own)
-    if found is None and chosen:
-        found = customary(law.expression, rows.symbols, seen, variance, families)
-        if found is not None and expressions.complexity(found.expression) > law.complexity + LONGER:
+    special = found is not None and any(exact is not None for *_, exact in found.constants)
+    if chosen and (found is None or special):
+        # a Richards curve of the power 1 is a logistic one
+        other = customary(law.expression, rows.symbols, seen, variance, families)
+        if found is None and other and expressions.complexity(other.expression) > law.complexity + LONGER:
             return law
+        if other is not None and (found is None or len(other.constants) < len(found.constants)):
+            found = other
     if found is None:
         return law
     measured = any(exact is None for *_, exact in found.constants)
@@ -52,3 +64,35 @@ def in_customary_constants(
         return named
     text = expressions.text(found.expression)
     return replace(named, expression=found.expression, equation=text, complexity=size)
+
+
+def by_level(law: Law, rows: Rows, categories: Sequence[Sequence[str]]) -> Law:
+    """Return a law with a constant for each level in the place of one for all and what others add to it.
+
+    5.2 - 1.1*[b] is 5.2*[a] + 4.1*[b] in a table of the levels a and b: each number is one that a level has,
+    with its own error. Factors beside 1, which compare levels, stay.
+    """
+    if law.expression is None or law.source.startswith(GUESS):
+        return law
+    named = {s.name: s for s in rows.symbols}
+    for levels in (tuple(named[n] for n in names if n in named) for names in categories):
+        if 2 <= len(levels) <= MOST_LEVELS and law.expression.has(*levels):
+            sums = [e for e in law.expression.atoms(sympy.Add) if e.free_symbols <= set(levels)]
+            written = law.expression.xreplace({e: _each(e, levels) for e in sums})
+            if written != law.expression:
+                constants = tuple(
+                    ConstantReport(c.name, c.value, c.stderr, None if c.exact is None else str(c.exact))
+                    for c in uncertainty.numbers(written, rows)
+                )
+                text = expressions.text(written)
+                law = replace(law, expression=written, equation=text, constants=constants)
+    return law
+
+
+def _each(total: sympy.Expr, levels: Sequence[sympy.Symbol]) -> sympy.Expr:
+    """Return a number and what some levels add to it as a number for each level; another sum as it is."""
+    base = total.subs(dict.fromkeys(levels, 0))
+    plain = all(part.is_Number or part.as_coeff_Mul()[1] in levels for part in total.args)
+    if not base.is_Float or not plain:
+        return total
+    return sympy.Add(*(sympy.Float(float(base + total.coeff(s)), 17) * s for s in levels))

@@ -31,7 +31,7 @@ from kansym.judge.smooth import as_graph
 from kansym.judge.survey import Survey
 from kansym.judge.trial import Trial
 from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, verdict
-from kansym.pipeline.familiar import in_customary_constants
+from kansym.pipeline.familiar import by_level, in_customary_constants
 from kansym.pipeline.run import ConstantReport, Law, Run
 from kansym.search.families import exponentials
 from kansym.search.families.family import Families
@@ -100,7 +100,9 @@ def conclude(
     smooth = archive.smooth or (_trend_of(survey, trial) if found.kind == STRUCTURE else None)
     laws = [_answered(law, leader.length) for law in laws] + _smooth_end(smooth, front, everything)
     laws = [in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws)]
+    laws = [by_level(law, everything, tuple(dataset.categories.values())) for law in laws]
     laws, chosen = _each_once(laws, chosen)
+    seen = survey.noise.seen_by(leader.loss) if found.kind == LAW else survey.noise
     # the choice is in doubt, not the other rows of the front
     doubts = [1.0] * len(laws)
     doubts[chosen] = doubt(leader, [*archive.candidates, *archive.others], trial.train)
@@ -109,8 +111,8 @@ def conclude(
         chosen=chosen,
         data=_facts(survey.whole, trial),
         options=options,
-        noise=0.0 if proved else _usual_error(survey, leader, trial),
-        noise_model=survey.noise.seen_by(leader.loss) if found.kind == LAW else survey.noise,
+        noise=0.0 if proved else _usual_error(replace(survey, noise=seen), leader, trial),
+        noise_model=seen,
         outliers=survey.outliers,
         verdict=found,
         stop_reason=reason,

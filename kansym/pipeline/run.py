@@ -27,6 +27,9 @@ from kansym.judge.verdict import UNSAID, Verdict
 LITTLE_MORE = 1.2
 """Times the chosen law's error on rows held out up to which a law of half its length is worth a word."""
 
+MOST_LEVELS = 8
+"""Levels of a category for which a law is written out, a line each."""
+
 FORMAT = 1
 """Version of the JSON layout; raised when a reader of the old one would misread the new."""
 
@@ -215,8 +218,27 @@ class Run:
         Of thousands of rows a description length takes every trace of a further term; a person may not.
         """
         half = [law for law in self.front if 2 * law.complexity <= self.best.complexity]
-        near = [law for law in half if 0 < law.heldout_loss <= LITTLE_MORE**2 * self.best.heldout_loss]
+        least, most = self.best.heldout_loss, LITTLE_MORE**2 * self.best.heldout_loss
+        near = [law for law in half if 0 < least <= law.heldout_loss <= most]
         return min(near, key=lambda law: law.heldout_loss, default=None)
+
+    @property
+    def by_level(self) -> dict[str, str]:
+        """Return the chosen law in each level of its category; nothing where there are several."""
+        law, made = self.best.expression, self.data.get("made", {})
+        if law is None:
+            return {}
+        made = {n: how for n, how in made.items() if how["kind"] == "level"}
+        used = {s.name for s in law.free_symbols} & set(made)
+        levels = [n for n in made if made[n]["column"] in {made[u]["column"] for u in used}]
+        if len({made[n]["column"] for n in levels}) != 1 or len(levels) > MOST_LEVELS:
+            return {}
+        marks = {s: s.name for s in law.free_symbols if s.name in levels}
+        each = {n: {mark: int(name == n) for mark, name in marks.items()} for n in levels}
+        return {
+            f"{made[n]['column']} {made[n]['detail']}": expressions.text(law.xreplace(values))
+            for n, values in each.items()
+        }
 
     @property
     def graph(self) -> Graph | None:

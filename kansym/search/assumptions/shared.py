@@ -42,7 +42,7 @@ LARGEST = 2
 """Cells that are searched for the form."""
 
 FORMS = 4
-"""Forms kept; each is tried with its constants free in one category after the other."""
+"""Forms kept of each part, and of all; each is tried with constants free in one category after another."""
 
 MOST_CROSSED = 24
 """Levels of several categories crossed that may have constants of their own."""
@@ -139,10 +139,13 @@ def propose(
     wholes: list[Whole] = []
     cells = found[-1]  # the finest
     parts = [dataset.take(np.flatnonzero(m)).select(rest) for m in cells.member.T]
-    if max(part.rows for part in parts) < ENOUGH:
+    # a level that hardly changes shows no form
+    clearest = sorted(parts, key=lambda part: (-part.rows, -float(np.ptp(part.y))))
+    if clearest[0].rows < ENOUGH:
         # what small cells have in common shows in all of them together
-        parts = [dataset.select(rest), *parts]
-    for form in _forms(parts, budget, library, seed):
+        clearest = [dataset.select(rest), *clearest]
+    forms = _forms(clearest[:LARGEST], budget, library, seed)
+    for form in sorted(forms, key=lambda form: search.apart(form, parts))[:FORMS]:
         wholes += search.steps(form, rest)
         if budget.exhausted and wholes:
             break
@@ -218,6 +221,20 @@ class _Search:
         for k in range(len(self.divisions)):
             kept += self._apart(shape, shared, own, names, k)
         return kept
+
+    def apart(self, form: sympy.Expr, parts: Sequence[Dataset]) -> float:
+        """Return the form's length in nats with constants of its own in every cell: its form suits all."""
+        shape, names, start = parametrise(form)
+        left, whole = 0.0, sum(part.rows if part.weights is None else part.weights.sum() for part in parts)
+        for part in parts:
+            fitted = _part_fit(shape, names, start, part)
+            mean = float(np.average(part.y, weights=part.weights))
+            value = np.full(part.rows, mean) if fitted is None else fitted.program.value(part.X, fitted.theta)
+            w = np.ones(part.rows) if part.weights is None else part.weights
+            left += float(np.sum(w * (value - part.y) ** 2))
+        rows = self.dataset.rows
+        size = expressions.complexity(form)
+        return float(criterion.length(left / whole / self.power + 1e-24, rows, size, len(names) * len(parts)))
 
     def _apart(
         self,
@@ -353,9 +370,10 @@ def _value(name: sympy.Symbol, group: int) -> sympy.Symbol:
 
 
 def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int) -> list[sympy.Expr]:
-    """Return the best formulas of the largest cells alone."""
-    forms: dict[str, tuple[float, sympy.Expr]] = {}
-    for part in sorted(parts, key=lambda p: -p.rows)[:LARGEST]:
+    """Return the best formulas of each of some parts of the rows alone."""
+    forms: dict[str, sympy.Expr] = {}
+    for part in parts:
+        found: dict[str, tuple[float, sympy.Expr]] = {}
         if part.rows < FEWEST or np.ptp(part.y) == 0:
             continue
         w = None if part.weights is None else part.weights / part.weights.mean()
@@ -370,21 +388,31 @@ def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int
                 if fitted is not None:
                     length = _length(fitted, fitted.loss / power, part.rows)
                     shape = expressions.text(parametrise(fitted.expression)[0])
-                    if shape not in forms or length < forms[shape][0]:
-                        forms[shape] = (length, fitted.expression)
-    return [form for _, form in sorted(forms.values(), key=lambda f: f[0])[:FORMS]]
+                    if shape not in found or length < found[shape][0]:
+                        found[shape] = (length, fitted.expression)
+        best = sorted(found.items(), key=lambda item: item[1][0])[:FORMS]
+        forms = {shape: form for shape, (_, form) in best} | forms
+    return list(forms.values())
 
 
 def _constants(
     shape: sympy.Expr, names: Sequence[sympy.Symbol], start: np.ndarray, part: Dataset
 ) -> np.ndarray:
     """Return the form's constants as one category alone would have them; the start where it cannot say."""
+    fitted = _part_fit(shape, names, start, part)
+    return start if fitted is None else fitted.theta
+
+
+def _part_fit(
+    shape: sympy.Expr, names: Sequence[sympy.Symbol], start: np.ndarray, part: Dataset
+) -> polish.Polished | None:
+    """Return a form fitted to some rows; None where that cannot be done."""
     try:
         program = Program.compile(shape, symbols(part.names), names, start)
         fitted = polish.fit(program, Rows(part.X, part.y, part.weights, symbols(part.names)), STEPS)
     except UNDEFINED:
-        return start
-    return start if fitted is None or not np.isfinite(fitted.theta).all() else fitted.theta
+        return None
+    return fitted if fitted is not None and np.isfinite(fitted.theta).all() else None
 
 
 def _fitted(form: sympy.Expr, rows: Rows, budget: Budget) -> polish.Polished | None:
