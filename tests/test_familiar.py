@@ -58,3 +58,20 @@ def test_a_falling_curve_is_not_taken_for_drifting_noise_about_a_constant():
     table = Path(__file__).parents[1] / "scripts" / "problems" / "real" / "nist" / "Chwirut1.csv"
     run = discover(str(table))
     assert run.best.expression.free_symbols and run.best.loss < 1.2 * 3.36**2
+
+
+def test_a_waves_amplitude_is_above_zero():
+    day = np.arange(1.0, 366.0, 9.0)
+    noise = 0.03 * np.random.default_rng(3).normal(size=day.size)
+    law = discover(day[:, None], 12.2 - 4.4 * np.sin(0.0172 * day + 1.75) + noise, names=["day"]).best
+    values = {c.name: c.value for c in law.constants}
+    assert law.family == "waves about a mean" and values["A"] == pytest.approx(4.4, abs=0.05)
+    assert values["p"] == pytest.approx(1.75 - np.pi, abs=0.05) and "- 4.4" not in law.equation
+
+
+def test_a_special_case_has_its_own_familys_name():
+    year = np.arange(1790.0, 1960.0, 10)
+    noise = 1 + 0.015 * np.random.default_rng(5).normal(size=year.size)
+    people = 195 / (1 + np.exp(-0.0314 * (year - 1914))) * noise
+    law = discover(year[:, None], np.round(people, 2), names=["year"], families="default").best
+    assert law.family == "logistic" and [c.name for c in law.constants] == ["K", "r", "m"]

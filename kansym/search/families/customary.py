@@ -77,13 +77,14 @@ def customary(
             found = refined(form, nonlinear, part.thinned(FIT_ROWS), FULL_STEPS)
         if found is None or not form.natural(found.theta):
             continue
-        values, J = program_of(form).jacobian(part.X, found.theta)
+        theta = form.upright(found.theta) if expression.atoms(sympy.Float) else found.theta
+        values, J = program_of(form).jacobian(part.X, theta)
         if not np.max(np.abs(values - y)) <= SAME * np.max(np.abs(y)):
             continue
-        if np.min(np.max(np.abs(J * found.theta), axis=0)) <= NOTHING * np.max(np.abs(y)):
+        if np.min(np.max(np.abs(J * theta), axis=0)) <= NOTHING * np.max(np.abs(y)):
             continue  # a constant that is zero: the law has fewer than this family
         inputs, shown = [columns[j] for j in order], Rows(part.X, rows.y, rows.w)
-        return _read(form, found.theta, inputs, shown, variance, expression)
+        return _read(form, theta, inputs, shown, variance, expression)
     return None
 
 

@@ -6,12 +6,15 @@ and selects them; `projection` fits them, `classics` tries them on a table.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sympy
 
 from kansym.base import resources, storage
@@ -72,6 +75,18 @@ class Form:
     def natural(self, theta: Iterable[float]) -> bool:
         """Tell whether constants, in the order of :attr:`constants`, have the signs that the name means."""
         return all(v > 0 for s, v in zip(self.constants, theta, strict=True) if s in self.positive)
+
+    def upright(self, theta: np.ndarray) -> np.ndarray:
+        """Return the constants (k,) of the same curve with amplitudes above zero, the phase shifted."""
+        out, places = theta.copy(), {s: k for k, s in enumerate(self.constants)}
+        phases = [s for s, start in zip(self.others, self.starts, strict=True) if start.role == "phase"]
+        for phase, size in itertools.product(phases, self.linear):
+            if out[places[size]] >= 0 or out[places[phase]] == 0:
+                continue
+            if self.formula.xreplace({phase: phase + sympy.pi, size: -size}) == self.formula:
+                out[places[size]] *= -1
+                out[places[phase]] = math.remainder(out[places[phase]] + math.pi, 2 * math.pi)
+        return out
 
     @property
     def columns(self) -> int:
