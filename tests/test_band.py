@@ -86,3 +86,13 @@ def test_no_band_is_narrower_than_the_last_digit() -> None:
     low, high = curve - band.middle_halfwidth(), curve + band.middle_halfwidth()
     assert np.mean((low <= y) & (y <= high)) > 0.9
     assert band.middle_halfwidth() < 1e-3
+
+
+def test_stated_errors_that_grow_with_the_value_give_a_band_that_does() -> None:
+    rng, law = np.random.default_rng(6), 20 * sympy.exp(-x / 2)
+    for errors, kind in ((0.03 * curve, "relative"), (0.1 * np.sqrt(curve), "poisson"), (0.1, "stated")):
+        sizes = errors * np.exp(0.1 * rng.normal(size=curve.size))
+        rows = Rows(X, curve + sizes * rng.normal(size=curve.size), 1 / sizes**2, (x,), sigma2=1.0)
+        band = Band.of(law, 2, 1.0, rows, NoiseModel("stated", 1.0))
+        half = band.halfwidth(law, (x,), X, curve)
+        assert band.kind == kind and np.allclose(half, 2 * errors, rtol=0.2)

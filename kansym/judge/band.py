@@ -15,7 +15,7 @@ from kansym.base.errors import InputError
 from kansym.base.linear import TINY
 from kansym.formula import uncertainty
 from kansym.formula.polish import Rows
-from kansym.judge.kinds import GROWING, LOG, NoiseModel
+from kansym.judge.kinds import GROWING, LOG, NoiseModel, follows, growth, middle_of
 
 USUAL = 0.95
 """Share of new rows that a band holds where nobody says otherwise."""
@@ -50,14 +50,15 @@ class Band:
         """
         n = len(rows.y)
         freedom = max(n - constants, 1)
-        typical = 1.0
-        if (
-            rows.weights is not None and noise.kind not in GROWING and not noise.heavy
-        ):  # weights that were given: the usual error
-            typical = float(np.mean(1 / np.maximum(rows.weights, TINY)))
+        typical, kind, middle = 1.0, noise.kind, noise.middle
+        if rows.weights is not None and noise.kind not in GROWING and not noise.heavy:
+            # weights that were given: new rows' errors are usual ones, and grow with the value as these do
+            variances = 1 / np.maximum(rows.weights, TINY)
+            kind, middle = follows(np.sqrt(variances), rows.y), middle_of(rows.y)
+            typical = float(np.mean(variances / growth(kind, rows.y, middle)))
         spread = math.sqrt(max(loss, rows.sigma2 or 0.0, rows.resolution) * n / freedom * typical * doubt)
         covariance = None if expression is None else uncertainty.covariance(expression, rows)
-        return Band(spread, freedom, covariance, noise.kind, noise.middle)
+        return Band(spread, freedom, covariance, kind, middle)
 
     def halfwidth(
         self,
