@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kansym import discover
 from kansym.data.dataset import from_arrays
 from kansym.formula.polish import polish
 from kansym.functions.library import Library
@@ -62,3 +63,13 @@ def test_a_fit_that_one_row_decides_is_not_chosen_without_it(monkeypatch):
     monkeypatch.setattr(choice, "leverages", decided)
     # squares of rows cannot fall below zero: the hat matrix says nothing of such a row
     assert choice.heldout(law, [replace(rival, length=law.length + 5)], TRIAL) < 2 * law.heldout
+
+
+def test_where_one_row_decides_an_exact_number_the_law_is_fitted_without_it():
+    f = np.concatenate([np.arange(1, 1.8, 0.1), np.arange(1.8, 2.4, 0.05), np.arange(2.4, 3.3, 0.1)])
+    rng = np.random.default_rng(15)
+    amplitude = 14 / np.sqrt((2.07**2 - f**2) ** 2 + (0.33 * f) ** 2) * (1 + 0.03 * rng.normal(size=f.size))
+    run = discover(f[:, None], np.round(amplitude, 2), names=["f"])
+    # eight numbers, three of them measured: linearised, a row at the peak was 900 off
+    assert run.best.family == "resonance" and run.best.heldout_loss < 10 * run.best.loss
+    assert "do not rely" not in run.trust

@@ -69,16 +69,18 @@ def in_customary_constants(
 def by_level(law: Law, rows: Rows, categories: Sequence[Sequence[str]]) -> Law:
     """Return a law with a constant for each level in the place of one for all and what others add to it.
 
-    5.2 - 1.1*[b] is 5.2*[a] + 4.1*[b] in a table of the levels a and b: each number is one that a level has,
-    with its own error. Factors beside 1, which compare levels, stay.
+    5.2 - 1.1*[b] and 5.2*(1 - 0.21*[b]) are 5.2*[a] + 4.1*[b] in a table of the levels a and b: each number
+    is one that a level has, with its own error. Where none is measured for all, comparisons with 1 stay.
     """
     if law.expression is None or law.source.startswith(GUESS):
         return law
     named = {s.name: s for s in rows.symbols}
     for levels in (tuple(named[n] for n in names if n in named) for names in categories):
         if 2 <= len(levels) <= MOST_LEVELS and law.expression.has(*levels):
-            sums = [e for e in law.expression.atoms(sympy.Add) if e.free_symbols <= set(levels)]
-            written = law.expression.xreplace({e: _each(e, levels) for e in sums})
+            products = {e: _product(e, levels) for e in law.expression.atoms(sympy.Mul)}
+            written = law.expression.xreplace({e: new for e, new in products.items() if new is not None})
+            sums = {e: _each(e, levels) for e in written.atoms(sympy.Add)}
+            written = written.xreplace({e: new for e, new in sums.items() if new is not None})
             if written != law.expression:
                 constants = tuple(
                     ConstantReport(c.name, c.value, c.stderr, None if c.exact is None else str(c.exact))
@@ -89,10 +91,28 @@ def by_level(law: Law, rows: Rows, categories: Sequence[Sequence[str]]) -> Law:
     return law
 
 
-def _each(total: sympy.Expr, levels: Sequence[sympy.Symbol]) -> sympy.Expr:
-    """Return a number and what some levels add to it as a number for each level; another sum as it is."""
+def _product(whole: sympy.Expr, levels: Sequence[sympy.Symbol]) -> sympy.Expr | None:
+    """Return a number times a sum over levels as a number for each level; None for another product."""
+    number, rest = whole.as_coeff_Mul()
+    if not number.is_Float:
+        return None
+    for factor in sympy.Mul.make_args(rest):
+        each = _each(factor, levels, number) if factor.is_Add else None
+        if each is not None:
+            return each * rest / factor
+    return None
+
+
+def _each(
+    total: sympy.Expr, levels: Sequence[sympy.Symbol], factor: sympy.Float | None = None
+) -> sympy.Expr | None:
+    """Return a sum of a measured number and of levels' shares, times a factor, as a number for each level.
+
+    None for another sum, or one that has no number for all and no factor.
+    """
     base = total.subs(dict.fromkeys(levels, 0))
     plain = all(part.is_Number or part.as_coeff_Mul()[1] in levels for part in total.args)
-    if not base.is_Float or not plain:
-        return total
-    return sympy.Add(*(sympy.Float(float(base + total.coeff(s)), 17) * s for s in levels))
+    if not plain or not (base.is_Float or factor is not None):
+        return None
+    values = ((float(factor or 1) * float(base + total.coeff(s)), s) for s in levels)
+    return sympy.Add(*(sympy.Float(value, 17) * s for value, s in values if value != 0))

@@ -54,6 +54,9 @@ MOST_RIVALS = 5
 FEW_VALUES = 2
 """Different values of a column up to which any function of it is as good as a straight line."""
 
+SAME_LOSS = 1e-9
+"""Relative difference of losses up to which two laws of one size have the same values."""
+
 SAME_DIGITS = 5
 """Formulas whose constants agree to so many digits are one row of the front."""
 
@@ -150,7 +153,8 @@ def _chosen_again(law: Judged, archive: Archive) -> Judged:
     ):
         return law
     found = choice.heldout(law, [*archive.candidates, *archive.others], trial)
-    return replace(law, heldout=max(law.heldout, found))
+    # where one row decides a constant, fits without it are the only figure
+    return replace(law, heldout=found if choice.decided(law, trial) else max(law.heldout, found))
 
 
 def _usual_error(survey: Survey, law: Judged, trial: Trial) -> float:
@@ -222,9 +226,15 @@ def _each_once(laws: list[Law], chosen: int) -> tuple[list[Law], int]:
     What a person guessed stays.
     """
     law = laws[chosen]
-    kept = [w for w in laws if w is law or w.equation != law.equation or w.source.startswith(GUESS)]
+    kept = [w for w in laws if w is law or not _same(w, law) or w.source.startswith(GUESS)]
     kept = sorted(kept, key=lambda one: one.complexity)
     return kept, next(i for i, one in enumerate(kept) if one is law)
+
+
+def _same(one: Law, other: Law) -> bool:
+    """Tell whether two laws are one formula, or have the same size and values, written in two ways."""
+    alike = one.complexity == other.complexity and math.isclose(one.loss, other.loss, rel_tol=SAME_LOSS)
+    return one.equation == other.equation or (alike and other.loss > 0 and bool(other.family))
 
 
 def _trend_of(survey: Survey, trial: Trial) -> Smooth | None:

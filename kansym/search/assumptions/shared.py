@@ -192,7 +192,8 @@ class _Search:
     def steps(self, form: sympy.Expr, rest: Sequence[str]) -> list[Whole]:
         """Return the best formula of the form with none, one, two, ... of its constants free."""
         shape, names, start = parametrise(form)
-        shape = FACTOR * shape + TERM
+        # of A - A*exp(-k*x) each level's A is written once
+        shape = FACTOR * sympy.factor_terms(shape) + TERM
         shared = dict(zip(names, start, strict=True)) | {FACTOR: 1.0, TERM: 0.0}
         own = [self._own(form, d, rest) for d in self.divisions]
         best = self._whole(shape, shared, own, {})
