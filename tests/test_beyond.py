@@ -28,6 +28,7 @@ from kansym.report.page import load
 
 NAMES = ("a", "b")
 COLUMNS = symbols(NAMES)
+BATCH = scan.BATCH
 
 
 @pytest.fixture(autouse=True)
@@ -164,6 +165,19 @@ def test_weights_follow_the_noise_and_far_rows_stay_out(tmp_path):
     share = np.delete(y / (3 * x) - 1, 5_000)
     wanted = 3 * share.std() / math.sqrt(len(share))
     assert found.best.constants[0].stderr == pytest.approx(wanted, rel=0.02)
+
+
+def test_a_million_rows_give_a_constant_its_digits(tmp_path, monkeypatch):
+    monkeypatch.setattr(scan, "BATCH", BATCH)
+    frame = table(10**6)
+    frame.to_parquet(tmp_path / "t.parquet")
+    run, data = _run_of(frame)
+    found = on_all_rows(run, data, Reading(Scan.of(tmp_path / "t.parquet"), "y"))
+    assert found.data["rows"] == 10**6
+    (factor,) = found.best.constants
+    error = 0.05 / math.sqrt(np.sum((frame.a * frame.b) ** 2))
+    assert factor.stderr == pytest.approx(error, rel=0.01)
+    assert abs(factor.value - 2.5) < 4 * error < 1e-4
 
 
 def test_measurement_errors_weigh_every_batch(tmp_path):
