@@ -321,6 +321,9 @@ def test_a_much_shorter_law_that_errs_little_more_is_named():
         near = replace(first, heldout_loss=error**2 * best.heldout_loss)
         told = text.chosen(replace(run, front=(near, *run.front[1:])))
         assert (f"its error 10 % larger: y = {first.equation}" in told) == named
+    near = replace(first, heldout_loss=best.heldout_loss)
+    rival = replace(run, front=(near, *run.front[1:]), rivals=(near,))
+    assert text.chosen(rival).count(f"y = {first.equation}") == 1
     exact = replace(run, front=(*run.front[: run.chosen], replace(best, heldout_loss=0.0)))
     assert exact.shorter is None
 

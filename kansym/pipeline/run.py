@@ -216,11 +216,14 @@ class Run:
         """Return the closest law of at most half the chosen one's length that errs little more, or None.
 
         Of thousands of rows a description length takes every trace of a further term; a person may not.
+        None, too, where it is a rival and named as such.
         """
         half = [law for law in self.front if 2 * law.complexity <= self.best.complexity]
         least, most = self.best.heldout_loss, LITTLE_MORE**2 * self.best.heldout_loss
         near = [law for law in half if 0 < least <= law.heldout_loss <= most]
-        return min(near, key=lambda law: law.heldout_loss, default=None)
+        closest = min(near, key=lambda law: law.heldout_loss, default=None)
+        rivals = {rival.equation for rival in self.rivals}
+        return None if closest is None or closest.equation in rivals else closest
 
     @property
     def by_level(self) -> dict[str, str]:
