@@ -231,6 +231,18 @@ def test_a_quick_look_ends_where_few_rows_show_noise_and_says_so():
         assert any(candidate.noise for candidate in asked) is (share > 0)
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "deep", "asked"),
+    [(80, 2, False, False), (80, 2, True, True), (50, 2, False, True), (80, 1, False, True)],
+)
+def test_ratios_in_noise_are_left_to_the_tree_in_noise_where_it_comes_next(rows, columns, deep, asked):
+    rng = np.random.default_rng(3)
+    X = rng.uniform(1, 2, (rows, columns))
+    root = problem(from_arrays(X, X.sum(1) + 0.1 * rng.normal(size=rows), list("ab")[:columns]))
+    grown = tree.Tree(Models(Budget(), 0, Library.load("default")), root, deep)
+    assert any(item.ask.__name__ == "in_noise" for item in grown.queue) is asked
+
+
 def test_no_rate_is_looked_for_where_a_targets_last_digit_hides_it():
     x = np.linspace(0, 5, 40)
     for rounded, asked in ((np.exp(0.37 * x), True), (np.round(np.exp(0.37 * x), 3), False)):

@@ -7,6 +7,12 @@ from kansym.search.structure.problem import FEW_ROWS, Problem
 QUICK, DEEP = 9.0, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
 
+OF_THE_TABLE = 0.7
+"""Price of the look for a rate in the table itself, of few columns: of five it takes half of a quick look."""
+
+MATCH, MATCH_OF_CLEAN = 2.5, 1.2
+"""Price of a look at all functions of the library, seconds where in vain, and of a clean curve."""
+
 UNITS = {
     "transform": 0.12,
     "ridge": 0.6,

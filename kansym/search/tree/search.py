@@ -24,6 +24,7 @@ from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import MOST_MATCHED, NAMED, Search
 from kansym.search.tree import (
     bent,
+    blurred,
     costs,
     evidence,
     extensions,
@@ -78,9 +79,6 @@ FEWEST_ROWS, MOST_TRANSFORMS = 30, 3
 EXPECTED, DECADES = 1e-4, 8.0
 """A smooth fit that leaves this share counts nothing; each DECADES below it, as much as a symbol."""
 
-OF_THE_TABLE = 0.7
-"""Cost of the look for a rate in the table itself, of few columns: of five it takes half of a quick look."""
-
 PRICES = {"t^2": 0.8, "sqrt": 1.2, "exp": 1.2, "1/t": 1.2, "sin": 1.5, "cos": 1.5, "tan": 1.5, "atanh": 1.5}
 """Output transforms of `outers.OUTERS` whose problems are problems of their own, and their price."""
 
@@ -92,9 +90,6 @@ OFFSET, TURNED = 0.7, 0.3
 
 SLOW = ("ridge", "powers", "sums")
 """Solvers that a quick look asks about one column only: with more they take far longer than all others."""
-
-MATCH, MATCH_OF_CLEAN = 2.5, 1.2
-"""Cost of a look at all functions of the library, seconds where in vain, and of a clean curve."""
 
 FINE = 1e-8
 """Last digit, as a share of the target's spread, up to which a rate or a power that is no simple number is
@@ -190,6 +185,8 @@ class Tree:
         self.told = np.inf
         self.simplest: Node | None = None
         self.table, self.blurred = root, False
+        # after a quick look at several columns the tree in noise asks for ratios in noise
+        self.last = deep or root.width == 1 or len(root.y) < blurred.FEWEST_ROWS
         self.add(root, 0.0)
 
     def run(self) -> Iterator[list[Fit]]:
@@ -230,7 +227,7 @@ class Tree:
             """Answer with a function of the library."""
             return [named]
 
-        self.push(MATCH_OF_CLEAN if 0 < self.told < CLEAN else MATCH, match, self.node)
+        self.push(costs.MATCH_OF_CLEAN if 0 < self.told < CLEAN else costs.MATCH, match, self.node)
 
     def add(
         self,
@@ -272,7 +269,7 @@ class Tree:
             self.push(0.6, self.any_power, node)
         if problem.width <= extensions.MOST_COLUMNS:
             self.push(0.45, self.one_function, node)
-            if problem.width <= noisy.MOST_COLUMNS and node.left > NOISE:
+            if self.last and problem.width <= noisy.MOST_COLUMNS and node.left > NOISE:
                 # half a second, and in vain where there is no noise
                 self.push(1.7 if transforms else 1.3, self.in_noise, node)
             if last == "log":
@@ -280,7 +277,7 @@ class Tree:
             # many a law is such a ratio as it stands: the table itself is asked before what was made of it
             early = table and problem.width <= extensions.MANY
             if not self.rough:
-                self.push(OF_THE_TABLE if early else 0.6 + 0.15 * problem.width, self.any_rate, node)
+                self.push(costs.OF_THE_TABLE if early else 0.6 + 0.15 * problem.width, self.any_rate, node)
             if problem.width in TWO_FUNCTIONS:
                 cost = TWO_FUNCTIONS[1 if node.left > VERY_POOR else problem.width]
                 self.push(cost, self.two_functions, node)
