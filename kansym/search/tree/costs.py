@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kansym.search.structure.problem import FEW_ROWS, Problem
 
-QUICK, DEEP = 9.0, 50.0
+QUICK, DEEP = 9.5, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
 
 OF_THE_TABLE = 0.7
