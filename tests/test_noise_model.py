@@ -174,3 +174,27 @@ def test_a_law_that_leaves_far_less_than_a_trend_is_the_better_figure():
     assert trend_says.seen_by(0.1) is trend_says
     repeated = replace(trend_says, source="repeated rows (12 degrees of freedom)")
     assert repeated.seen_by(1e-8) is repeated
+
+
+def test_what_a_trend_misses_of_waves_is_no_noise_that_grows_with_the_value() -> None:
+    growing = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        X = np.column_stack([rng.uniform(*ends, 100) for ends in ((0.5, 3), (0.1, 4), (0.1, 3))])
+        y = X[:, 0] * np.cos(X[:, 1]) ** 2 * (np.sin(X[:, 2]) / X[:, 2]) ** 2
+        growing += measure(X, y + 0.02 * y.std() * rng.normal(size=100)).model.kind in KINDS[1:]
+    assert growing <= 1  # five of six without a look at halves of the rows
+
+
+def test_noise_that_grows_stays_told_among_a_hundred_rows() -> None:
+    told = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        X = rng.uniform(1, 5, (100, 3))
+        told += (
+            measure(
+                X, 3 * X[:, 0] ** 1.5 * X[:, 1] / X[:, 2] ** 2 * (1 + 0.1 * rng.normal(size=100))
+            ).model.kind
+            == "relative"
+        )
+    assert told == 6
