@@ -26,6 +26,10 @@ DETERMINED = 1e-7
 LONGEST_NAME = 60
 """Signs of a formula in a constant's name; the rest is cut."""
 
+MOST_WITHOUT_SLOPE = 0.1
+"""Share of rows without a slope by an exact number above which it is no measured one: 2 in cos(x)**2 where cos(x)
+is negative. A row at 0**2 has none either, and is left out."""
+
 CONTRADICTED = 2.5
 """Standard errors from which an exact exponent is taken for a measured one: loses one true one in eighty."""
 
@@ -133,20 +137,29 @@ def numbers(expression: sympy.Expr, rows: Rows) -> tuple[Constant, ...]:
         return ()
     values, J = freed.program(rows.symbols).jacobian(rows.X)
     r, J = -rows.off(values), J * rows.pull(values)[:, None]
+    without = np.mean(~np.isfinite(J[np.isfinite(r)]), axis=0) > MOST_WITHOUT_SLOPE
+    held = [i for i in np.flatnonzero(without).tolist() if i not in freed.measured]
+    J[:, held] = 0.0
     ok = np.isfinite(r) & np.all(np.isfinite(J), axis=1)
-    return estimated(freed, J[ok], r[ok], int(ok.sum()), rows.variance)
+    return estimated(freed, J[ok], r[ok], int(ok.sum()), rows.variance, held)
 
 
 def estimated(
-    freed: Freed, J: np.ndarray, r: np.ndarray, count: int, variance: Callable[[float, int], float]
+    freed: Freed,
+    J: np.ndarray,
+    r: np.ndarray,
+    count: int,
+    variance: Callable[[float, int], float],
+    held: Sequence[int] = (),
 ) -> tuple[Constant, ...]:
     """Return what :func:`numbers` does from slopes J (m, p) and residuals r (m,) that stand for `count` rows.
 
-    `variance` is the noise's, from a mean squared residual and a number of constants.
+    `variance` is the noise's, from a mean squared residual and a number of constants. The exact numbers at the
+    positions `held` are left as they are, and not told.
     """
     start, floats = freed.start, freed.measured
-    exact = [i for i in range(len(start)) if i not in floats]
-    held: list[int] = []
+    exact = [i for i in range(len(start)) if i not in floats and i not in held]
+    held = list(held)
     for i in reversed(exact):
         if _determined(J[:, [j for j in floats + exact if j not in held]]):
             break
