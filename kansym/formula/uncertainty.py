@@ -27,8 +27,8 @@ LONGEST_NAME = 60
 """Signs of a formula in a constant's name; the rest is cut."""
 
 MOST_WITHOUT_SLOPE = 0.1
-"""Share of rows without a slope by an exact number above which it is no measured one: 2 in cos(x)**2 where cos(x)
-is negative. A row at 0**2 has none either, and is left out."""
+"""Share of rows without a slope by an exact number above which it is no measured one: 2 in cos(x)**2 where
+cos(x) is negative. A row at 0**2 has none either, and is left out."""
 
 CONTRADICTED = 2.5
 """Standard errors from which an exact exponent is taken for a measured one: loses one true one in eighty."""
@@ -154,8 +154,8 @@ def estimated(
 ) -> tuple[Constant, ...]:
     """Return what :func:`numbers` does from slopes J (m, p) and residuals r (m,) that stand for `count` rows.
 
-    `variance` is the noise's, from a mean squared residual and a number of constants. The exact numbers at the
-    positions `held` are left as they are, and not told.
+    `variance` is the noise's, from a mean squared residual and a number of constants. The exact numbers at
+    the positions `held` are left as they are, and not told.
     """
     start, floats = freed.start, freed.measured
     exact = [i for i in range(len(start)) if i not in floats and i not in held]
