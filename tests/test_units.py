@@ -70,7 +70,8 @@ def test_groups():
 
 
 @pytest.mark.parametrize(
-    ("unit", "near"), [("furlongz", "'furlong'"), ("m/sek", "'sec'"), ("kilgram", "'kilogram'"), ("xx", None)]
+    ("unit", "near"),
+    [("furlongz", "'furlong'"), ("m/sek", "'sec'"), ("kilgram", "'kilogram'"), ("xx", None), ("10³ m", None)],
 )
 def test_an_unknown_unit_names_the_nearest(unit, near):
     with pytest.raises(InputError) as caught:

@@ -104,7 +104,7 @@ def _unknown(plain: str) -> InputError:
 def _near(plain: str) -> str:
     """Return what may be meant by the first word of a unit that is not known, "" for nothing near."""
     registry = _registry()
-    words = re.findall(r"[^\W\d_]+", plain[:80])
+    words = [w for w in re.findall(r"[^\W\d_]+", plain[:80]) if w.isalpha()]  # 10³ has no word
     odd = next((word for word in words if word not in registry), None)
     if odd is None or len(odd) < 3:
         return ""
