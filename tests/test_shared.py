@@ -102,3 +102,13 @@ def test_each_level_has_numbers_of_its_own_with_errors():
     assert float(exponent) == pytest.approx(0.85, abs=0.02) and known and 0 < known[0].stderr < 0.02
     assert list(run.by_level) == ["class bird", "class mammal", "class reptile"]
     assert run.by_level["class reptile"].startswith("0.5") and "class" not in run.by_level["class bird"]
+
+
+def test_few_rows_a_level_show_the_form_that_people_write():
+    minutes, cup = np.tile([0, 3, 6, 10, 15, 20, 30, 45.0], 2), np.repeat(["lid", "none"], 8)
+    rate = np.where(cup == "lid", 0.021, 0.048)
+    noise = 0.4 * np.random.default_rng(51).normal(size=16)
+    heat = np.round(21 + 64 * np.exp(-rate * minutes) + noise, 1)
+    run = discover(pd.DataFrame({"cup": cup, "minutes": minutes, "heat": heat}))
+    assert run.best.expression.has(sympy.exp) and run.best.loss < 0.3, run.best.equation
+    assert len(run.best.constants) == 4

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kansym import discover
 from kansym.base.errors import UnknownNameError
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
@@ -307,3 +309,16 @@ def test_rows_that_a_law_meets_whatever_the_noise_say_nothing_of_it():
         left[::3] = 0.0
         found += [flagged(np.arange(14.0)[:, None], left, met=met).any() for met in (0, 5)]
     assert found[0] > 10 and found[1] <= 2
+
+
+def test_a_formula_that_foretells_rows_left_out_is_a_law_whatever_the_tests_see():
+    luck = Chance(0.018, "trees", 3.0)
+    assert more_than_noise(luck, 25.0, 0.99) and not more_than_noise(luck, 25.0, 0.8)
+    assert not more_than_noise(luck, 8.0, 0.99)
+
+
+def test_twelve_rows_of_two_springs_are_no_noise():
+    stretch, spring = np.tile([2.0, 4, 6, 8, 10, 12], 2), np.repeat([0.245, 0.41], 6)
+    force = np.round(spring * stretch + 0.04 * np.random.default_rng(50).normal(size=12), 2)
+    run = discover(pd.DataFrame({"spring": np.repeat(["a", "b"], 6), "stretch": stretch, "force": force}))
+    assert run.verdict.kind == LAW and run.best.loss < 0.003

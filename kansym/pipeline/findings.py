@@ -103,8 +103,10 @@ def conclude(
     smooth = archive.smooth or (_trend_of(survey, trial) if found.kind == STRUCTURE else None)
     laws = [_answered(law, leader.length) for law in laws] + _smooth_end(smooth, front, everything)
     laws = [in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws)]
-    laws = [by_level(law, everything, tuple(dataset.categories.values())) for law in laws]
-    laws, chosen = _each_once(laws, chosen)
+    levels = tuple(dataset.categories.values())
+    laws, chosen = _each_once([by_level(law, everything, levels) for law in laws], chosen)
+    rivals = [by_level(law, everything, levels) for law in rivals]
+    rivals = [law for law in rivals if law.equation != laws[chosen].equation]
     seen = survey.noise.seen_by(leader.loss) if found.kind == LAW else survey.noise
     # the choice is in doubt, not the other rows of the front
     doubts = [1.0] * len(laws)
@@ -182,6 +184,7 @@ def _verdict(survey: Survey, law: Judged, archive: Archive) -> Verdict:
         _constant(trial).length - law.length,
         price(law.polished, trial),
         within(law, trial),
+        1 - law.heldout / trial.power if trial.tiny and trial.power > 0 else 0.0,
     )
     return verdict(survey, fit)
 

@@ -21,7 +21,7 @@ from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
-from kansym.formula import polish
+from kansym.formula import polish, prior
 from kansym.formula.guarded import UNDEFINED, polished
 from kansym.formula.polish import Rows
 from kansym.formula.program import Program, parametrise
@@ -233,9 +233,8 @@ class _Search:
             value = np.full(part.rows, mean) if fitted is None else fitted.program.value(part.X, fitted.theta)
             w = np.ones(part.rows) if part.weights is None else part.weights
             left += float(np.sum(w * (value - part.y) ** 2))
-        rows = self.dataset.rows
-        size = expressions.complexity(form)
-        return float(criterion.length(left / whole / self.power + 1e-24, rows, size, len(names) * len(parts)))
+        share = left / whole / self.power
+        return _likely(form, share, self.dataset.rows, len(names) * len(parts), len(parts[0].names))
 
     def _apart(
         self,
@@ -387,7 +386,8 @@ def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int
                     continue
                 fitted = _fitted(candidate.expression, rows, budget)
                 if fitted is not None:
-                    length = _length(fitted, fitted.loss / power, part.rows)
+                    constants, columns = len(fitted.theta), len(part.names)
+                    length = _likely(fitted.expression, fitted.loss / power, part.rows, constants, columns)
                     shape = expressions.text(parametrise(fitted.expression)[0])
                     if shape not in found or length < found[shape][0]:
                         found[shape] = (length, fitted.expression)
@@ -421,6 +421,11 @@ def _fitted(form: sympy.Expr, rows: Rows, budget: Budget) -> polish.Polished | N
     budget.spend()
     fitted = polished(form, rows, STEPS)
     return fitted if fitted is not None and math.isfinite(fitted.loss) else None
+
+
+def _likely(form: sympy.Expr, share: float, rows: int, constants: int, columns: int) -> float:
+    """Return the nats of a form by what it leaves and by how often people write it."""
+    return float(criterion.length(share + 1e-24, rows, 0, constants)) + prior.price(form, columns)
 
 
 def _length(fitted: polish.Polished, share: float, rows: int) -> float:
