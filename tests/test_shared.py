@@ -8,7 +8,12 @@ import pytest
 import sympy
 
 from kansym.base.errors import InputError
+from kansym.data.dataset import from_table
 from kansym.estimators.regressor import KansymRegressor
+from kansym.formula.polish import polish
+from kansym.functions.library import Library
+from kansym.judge.scorer import price
+from kansym.judge.trial import Trial
 from kansym.pipeline.flow import discover
 
 rng = np.random.default_rng(1)
@@ -112,3 +117,17 @@ def test_few_rows_a_level_show_the_form_that_people_write():
     run = discover(pd.DataFrame({"cup": cup, "minutes": minutes, "heat": heat}))
     assert run.best.expression.has(sympy.exp) and run.best.loss < 0.3, run.best.equation
     assert len(run.best.constants) == 4
+
+
+def test_a_round_difference_between_levels_is_a_measured_number():
+    kind, x = np.repeat(["a", "b"], 8), np.tile(np.arange(1.0, 9), 2)
+    y = np.where(kind == "a", 3.56, 0.56) * x + 0.05 * np.random.default_rng(7).normal(size=16)
+    data = from_table(pd.DataFrame({"kind": kind, "x": x, "y": y}))
+    trial = Trial.of(data, Library.load("default"), 0)
+    texts = ("x*(3.56 - 3*b)", "x*(3.56 - 3.01*b)")
+    names = {
+        "x": trial.train.symbols[data.names.index("x")],
+        "b": trial.train.symbols[data.names.index("kind=b")],
+    }
+    round_one, measured = (price(polish(sympy.sympify(t, locals=names), trial.train), trial) for t in texts)
+    assert round_one > measured - 1.5

@@ -94,7 +94,18 @@ def price(polished: Polished, trial: Trial) -> float:
     places = steps(polished.program.template)  # each says between which two rows
     numbers += math.log(trial.rows) * len(places)
     numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones if abs(q) not in places)
+    # 3.56 - 3*[b] says two measured numbers: that their difference is round means nothing
+    numbers += (least + RANGE) * _differences(polished.expression, trial)
     return numbers + _symbols(polished.expression, trial)
+
+
+def _differences(formula: sympy.Expr, trial: Trial) -> int:
+    """Return how many exact numbers the levels of categories add to measured ones."""
+    marks = {n for levels in trial.dataset.categories.values() for n in levels}
+    sums = formula.atoms(sympy.Add) if marks else ()
+    parts = [part for total in sums if any(a.is_Float for a in total.args) for part in total.args]
+    exact = [rest for number, rest in (part.as_coeff_Mul() for part in parts) if number.is_Rational]
+    return sum(rest.is_Symbol and rest.name in marks for rest in exact)
 
 
 def _symbols(formula: sympy.Expr, trial: Trial) -> float:
