@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from kansym.base.errors import InputError
+from kansym.data.dataset import Dataset
 from kansym.data.writing import WRITING
 from kansym.pipeline.run import Run
 from kansym.report.export import export
@@ -61,8 +64,6 @@ def report(desk: Desk) -> str:
 
 def figure(desk: Desk, name: str, kind: str) -> bytes:
     """Return a figure's file; raises InputError for what cannot be drawn."""
-    from kansym.report import plotting
-
     if kind not in FORMATS or name not in FIGURES:
         raise InputError(
             f"{name}.{kind} is no figure; figures are {', '.join(FIGURES)} as {', '.join(FORMATS)}."
@@ -70,10 +71,19 @@ def figure(desk: Desk, name: str, kind: str) -> bytes:
     if desk.dataset is None:
         raise InputError("A figure needs the rows; open the table.")
     run, data = in_hand(desk), desk.dataset.subsample(MOST_ROWS)
+    if name == "network" and run.graph is None:
+        raise InputError("This law has no network; choose another row.")
+    # matplotlib would stay in the page's process, with 60 MB
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as another:
+        return another.submit(_drawn, run, data, name, kind).result()
+
+
+def _drawn(run: Run, data: Dataset, name: str, kind: str) -> bytes:
+    """Return a figure's file; in a process of its own."""
+    from kansym.report import plotting
+
     graph = run.graph
-    if name == "network":
-        if graph is None:
-            raise InputError("This law has no network; choose another row.")
+    if name == "network" and graph is not None:
         drawn = plotting.network(graph, data.select(graph.inputs).X, data.target)
     elif name == "front":
         drawn = plotting.front(run)
