@@ -21,6 +21,7 @@ from kansym.data.gaps import bearable
 from kansym.data.inputs import Made, of_table
 from kansym.data.repair import Rows
 from kansym.data.stated import errors as stated_errors
+from kansym.data.stated import errors_of, left_out
 from kansym.data.table import Table, numbers, read_table
 from kansym.data.units import Unit, parse
 
@@ -244,12 +245,8 @@ def from_table(
     _check_choices(target, inputs, {"sigma": sigma, "group": group})
     all_units = {**table.units, **{table.name(n): unit for n, unit in (units or {}).items()}}
     notes = list(table.notes)
-    if inputs is None and sigma is None and target in stated.values():
-        sigma = next(n for n, of in stated.items() if of == target)
-        notes.append(f"column {sigma!r}: taken as the measurement errors of {target!r}, as its name says")
-    beside = stated if sigma in stated else {}
-    if more := [n for n in beside if n not in (target, sigma)]:
-        notes.append(f"errors in {repair.listed(more)}: left out, inputs count as exact")
+    sigma = sigma or (errors_of(target, stated, notes) if inputs is None else None)
+    beside = left_out(target, sigma, stated, notes)
     others = [n for n in table.names if n not in (target, sigma, group, *beside)]
     category = [table.name(n, "category") for n in category]
     y = _target(table, target, notes)

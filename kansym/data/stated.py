@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kansym.data import header
+from kansym.data import header, repair
 from kansym.data.table import Table, column
 from kansym.data.units import parse
 
@@ -33,6 +34,22 @@ def errors(table: Table) -> dict[str, str]:
     pairs = zip(table.names[1:], table.names, strict=False)
     found = {n: of for n, of in pairs if says(n, of) and _alike(table, n, of) and _small(table, n, of)}
     return found if len(table.names) >= len(found) + 2 else {}
+
+
+def errors_of(target: str, stated: Mapping[str, str], notes: list[str]) -> str | None:
+    """Return the column that is `stated` to hold a target's errors, and note that it is taken so; or None."""
+    sigma = next((name for name, of in stated.items() if of == target), None)
+    if sigma is not None:
+        notes.append(f"column {sigma!r}: taken as the measurement errors of {target!r}, as its name says")
+    return sigma
+
+
+def left_out(target: str, sigma: str | None, stated: Mapping[str, str], notes: list[str]) -> Sequence[str]:
+    """Return the columns of errors that are no inputs where one of them is the target's, and note them."""
+    beside = list(stated) if sigma in stated else []
+    if more := [name for name in beside if name not in (target, sigma)]:
+        notes.append(f"errors in {repair.listed(more)}: left out, inputs count as exact")
+    return beside
 
 
 def says(name: str, of: str) -> bool:

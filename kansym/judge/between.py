@@ -7,6 +7,7 @@ at on a dense grid inside the range (one column), or on segments between near ne
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,3 +132,19 @@ def _turns(formula: sympy.Expr, gaps: Gaps, rows: Rows) -> float:
             if phase is not None:
                 most = max(most, float(np.median(np.abs(np.diff(phase.reshape(-1, 2), axis=1)))))
     return most
+
+
+def places(formula: sympy.Expr, names: Sequence[str], X: np.ndarray) -> str:
+    """Return a sentence for each step of one column: between which two values its place lies."""
+    said = []
+    for step in sorted(formula.atoms(sympy.Heaviside), key=sympy.default_sort_key):
+        argument, columns = step.args[0], sorted(step.free_symbols, key=str)
+        line = len(columns) == 1 and argument.is_polynomial(*columns)
+        if not line or sympy.degree(argument, columns[0]) != 1:
+            continue
+        name = str(columns[0])
+        place, x = float(sympy.solve(argument, columns[0])[0]), X[:, list(names).index(name)]
+        if np.any(x < place) and np.any(x > place):
+            low, high = x[x < place].max(), x[x > place].min()
+            said.append(f" The place {place:.6g} of {name} is known to lie between {low:.6g} and {high:.6g}.")
+    return "".join(said)

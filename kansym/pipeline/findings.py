@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from kansym.functions.evaluate import evaluate, parameters
 from kansym.judge import choice, pareto
 from kansym.judge.archive import Archive, Smooth
 from kansym.judge.band import Band
+from kansym.judge.between import places
 from kansym.judge.doubt import doubt
 from kansym.judge.guess import GUESS
 from kansym.judge.kinds import NoiseModel
@@ -103,16 +105,12 @@ def conclude(
     smooth = archive.smooth or (_trend_of(survey, trial) if found.kind == STRUCTURE else None)
     laws = [_answered(law, leader.length) for law in laws] + _smooth_end(smooth, front, everything)
     laws = [in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws)]
-    levels = tuple(dataset.categories.values())
-    laws, chosen = _each_once([by_level(law, everything, levels) for law in laws], chosen)
-    rivals = [by_level(law, everything, levels) for law in rivals]
-    rivals = [law for law in rivals if law.equation != laws[chosen].equation]
+    level = partial(by_level, rows=everything, categories=tuple(dataset.categories.values()))
+    laws, chosen = _each_once(list(map(level, laws)), chosen)
+    rivals = [law for law in map(level, rivals) if law.equation != laws[chosen].equation]
     seen = survey.noise.seen_by(leader.loss) if found.kind == LAW else survey.noise
-    # the choice is in doubt, not the other rows of the front
-    doubts = [1.0] * len(laws)
-    doubts[chosen] = doubt(leader, [*archive.candidates, *archive.others], trial.train)
     return Run(
-        front=tuple(_finished(w, everything, survey.noise, d) for w, d in zip(laws, doubts, strict=True)),
+        front=_with_bands(laws, chosen, leader, archive, everything, survey.noise),
         chosen=chosen,
         data=_facts(survey.whole, trial),
         options=options,
@@ -125,8 +123,17 @@ def conclude(
         history=tuple(archive.history),
         rivals=tuple(rivals),
         graphs={} if smooth is None else {f"before snapping: {smooth.source}": smooth.graph},
-        trust=_trust(leader, trial, proved, found, bool(rivals)) + _places(leader.expression, dataset),
+        trust=_trust(leader, trial, proved, found, bool(rivals))
+        + places(leader.expression, dataset.names, dataset.X),
     )
+
+
+def _with_bands(
+    laws: list[Law], chosen: int, leader: Judged, archive: Archive, rows: Rows, noise: NoiseModel
+) -> tuple[Law, ...]:
+    """Return the front with its bands: the choice is in doubt, not the other rows."""
+    doubted = doubt(leader, [*archive.candidates, *archive.others], archive.trial.train)
+    return tuple(_finished(law, rows, noise, doubted if i == chosen else 1.0) for i, law in enumerate(laws))
 
 
 def _in_normal_form(archive: Archive, families: Families, late: bool) -> list[Judged]:
@@ -384,29 +391,6 @@ def _columns_of_few_values(trial: Trial) -> str:
     few = [(n, len(np.unique(x))) for n, x in zip(names, X.T, strict=True)]
     listed = ", ".join(f"{n} takes {count}" for n, count in few if count <= FEW_VALUES)
     return f"; of how it depends on a column, few values say little ({listed})" if listed else ""
-
-
-def _places(formula: sympy.Expr, dataset: Dataset) -> str:
-    """Return a sentence for each step of one column: between which two values its place lies."""
-    said = []
-    for step in sorted(formula.atoms(sympy.Heaviside), key=sympy.default_sort_key):
-        argument, columns = step.args[0], sorted(step.free_symbols, key=str)
-        if (
-            len(columns) != 1
-            or not argument.is_polynomial(*columns)
-            or sympy.degree(argument, columns[0]) != 1
-        ):
-            continue
-        place, x = (
-            float(sympy.solve(argument, columns[0])[0]),
-            dataset.X[:, dataset.names.index(str(columns[0]))],
-        )
-        if np.any(x < place) and np.any(x > place):
-            low, high = x[x < place].max(), x[x > place].min()
-            said.append(
-                f" The place {place:.6g} of {columns[0]} is known to lie between {low:.6g} and {high:.6g}."
-            )
-    return "".join(said)
 
 
 def _form(law: Judged) -> str:

@@ -342,12 +342,10 @@ def _looks(passes: _Passes, memory: Memory, share: float, weighed: bool) -> str:
     tried = recalled(archive, budget, memory)
     if memory.reason:
         return memory.reason
-    rows = trial.dataset.subsample(SEARCH_ROWS, options.seed)
+    rows, again = trial.dataset.subsample(SEARCH_ROWS, options.seed), passes.led_before is not None
     steps = [
         s
-        for s in steps_of(
-            rows, trial, options, passes.asked, passes.surveyed.clear, passes.led_before is not None
-        )
+        for s in steps_of(rows, trial, options, passes.asked, passes.surveyed.clear, again)
         if s.name not in memory.finished and not (weighed and s.producer in registry.EXACT)
     ]
     patience = Patience(passes.surveyed, archive, budget, max(options.effort, 1.0) * share)
