@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from numba.core import event
 
-from kansym.base import interrupts
+from kansym.base import budget, interrupts
 from kansym.base.budget import Budget, watchdog
 from kansym.base.interrupts import shielded
 from kansym.base.jit import njit
@@ -229,3 +230,18 @@ def test_an_interrupt_of_a_networks_training_ends_the_search(monkeypatch, steps)
     with pytest.raises(KeyboardInterrupt):
         learned.smooth(asked)
     assert len(taken) == steps + 1
+
+
+def test_an_interrupt_in_a_callback_of_the_garbage_collector_would_be_lost():
+    seen = []
+
+    def callback(phase: str, info: object) -> None:
+        seen.append(budget._dropped(sys._getframe()))
+
+    gc.callbacks.append(callback)
+    try:
+        gc.collect()
+    finally:
+        gc.callbacks.remove(callback)
+    assert seen and all(seen)
+    assert not budget._dropped(sys._getframe())

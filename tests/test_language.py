@@ -52,7 +52,7 @@ def test_nothing_restricted_permits_everything():
 def test_it_holds_for_the_whole_front(options):
     x = np.linspace(0.5, 3, 40)
     table = from_arrays(x[:, None], np.exp(x) + 0.01 * np.sin(9 * x), ["x"])
-    asked = Options(**options, time_limit=6.0, effort=0.05)
+    asked = Options(**options, time_limit=60.0, effort=0.05)
     run = search(table, asked)
     assert all(asked.language().permits(law.expression) for law in run.front if law.expression is not None)
 

@@ -8,6 +8,7 @@ the clock only cuts.
 from __future__ import annotations
 
 import _thread
+import gc
 import signal
 import threading
 import time
@@ -187,7 +188,11 @@ def watchdog(budget: Budget) -> Iterator[None]:
 
 
 def _dropped(frame: FrameType | None) -> bool:
-    """Tell whether Python would print and drop what a handler raises here: in a weak reference's callback."""
-    while frame is not None and frame.f_globals.get("__name__") not in ("weakref", "_weakrefset"):
+    """Tell whether Python would print and drop what a handler raises here, in a weak reference's callback or
+    the garbage collector's.
+    """
+    collector = [getattr(callback, "__code__", None) for callback in gc.callbacks]
+    weak = ("weakref", "_weakrefset")
+    while frame is not None and frame.f_code not in collector and frame.f_globals.get("__name__") not in weak:
         frame = frame.f_back
     return frame is not None
