@@ -167,10 +167,7 @@ def _law(law: Law, found: Refitted, sample: Dataset, run: Run, families: Familie
         law,
         expression=found.expression,
         equation=expressions.text(found.expression),
-        constants=tuple(
-            ConstantReport(c.name, c.value, c.stderr, None if c.exact is None else str(c.exact))
-            for c in constants
-        ),
+        constants=tuple(ConstantReport.of(c) for c in constants),
         loss=loss,
         heldout_loss=heldout,
         exact=law.exact and loss <= max(sums.floor, criterion.EXACT_SHARE * spread**2),

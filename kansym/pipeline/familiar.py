@@ -82,10 +82,7 @@ def by_level(law: Law, rows: Rows, categories: Sequence[Sequence[str]]) -> Law:
             sums = {e: _each(e, levels) for e in written.atoms(sympy.Add)}
             written = written.xreplace({e: new for e, new in sums.items() if new is not None})
             if written != law.expression:
-                constants = tuple(
-                    ConstantReport(c.name, c.value, c.stderr, None if c.exact is None else str(c.exact))
-                    for c in uncertainty.numbers(written, rows)
-                )
+                constants = tuple(ConstantReport.of(c) for c in uncertainty.numbers(written, rows))
                 text = expressions.text(written)
                 law = replace(law, expression=written, equation=text, constants=constants)
     return law

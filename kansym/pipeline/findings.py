@@ -284,10 +284,7 @@ def _law(law: Judged, score: float, trial: Trial, everything: Rows) -> Law:
     named = law.polished.free if law.source.startswith(GUESS) else ()
     if not all(c.name.isidentifier() for c in named):
         named = ()  # numbers of theirs without names
-    reports = tuple(
-        ConstantReport(c.name, c.value, c.stderr, None if c.exact is None else str(c.exact))
-        for c in named or uncertainty.numbers(law.expression, everything)
-    )
+    reports = tuple(ConstantReport.of(c) for c in named or uncertainty.numbers(law.expression, everything))
     return Law(
         equation=expressions.text(law.expression),
         complexity=law.complexity,

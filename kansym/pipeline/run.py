@@ -15,6 +15,7 @@ import kansym
 from kansym.base import storage
 from kansym.base.errors import FormatError, InputError
 from kansym.formula import expression as expressions
+from kansym.formula.polish import Constant
 from kansym.formula.program import Program
 from kansym.functions.evaluate import evaluate
 from kansym.functions.graph import Graph
@@ -42,6 +43,12 @@ class ConstantReport:
     value: float
     stderr: float
     rounded: str | None = None
+
+    @staticmethod
+    def of(constant: Constant) -> ConstantReport:
+        """Return the report of a constant as it was fitted."""
+        exact = None if constant.exact is None else str(constant.exact)
+        return ConstantReport(constant.name, constant.value, constant.stderr, exact)
 
 
 @dataclass(frozen=True, eq=False)
