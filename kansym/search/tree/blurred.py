@@ -24,7 +24,7 @@ from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import Search
-from kansym.search.tree import bent, evidence, exchanges, moves, neighbours, noisy, parts, suggestions
+from kansym.search.tree import alone, bent, evidence, exchanges, moves, neighbours, noisy, parts, suggestions
 from kansym.search.tree.transforms import transformed
 
 LEAST = 1e-7
@@ -282,8 +282,8 @@ def _linear(problem: Problem) -> list[Fit]:
 
 
 def _curves(problem: Problem) -> list[Fit]:
-    return parts.curves_of(problem)
+    return alone.curves_of(problem)
 
 
-SOLVERS_OF_ONE = (_curves, bent.fits, noisy.fits, parts.short_families)
+SOLVERS_OF_ONE = (_curves, bent.fits, noisy.fits, alone.short_families)
 SOLVERS = (noisy.fits, _sum, _product, _linear, _products)

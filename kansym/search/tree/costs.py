@@ -42,8 +42,11 @@ PER_SQUARE = {
 }
 """Work of an item for each pair of its problem's columns, as measured for one to six."""
 
-OF_FEW_ROWS = 0.6
-"""Share of that work for some 100 rows: 0.3 s a unit in the mean of 120 items."""
+OF_FEW_ROWS = 0.3
+"""Share of that work for some 100 rows: of seven laws 0.15 s a unit that is charged for a thousand."""
+
+ANY_ROWS = ("any_rate", "any_power", "two_functions", "bend", "ridge", "handbook", "modes", "match")
+"""Items that take as long however few the rows are, since they look by steps or in many places."""
 
 FEWEST_ROWS = 30
 """Rows from which a look costs less the fewer they are: with fewer smooth fits tell nothing."""
@@ -51,5 +54,6 @@ FEWEST_ROWS = 30
 
 def work(name: str, problem: Problem) -> float:
     """Return the units of work of one solver's look at a problem of so many columns and rows."""
-    share = OF_FEW_ROWS if FEWEST_ROWS <= len(problem.fit) < FEW_ROWS else 1.0
+    few = FEWEST_ROWS <= len(problem.fit) < FEW_ROWS and name not in ANY_ROWS
+    share = OF_FEW_ROWS if few else 1.0
     return share * (UNITS.get(name, PLAIN) + PER_SQUARE.get(name, 0.0) * problem.width**2)

@@ -23,6 +23,7 @@ from kansym.search.structure.models import Fit, Models
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import MOST_MATCHED, NAMED, Search
 from kansym.search.tree import (
+    alone,
     bent,
     blurred,
     costs,
@@ -310,9 +311,9 @@ class Tree:
             self.push(0.5, self.regimes, node)
         if not node.transforms:
             self.push(0.62, self.powers_of_products, node)
-        self.push(0.6, self.sum_of_curves, node)
-        self.push(0.65, self.linear, node)
-        self.push(0.7, self.product_of_curves, node)
+        self.push(0.5, self.sum_of_curves, node)
+        self.push(0.52, self.linear, node)
+        self.push(0.55, self.product_of_curves, node)
         self.push(2.5, self.ridge, node)
         self.push(3.5, self.powers, node)
         self.push(4.0, self.sums, node)
@@ -386,7 +387,7 @@ class Tree:
 
     def handbook(self, node: Node) -> list[Fit]:
         """Answer with a family from the handbook."""
-        return parts.handbook(node.problem)
+        return alone.handbook(node.problem)
 
     def bend(self, node: Node) -> list[Fit]:
         """Answer with a power that bends into another."""
@@ -394,7 +395,7 @@ class Tree:
 
     def modes(self, node: Node) -> list[Fit]:
         """Answer with a sum of decays and waves."""
-        return parts.modes_of(node.problem)
+        return alone.modes_of(node.problem)
 
     def regimes(self, node: Node) -> list[Fit]:
         """Answer with one law up to a place of a column and another beyond it."""
@@ -402,7 +403,7 @@ class Tree:
 
     def sides(self, node: Node) -> list[Fit]:
         """Answer with a curve that bends or jumps at a place."""
-        return parts.sides_of(node.problem)
+        return alone.sides_of(node.problem)
 
     def powers(self, node: Node) -> list[Fit]:
         """Answer with a sum of power laws."""
