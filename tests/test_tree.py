@@ -101,6 +101,20 @@ def test_slopes_of_the_smooth_fit():
     assert np.allclose(fit.slopes, np.column_stack([2 * a / b, -((a / b) ** 2)]), rtol=1e-4)
 
 
+def test_a_column_from_nothing_on_is_seen_as_it_is_near_and_in_logarithms_far_out():
+    law = lambda b, r: (1 + r**2) ** (-b)  # noqa: E731
+    found = {}
+    for sign, least in ((1.0, 0.0), (-1.0, 0.0), (1.0, 1e-3)):
+        X = table(law, "br", [(1.5, 4.5), (least, 9)], rows=1000).X * [1.0, sign]
+        X[0, 1] = sign * least  # nothing itself has no logarithm
+        fit = evidence.smooth(problem(from_arrays(X, law(*X.T), ["b", "r"])))
+        found[sign, least] = fit.loss
+        b, r = X[fit.rows].T
+        slope = -2 * b * r * (1 + r**2) ** (-b - 1)
+        assert np.sqrt(np.mean((fit.slopes[:, 1] - slope) ** 2) / np.mean(slope**2)) < 0.01
+    assert max(found.values()) < 1e-7  # 0.001 to 0.01 without
+
+
 def test_one_column_is_the_unit_of_two_others():
     """Slopes of 80 rows tell 0.7 for the power 1 of t beside a: whole powers are looked at, too."""
 

@@ -49,7 +49,7 @@ def smooth(problem: Problem, seed: int = 0, seconds: float | None = None) -> Smo
     if len(fit) < FEWEST_ROWS:
         return None
     rows = np.concatenate([fit, test])
-    U, stretch = next(iter(scaled(problem.Z[rows])))
+    U, stretch, _ = next(iter(scaled(problem.Z[rows])))
     y, w, n = problem.y[rows], problem.w[rows], len(fit)
     size = np.abs(y)
     log = not np.ptp(np.sign(y)) and size.min() > 0 and size.max() > WIDE * size.min()
