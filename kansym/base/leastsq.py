@@ -30,11 +30,16 @@ from typing import Any
 
 import numpy as np
 
+from kansym.base.linear import decomposed, fitted
+
 ResidualAndJacobian = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 EPS = float(np.finfo(float).eps)
 FINAL_STEPS = 40
 """Undamped steps at the end, each at least a tenth shorter than the one before."""
+
+SAFE = 1e-200
+"""Squares above this and below its inverse are nowhere near the ends of double precision."""
 
 SLACK = 1e-12
 """The share by which a final step may raise the cost: the round-off of residuals far below the values."""
@@ -84,7 +89,7 @@ def levenberg_marquardt(
     reason, count, grow, stalls = "step limit", 0, 2.0, 0
     while count < max_steps:
         scale = np.maximum(_norms(J), 0.1 * scale)
-        U, s, Vt = _svd(J / scale)
+        U, s, Vt = decomposed(J / scale)
         slope = -(U.T @ r)
         new = np.inf
         while count < max_steps and damping < 1e16:
@@ -126,24 +131,25 @@ def variable_projection(
     SIAM J. Numer. Anal. 10 (1973); Kaufman, BIT 15 (1975).
     """
 
-    def solved(others: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return all constants, residuals and Jacobian with the linear constants at their best."""
+    def solved(others: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return all constants, residuals, Jacobian and the basis Q, with the linear constants at their best."""
         theta = np.concatenate([np.zeros(linear), others])
         r, J = residual_and_jacobian(theta)
+        Q = None
         if linear:
             if not (np.all(np.isfinite(J)) and np.all(np.isfinite(r))):
-                return theta, np.full(len(r), np.inf), J
+                return theta, np.full(len(r), np.inf), J, Q
             scale = _norms(J[:, :linear])
-            theta[:linear] = np.linalg.lstsq(J[:, :linear] / scale, -r, rcond=1e-13)[0] / scale
+            found, Q = fitted(J[:, :linear] / scale, -r)
+            theta[:linear] = found / scale
             r, J = residual_and_jacobian(theta)
-        return theta, r, J
+        return theta, r, J, Q
 
     def reduced(others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return residuals and Kaufman's Jacobian of the other constants alone."""
-        _, r, J = solved(others)
+        _, r, J, Q = solved(others)
         slopes = J[:, linear:]
-        if linear and np.all(np.isfinite(J)):
-            Q, _ = np.linalg.qr(J[:, :linear])
+        if Q is not None and np.all(np.isfinite(J)):
             slopes = slopes - Q @ (Q.T @ slopes)
         return r, slopes
 
@@ -152,7 +158,7 @@ def variable_projection(
         fit = levenberg_marquardt(reduced, others, **options)
         others, steps, reason = fit.theta, fit.steps, fit.stop_reason
     with np.errstate(all="ignore"):
-        theta, r, J = solved(others)
+        theta, r, J, _ = solved(others)
     cost = _cost(r)
     known = np.isfinite(cost) and np.all(np.isfinite(J))
     covariance = _covariance(J, cost) if known else np.full((len(theta),) * 2, np.inf)
@@ -175,7 +181,7 @@ def _finish(
     length, flat = np.inf, cost == 0
     for _ in range(FINAL_STEPS if cost > 0 else 0):
         scale = _norms(J)
-        U, s, Vt = _svd(J / scale)
+        U, s, Vt = decomposed(J / scale)
         keep = s > 1e-13 * s[0]
         target = -(U.T @ r)[keep]
         new_length = float(np.linalg.norm(target))
@@ -212,6 +218,9 @@ def _cost(r: np.ndarray) -> float:
 
 def _norms(J: np.ndarray) -> np.ndarray:
     """Return the column norms, safe from over- and underflow, 1 for empty columns."""
+    squares = np.einsum("np,np->p", J, J)
+    if np.all((squares > SAFE) & (squares < 1 / SAFE)):
+        return np.sqrt(squares)
     top = np.abs(J).max(axis=0)
     top[top == 0] = 1.0
     with np.errstate(over="ignore"):
@@ -220,23 +229,13 @@ def _norms(J: np.ndarray) -> np.ndarray:
     return norm
 
 
-def _svd(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the thin SVD; a tall matrix goes through QR first, which costs less and loses nothing."""
-    n, p = A.shape
-    if n > 2 * p:
-        Q, R = np.linalg.qr(A)
-        U, s, Vt = np.linalg.svd(R)
-        return Q @ U, s, Vt
-    return np.linalg.svd(A, full_matrices=False)
-
-
 def _covariance(J: np.ndarray, cost: float) -> np.ndarray:
     """Return (J'J)^-1·cost/(n-p), the pseudo-inverse where the rows do not determine all."""
     n, p = J.shape
     if p == 0 or not np.any(J):
         return np.zeros((p, p))
     norm = _norms(J)
-    _, s, Vt = np.linalg.svd(np.linalg.qr(J / norm, mode="r"), full_matrices=False)
+    _, s, Vt = decomposed(J / norm)
     keep = s > 1e-14 * s[0]
     # a constant that hardly matters has a variance beyond floating point: infinite then, in silence
     with np.errstate(over="ignore", invalid="ignore"):

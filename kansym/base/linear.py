@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import lapack
 
 TINY = 1e-300
 """What stands for nought in a divisor or a logarithm: beside any other number it is nothing."""
@@ -10,6 +11,9 @@ TINY = 1e-300
 
 DEPENDENT = 1e-9
 """Share of the largest singular value below which a direction is round-off: a column depends on others."""
+
+RANK = 1e-13
+"""The same for columns of a fit, of which the smallest solution is wanted."""
 
 UNDETERMINED = 1e-10
 """The same for derivatives by constants: along such a direction the rows do not determine them."""
@@ -37,3 +41,30 @@ def left(A: np.ndarray, y: np.ndarray) -> np.ndarray:
     norm = np.linalg.norm(A, axis=0)
     Q, _ = np.linalg.qr(A[:, norm > 0] / norm[norm > 0])
     return y - Q @ (Q.T @ y)
+
+
+def decomposed(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the thin SVD (n, k), (k,), (k, p) of a finite A (n, p), straight from LAPACK.
+
+    Of a hundred rows numpy's way there takes longer than the work. Raises LinAlgError where it fails.
+    """
+    U, s, Vt, failed = lapack.dgesdd(A, full_matrices=0)
+    if failed:
+        raise np.linalg.LinAlgError("SVD did not converge")
+    return U, s, Vt
+
+
+def fitted(A: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least-squares coefficients (p,) of y (n,) by the columns of a finite A (n, p), and Q (n, k).
+
+    The columns have size one. Where they depend on each other the coefficients are the smallest ones.
+    """
+    n, p = A.shape
+    if n < p:
+        return np.linalg.lstsq(A, y, rcond=RANK)[0], np.linalg.qr(A)[0]
+    packed, tau, _, _ = lapack.dgeqrf(A)
+    Q = lapack.dorgqr(packed, tau)[0]
+    sizes = np.abs(np.diagonal(packed))
+    if sizes.min() < DEPENDENT * sizes.max():
+        return np.linalg.lstsq(A, y, rcond=RANK)[0], Q
+    return lapack.dtrtrs(packed[:p], Q.T @ y)[0], Q

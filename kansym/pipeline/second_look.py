@@ -96,10 +96,16 @@ def _left(kind: str, law: Polished, rows: Rows) -> float:
 
 
 def rejudge(earlier: Archive, archive: Archive) -> None:
-    """Add the formulas found so far, fitted to the rows and weights of another archive's trial."""
+    """Add the formulas found so far, fitted to the rows and weights of another archive's trial.
+
+    As in a search, constants are made nice only where that could bring a formula near the shortest.
+    """
     with shielded():
         for old in sorted(earlier.best.values(), key=lambda law: law.length):
-            for law in refine(old.unrounded.expression, archive.trial, old.source, maxsize=archive.maxsize):
+            found = old.unrounded.expression
+            for law in refine(
+                found, archive.trial, old.source, maxsize=archive.maxsize, shortest=archive.shortest
+            ):
                 archive.add(law)
 
 

@@ -13,8 +13,10 @@ from functools import partial
 
 import numpy as np
 import sympy
+from scipy import special
 from scipy.optimize import least_squares
 
+from kansym.base.leastsq import LeastSquares, variable_projection
 from kansym.search.structure import curve, inners
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
@@ -76,26 +78,39 @@ class _Logarithms:
         """Return r and log c of (log of r's sharpness, place)."""
         return float(np.exp(theta[0])) / self.span, self.low + float(theta[1]) * self.span
 
-    def linear(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the constants (log A, s, m) that fit best, and the weighted residuals."""
+    def parts(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the columns (n, 3) that log A, s and m multiply, and the argument (n,) of the bend."""
         r, place = self.bend(theta)
-        A = np.column_stack([np.ones_like(self.x), self.x, np.logaddexp(0.0, r * (self.x - place))])
-        A *= self.w[:, None]
-        c = np.linalg.lstsq(A, self.w * self.y, rcond=1e-15)[0]
-        return c, A @ c - self.w * self.y
+        u = r * (self.x - place)
+        return np.column_stack([np.ones_like(u), self.x, np.logaddexp(0.0, u)]), u
 
-    def left(self, theta: np.ndarray) -> np.ndarray:
-        """Return the weighted residuals."""
-        return self.linear(theta)[1]
+    def left(self, theta: np.ndarray) -> float:
+        """Return the weighted sum of squares that the best log A, s and m leave."""
+        A = self.parts(theta)[0] * self.w[:, None]
+        off = A @ np.linalg.lstsq(A, self.w * self.y, rcond=1e-15)[0] - self.w * self.y
+        return float(off @ off)
 
-    def best(self) -> np.ndarray:
-        """Return the two numbers that fit best, from the best starts of a grid."""
+    def residual(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weighted residuals (n,) at (log A, s, m, log of r's sharpness, place), and their slopes."""
+        A, u = self.parts(theta[3:])
+        rise = theta[2] * special.expit(u)
+        J = np.column_stack([A, rise * u, -rise * np.exp(theta[3])])
+        return (A @ theta[:3] - self.y) * self.w, J * self.w[:, None]
+
+    def best(self) -> LeastSquares:
+        """Return the fit of the five numbers from the best starts of a grid."""
         grid = [np.array([np.log(r), b]) for r, b in itertools.product(SHARPNESS, PLACES)]
-        starts = sorted(grid, key=lambda s: float(np.sum(self.left(s) ** 2)))[:STARTS]
-        bounds = tuple([np.log(r), place] for r, place in (LEAST, MOST))
-        solve = partial(least_squares, self.left, bounds=bounds, max_nfev=STEPS)
-        found = [solve(start, xtol=1e-15, ftol=1e-15, gtol=1e-15) for start in starts]
-        return min(found, key=lambda f: float(f.cost)).x
+        least, most = (np.array([np.log(r), place]) for r, place in (LEAST, MOST))
+
+        def bends(theta: np.ndarray) -> bool:
+            """Tell whether the bend is neither too far off nor a corner."""
+            return bool(np.all((theta >= least) & (theta <= most)))
+
+        found = [
+            variable_projection(self.residual, start, 3, max_steps=STEPS, feasible=bends)
+            for start in sorted(grid, key=self.left)[:STARTS]
+        ]
+        return min(found, key=lambda f: f.cost)
 
 
 @np.errstate(all="ignore")
@@ -117,13 +132,13 @@ def _fit(problem: Problem) -> Fit | None:
     if not (np.all(np.isfinite(t)) and np.all(np.isfinite(L)) and np.ptp(L) > 0 and v.max() > 0):
         return None
     logs = _Logarithms(L, t, v / v.max(), float(L.min()), float(np.ptp(L)))
-    theta = logs.best()
-    constants, left = logs.linear(theta)
+    best = logs.best()
+    constants = best.theta[:3]
     spread = float(np.sum((logs.w * (t - np.average(t, weights=logs.w**2))) ** 2))
-    share = float(np.sum(left**2)) / spread if spread > 0 else np.inf
+    share = best.cost / spread if spread > 0 else np.inf
     if not share < NEAR or not np.all(np.isfinite(constants)) or abs(constants[2]) > MOST_POWER:
         return None
-    bend = logs.bend(theta)
+    bend = logs.bend(best.theta[3:])
     if noisy:
         share, constants, bend = _fitted(problem, sign, constants, bend)
     column = problem.formulas[0] * (1 if x[0] > 0 else -1)
