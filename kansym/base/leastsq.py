@@ -132,7 +132,7 @@ def variable_projection(
     """
 
     def solved(others: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-        """Return all constants, residuals, Jacobian and the basis Q, with the linear constants at their best."""
+        """Return all constants, the linear ones at their best, residuals, Jacobian and Q."""
         theta = np.concatenate([np.zeros(linear), others])
         r, J = residual_and_jacobian(theta)
         Q = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import sympy
@@ -18,6 +18,9 @@ from kansym.functions.parsing import symbols as column_symbols
 
 MOST_TURNS = 12
 """Angles with larger whole numbers in them are left out where SymPy would expand them."""
+
+REMEMBERED = 2000
+"""Texts that are remembered: the best formula's is asked for with every other one."""
 
 
 def number(value: float) -> sympy.Expr:
@@ -248,6 +251,7 @@ def _fraction(e: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
     return over, sympy.Mul(*(f.base ** (-f.exp) for f in below))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def text(expression: sympy.Expr, digits: int | None = 6) -> str:
     """Return the expression as plain text that parsing.parse_expression reads back.
 

@@ -14,7 +14,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import sympy
@@ -37,6 +37,9 @@ VALUES = 30.0
 
 FUNCTIONS_UNSEEN = 30
 """Functions that may stand behind the sign "function", which all functions without a count share."""
+
+REMEMBERED = 2000
+"""Formulas whose price is remembered: each is asked for twice, when it is fitted and when it is judged."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ def shipped() -> Prior:
     return Prior(counts, data["shared"], data["nested"], data["known"], data["numbers"], data["exponents"])
 
 
+@lru_cache(maxsize=REMEMBERED)
 def price(formula: sympy.Expr, columns: int) -> float:
     """Return the nats of a formula of a table with this many input columns, by the shipped counts."""
     return shipped().price(formula, columns)

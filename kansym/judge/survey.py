@@ -172,10 +172,15 @@ def again(
 
 
 def _clear(measured: Measured, y: np.ndarray, columns: int) -> bool:
-    """Tell whether what a trend in so many columns leaves of y (n,) is no miss of an exact law."""
+    """Tell whether what a trend in so many columns leaves of y (n,) is no miss of an exact law.
+
+    Where rows of equal inputs differ by more than their digits, no formula of these inputs is exact.
+    """
+    usual = _usual(measured.model)
+    if measured.model.source.startswith(noise.REPEATED) and measured.model.kind != "rounding":
+        return usual > noise.LEAST_NOISE * float(y.std())
     if len(y) < (ROWS_OF_A_CLEAR_CURVE if columns == 1 else ROWS_OF_CLEAR_NOISE):
         return False
-    usual = _usual(measured.model)
     about = measured.deviations - measured.deviations.mean()
     square = float(np.mean(about**2))
     if not measured.model.founded or not 0 < usual < CLEAR * float(y.std()) or not square > 0:

@@ -52,6 +52,7 @@ from kansym.pipeline.stopping import (
     idle,
     over,
     settled,
+    stands_noise,
 )
 from kansym.search import registry, schedule
 from kansym.search.assumptions import shared
@@ -409,7 +410,7 @@ def _search(
             return why
         if not graphs:  # those are kept by no memory
             memory.finish(name, budget.used)
-        if step.producer in registry.UNWEIGHED and not budget.exhausted and passes.misweighed:
+        if stands_noise(step) and not budget.exhausted and passes.misweighed:
             return OTHER_NOISE
     return "everything was tried"
 

@@ -81,3 +81,11 @@ def idle(step: Step, ending: Ending, asked: bool, noisy: bool = False) -> bool:
     if step.producer is registry.TRANSFORMED:
         return ending.short_enough(asked, math.inf)
     return step.leftovers and ending.only_noise_left()
+
+
+def stands_noise(step: Step) -> bool:
+    """Tell whether a step is one after which its best formula may tell the kind of noise.
+
+    Of one column these are the familiar curves, else looks that weigh the rows alike.
+    """
+    return step.familiar if len(step.dataset.names) == 1 else step.producer in registry.UNWEIGHED

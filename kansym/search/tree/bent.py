@@ -91,7 +91,7 @@ class _Logarithms:
         return float(off @ off)
 
     def residual(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the weighted residuals (n,) at (log A, s, m, log of r's sharpness, place), and their slopes."""
+        """Return the weighted residuals (n,) at (log A, s, m, log sharpness, place), and their slopes."""
         A, u = self.parts(theta[3:])
         rise = theta[2] * special.expit(u)
         J = np.column_stack([A, rise * u, -rise * np.exp(theta[3])])
