@@ -6,6 +6,8 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget
+from kansym.formula.guarded import valued
+from kansym.formula.polish import Rows
 from kansym.judge import chance
 from kansym.judge.archive import Archive
 from kansym.judge.correlation import correlation
@@ -58,6 +60,11 @@ SHORT_ENOUGH = 45.0
 
 A longer one may be an approximation that a shorter law replaces: three peaks for a Planck curve.
 """
+
+NEARLY_WHOLE, NEXT_TO_NOTHING = 1e-3, 1e-7
+"""How far a formula's numbers may be off whole ones, as a share, and the share of the target's variance that
+it may leave with these in their place: slopes taken from differences are off by so much. The two or three
+numbers of an approximation do not all come out so."""
 
 GAIN = 1.0
 """Nats by which a formula must be shorter than the best so far to be worth going on for."""
@@ -132,6 +139,15 @@ def _measured_exponents(law: Judged) -> int:
     return sum(power.exp.has(sympy.Float) for power in law.expression.atoms(sympy.Pow))
 
 
+def _nearly_whole(formula: sympy.Expr, rows: Rows, power: float) -> bool:
+    """Tell whether a formula's numbers are next to whole ones, which leave next to nothing of this power."""
+    near = {q: sympy.Integer(round(q)) for q in formula.atoms(sympy.Float)}
+    if any(abs(q - whole) > NEARLY_WHOLE * abs(whole) for q, whole in near.items()):
+        return False
+    values = valued(formula.xreplace(near), rows.symbols, rows.X)
+    return values is not None and rows.loss(values) <= NEXT_TO_NOTHING * power
+
+
 class Ending:
     """Answer whether a search may end; each leader is looked at once.
 
@@ -141,10 +157,21 @@ class Ending:
     def __init__(self, survey: Survey, archive: Archive, most: float = PLAIN) -> None:
         self._survey, self._archive, self.most = survey, archive, most
         self._seen: tuple[object, bool] = (None, False)
+        self._whole: tuple[object, bool] = (None, False)
 
     def proved(self) -> bool:
         """Tell whether the best formula is exact."""
         return self._archive.leader is not None and exact(self._archive.leader, self._archive.trial)
+
+    def whole(self) -> bool:
+        """Tell whether a short formula leaves next to nothing once all its numbers are whole ones."""
+        law, trial = self._archive.leader, self._archive.trial
+        if law is None or len(trial.small.y) < LEAST_ROWS or law.loss > NEXT_TO_NOTHING * trial.power:
+            return False
+        if self._whole[0] is not law:
+            short = (m for m in self._archive.best.values() if price(m.polished, trial) <= SHORT_ENOUGH)
+            self._whole = law, any(_nearly_whole(m.expression, trial.small, trial.power) for m in short)
+        return self._whole[1]
 
     def only_noise_left(self) -> bool:
         """Tell whether no test sees structure in what the best formula leaves, drifting noise aside."""

@@ -23,6 +23,8 @@ OTHER_NOISE = "the noise is of another kind than it seemed"
 
 SAME_AGAIN = "the same curve comes first with other rows or weights"
 
+WHOLE = "a short formula in whole numbers leaves next to nothing"
+
 NOTHING_BETTER = "nothing better was found for long"
 
 
@@ -56,6 +58,8 @@ def over(
     waited = patience.waited if asked else 0.0
     if compared and (asked or not within) and ending.short_enough(asked, waited, within):
         return ONLY_NOISE
+    if compared and ending.whole():
+        return WHOLE
     # a long formula may approximate a short law that only the structure search names: Planck's by three modes
     untried = ending.lengthy and registry.STRUCTURE in ahead
     return NOTHING_BETTER if compared and patience.spent and not untried else ""
@@ -69,7 +73,8 @@ def settled(surveyed: Survey, archive: Archive, short: bool) -> bool:
     law = archive.leader
     if law is None:
         return False
-    return exact(law, archive.trial) or Ending(surveyed, archive).short_enough(short, math.inf)
+    ending = Ending(surveyed, archive)
+    return exact(law, archive.trial) or ending.whole() or ending.short_enough(short, math.inf)
 
 
 def idle(step: Step, ending: Ending, asked: bool, noisy: bool = False) -> bool:
