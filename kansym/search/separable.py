@@ -25,7 +25,7 @@ from kansym.base.weights import roots, spread
 from kansym.data.dataset import Dataset
 from kansym.formula.expression import complexity, number, symbolic_value
 from kansym.formula.guarded import polished
-from kansym.formula.polish import Rows
+from kansym.formula.polish import Polished, Rows
 from kansym.functions.library import Library
 from kansym.functions.matching import Match, match
 from kansym.functions.parsing import symbols
@@ -105,7 +105,7 @@ def propose(
     fit = Rows(X[~test], y[~test], w[~test], names)
     held = Rows(X[test], y[test], w[test], names)
     for structures in _groups(X, y, np.sqrt(w), names, ~test):
-        found: list[tuple[float, Candidate]] = []
+        found: list[tuple[float, float, Polished]] = []
         for formula in _named(structures, library, y, budget):
             fitted = polished(formula, fit, 25)
             budget.spend()
@@ -114,15 +114,15 @@ def propose(
             share = held.loss(fitted.program.value(held.X, fitted.theta)) / power
             if not math.isfinite(share):
                 continue
-            size = complexity(fitted.expression)
+            size = complexity(fitted.program.template)
             length = float(criterion.length(share, len(fit.y), size, least=1e-26))
-            found.append((length, Candidate(share, "separable curves", fitted.expression)))
+            found.append((length, share, fitted))
             if share < criterion.EXACT_SHARE or budget.exhausted:
                 break
         found.sort(key=lambda f: f[0])
-        for _, candidate in found[:4]:
-            yield candidate
-        if budget.exhausted or (found and found[0][1].score < criterion.EXACT_SHARE):
+        for _, share, fitted in found[:4]:
+            yield Candidate(share, "separable curves", fitted.expression)
+        if budget.exhausted or (found and found[0][1] < criterion.EXACT_SHARE):
             return
 
 

@@ -430,5 +430,7 @@ def _likely(form: sympy.Expr, share: float, rows: int, constants: int, columns: 
 
 def _length(fitted: polish.Polished, share: float, rows: int) -> float:
     """Return the description length in nats of a fitted formula that leaves this share."""
-    size = expressions.complexity(fitted.expression)
+    size = expressions.complexity(
+        fitted.program.template
+    )  # numbers written in would take longer than the fit
     return float(criterion.length(share + 1e-24, rows, size, len(fitted.theta)))

@@ -19,7 +19,7 @@ import sympy
 from scipy.interpolate import PchipInterpolator
 
 from kansym.base.leastsq import levenberg_marquardt
-from kansym.base.linear import fitted, norms
+from kansym.base.linear import norms
 from kansym.base.weights import spread
 from kansym.search.families.described import Fit, length
 from kansym.search.families.exponentials import Mode, Scale, Sum, covers, written
@@ -215,9 +215,12 @@ def _projected(start: Sum, others: np.ndarray, table: _Table) -> tuple[np.ndarra
     norm = np.sqrt(np.sum(A * A, axis=0))
     if not np.all(np.isfinite(norm) & (norm > 0)):
         return nowhere
+    Q, R = np.linalg.qr(A / norm)
     y = table.y * w
-    found, Q = fitted(A / norm, y)
-    linear = found / norm
+    try:
+        linear = np.linalg.solve(R, Q.T @ y) / norm
+    except np.linalg.LinAlgError:
+        return nowhere
     slopes = now.slopes(table.u, parts, linear) * w[:, None]
     return Q @ (Q.T @ y) - y, slopes - Q @ (Q.T @ slopes), linear
 
