@@ -116,3 +116,14 @@ def test_measured_exponents_hint_at_a_shorter_law():
     held.add(judge(fitted := polish(power, held.trial.train), fitted, held.trial, "product of powers"))
     assert Ending(seen, held).familiar_enough({"product of powers"})
     assert not Ending(seen, held, ending.UNRIVALLED).familiar_enough({"product of powers"})
+
+
+@pytest.mark.parametrize(("factor", "whole"), [(1.0001, True), (1.01, False), (0.7001, False)])
+def test_whole_numbers_that_leave_next_to_nothing_are_no_approximation(factor, whole):
+    X = np.random.default_rng(0).uniform(-2, 2, (100, 2))
+    a, b = symbols(["a", "b"])
+    y = X[:, 0] ** 2 * X[:, 1] + factor * X[:, 0] + 1e-6 * np.sin(9 * X[:, 1])
+    held = Archive(Trial.of(from_arrays(X, y, ["a", "b"]), Library.load("default"), 0), 60)
+    for law in refine(a**2 * b + sympy.Float(factor) * a, held.trial, "sum of products"):
+        held.add(law)
+    assert Ending(survey(True), held).whole() is whole

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kansym.base.linear import left, norms, span
+from kansym.base.linear import decomposed, fitted, left, norms, span
 from kansym.base.weights import roots, spread
 
 
@@ -36,3 +36,24 @@ def test_a_weight_of_two_is_a_row_twice() -> None:
     repeated = np.repeat(y, weights)
     assert spread(y, roots(weights, 12)) == pytest.approx(spread(repeated, roots(None, len(repeated))))
     assert spread(repeated, np.ones(len(repeated))) == pytest.approx(len(repeated) * repeated.var())
+
+
+@pytest.mark.parametrize("rows", [2, 12])
+def test_a_fit_by_lapack_alone_is_the_same(rows):
+    A, y = np.random.default_rng(0).normal(size=(rows, 3)), np.arange(float(rows))
+    A /= norms(A)
+    found, Q = fitted(A, y)
+    np.testing.assert_allclose(found, np.linalg.lstsq(A, y, rcond=None)[0], rtol=1e-10)
+    np.testing.assert_allclose(Q @ (Q.T @ y), A @ found, atol=1e-12)
+
+
+def test_dependent_columns_get_the_smallest_coefficients():
+    column = np.ones((6, 1)) / np.sqrt(6)
+    found, _ = fitted(np.hstack([column, column]), np.ones(6))
+    np.testing.assert_allclose(found, np.sqrt(6) / 2)
+
+
+def test_decomposed_and_multiplied_again_it_is_the_same():
+    A = np.random.default_rng(0).normal(size=(9, 3))
+    U, s, Vt = decomposed(A)
+    np.testing.assert_allclose(U * s @ Vt, A, atol=1e-14)

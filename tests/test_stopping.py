@@ -18,12 +18,16 @@ def step(producer, leftovers=False):
 
 
 def ending(proved=False, noise=False, short=False, errors=False, nothing=False, lengthy=False):
-    """Return answers of an ending; `short` is the work after which a formula is short enough, if one is."""
+    """Return answers of an ending; `short` is the work after which a formula is short enough, if one is.
+
+    No formula of these has whole numbers.
+    """
     return SimpleNamespace(
         proved=lambda: proved,
         only_noise_left=lambda: noise,
         within_errors=lambda: errors,
         nothing_there=lambda: nothing,
+        whole=lambda: False,
         lengthy=lengthy,
         short_enough=lambda asked, waited, within=False: short is not False and asked and waited >= short,
     )
@@ -120,3 +124,20 @@ def test_a_search_knows_whether_a_look_saw_noise(noise):
     offered(held, step(registry.TREE), handed("a", noise), False)
     offered(held, step(registry.PADE), handed("b"), False)
     assert held.noisy is noise
+
+
+@pytest.mark.parametrize(("columns", "familiar"), [(1, True), (2, False)])
+def test_the_kind_of_noise_is_asked_after_the_first_look_that_stands_it(columns, familiar):
+    rows = SimpleNamespace(names=("a", "b")[:columns])
+    curves = Step("classics", registry.PLAIN, rows, familiar=True)
+    assert stopping.stands_noise(curves) is familiar
+    assert stopping.stands_noise(Step("tree in noise", registry.BLURRED, rows)) is not familiar
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_a_law_in_whole_numbers_ends_a_search_once_familiar_curves_were_compared(compared):
+    state = ending()
+    state.whole = lambda: True
+    asks = {"asked": False, "within": True, "ahead": ()}
+    why = stopping.over(state, patience(), compared, step(registry.STRUCTURE), **asks)
+    assert why == (stopping.WHOLE if compared else "")

@@ -322,3 +322,11 @@ def test_twelve_rows_of_two_springs_are_no_noise():
     force = np.round(spring * stretch + 0.04 * np.random.default_rng(50).normal(size=12), 2)
     run = discover(pd.DataFrame({"spring": np.repeat(["a", "b"], 6), "stretch": stretch, "force": force}))
     assert run.verdict.kind == LAW and run.best.loss < 0.003
+
+
+@pytest.mark.parametrize(("noise", "clear"), [(0.02, True), (0.0, False)])
+def test_repeated_rows_that_differ_show_clear_noise(noise: float, clear: bool) -> None:
+    draw = np.random.default_rng(5)
+    x = np.repeat(np.linspace(0.2, 3, 8), 2)
+    y = np.exp(-x)
+    assert survey(from_arrays(x[:, None], y + noise * y.std() * draw.normal(size=16))).clear is clear
