@@ -233,6 +233,15 @@ def test_other_inputs_stand_beside_a_family():
     assert "Michaelis-Menten" in found[0].source and found[0].source.endswith("a line in the others")
 
 
+def test_an_input_that_does_not_matter_stands_in_no_line():
+    rng = np.random.default_rng(4)
+    X = rng.uniform(0.1, 3, (400, 4))
+    y = 4 * X[:, 1] / (0.7 + X[:, 1]) + 0.5 * X[:, 2] + 0.02 * rng.normal(size=400)
+    found = proposed(X, y)
+    assert "Michaelis-Menten" in found[0].source
+    assert {s.name for s in found[0].expression.free_symbols} == {"x1", "x2"}
+
+
 def test_a_product_of_powers_drops_the_columns_that_do_not_matter():
     rng = np.random.default_rng(5)
     X = rng.uniform(0.5, 3, (300, 5))

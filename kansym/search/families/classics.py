@@ -13,8 +13,11 @@ from functools import partial
 
 import numpy as np
 import sympy
+from numpy.polynomial.chebyshev import chebvander
+from scipy.special import fdtrc
 
 from kansym.base.budget import Budget
+from kansym.base.leastsq import EPS
 from kansym.base.linear import TINY
 from kansym.base.weights import spread
 from kansym.data.dataset import Dataset
@@ -43,12 +46,16 @@ MOST_PAIRED = 5
 MOST_FINISHED = 16
 """Rough fits that are finished."""
 
-MOST_GLANCED, MOST_FITTED = 200, 16
+MOST_GLANCED, MOST_FITTED = 300, 16
 """Families times choices of columns whose starts are compared on a table of several columns, and those that
 are fitted: such a table's law is seldom one of these, so the look is a short one."""
 
 MOST_BESIDE = 4
-"""Columns up to which a family of one input is tried with the others added linearly."""
+"""Columns, at most, of a family of one input with others added linearly."""
+
+BEND, BY_CHANCE, MATTERS = 6, 0.01, 3.0
+"""Degree of the polynomial that stands for any curve of one input, the chance below which it matters, and the
+standard errors that another input's slope beside it must have to be added."""
 
 SHORT = 3
 """Constants, at most, of a family of one input that is tried on a table of several columns."""
@@ -107,7 +114,7 @@ def best(rows: Rows, families: Sequence[Family], budget: Budget) -> list[Fit]:
 
 def _glanced(families: Sequence[Family], rows: Rows, budget: Budget) -> list[Assigned]:
     """Return the families and columns whose starts come nearest to a table of several columns."""
-    pairs = _assignments(families, rows.X.shape[1])[:MOST_GLANCED]
+    pairs = _assignments(families, rows)[:MOST_GLANCED]
     if budget.exhausted:
         return []
     budget.spend(WORK * len(pairs) / 10)
@@ -145,22 +152,50 @@ def _simplest(fits: list[Fit]) -> list[Fit]:
     return kept
 
 
-def _assignments(families: Sequence[Family], width: int) -> list[Assigned]:
+def _assignments(families: Sequence[Family], rows: Rows) -> list[Assigned]:
     """Return families with the columns that their inputs may be, for a table of several columns.
 
-    Families of two inputs in every order; short ones of one input alone and with a line in the others.
+    Families of two inputs in every order; short ones of one input that matters, alone and with a line in the
+    others that matter beside it.
     """
-    out: list[Assigned] = []
+    width, out = rows.X.shape[1], []
+    beside = {j: others for j in range(width) if (others := _beside(rows, j)) is not None}
     short = [f for f in families if f.columns == 1 and not f.inside and len(f.form(1).constants) <= SHORT]
     for family in families:
         if family.columns > 1 and width <= MOST_PAIRED and family.columns <= width:
             out += [(family, order) for order in itertools.permutations(range(width), family.columns)]
     for family in short:
-        for j in range(width):
+        for j, others in beside.items():
             out.append((family, (j,)))
-            if width <= MOST_BESIDE:
-                out.append((family.beside(width), (j, *(i for i in range(width) if i != j))))
+            if 0 < len(others) < MOST_BESIDE:
+                out.append((family.beside(1 + len(others)), (j, *others)))
     return out
+
+
+def _beside(rows: Rows, j: int) -> tuple[int, ...] | None:
+    """Return the columns whose slopes matter beside any curve of column j; None where no such curve matters.
+
+    By one regression on both: the slopes by their standard errors, the curve by an F-test.
+    """
+    n, width = rows.X.shape
+    others = [i for i in range(width) if i != j]
+    free = n - width - BEND
+    if free < 1:
+        return tuple(others)
+    x = rows.X[:, j]
+    curve = chebvander(2 * (x - x.min()) / max(float(np.ptp(x)), TINY) - 1, BEND)
+    A = np.column_stack([curve[:, 0], rows.X[:, others], curve[:, 1:]]) * rows.w[:, None]
+    Q, R = np.linalg.qr(A / np.maximum(np.linalg.norm(A, axis=0), TINY))
+    if np.abs(np.diag(R)).min() < np.sqrt(EPS):
+        return tuple(others)
+    y = rows.w * rows.y
+    told = Q.T @ y
+    left = max(float(y @ y - told @ told), EPS * float(y @ y)) / free
+    if fdtrc(BEND, free, float(np.mean(told[-BEND:] ** 2)) / left) > BY_CHANCE:
+        return None
+    inverse = np.linalg.inv(R)
+    matter = np.abs(inverse @ told) > MATTERS * np.sqrt(left * np.sum(inverse**2, axis=1))
+    return tuple(i for i, m in zip(others, matter[1:width], strict=True) if m)
 
 
 def product_of_powers(rows: Rows) -> list[Fit]:
