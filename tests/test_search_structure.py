@@ -10,6 +10,7 @@ import sympy
 from scipy import special
 
 from kansym.base.budget import Budget
+from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
 from kansym.search.structure import curve, merging, naming, ridge, terms
 from kansym.search.structure import search as structure
@@ -107,6 +108,19 @@ def test_same_seed_same_candidates():
         for _ in range(2)
     )
     assert a == b
+
+
+def test_both_looks_at_a_table_fit_its_ridges_once(monkeypatch):
+    Z = np.random.default_rng(0).uniform(1, 3, (400, 2))
+    noise = 0.01 * np.random.default_rng(1).normal(size=400)
+    data = from_arrays(Z, Z[:, 0] * np.exp(-Z[:, 1]) + noise, ["a", "b"], target="y")
+    fresh = structure.Search(data, Budget(), 0)
+    before = [fit.share for fit in next(fresh.steps())], fresh.models.rng.normal()
+    monkeypatch.setattr(structure.Models, "single", lambda *_: pytest.fail("fitted again"))
+    again = structure.Search(data, Budget(), 0)
+    assert list(again.ridges())
+    later = structure.Search(data, Budget(), 0)
+    assert ([fit.share for fit in next(later.steps())], later.models.rng.normal()) == before
 
 
 def test_no_law_ends_by_itself():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,7 @@ class Models:
                 form.price,
                 f"ridge {family}",
                 problem,
-                partial(naming.single, problem, form),
+                cache(partial(naming.single, problem, form)),
                 partial(naming.single, problem, form, self.laws) if any(form.q) else None,
             )
             for form in self.forms(problem, family)
