@@ -211,7 +211,11 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         dataset = from_arrays(X, y, names, target=problem["target"], units=units)
         with limited(options["cpu_limit"]):
             found = pipeline.discover(
-                dataset, seed=options["seed"], time_limit=options["time_limit"], progress=watch
+                dataset,
+                seed=options["seed"],
+                time_limit=options["time_limit"],
+                progress=watch,
+                families=options["families"] or "default",
             )
     except (
         Exception,
@@ -270,6 +274,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--time-limit", type=float, default=100.0)
     parser.add_argument("--cpu-limit", type=float, help="CPU seconds for a problem (default: none)")
+    parser.add_argument("--families", choices=["off"], help="without the families of curves from handbooks")
     parser.add_argument("--half", choices=["even", "odd"], help="only every other problem: to develop on")
     parser.add_argument("--only", nargs="*", help="ids of problems")
     parser.add_argument("--out", type=Path, help="JSONL file (default: outputs/discover-....jsonl)")
@@ -280,7 +285,18 @@ def main(argv: list[str]) -> int:
 
         print("\n".join(tables(a.summary)))
         return 0
-    kept = ("suite", "noise", "units", "dummies", "scramble", "rows", "seed", "time_limit", "cpu_limit")
+    kept = (
+        "suite",
+        "noise",
+        "units",
+        "dummies",
+        "scramble",
+        "rows",
+        "seed",
+        "time_limit",
+        "cpu_limit",
+        "families",
+    )
     if a.file and a.file.suffix != ".csv":
         parser.error(f"{a.file} is no CSV file: write the laws as problems/fields.csv has them")
     a.suite = a.suite if a.file is None else str(a.file)

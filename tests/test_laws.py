@@ -117,6 +117,7 @@ def test_a_form_with_other_constants_is_no_rival_of_itself():
         return findings._form(SimpleNamespace(expression=parse_expression(text, ["a", "b"])))
 
     assert form("6.248*sqrt(a/b)") == form("6.246*sqrt(a/b)")
+    assert form("12.35*a/(1.4*b + a + pi)") == form("12.28*a/(1.37*b + a + 3.148)")
     assert form("6.248*sqrt(a/b)") != form("6.248*sqrt(a/b) + 0.1")
 
 

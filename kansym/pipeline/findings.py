@@ -391,8 +391,9 @@ def _columns_of_few_values(trial: Trial) -> str:
 
 
 def _form(law: Judged) -> str:
-    """Return a formula's form, the same whether its numbers are exact or measured."""
-    return expressions.text(parametrise(loose(law.expression).form)[0])
+    """Return a formula's form, the same whether its numbers are exact, pi among them, or measured."""
+    measured = {q: sympy.Float(float(q)) for q in law.expression.atoms(sympy.NumberSymbol)}
+    return expressions.text(parametrise(loose(law.expression.xreplace(measured)).form)[0])
 
 
 def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) -> list[Law]:
