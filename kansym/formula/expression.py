@@ -19,9 +19,6 @@ from kansym.functions.parsing import symbols as column_symbols
 MOST_TURNS = 12
 """Angles with larger whole numbers in them are left out where SymPy would expand them."""
 
-REMEMBERED = 2000
-"""Texts that are remembered: the best formula's is asked for with every other one."""
-
 
 def number(value: float) -> sympy.Expr:
     """Return a float as SymPy: integers up to 10^6 exactly, anything else as a Float.
@@ -251,7 +248,7 @@ def _fraction(e: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
     return over, sympy.Mul(*(f.base ** (-f.exp) for f in below))
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=2000)  # the best formula's is asked for with every other one
 def text(expression: sympy.Expr, digits: int | None = 6) -> str:
     """Return the expression as plain text that parsing.parse_expression reads back.
 
