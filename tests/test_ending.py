@@ -118,6 +118,21 @@ def test_measured_exponents_hint_at_a_shorter_law():
     assert not Ending(seen, held, ending.UNRIVALLED).familiar_enough({"product of powers"})
 
 
+def test_one_measured_exponent_is_not_enough_before_the_likeliest_ridges():
+    rng = np.random.default_rng(0)
+    X = rng.uniform((1, 1), (3, 5), (300, 2))
+    y = X[:, 0] / (1 + X[:, 1])  # in this noise a power of b says as much
+    seen = surveyed(from_arrays(X, y + 0.05 * rng.normal(size=300), ["a", "b"]))
+    held = Archive(Trial.of(seen.dataset, Library.load("default"), 0), 60)
+    a, b = symbols(["a", "b"])
+    fitted = polish(sympy.Float(0.53) * a / b ** sympy.Float(0.69), held.trial.train)
+    held.add(judge(fitted, fitted, held.trial, "product of powers"))
+    assert price(held.leader.polished, held.trial) < ending.UNRIVALLED
+    for over, enough in ((Ending(seen, held), True), (Ending(seen, held, ending.UNRIVALLED), False)):
+        assert over.familiar_enough({"product of powers"}) == enough
+        assert over.short_enough(asked=True, waited=ending.CONTENT) == enough
+
+
 @pytest.mark.parametrize(("factor", "whole"), [(1.0001, True), (1.01, False), (0.7001, False)])
 def test_whole_numbers_that_leave_next_to_nothing_are_no_approximation(factor, whole):
     X = np.random.default_rng(0).uniform(-2, 2, (100, 2))

@@ -46,10 +46,6 @@ UNRIVALLED = 30.0
 """The same until the likeliest ridges were asked, which takes 3 s: look-alikes that one of them beats have 35
 nats and more, laws such as K/(c + t)**1.12 have 25."""
 
-ODD = 2
-"""Measured exponents from which a familiar curve hints at a shorter law, where the likeliest ridges are still
-to be asked: 0.75*a**0.099*b**1.1/c**1.12 stands for sqrt(b**2/c**2 - pi**2/a**2) in noise of 10 %."""
-
 CONTENT = 100.0
 """Units of work since the best formula became shorter after which it may be one of PLAIN nats with measured
 numbers: five to ten seconds of the structure search, which shows most of its forms in them. The shorter it
@@ -134,11 +130,6 @@ class Patience:
         return self._budget.used + self._fitted
 
 
-def _measured_exponents(law: Judged) -> int:
-    """Return how many powers of a formula have a measured exponent."""
-    return sum(power.exp.has(sympy.Float) for power in law.expression.atoms(sympy.Pow))
-
-
 def _nearly_whole(formula: sympy.Expr, rows: Rows, power: float) -> bool:
     """Tell whether a formula's numbers are next to whole ones, which leave next to nothing of this power."""
     near = {q: sympy.Integer(round(q)) for q in formula.atoms(sympy.Float)}
@@ -195,13 +186,23 @@ class Ending:
             or (law.source not in sources and price(law.polished, trial) > AS_SHORT)
             or len(rows.y) < ROWS_A_CONSTANT * len(law.polished.theta)
             or not more_than_noise(self._survey.chance, self._saved(law))
-            or (self.most < PLAIN and _measured_exponents(law) >= ODD)
+            or self._odd(law)
         ):
             return False
         share = law.loss / trial.power
         if share > EXPLAINED or share < (VISIBLE if len(rows.y) < LEAST_ROWS else VISIBLE_IN_MANY):
             return False
         return self._leaves_noise(law)
+
+    def _odd(self, law: Judged) -> bool:
+        """Tell whether a formula has measured exponents while the likeliest ridges are still to be asked.
+
+        It hints at a shorter law: in noise of 10 % 0.75*a**0.099*b**1.1/c**1.12 stands for sqrt(b**2/c**2 -
+        pi**2/a**2), 0.53*a/(b*c**0.69) for a/(b*(1 + c)).
+        """
+        return self.most < PLAIN and any(
+            power.exp.has(sympy.Float) for power in law.expression.atoms(sympy.Pow)
+        )
 
     def _leaves_noise(self, law: Judged) -> bool:
         """Tell whether no test sees structure in a formula's residuals but what drifting noise explains."""
@@ -220,7 +221,7 @@ class Ending:
         (`within`).
         """
         law = self._archive.leader
-        if law is None:
+        if law is None or self._odd(law):
             return False
         patient = min(waited / CONTENT, 1.0) if within or len(law.polished.theta) else 1.0
         most = min(self.most, BRIEF + (PLAIN - BRIEF) * patient) if asked else BRIEF
