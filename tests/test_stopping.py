@@ -141,3 +141,5 @@ def test_a_law_in_whole_numbers_ends_a_search_once_familiar_curves_were_compared
     asks = {"asked": False, "within": True, "ahead": ()}
     why = stopping.over(state, patience(), compared, step(registry.STRUCTURE), **asks)
     assert why == (stopping.WHOLE if compared else "")
+    asks["ahead"] = (registry.STRUCTURE,)  # m + m*v**2/2 may approximate m/sqrt(1 - v**2)
+    assert stopping.over(state, patience(), compared, step(registry.TREE), **asks) == ""

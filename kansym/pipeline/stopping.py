@@ -58,11 +58,11 @@ def over(
     waited = patience.waited if asked else 0.0
     if compared and (asked or not within) and ending.short_enough(asked, waited, within):
         return ONLY_NOISE
-    if compared and ending.whole():
+    # what leaves little may approximate a law that only the structure search names: Planck's by three modes
+    untried = registry.STRUCTURE in ahead
+    if compared and not untried and ending.whole():
         return WHOLE
-    # a long formula may approximate a short law that only the structure search names: Planck's by three modes
-    untried = ending.lengthy and registry.STRUCTURE in ahead
-    return NOTHING_BETTER if compared and patience.spent and not untried else ""
+    return NOTHING_BETTER if compared and patience.spent and not (untried and ending.lengthy) else ""
 
 
 def settled(surveyed: Survey, archive: Archive, short: bool) -> bool:
