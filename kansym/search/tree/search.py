@@ -197,11 +197,11 @@ class Tree:
         known = None
         while left > 0 and self.queue and not self.models.budget.exhausted:
             item = heapq.heappop(self.queue)
-            units = costs.work(item.ask.__name__, item.node.problem)
-            self.models.budget.spend(units)
-            left -= units
+            before = self.models.budget.used
+            self.models.budget.spend(costs.work(item.ask.__name__, item.node.problem))
             self.node, self.told = item.node, item.node.left
             yield item.ask(item.node)
+            left -= self.models.budget.used - before  # names of what looks exact, and is not, cost a unit each
             self.blurred = self.noisy(known)
             if self.blurred:
                 return
