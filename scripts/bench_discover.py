@@ -215,7 +215,7 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
                 seed=options["seed"],
                 time_limit=options["time_limit"],
                 progress=watch,
-                families=options["families"] or "default",
+                families=options.get("families") or "default",
             )
     except (
         Exception,
