@@ -191,7 +191,7 @@ class Tree:
         self.add(root, 0.0)
 
     def run(self) -> Iterator[list[Fit]]:
-        """Yield the fits of one item after another until what is left is too dear, or the budget ends."""
+        """Yield the fits of one item after another until the budget or a look's work, naming too, is over."""
         alone = costs.work("handbook", self.table) if self.table.width == 1 else 0.0
         left = costs.DEEP if self.deep else costs.QUICK - alone
         known = None
@@ -201,7 +201,7 @@ class Tree:
             self.models.budget.spend(costs.work(item.ask.__name__, item.node.problem))
             self.node, self.told = item.node, item.node.left
             yield item.ask(item.node)
-            left -= self.models.budget.used - before  # names of what looks exact, and is not, cost a unit each
+            left -= self.models.budget.used - before
             self.blurred = self.noisy(known)
             if self.blurred:
                 return
