@@ -191,17 +191,17 @@ class Tree:
         self.add(root, 0.0)
 
     def run(self) -> Iterator[list[Fit]]:
-        """Yield the fits of one item after another until the budget or a look's work, naming too, is over."""
+        """Yield one item's fits after another until a look's work is over; naming counts but of one column."""
         alone = costs.work("handbook", self.table) if self.table.width == 1 else 0.0
         left = costs.DEEP if self.deep else costs.QUICK - alone
         known = None
         while left > 0 and self.queue and not self.models.budget.exhausted:
             item = heapq.heappop(self.queue)
-            before = self.models.budget.used
-            self.models.budget.spend(costs.work(item.ask.__name__, item.node.problem))
+            before, units = self.models.budget.used, costs.work(item.ask.__name__, item.node.problem)
+            self.models.budget.spend(units)
             self.node, self.told = item.node, item.node.left
             yield item.ask(item.node)
-            left -= self.models.budget.used - before
+            left -= units if self.table.width == 1 else self.models.budget.used - before
             self.blurred = self.noisy(known)
             if self.blurred:
                 return
