@@ -191,7 +191,7 @@ class Tree:
         self.add(root, 0.0)
 
     def run(self) -> Iterator[list[Fit]]:
-        """Yield one item's fits after another until a look's work is over; naming counts but of one column."""
+        """Yield one item's fits after another while a look has work left; naming counts but of one column."""
         alone = costs.work("handbook", self.table) if self.table.width == 1 else 0.0
         left = costs.DEEP if self.deep else costs.QUICK - alone
         known = None
