@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.linalg
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 import kansym
 from kansym.base import memory
@@ -54,3 +54,13 @@ def test_a_search_takes_one_core_and_gives_the_others_back():
         kansym.dynamics(t, 3 * np.exp(-0.5 * t), names=["x"], progress=lambda report: seen.append(threads()))
         assert threads() == {2}
     assert seen and set.union(*seen) == {1}
+
+
+def test_a_search_opens_no_list_of_libraries(monkeypatch):
+    # opened within the reach of an interrupt it would stay open
+    def opened(self):
+        raise AssertionError("the loaded libraries were listed")
+
+    monkeypatch.setattr(ThreadpoolController, "_load_libraries", opened)
+    assert kansym.discover("planets", effort=0.0).best is not None
+    assert kansym.KAN([1, 1]).fit(np.linspace(0, 1, 20)[:, None], np.linspace(0, 1, 20), steps=2) is not None

@@ -19,9 +19,9 @@ import numpy as np
 import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
 from scipy import sparse, special
 from scipy.spatial import cKDTree
-from threadpoolctl import threadpool_limits
 
 from kansym.base.linear import TINY, span
+from kansym.base.threads import one_thread
 
 SEEN = 0.003
 """Chance of a false alarm below which structure counts as seen, a third of the one percent that may claim a
@@ -106,7 +106,7 @@ def structure(X: np.ndarray, y: np.ndarray, seed: int = 0, shuffles: int = SHUFF
     if len(y) < 4 or np.ptp(y) == 0 or X.shape[1] == 0:
         return Chance(1.0, "none", 0.0)
     scores = _normal_scores(y)
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         # most tables show at the cheap tests what they are; the others get the same shuffles with and without
         rng = np.random.default_rng(seed)
         plain = _compared(_Looks.plain(X), y, scores, min(FIRST_SHUFFLES, shuffles), rng)

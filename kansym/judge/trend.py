@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 from scipy import special
 from scipy.linalg import solve_triangular
-from threadpoolctl import threadpool_limits
 
 from kansym.base import polynomials
 from kansym.base.linear import TINY, span
+from kansym.base.threads import one_thread
 from kansym.base.weights import roots
 
 TAILS = 4.0
@@ -87,7 +87,7 @@ class Trend:
 def trend(X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> Trend:
     """Return the smooth trend of y (n,) over X (n, d) that predicts left-out rows best."""
     root = roots(weights, len(y))
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         bases = [b for f in _ladder(X, len(y)) if (b := _Basis.of(f, X, root)) is not None]
         # rows that are off harm all bases alike in a plain fit: the likeliest few are then fitted robustly
         bases.sort(key=lambda b: _fitted(b, y, root, 1).misfit)

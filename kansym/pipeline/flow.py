@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
 from kansym.base.interrupts import shielded
 from kansym.base.losses import Loss
+from kansym.base.threads import one_thread
 from kansym.base.weights import roots
 from kansym.data import dimensions
 from kansym.data.dataset import Dataset, from_arrays, from_table
@@ -149,7 +149,7 @@ def search(
     try:
         kept = nullcontext() if checkpoint is None else checkpoint.kept()
         # a search looks beyond every domain, at matrices too small to be shared: of two threads one waits
-        with kept, watchdog(budget), np.errstate(all="ignore"), threadpool_limits(1, "blas"):
+        with kept, watchdog(budget), np.errstate(all="ignore"), one_thread():
             reason = passes.explored()
             if passes.archive.trial.dimensions is not None and not budget.exhausted:
                 run = passes.concluded(reason)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.base.log import LOGGER, heard
@@ -22,6 +22,9 @@ from kansym.network.training import layers as lay
 from kansym.network.training.layers import Layer
 from kansym.network.training.penalty import Sparsity
 from kansym.network.training.problem import Problem, State
+
+POOLS = ThreadpoolController()
+"""Threads of torch and BLAS, looked up once: the look opens a file, which an interrupt could leave open."""
 
 OPTIMISERS = ("lm", "lbfgs", "adam")
 REFINE = 10
@@ -117,7 +120,7 @@ def train(
     if setting.restarts > 1:
         layers = race.starts(layers, setting.restarts, setting.seed)
     # threads that fight over small matrices cost more than they bring
-    with threadpool_limits(1), heard(setting.progress):
+    with POOLS.limit(limits=1), heard(setting.progress):
         run = _Run(X, y, setting, weights, held)
         outcome = run.stages(tuple(layers), fresh)
         if setting.dtype != "float32" or setting.optimizer != "lm" or outcome.reason in _BROKEN_OFF:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import sympy
-from threadpoolctl import threadpool_limits
 
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
+from kansym.base.threads import one_thread
 from kansym.formula.constants import Nice
 from kansym.formula.expression import complexity
 from kansym.formula.program import Program
@@ -86,7 +86,7 @@ def dynamics(
     budget = Budget(seconds=time_limit, listener=progress)
     found: Found | None = None
     try:
-        with watchdog(budget), np.errstate(all="ignore"), threadpool_limits(1, "blas"):
+        with watchdog(budget), np.errstate(all="ignore"), one_thread():
             original = motion(data, order)
             found = steady(find(original, budget), original, budget)
     except KeyboardInterrupt:

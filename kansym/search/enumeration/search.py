@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy
-from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.base.linear import TINY
+from kansym.base.threads import one_thread
 from kansym.base.weights import roots
 from kansym.data.dataset import Dataset
 from kansym.formula.guarded import valued
@@ -120,7 +120,7 @@ def propose(
         yield from found
         if found or budget.exhausted:
             return
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         yield from Search.of(X, y, names, library, seed).linear(budget, _about_one(dataset))
 
 
@@ -140,7 +140,7 @@ def few(
     near = Budget(work=FEW_WORK, seconds=budget.left)
     small = len(y) <= FEW_ROWS and X.shape[1] > 1
     if not found and small and not near.exhausted:
-        with threadpool_limits(1, "blas"):
+        with one_thread():
             found = search.linear(near, _about_one(dataset), POOLS_OF_FEW)
     budget.spend((own.used + near.used) / COMPARED)
     yield from found
@@ -162,7 +162,7 @@ def _exact(search: Search, budget: Budget, deep: bool = True) -> list[Candidate]
         if (functions, capacity) in seen:
             continue
         seen.add((functions, capacity))
-        with threadpool_limits(1, "blas"):
+        with one_thread():
             found = search.exact(names, capacity, part, budget)
             if not found and deep and capacity == STAGES[0][1] and few and not budget.exhausted:
                 found = search.deep(budget)

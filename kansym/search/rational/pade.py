@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import sympy
-from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
 from kansym.base.errors import InputError, placed
+from kansym.base.threads import one_thread
 from kansym.formula.expression import text
 from kansym.functions.parsing import symbols
 from kansym.search.rational import monomials as rational
@@ -138,7 +138,7 @@ def fit_pade(
     names = tuple(f"x{i}" for i in range(X.shape[1])) if names is None else tuple(str(n) for n in names)
     _check(X, y, w, names, degree)
     # the matrices are small: BLAS threads cost more than they bring
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         return _fit(X, y, degree, w, names, sparse, noise, seed)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import sympy
-from threadpoolctl import threadpool_limits
 
 from kansym.base.budget import Budget
+from kansym.base.threads import one_thread
 from kansym.data.dataset import Dataset
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
@@ -31,7 +31,7 @@ def propose(
     X, y = np.asarray(dataset.X, float), np.asarray(dataset.y, float)
     if len(y) < 3 or np.ptp(y) == 0 or X.shape[1] > 12:
         return
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         found = _candidates(X, y, dataset.weights, tuple(dataset.names), budget, library, seed)
     yield from found
 

@@ -14,10 +14,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion, polynomials
 from kansym.base.linear import TINY, left
+from kansym.base.threads import one_thread
 from kansym.search.structure.problem import Operation, Problem
 from kansym.search.structure.ridge import unit
 
@@ -254,7 +254,7 @@ def needed(Z: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
         own = with_column(j, U[:, j]) + least
         return all(own < with_column(j, rng.permutation(U[:, j])) for _ in range(SHUFFLES))
 
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         return np.array([helps(j) for j in range(d)])
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
 from kansym.base.linear import TINY
+from kansym.base.threads import one_thread
 from kansym.search.structure import outers
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal, corrected
@@ -59,7 +59,7 @@ def fits(problem: Problem, left: float, targets: int = len(TARGETS)) -> list[Fit
     if not (np.all(np.isfinite(X)) and np.all(np.any(X != 0, axis=0))):
         return []
     found = []
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         for low, name, price in TARGETS[:targets]:
             part = transforms.within(problem, left, low, np.inf)
             if part is not None and (fit := _likeliest(part, outers.outer(name), price)) is not None:

@@ -13,9 +13,9 @@ from functools import partial
 
 import numpy as np
 import sympy
-from threadpoolctl import threadpool_limits
 
 from kansym.base import criterion
+from kansym.base.threads import one_thread
 from kansym.search.rational import monomials
 from kansym.search.rational.chooser import Chooser
 from kansym.search.structure.models import Fit
@@ -57,7 +57,7 @@ def fits(problem: Problem) -> list[Fit]:
     rows = np.concatenate([problem.fit, problem.test])
     if not (np.all(np.isfinite(problem.Z[rows])) and np.all(np.isfinite(problem.y[rows]))):
         return []
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         judged = [
             (_length(problem, chosen, d), k, chosen, d) for k, (chosen, d) in enumerate(_choices(problem))
         ]

@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 import sympy
-from threadpoolctl import threadpool_limits
 
+from kansym.base.threads import one_thread
 from kansym.search.rational.chooser import COLUMNS, Chooser
 from kansym.search.rational.monomials import Ratio, measured
 from kansym.search.rational.pade import written
@@ -65,7 +65,7 @@ def exact(problem: Problem, asked: list[tuple[int, int]] | None = None, within: 
     tried = asked or (degrees(problem.width, len(rows)) if problem.width <= MOST_COLUMNS else [])
     if not tried or np.ptp(y) == 0 or not (np.all(np.isfinite(X)) and np.all(np.isfinite(y))):
         return []
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         chooser = Chooser.of(X, y, None, max(max(d) for d in tried), None, 0)
         found = (
             _least(chooser, tried, within)

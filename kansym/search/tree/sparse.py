@@ -12,9 +12,9 @@ from functools import lru_cache, partial
 
 import numpy as np
 import sympy
-from threadpoolctl import threadpool_limits
 
 from kansym.base.linear import TINY
+from kansym.base.threads import one_thread
 from kansym.search.structure import outers
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
@@ -63,7 +63,7 @@ def exact(problem: Problem) -> list[Fit]:
         return []
     if not (np.all(np.isfinite(X)) and np.all(np.isfinite(y)) and np.all(np.any(X != 0, axis=0))):
         return []
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         found = _found(X, y, tuple(problem.one_signed().tolist()))
     if found is None:
         return []
