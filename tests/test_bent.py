@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,8 +22,11 @@ def seen(law, low, high, rows=300, seed=0):
 
 def found(data):
     """Return the values of the nearest bent power at the rows."""
-    best = min(bent.fits(data), key=lambda f: f.share)
-    formula = data.finish(best.problem.finish(best.name()[0].write()))
+    return found_by(min(bent.fits(data), key=lambda f: f.share), data)
+
+
+def found_by(fit, data):
+    formula = data.finish(fit.problem.finish(fit.name()[0].write()))
     return Program.compile(formula, data.formulas).value(data.Z)
 
 
@@ -73,6 +77,26 @@ def test_a_noisy_curve_that_changes_its_sign_is_none():
     rng = np.random.default_rng(1)
     x = rng.uniform(0.1, 6, 700)
     assert not bent.fits(problem(from_arrays(x[:, None], 3 * np.sin(x) + 0.01 * rng.normal(size=700), ["x"])))
+
+
+@pytest.mark.parametrize(
+    ("slope", "sharp", "power"),
+    [(-1, 1, -2), (-0.5, 1, -2.5), (1, 2, -1.5), (0, 2, -2.5), (1, 0.6, -1 / 0.6)],
+)
+def test_plain_exponents_in_noise(slope, sharp, power):
+    """Five numbers fit noisy rows in many ways; one of plain exponents is shown."""
+    rng = np.random.default_rng(2)
+    x = rng.uniform(0.05, 10, 700)
+    curve = 2 * x**slope * (1 + (x / 1.5) ** sharp) ** power
+    data = problem(from_arrays(x[:, None], curve + 0.01 * np.std(curve) * rng.normal(size=700), ["x"]))
+    fits = bent.in_noise(data)
+    whole = float(2 * sharp).is_integer()
+    plain = min((f for f in fits if f.price == bent.PRICE + bent.NUMBER * (not whole)), key=lambda f: f.rank)
+    assert plain.rank < min(f.rank for f in fits) + 5
+    assert np.mean((found_by(plain, data) - curve) ** 2) < 0.02 * 0.01**2 * np.var(curve)
+    exponents = {float(p.exp) for p in plain.name()[0].write().atoms(sympy.Pow)}
+    for k in {slope, sharp, power} - {0, 1}:
+        assert min(abs(k - e) for e in exponents) < (1e-9 if whole else 0.1)
 
 
 def test_few_rows_and_two_columns_have_no_answer():

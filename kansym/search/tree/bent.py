@@ -8,6 +8,7 @@ profiles of galaxies, generalised means of two inputs and survival curves are of
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,7 +22,7 @@ from kansym.search.structure import curve, inners
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
-from kansym.search.tree import moves
+from kansym.search.tree import moves, slopes
 
 SOURCE = "bent power"
 
@@ -49,11 +50,14 @@ OTHER_SIDE = 0.1
 MOST_POWER = 30.0
 """Exponents m beyond this are an exponential's, which such powers come near to."""
 
+EXPONENTS = 3
+"""Exponents s, r and m of such a power."""
+
 WHOLE = 1e-6
 """Distance from a half below which an exponent is one."""
 
-PRICE = 6.0
-"""Symbols of such a formula beside its column."""
+PRICE, NUMBER = 4.0, 2.0
+"""Symbols of such a formula beside its column, and of each exponent that is measured."""
 
 
 def fits(problem: Problem) -> list[Fit]:
@@ -143,8 +147,39 @@ def _fit(problem: Problem) -> Fit | None:
         share, constants, bend = _fitted(problem, sign, constants, bend)
     column = problem.formulas[0] * (1 if x[0] > 0 else -1)
     write = partial(_written, sign, constants, bend, column)
-    proposal = Proposal(share * problem.unit, PRICE, write)
-    return Fit(proposal.share, PRICE, SOURCE, problem, lambda: [proposal])
+    return _as_fit(problem, share, EXPONENTS, write)
+
+
+def _as_fit(problem: Problem, share: float, measured: int, write: Callable[[], sympy.Expr]) -> Fit:
+    """Return a bent power as a fit that leaves a share of the target's square, some exponents `measured`."""
+    proposal = Proposal(share * problem.unit, PRICE + NUMBER * measured, write)
+    return Fit(proposal.share, proposal.price, SOURCE, problem, lambda: [proposal])
+
+
+@np.errstate(all="ignore")
+def in_noise(problem: Problem) -> list[Fit]:
+    """Return those and bent powers of plain exponents: noise tells all five numbers together only."""
+    seen = (problem, moves.offset(problem, 1), moves.offset(problem, -1))
+    return [*fits(problem), *(fit for p in seen if p is not None for fit in _plainly(p))]
+
+
+def _plainly(problem: Problem) -> list[Fit]:
+    """Return the likeliest bent powers with plain exponents of a problem of one column."""
+    if problem.width != 1:
+        return []
+    rows = problem.choosing(len(problem.y))
+    rows = rows[np.argsort(problem.Z[rows, 0])]
+    x, y, w = problem.Z[rows, 0], problem.y[rows], problem.w[rows]
+    sides = np.unique(np.sign(problem.Z[:, 0]))
+    if len(rows) < FEWEST_ROWS or len(sides) > 1 or not (sides[0] and np.ptp(x) > 0 and np.any(w * y)):
+        return []
+    if not (np.all(np.isfinite(y)) and np.all(np.isfinite(x))):
+        return []
+    column = problem.formulas[0] * (1 if x[0] > 0 else -1)
+    return [
+        _as_fit(problem, share, measured, partial(bend.write, column))
+        for share, measured, bend in slopes.bends(np.log(np.abs(x)), y, w)
+    ]
 
 
 def _thinned(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

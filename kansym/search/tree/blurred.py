@@ -285,5 +285,5 @@ def _curves(problem: Problem) -> list[Fit]:
     return alone.curves_of(problem)
 
 
-SOLVERS_OF_ONE = (_curves, bent.fits, noisy.fits, alone.short_families)
+SOLVERS_OF_ONE = (_curves, bent.in_noise, noisy.fits, alone.short_families)
 SOLVERS = (noisy.fits, _sum, _product, _linear, _products)
