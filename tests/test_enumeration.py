@@ -13,7 +13,7 @@ from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library, get
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.search.enumeration import pool
+from kansym.search.enumeration import joins, pool
 from kansym.search.enumeration.search import CONSTANTS, few, propose
 
 NGUYEN = Path(__file__).parents[1] / "scripts" / "problems" / "nguyen.csv"
@@ -186,3 +186,12 @@ def test_columns_that_do_not_matter_are_left_out_first():
     data = table("x*sin(n*t)^2/sin(t)^2".replace("^", "**"), ["x", "n", "t", "d1", "d2"], 1.0, 2.9, 500)
     found = next(propose(data, budget=Budget(seconds=100)))
     assert not {s.name for s in found.expression.free_symbols} & {"d1", "d2"}
+
+
+def test_joins_that_hold_by_their_largest_values_alone_are_not_written_down(monkeypatch):
+    x = np.linspace(1, 15, 15)
+    y = 700 / (1 + 80 * np.exp(-0.7 * x)) + np.random.default_rng(0).normal(0, 10, 15)
+    written, expression = [], joins.Join.expression
+    monkeypatch.setattr(joins.Join, "expression", lambda *a: written.append(a) or expression(*a))
+    assert not list(few(from_arrays(x[:, None], y, ["x"]), budget=Budget()))
+    assert not written

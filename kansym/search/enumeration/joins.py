@@ -52,6 +52,17 @@ class Join:
     beta: float
     target: Target
 
+    def values(self, V: np.ndarray) -> np.ndarray:
+        """Return what the join makes of entries' values V (entries, rows) for its target (rows,)."""
+        inner = self.alpha * V[self.second] + self.beta
+        if self.mode is Mode.SUM:
+            inner = self.c * V[self.first] + inner
+        elif self.mode is Mode.PRODUCT:
+            inner = V[self.first] * inner
+        elif self.mode is Mode.QUOTIENT:
+            inner = inner / V[self.first]
+        return inner
+
     def expression(self, entries: Pool) -> sympy.Expr:
         """Return the formula for y."""
         inner = number(self.alpha) * entries.expression(self.second) + number(self.beta)

@@ -22,7 +22,8 @@ from kansym.base.linear import TINY
 from kansym.base.threads import one_thread
 from kansym.base.weights import roots
 from kansym.data.dataset import Dataset
-from kansym.formula.guarded import valued
+from kansym.formula.guarded import UNDEFINED, valued
+from kansym.formula.program import Program
 from kansym.functions.library import Function, Library
 from kansym.functions.parsing import symbols
 from kansym.search.candidate import Candidate
@@ -83,6 +84,11 @@ FEW_ROWS = 60
 
 KEEP, PROVED = 12, 100
 """Formulas that are handed on, and joins that are checked on all rows for them."""
+
+ROUNDED_OFF = 100.0
+"""Times what an exact formula may leave that its values may be off as a pool computes them."""
+
+_SLOT = sympy.Symbol("\0joined", real=True)
 
 NAMES = (
     "x^2", "1/x", "sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "x^3",
@@ -259,13 +265,29 @@ class Search:
         """Return the joins that hold on all rows, the shortest first."""
         joins = sorted(joins, key=lambda j: j.price)
         found = []
+        ways: dict[int, Program] = {}
         for join in joins[:PROVED]:
-            candidate = self.checked(join.expression(entries))
+            # of noisy rows some hundred hold by the largest values of a steep expression alone
+            candidate = self.checked(join.expression(entries)) if self.near(join, entries, ways) else None
             if candidate is not None:
                 found.append((join.price, candidate))
             if len(found) >= KEEP:
                 break
         return [c for _, c in found]
+
+    def near(self, join: Join, entries: Pool, ways: dict[int, Program]) -> bool:
+        """Tell whether a join comes near y on the rows of its vectors, with `ways` back from targets to y."""
+        key, rows = id(join.target), self.order[: entries.V.shape[1]]
+        try:
+            if key not in ways:
+                ways[key] = Program.compile(join.target.back(_SLOT), (*self.symbols, _SLOT))
+            with np.errstate(all="ignore"):
+                joined = join.values(entries.V)
+            values = ways[key].value(np.column_stack([self.X[rows], joined]))
+        except UNDEFINED:
+            return True
+        off = np.abs(values - self.y[rows]).max()
+        return bool(off < ROUNDED_OFF * criterion.EXACT_JOIN * np.std(self.y))
 
     def checked(self, formula: sympy.Expr) -> Candidate | None:
         """Return the formula as a candidate if it holds on every row."""
