@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import sympy
@@ -40,7 +41,7 @@ class Freed:
 
     symbols: list[sympy.Symbol]
     exact: list[sympy.Expr]
-    roles: list[str]
+    places: list[tuple[str, sympy.Expr | None]]
     template: sympy.Expr = sympy.S.Zero
 
     @staticmethod
@@ -48,8 +49,12 @@ class Freed:
         """Return a formula with its numbers freed."""
         freed = Freed([], [], [])
         freed.template = freed.visit(expression, top=True)
-        freed.roles = distinct(freed.roles)
         return freed
+
+    @cached_property
+    def roles(self) -> list[str]:
+        """Return what each number is in the formula, in words; written when somebody asks."""
+        return distinct([word if part is None else f"{word} {_short(part)}" for word, part in self.places])
 
     @property
     def measured(self) -> list[int]:
@@ -72,13 +77,13 @@ class Freed:
             values[i] = sympy.Float(float(values[i]) + float(step), 17)
         return self.template.xreplace(dict(zip(self.symbols, values, strict=True)))
 
-    def new(self, value: sympy.Expr, role: str) -> sympy.Symbol:
-        """Return a symbol in the place of a number, which is kept with its role."""
+    def new(self, value: sympy.Expr, word: str, part: sympy.Expr | None = None) -> sympy.Symbol:
+        """Return a symbol in the place of a number, which is kept with its role: a word, and of what part."""
         # no column has a name that begins so: one called c0 is not mistaken for a number
         symbol = sympy.Symbol(f"\0c{len(self.symbols)}", real=True)
         self.symbols.append(symbol)
         self.exact.append(value)
-        self.roles.append(role)
+        self.places.append((word, part))
         return symbol
 
     def visit(self, expression: sympy.Expr, top: bool = False) -> sympy.Expr:
@@ -90,19 +95,17 @@ class Freed:
         if expression.is_Add:
             constant, rest = expression.as_independent(*expression.free_symbols, as_Add=True)
             terms = [self.visit(t) for t in sympy.Add.make_args(rest)]
-            role = "term" if top else f"term beside {_short(rest)}"
-            return sympy.Add(*([self.new(constant, role)] if constant != 0 else []), *terms)
+            role = ("term", None) if top else ("term beside", rest)
+            return sympy.Add(*([self.new(constant, *role)] if constant != 0 else []), *terms)
         if expression.is_Mul:
             factor, rest = expression.as_independent(*expression.free_symbols, as_Add=False)
             parts = [self.visit(f) for f in sympy.Mul.make_args(rest)]
             trivial = factor in (1, -1)
-            return sympy.Mul(factor if trivial else self.new(factor, f"factor of {_short(rest)}"), *parts)
+            return sympy.Mul(factor if trivial else self.new(factor, "factor of", rest), *parts)
         if expression.is_Pow and expression.base.free_symbols and not expression.exp.free_symbols:
             base, exponent = expression.base, expression.exp
             plain = exponent == -1 or (exponent == sympy.Rational(1, 2) and not base.is_Symbol)
-            return self.visit(base) ** (
-                exponent if plain else self.new(exponent, f"exponent of {_short(base)}")
-            )
+            return self.visit(base) ** (exponent if plain else self.new(exponent, "exponent of", base))
         return expression.func(*(self.visit(a) if a.free_symbols else a for a in expression.args))
 
 

@@ -12,6 +12,7 @@ from kansym.base.interrupts import shielded
 from kansym.base.losses import Loss
 from kansym.formula.limits import limits, without_terms
 from kansym.formula.polish import Polished, Rows, polish
+from kansym.judge import between
 from kansym.judge.archive import Archive
 from kansym.judge.kinds import KINDS, NoiseModel
 from kansym.judge.noise import Explained, likelihood
@@ -59,7 +60,7 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
         return dict.fromkeys(KINDS, Explained(values))
     known = {r.expression: r for r in (*archive.candidates, *archive.others)}
     shortest = sorted(known.values(), key=lambda r: r.length)[:RIVALS]
-    rivals = [(r.polished, _needed(r, trial)) for r in shortest]
+    rivals = [(r.polished, _needed(r.polished, trial, bool(r.fault))) for r in shortest]
     rivals = [(law, rivals[0][1]), *rivals]
     middle = float(np.median(np.abs(values))) or 1.0
     rough = {kind: [_left(kind, rival, trial.small) + nats for rival, nats in rivals] for kind in KINDS}
@@ -74,19 +75,24 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
             fitted = polish(rival.expression, weighed.train, 20, rival.fixed) or rival
             on_all = fitted.program.value(whole.X, fitted.theta)
             if np.all(np.isfinite(on_all)):
-                nats = _needed(judge(fitted, fitted, weighed, ""), weighed)
+                nats = _needed(fitted, weighed, _faulty(fitted, weighed))
                 found.append((_left(kind, fitted, trial.small) + nats, Explained(on_all, nats)))
         out[kind] = min(found, key=lambda f: f[0])[1] if found else Explained(values, rivals[0][1])
     return out
 
 
-def _needed(law: Judged, trial: Trial) -> float:
-    """Return the nats of a judged law beside those of what it leaves, on rows left out too.
+def _needed(law: Polished, trial: Trial, faulty: bool) -> float:
+    """Return the nats of a law beside those of what it leaves, on rows left out too.
 
     A kind of noise is asked of all rows: that the few which weigh most decide a fit tells against the fit.
     """
-    known = criterion.misfit_length(1.0, trial.rows, len(law.polished.theta))
-    return price(law.polished, trial) + known + (FAULT if law.fault else 0.0)
+    known = criterion.misfit_length(1.0, trial.rows, len(law.theta))
+    return price(law, trial) + known + (FAULT if faulty else 0.0)
+
+
+def _faulty(law: Polished, trial: Trial) -> bool:
+    """Tell whether something is wrong with a law between the rows; what it predicts is asked only then."""
+    return bool(between.fault(law, trial.gaps, trial.train)) and bool(judge(law, law, trial, "").fault)
 
 
 def _left(kind: str, law: Polished, rows: Rows) -> float:
