@@ -28,6 +28,7 @@ def ending(proved=False, noise=False, short=False, errors=False, nothing=False, 
         within_errors=lambda: errors,
         nothing_there=lambda: nothing,
         whole=lambda: False,
+        news=False,
         lengthy=lengthy,
         short_enough=lambda asked, waited, within=False: short is not False and asked and waited >= short,
     )
@@ -143,3 +144,16 @@ def test_a_law_in_whole_numbers_ends_a_search_once_familiar_curves_were_compared
     assert why == (stopping.WHOLE if compared else "")
     asks["ahead"] = (registry.STRUCTURE,)  # m + m*v**2/2 may approximate m/sqrt(1 - v**2)
     assert stopping.over(state, patience(), compared, step(registry.TREE), **asks) == ""
+    assert stopping.over(state, patience(), compared, step(registry.STRUCTURE), **asks) == ""
+    state.news = True  # what that search found itself comes after the ridges that could beat it
+    why = stopping.over(state, patience(), compared, step(registry.STRUCTURE), **asks)
+    assert why == (stopping.WHOLE if compared else "")
+
+
+def test_what_ended_a_search_in_whole_numbers_needs_no_other_weights():
+    archive = SimpleNamespace(leader=SimpleNamespace(), trial=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stopping, "exact", lambda law, trial: False)
+        patch.setattr(stopping, "Ending", lambda *a: ending())
+        assert stopping.settled(None, archive, stopping.WHOLE)
+        assert not stopping.settled(None, archive, stopping.NOTHING_BETTER)

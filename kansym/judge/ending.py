@@ -142,17 +142,24 @@ def _nearly_whole(formula: sympy.Expr, rows: Rows, power: float) -> bool:
 class Ending:
     """Answer whether a search may end; each leader is looked at once.
 
-    A formula of at most so many nats as `most` may end it once the tree was asked in noise.
+    A formula of at most so many nats as `most` may end it once the tree was asked in noise; `led` is the
+    best formula when the present look began.
     """
 
     def __init__(self, survey: Survey, archive: Archive, most: float = PLAIN) -> None:
         self._survey, self._archive, self.most = survey, archive, most
+        self.led: Judged | None = None
         self._seen: tuple[object, bool] = (None, False)
         self._whole: tuple[object, bool] = (None, False)
 
     def proved(self) -> bool:
         """Tell whether the best formula is exact."""
         return self._archive.leader is not None and exact(self._archive.leader, self._archive.trial)
+
+    @property
+    def news(self) -> bool:
+        """Tell whether the best formula is of the present look."""
+        return self._archive.leader is not self.led
 
     def whole(self) -> bool:
         """Tell whether a short formula leaves next to nothing once all its numbers are whole ones."""

@@ -43,7 +43,6 @@ from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
 from kansym.pipeline.steps import steps_of
 from kansym.pipeline.stopping import (
-    ONLY_NOISE,
     OTHER_NOISE,
     PROVED,
     SAME_AGAIN,
@@ -204,7 +203,7 @@ class _Passes:
             self.led_before = None if reason == OTHER_NOISE else self.archive.form
             self._begin_anew(looked)
             done = compared or self.budget.exhausted
-            if not done and not settled(self.surveyed, self.archive, reason == ONLY_NOISE):
+            if not done and not settled(self.surveyed, self.archive, reason):
                 share = 1.0 if reason == OTHER_NOISE else SECOND
                 reason = self._explored(share, weighed=looked.kept.tobytes() in searched)
                 searched.add(looked.kept.tobytes())
@@ -373,7 +372,7 @@ def _search(
             return PROVED
         if step.producer.level == Level.DEEP and passes.leads_again:
             return SAME_AGAIN
-        name, offered, graphs = step.name, False, False
+        name, offered, graphs, ending.led = step.name, False, False, archive.leader
         budget.tell(name, *best_of(archive))
         for candidate in passes.offered(step, candidates, weighed):
             offered = True

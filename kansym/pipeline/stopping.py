@@ -58,23 +58,27 @@ def over(
     waited = patience.waited if asked else 0.0
     if compared and (asked or not within) and ending.short_enough(asked, waited, within):
         return ONLY_NOISE
-    # what leaves little may approximate a law that only the structure search names: Planck's by three modes
+    # what leaves little may approximate a law that only the structure search names: Planck's by three modes;
+    # what is of that search itself comes after the ridges that could beat it
     untried = registry.STRUCTURE in ahead
-    if compared and not untried and ending.whole():
+    own = step.producer is registry.STRUCTURE and ending.news
+    if compared and (own or not untried) and ending.whole():
         return WHOLE
     return NOTHING_BETTER if compared and patience.spent and not (untried and ending.lengthy) else ""
 
 
-def settled(surveyed: Survey, archive: Archive, short: bool) -> bool:
+def settled(surveyed: Survey, archive: Archive, reason: str) -> bool:
     """Tell whether nothing better need be looked for among other rows or weights.
 
-    Where a `short` formula ended the search before, it ends this one.
+    Where a short formula ended the search before, for this `reason`, it ends this one; and what leaves next
+    to nothing does so whatever rows weigh.
     """
     law = archive.leader
     if law is None:
         return False
     ending = Ending(surveyed, archive)
-    return exact(law, archive.trial) or ending.whole() or ending.short_enough(short, math.inf)
+    whole = reason == WHOLE or ending.whole()
+    return exact(law, archive.trial) or whole or ending.short_enough(reason == ONLY_NOISE, math.inf)
 
 
 def idle(step: Step, ending: Ending, asked: bool, noisy: bool = False) -> bool:
