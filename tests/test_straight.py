@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kansym.formula.program import Program
-from kansym.formula.straight import straight
+from kansym.formula.straight import WRITTEN_AFTER, often, straight
 
 x, y, z = sympy.symbols("x y z", real=True)
 ROWS = np.random.default_rng(0).uniform(0.1, 2, (7, 3))
@@ -69,3 +69,17 @@ def test_constants_and_what_no_row_moves(formula):
 def test_only_what_is_used_has_a_derivative():
     code = straight(Program.compile(sympy.Float(1.5, 17) * y + 2, [x, y, z]))
     assert (code.by_column, code.by_parameter) == ((1,), (0,))
+
+
+def test_a_program_that_is_asked_often_gives_the_same_bits_from_the_first_call_to_the_last(monkeypatch):
+    x, y = sympy.symbols("x y", real=True)
+    program = Program.compile(2.5 * sympy.exp(-1.2 * x) + 3.1 * x**1.3 / (y + 0.7), [x, y])
+    X = np.random.default_rng(0).uniform(0.5, 2, (40, 2))
+    expected, walked = program.jacobian(X, program.start), []
+    plain = Program.jacobian
+    monkeypatch.setattr(Program, "jacobian", lambda *a: walked.append(a) or plain(*a))
+    jacobian = often(program, X)
+    for _ in range(2 * WRITTEN_AFTER):
+        found = jacobian(program.start)
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert len(walked) == WRITTEN_AFTER - 1

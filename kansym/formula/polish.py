@@ -24,6 +24,7 @@ from kansym.base.weights import roots
 from kansym.formula import constants
 from kansym.formula.expression import complexity
 from kansym.formula.program import Program
+from kansym.formula.straight import often
 
 STEPS = 60
 """Levenberg–Marquardt steps for a full polish; a refit after fixing one constant takes fewer."""
@@ -211,9 +212,11 @@ def fit(program: Program, rows: Rows, steps: int, fixed: tuple[Constant, ...] = 
         empty = np.zeros((len(program.parameters),) * 2)
         return Polished(program, program.start, empty, loss, fixed)
 
+    jacobian = often(program, rows.X)
+
     def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the weighted residuals (n,) and their derivatives by every constant."""
-        values, slopes = program.jacobian(rows.X, theta)
+        values, slopes = jacobian(theta)
         return rows.off(values), slopes * rows.pull(values)[:, None]
 
     start = residual(program.start)[0]

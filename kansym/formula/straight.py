@@ -22,6 +22,10 @@ Array = Any
 
 _POWER, _ROOT = NUMPY[Op.POW], NUMPY[Op.SQRT]
 
+WRITTEN_AFTER = 7
+"""Calls from which a program is worth writing down: that takes 0.3 to 0.6 ms, and spares 0.05 ms of each
+call and more. A fit makes some fourteen."""
+
 _SPACE: dict[str, Any] = {
     "power": integer_power,
     "root": _ROOT.value,
@@ -64,6 +68,21 @@ def straight(program: Program) -> Straight:
     lines.append(f"    return v{len(program.ops) - 1}, {', '.join(ends)}")
     exec(compile("\n".join(lines), "<straight-line program>", "exec"), space)
     return Straight(space["evaluate"], tuple(k for k, _ in columns), tuple(k for k, _ in parameters))
+
+
+def often(program: Program, X: Array) -> Callable[[Array], tuple[Array, Array]]:
+    """Return `program.jacobian` on rows X (n, columns), as straight-line code from call WRITTEN_AFTER on."""
+    calls, code = 0, None
+
+    def jacobian(theta: Array) -> tuple[Array, Array]:
+        """Return values (n,) and their derivatives (n, parameters)."""
+        nonlocal calls, code
+        calls += 1
+        if calls == WRITTEN_AFTER:
+            code = straight(program)
+        return program.jacobian(X, theta) if code is None else code.jacobian(X.T, theta)
+
+    return jacobian
 
 
 class _Writer:
