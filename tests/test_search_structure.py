@@ -19,6 +19,9 @@ from kansym.search.structure.problem import problem
 PROVED = 1e-20
 
 
+H = sympy.Symbol("h", positive=True)
+
+
 def table(law, low, high, n=400, seed=1, noise=0.0, names=None):
     rng = np.random.default_rng(seed)
     low, high = np.broadcast_arrays(low, high)
@@ -220,6 +223,21 @@ def test_difference_is_preferred_to_other_merges():
     data = table(lambda a, b, c: c * np.exp(-((a - b) ** 2)), [1, 1, 1], [3, 3, 3])
     first = merging.telling(merging.merges(problem(data), np.array([0, 0, 1.0])))[0]
     assert (first.i, first.j, first.operation.name) == (0, 1, "a-b")
+
+
+@pytest.mark.parametrize(
+    ("law", "wave"), [(lambda h: 1 / np.sqrt(h * h + 3 * h + 2), False), (lambda h: np.sin(0.5 * h), True)]
+)
+def test_a_wave_of_less_than_a_bow_is_a_parabola(law, wave):
+    """1.00000003 - sin(1.5706 - 0.0003·h) says what a parabola does, with a number more; waves stay waves."""
+    rng = np.random.default_rng(0)
+    h = rng.uniform(0.05, 20, 1000)
+    t = law(h) + 0.01 * np.std(law(h)) * rng.normal(size=1000)
+    formulas = [found.formula(H) for found in curve.laws(h, t, np.ones(1000), keep=4)]
+    assert wave == any(e.has(sympy.sin) for e in formulas)
+    assert wave or any(len(e.atoms(sympy.Float)) == 4 and e.has(H**2) for e in formulas)
+    waves = [w.args[0] for e in formulas for w in e.atoms(sympy.sin)]
+    assert all(abs(complex(z.subs(H, 20.0) - z.subs(H, 0.05))) > 0.3 for z in waves)
 
 
 @pytest.mark.parametrize("size", [1e-149, 1e149])

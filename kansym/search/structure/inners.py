@@ -22,7 +22,7 @@ ARGUMENT_POWERS = (1, 2, -1, 0.5)
 """Powers of h that other curves are functions of."""
 
 _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh": 2.5, "atan": 2.5,
-            "tan": 2.5, "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0}  # fmt: skip
+            "tan": 2.5, "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0, "bow": 2.0}  # fmt: skip
 
 FREE = 2.0
 """What a measured constant costs in symbols, about log(n)/2 nats."""
@@ -47,6 +47,7 @@ class Group(IntEnum):
     INV1P = 7
     SIN = 8
     TAN = 9
+    BOW = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,8 @@ class Inner:
         k = abs(self.k)
         if self.name in ("power", "one"):
             return 0.5 * k + (0.0 if self.k == 1 else 1.0) - (FREE if self.name == "one" else 0.0)
+        if self.name == "bow":
+            return FREE + _SYMBOLS[self.name] + (0.0 if self.k == 1 else 1.5)
         return RATE + _SYMBOLS[self.name] + (0.0 if self.k == 1 else 1.5)
 
     def per_unit(self, size: np.float64) -> Inner:
@@ -77,17 +80,21 @@ class Inner:
         c = self.c.copy()
         if self.name == "power":
             c[0] *= size**-self.k
+        elif self.name == "bow":
+            c[:2] *= size**-self.k, size ** (-2 * self.k)
         elif self.name == "log":
             c[-1] -= c[0] * np.log(size)
         return Inner(self.name, self.k, self.a * size**-self.k, c)
 
     def values(self, u: Array, a: float) -> list[Array]:
-        """Return the curves (n,) whose linear combination φ(a·u^k) is: two for a wave, one for the others."""
+        """Return the curves (n,) whose linear combination φ(a·u^k) is: two for a wave or a bow, else one."""
         x = u**self.k
         z = a * x
         match self.name:
             case "power":
                 return [x]
+            case "bow":
+                return [x, x * x]
             case "one":
                 return [1 + z]
             case "log":
@@ -125,6 +132,8 @@ class Inner:
         match self.name:
             case "power":
                 return F(c[0]) * x + F(c[1])
+            case "bow":
+                return F(c[0]) * x + F(c[1]) * x**2 + F(c[2])
             case "log":
                 return F(c[0]) * sympy.log(h) + F(c[1])
             case "exp":
