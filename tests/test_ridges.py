@@ -8,9 +8,10 @@ import sympy
 from tables import table
 
 from kansym.base.budget import Budget
+from kansym.data.dataset import from_arrays
 from kansym.functions.parsing import parse_expression
 from kansym.search import registry
-from kansym.search.structure import search
+from kansym.search.structure import naming, search
 
 LAWS = {
     "b*c**3/sqrt(c**2 - a**2)": (
@@ -34,6 +35,26 @@ def test_a_ridge_in_noise_is_among_the_first(text):
         return bool(np.allclose(values, sympy.lambdify(rows.names, wanted)(*rows.X.T), rtol=0.02))
 
     assert any(near(c.expression) and c.expression.count_ops() <= wanted.count_ops() + 3 for c in found)
+
+
+def test_noise_does_not_hide_simple_exponents():
+    first = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        X = rng.uniform([1, 1, 3], [5, 2, 10], (500, 3))
+        y = X[:, 0] * np.exp(X[:, 1] / X[:, 2])
+        y += rng.normal(0, 0.1 * np.sqrt(np.mean(y**2)), len(y))
+        fits = search.Search(from_arrays(X, y, ["a", "b", "c"]), Budget(), 0).first()
+        first.append(min(fits, key=lambda f: f.rank).shape)
+    assert first.count(naming.shape(naming.Form((1, 0, 0), (0, 1, -1), "log", 0.0))) >= 5
+
+
+def test_each_of_the_likeliest_ridges_has_another_argument(monkeypatch):
+    law, ranges = LAWS["1/(exp(a*b/c) - 1)"]
+    asked = []
+    monkeypatch.setattr(search.Search, "fitted", lambda self, fit, *_: asked.append(fit.shape) or [])
+    list(search.ridges(table(law, "abc", ranges, rows=800, noise=0.05), budget=Budget(), seed=0))
+    assert len(asked) == len(set(asked)) == search.LIKELIEST
 
 
 def test_what_is_no_ridge_has_none():

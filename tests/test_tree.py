@@ -142,6 +142,14 @@ def test_undefined_targets_make_no_problem():
     assert moves.divided(root.columns(0 * root.Z, root.formulas), 0, 1.0) is None
 
 
+def test_a_target_of_nothing_but_round_off_is_zero():
+    root = problem(table(lambda a, b: a * b / 3, "ab", [(1, 3)] * 2))
+    a, b = root.formulas
+    taken = moves.retargeted(root, root.y - root.Z[:, 0] / 3 * root.Z[:, 1], root.w, lambda e: e + a * b / 3)
+    (fit,) = ratios.exact(taken)
+    assert taken.finish(fit.name()[0].write()) == a * b / 3
+
+
 def test_noise_is_no_exact_ratio():
     data = table(lambda a, b: a / (1 + b), "ab", [(1, 3)] * 2, noise=0.01)
     assert not ratios.exact(problem(data))

@@ -43,7 +43,7 @@ class Fit:
     """Hold a fitted structure whose curves have no names yet; `name()` proposes formulas for it.
 
     `share` is what it leaves of the variance of the table's target, to first order. `match()`, where the fit
-    has one curve, proposes more: any function of the library.
+    has one curve, proposes more: any function of the library. Fits of one `shape` have nearly the same names.
     """
 
     share: float
@@ -52,6 +52,7 @@ class Fit:
     problem: Problem
     name: Callable[[], list[naming.Proposal]]
     match: Callable[[], list[naming.Proposal]] | None = None
+    shape: tuple[float, ...] = ()
 
     @property
     def rank(self) -> float:
@@ -119,6 +120,7 @@ class Models:
                 problem,
                 cache(partial(naming.single, problem, form)),
                 partial(naming.single, problem, form, self.laws) if any(form.q) else None,
+                naming.shape(form),
             )
             for form in self.forms(problem, family)
         ]
@@ -174,7 +176,18 @@ class Models:
                 judged += [(naming.corrected(f.share, degree, len(problem.fit)), f) for f in again]
             fits = [f for _, f in sorted(judged, key=lambda j: j[0])]
         many = 8 if fits and fits[0].share > criterion.SHARP else 4
-        return naming.forms(problem, family, logs, some.coordinates, units, fits[:many], degree)
+        near = fits[:many]
+        if family == "log" and logs.all() and near and near[0].share > criterion.SHARP:
+            near += ridge.plain(view(problem.fit), list(self.plain(problem)), rough, min(4, degree))[:many]
+        return naming.forms(problem, family, logs, some.coordinates, units, near, degree)
+
+    def plain(self, problem: Problem) -> Iterator[np.ndarray]:
+        """Yield the directions of a column, and of products and ratios of two."""
+        one = np.eye(problem.width)
+        yield from one
+        for i, j in merging.pairs(problem):
+            yield one[i] + one[j]
+            yield one[i] - one[j]
 
     def directions(self, problem: Problem, family: str) -> Iterator[np.ndarray]:
         """Yield starting directions of h among its coordinates: none, single ones, pairs, and random ones."""

@@ -80,7 +80,7 @@ def forms(
     n = len(y)
     logarithms = np.log(np.abs(problem.Z[problem.fit]) + TINY)
     logarithms[:, ~logs] = 0.0
-    degrees = (min(4, degree), degree, max(degree, min(18, n // 6)))
+    degrees = (min(2, degree), min(4, degree), degree, max(degree, min(18, n // 6)))
     found: dict[tuple, Form] = {}
 
     def add(p: Array, q: Array) -> Form:
@@ -133,22 +133,22 @@ def _varied(ranked: list[Form]) -> list[Form]:
     """
     alike: dict[tuple, list[Form]] = {}
     for form in ranked:
-        alike.setdefault(_shape(form), []).append(form)
-    simplest = {shape: min(forms, key=lambda f: f.price) for shape, forms in alike.items()}
+        alike.setdefault(shape(form), []).append(form)
+    simplest = {kind: min(forms, key=lambda f: f.price) for kind, forms in alike.items()}
     kept: list[Form] = []
     seen: dict[tuple, int] = {}
     for form in ranked:
-        shape = _shape(form)
-        first, mate = shape not in seen, simplest[shape]
-        new = [form] if first or (form is not mate and seen[shape] < GAUGES) else []
+        kind = shape(form)
+        first, mate = kind not in seen, simplest[kind]
+        new = [form] if first or (form is not mate and seen[kind] < GAUGES) else []
         if first and form is not mate:
             new.append(mate)
-        seen[shape] = seen.get(shape, 0) + len(new)
+        seen[kind] = seen.get(kind, 0) + len(new)
         kept += new
     return kept[:FORMS]
 
 
-def _shape(form: Form) -> tuple[float, ...]:
+def shape(form: Form) -> tuple[float, ...]:
     """Return what forms have in common that only rescale h or move powers of it into m."""
     p, q = np.array(form.p), np.array(form.q)
     if form.family == "log" and np.any(q):

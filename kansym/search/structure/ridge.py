@@ -77,6 +77,19 @@ def parted(view: View, logs: np.ndarray, degree: int) -> list[Ridge]:
     return found
 
 
+def plain(view: View, directions: list[np.ndarray], p: np.ndarray, degree: int) -> list[Ridge]:
+    """Return the fits along directions (d,) that are held, best first, their exponents in m found from p.
+
+    What noise blurs of free exponents is seldom rounded to the simple ones, which it cannot blur.
+    """
+    fits = []
+    for q in directions:
+        along = view._replace(coordinates=(view.coordinates @ q)[:, None])
+        fit = solve(along, p, np.ones(1), degree, 12)
+        fits.append(Ridge(fit.p, q, fit.share))
+    return sorted(fits, key=lambda f: f.share)
+
+
 MOST_DIRECTIONS = 2000
 """At most so many products of columns are looked at for an argument: those of three columns, then of four."""
 

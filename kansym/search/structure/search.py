@@ -64,9 +64,9 @@ PLAIN_FITS = 2
 FIRST = 3
 """So many fits are the likeliest ones."""
 
-ALONE, AS_POOR = Looks(36, 12), 1.5
-"""Of the two likeliest ridges, which are asked for before anything longer (2 s with the judging), where they
-leave little, or hardly more than a polynomial."""
+LIKELIEST, ALONE, AS_POOR = 3, Looks(36, 12), 1.5
+"""Of the likeliest ridges, each with another argument, which are asked for before anything longer (2 s with
+the judging), where they leave little, or hardly more than a polynomial."""
 
 BETTER = 0.8
 """A fit that leaves less than this share of what the best named one left is named at once."""
@@ -153,9 +153,10 @@ class Search:
 
     def ridges(self) -> Iterator[Candidate]:
         """Yield the formulas of the likeliest ridges of the table's own columns, if they hold at all."""
-        fits = sorted(self.first(), key=lambda f: f.rank)
+        fits = {fit.shape: fit for fit in sorted(self.first(), key=lambda f: -f.rank)}
+        best = sorted(fits.values(), key=lambda f: f.rank)
         most = max(criterion.WORTH_SNAPPING, min(AS_POOR * merging.loss(self.root), criterion.WORTH_SHOWING))
-        likely = [fit for fit in fits[:2] if fit.share < most]
+        likely = [fit for fit in best[:LIKELIEST] if fit.share < most]
         found = [m for fit in likely for m in self.fitted(fit, fit.name(), ALONE.fitted)]
         yield from self.handed_on(found, ALONE.shown)
 

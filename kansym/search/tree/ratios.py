@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import sympy
 
+from kansym.base import criterion
 from kansym.base.threads import one_thread
 from kansym.search.rational.chooser import COLUMNS, Chooser
 from kansym.search.rational.monomials import Ratio, measured
@@ -58,8 +59,11 @@ def degrees(columns: int, rows: int) -> list[tuple[int, int]]:
 def exact(problem: Problem, asked: list[tuple[int, int]] | None = None, within: float = EXACT) -> list[Fit]:
     """Return the ratio that a problem's target is exactly (`within` its RMS), if it is one.
 
-    Of the degrees `asked` the first one that holds.
+    Of the degrees `asked` the first one that holds. A target of nothing but round-off, where a move has taken
+    all of it off, is the ratio 0.
     """
+    if problem.unit < criterion.EXACT_SHARE:
+        return [Fit(problem.unit, 0.0, "ratio", problem, lambda: [Proposal(problem.unit, 0.0, _nothing)])]
     rows = np.sort(np.concatenate([problem.fit, problem.test]))
     X, y = problem.Z[rows], problem.y[rows]
     tried = asked or (degrees(problem.width, len(rows)) if problem.width <= MOST_COLUMNS else [])
@@ -77,6 +81,11 @@ def exact(problem: Problem, asked: list[tuple[int, int]] | None = None, within: 
     write = partial(written_out, chooser, found, problem)
     price = TERM_PRICE * found.terms
     return [Fit(1e-24, price, "ratio", problem, lambda: [Proposal(1e-24, price, write)])]
+
+
+def _nothing() -> sympy.Expr:
+    """Return the formula of a target of which nothing is left."""
+    return sympy.S.Zero
 
 
 def _least(chooser: Chooser, tried: list[tuple[int, int]], within: float) -> Ratio | None:
