@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kansym.base.errors import InputError
 from kansym.data.dataset import from_table
 from kansym.data.stated import errors, says
 from kansym.data.table import read_table
@@ -57,6 +58,22 @@ def test_a_person_decides_otherwise():
     assert from_table(whole, target="R", inputs=["t"]).weights is None
     assert from_table(whole, inputs=["t", "yerr"], target="R").names == ("t", "yerr")
     assert from_table(whole.assign(spare=0.2), target="R", sigma="spare").names == ("t", "yerr")
+
+
+@pytest.mark.parametrize("wrong", [0.0, -0.1])
+def test_an_error_that_is_none_is_said_and_its_column_neither_target_nor_input(wrong):
+    whole = frame("t", "R", "R_err")
+    whole.loc[2, "R_err"] = wrong
+    for target in (None, "R"):
+        data = from_table(whole, target=target)
+        assert (data.target, data.names, data.weights) == ("R", ("t",), None)
+        (note,) = [n for n in data.notes if "R_err" in n]
+        assert f"row 3 holds {wrong:g}" in note and "empty it" in note
+    with pytest.raises(InputError, match=f"'R_err': row 3 holds {wrong:g}, .* empty it to drop the row"):
+        from_table(whole, target="R", sigma="R_err")
+    assert from_table(whole, target="R_err").target == "R_err"
+    parts = Question.about(read_table(whole), ["t", "R", "R_err"], ()).parts
+    assert parts == {"t": "input", "R": "target", "R_err": "unused"}
 
 
 def test_the_window_suggests_the_same():

@@ -21,7 +21,7 @@ from kansym.data.gaps import bearable
 from kansym.data.inputs import Made, of_table
 from kansym.data.repair import Rows
 from kansym.data.stated import errors as stated_errors
-from kansym.data.stated import errors_of, left_out
+from kansym.data.stated import errors_of, left_out, slip
 from kansym.data.table import Table, numbers, read_table
 from kansym.data.units import Unit, parse
 
@@ -245,13 +245,13 @@ def from_table(
     _check_choices(target, inputs, {"sigma": sigma, "group": group})
     all_units = {**table.units, **{table.name(n): unit for n, unit in (units or {}).items()}}
     notes = list(table.notes)
-    sigma = sigma or (errors_of(target, stated, notes) if inputs is None else None)
-    beside = left_out(target, sigma, stated, notes)
+    sigma = sigma or (errors_of(table, target, stated, notes) if inputs is None else None)
+    beside = left_out(target, sigma, stated, notes) if inputs is None or sigma is not None else []
     others = [n for n in table.names if n not in (target, sigma, group, *beside)]
     category = [table.name(n, "category") for n in category]
     y = _target(table, target, notes)
     found = of_table(table, y, others if inputs is None else inputs, inputs is not None, category, notes)
-    errors = _errors(table, target, sigma, all_units, notes)
+    errors = _errors(table, target, y, sigma, all_units, notes)
     if spare := [n for n in table.errors if n in found.values]:
         notes.append(f"errors behind the numbers of {repair.listed(spare)}: left out, inputs count as exact")
     given = Rows(
@@ -272,7 +272,7 @@ def from_table(
 
 
 def _errors(
-    table: Table, target: str, sigma: str | None, units: Mapping[str, Any], notes: list[str]
+    table: Table, target: str, y: np.ndarray, sigma: str | None, units: Mapping[str, Any], notes: list[str]
 ) -> np.ndarray | None:
     """Return the target's measurement errors (n,): a column's, or those in its cells; None for neither."""
     if sigma is None:
@@ -282,6 +282,11 @@ def _errors(
     errors, problem = numbers(table, sigma, notes)
     if errors is None:
         raise InputError(f"Sigma column {sigma!r} {problem}.")
+    if wrong := slip(np.where(np.isfinite(y), errors, np.nan)):  # rows without a target are dropped anyway
+        raise InputError(
+            f"Sigma column {sigma!r}: {wrong}, and every sigma must be above zero; correct that cell, or "
+            "empty it to drop the row."
+        )
     return errors * repair.rescaled(units, sigma, target, notes)
 
 

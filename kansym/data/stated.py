@@ -23,33 +23,58 @@ PLAIN = ("y", "value")
 MOST = 1.0
 """Standard deviations of a column beyond which the middle of its "errors" is something else."""
 
+MOST_SLIPS = 0.2
+"""Share of "errors" that may lie at or below zero where some lie below: more are differences of some kind."""
+
 
 def errors(table: Table) -> dict[str, str]:
     """Return the columns that plainly hold the errors of the one before them: {errors: whose they are}.
 
-    The name says so ("yerr", "sigma_y", "v error", "SD"), the numbers are above zero and smaller than the
-    other column's spread, and the units, where both are known, are of one kind. None where fewer than two
-    columns are left.
+    The name says so ("yerr", "sigma_y", "v error", "SD"), the numbers are above zero, slips aside, and
+    smaller than the other column's spread, and the units, where both are known, are of one kind. None where
+    fewer than two columns are left.
     """
     pairs = zip(table.names[1:], table.names, strict=False)
     found = {n: of for n, of in pairs if says(n, of) and _alike(table, n, of) and _small(table, n, of)}
     return found if len(table.names) >= len(found) + 2 else {}
 
 
-def errors_of(target: str, stated: Mapping[str, str], notes: list[str]) -> str | None:
-    """Return the column that is `stated` to hold a target's errors, and note that it is taken so; or None."""
+def errors_of(table: Table, target: str, stated: Mapping[str, str], notes: list[str]) -> str | None:
+    """Return the column that is `stated` to hold a target's errors, and note that it is taken so; or None.
+
+    None, too, where one of them is not above zero: the note says which.
+    """
     sigma = next((name for name, of in stated.items() if of == target), None)
-    if sigma is not None:
-        notes.append(f"column {sigma!r}: taken as the measurement errors of {target!r}, as its name says")
+    if sigma is None:
+        return None
+    if wrong := slip(column(table, sigma).values):
+        notes.append(
+            f"column {sigma!r}: left out, though named as the errors of {target!r}: {wrong}, and an error "
+            "must be above zero; correct that cell, or empty it to drop the row, and the others are weighed"
+        )
+        return None
+    notes.append(f"column {sigma!r}: taken as the measurement errors of {target!r}, as its name says")
     return sigma
 
 
 def left_out(target: str, sigma: str | None, stated: Mapping[str, str], notes: list[str]) -> Sequence[str]:
     """Return the columns of errors that are no inputs where one of them is the target's, and note them."""
-    beside = list(stated) if sigma in stated else []
-    if more := [name for name in beside if name not in (target, sigma)]:
+    beside = list(stated) if sigma in stated or (sigma is None and target in stated.values()) else []
+    if more := [name for name in beside if name not in (target, sigma) and stated[name] != target]:
         notes.append(f"errors in {repair.listed(more)}: left out, inputs count as exact")
     return beside
+
+
+def slip(sizes: np.ndarray | None) -> str | None:
+    """Return in words the first of some errors (n,) that is not above zero, counted from one; None for none.
+
+    >>> slip(np.array([0.1, 0.0, -1.0]))
+    'row 2 holds 0'
+    """
+    if sizes is None or not np.any(sizes <= 0):
+        return None
+    first = int(np.argmax(sizes <= 0))
+    return f"row {first + 1} holds {sizes[first]:g}"
 
 
 def says(name: str, of: str) -> bool:
@@ -84,11 +109,15 @@ def _alike(table: Table, name: str, of: str) -> bool:
 
 
 def _small(table: Table, name: str, of: str) -> bool:
-    """Tell whether a column's numbers can be the errors of another's: above zero, and below its spread."""
+    """Tell whether a column's numbers can be the errors of another's: above zero, and below its spread.
+
+    Zeros are slips, few or many; numbers of both signs are something else where they are more than a few.
+    """
     if name in table.unclear or of in table.unclear:
         return False
     sizes, values = column(table, name).values, column(table, of).values
     if sizes is None or values is None or not np.isfinite(sizes).any() or not np.isfinite(values).any():
         return False
     sizes = sizes[np.isfinite(sizes)]
-    return bool(np.all(sizes > 0) and np.median(sizes) < MOST * np.nanstd(values))
+    slips = float(np.mean(sizes <= 0)) if np.any(sizes < 0) else 0.0
+    return slips <= MOST_SLIPS and bool(np.median(np.abs(sizes)) < MOST * np.nanstd(values))

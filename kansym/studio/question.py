@@ -10,7 +10,8 @@ from kansym.base import storage
 from kansym.base.errors import InputError
 from kansym.data.dataset import Dataset, from_table
 from kansym.data.stated import errors as stated_errors
-from kansym.data.table import Table
+from kansym.data.stated import slip
+from kansym.data.table import Table, column
 
 if TYPE_CHECKING:
     from kansym.pipeline.options import Options
@@ -54,7 +55,8 @@ class Question:
         if card is not None:
             parts |= {n: part for n, part in ((card.sigma, "sigma"), (card.group, "group")) if n}
         errors = [n for n, of in stated.items() if of == target]
-        parts |= {n: "unused" for n in stated if errors} | dict.fromkeys(errors, "sigma")
+        usable = [n for n in errors if slip(column(table, n).values) is None]
+        parts |= {n: "unused" for n in stated if errors} | dict.fromkeys(usable, "sigma")
         parts[target] = "target"
         return Question(parts, relative_error=card.relative_error if card else None)
 
