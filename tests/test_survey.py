@@ -85,6 +85,16 @@ def test_a_survey_leaves_out_what_is_off_and_lists_it() -> None:
         survey(from_arrays(x, y), robust="perhaps")
 
 
+def test_outliers_are_shown_beside_the_law_that_is_shown() -> None:
+    doses = np.repeat([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], 3)
+    y = 90 / (1 + (doses / 3) ** 1.2) + 8 + np.random.default_rng(0).normal(0, 1.6, 27)
+    y[10] = 2.1
+    run = discover(from_arrays(doses, y), time_limit=4)
+    (outlier,) = run.outliers
+    assert (outlier.row, outlier.value) == (10, 2.1)
+    assert outlier.expected == pytest.approx(run.predict(np.array([[1.0]]))[0], rel=1e-9)
+
+
 def test_weights_follow_the_kind_of_noise() -> None:
     y = np.exp(x / 3) * (1 + 0.05 * rng.normal(size=100))
     found = survey(from_arrays(x, y))

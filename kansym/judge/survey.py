@@ -82,6 +82,13 @@ class Survey:
             dataset=replace(self.dataset, notes=(*rest, word)),
         )
 
+    def outliers_of(self, values: np.ndarray) -> tuple[Outlier, ...]:
+        """Return the rows left out beside a law's values (n,) on all rows; as they are where it has none."""
+        rows = np.array([o.row for o in self.outliers if np.isfinite(values[o.row])], int)
+        sizes = self.noise.deviation(values, self.whole.weights)
+        beside = outliers.listed(rows, self.whole.X, self.whole.y, values, sizes)
+        return tuple({o.row: o for o in (*self.outliers, *beside)}.values())
+
     @property
     def usual_error(self) -> float:
         """Return the noise's SD at the middle value, in the target's unit, or in stated errors."""

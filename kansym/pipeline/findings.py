@@ -116,7 +116,7 @@ def conclude(
         options=options,
         noise=0.0 if proved else _usual_error(replace(survey, noise=seen), leader, trial),
         noise_model=seen,
-        outliers=survey.outliers,
+        outliers=survey.outliers_of(laws[chosen].predict(survey.whole.X, survey.whole.names)),
         verdict=found,
         stop_reason=reason,
         seconds=budget.elapsed,
