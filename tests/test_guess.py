@@ -60,6 +60,27 @@ def test_a_guess_is_on_the_front_marked_as_theirs():
     assert "your guess c*exp(-k*S)" in theirs.note and {c.name for c in theirs.constants} == {"c", "k"}
 
 
+def test_a_guess_that_is_the_chosen_law_keeps_its_names():
+    x = np.linspace(1, 15, 40)
+    y = 80 * (1 - np.exp(-0.2 * (x + 1))) + np.random.default_rng(1).normal(0, 1, 40)
+    run = search(from_arrays(x, y, ["age"]), Options(guesses=("L*(1-exp(-K*(age-t0)))",), time_limit=4.0))
+    assert run.best.source.startswith("guess")
+    found = {c.name: (c.value, c.stderr) for c in run.best.constants}
+    for name, truth in (("L", 80), ("K", 0.2), ("t0", -1)):
+        value, error = found[name]
+        assert abs(value - truth) < 4 * error < 4
+
+
+def test_what_e_means_is_said_unless_it_is_plain():
+    options = Options(guesses=("V*S/(e + S)", "c*e**(-k*S)"), time_limit=3.0, effort=0.01)
+    run = search(TABLE, options)
+    said = {law.source: "Euler's number 2.718; name it otherwise" in law.note for law in run.front}
+    assert said["guess: V*S/(e + S)"] and not said["guess: c*e**(-k*S)"]
+    named = from_arrays(S, TABLE.y, ["e"])
+    run = search(named, Options(guesses=("V*e/(K + e)",), time_limit=3.0, effort=0.01))
+    assert not any("Euler" in law.note for law in run.front)
+
+
 def test_a_guess_that_is_undefined_is_told():
     run = search(TABLE, Options(guesses=("log(-S)",), time_limit=3.0, effort=0.01))
     assert any(step["event"] == "refused" and "log(-S)" in step["equation"] for step in run.history)

@@ -40,6 +40,7 @@ TRIED_ROWS = 300
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _BETWEEN = re.compile(rf"^({_NUMBER})\s*<=?\s*(\w+)\s*<=?\s*({_NUMBER})$")
 _ONE_SIDE = re.compile(rf"^(\w+)\s*(<=?|>=?)\s*({_NUMBER})$")
+_EULER = re.compile(r"(?<![\w.`])[eE](?![\w`]|\s*(?:\*\*|\^))")
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,16 @@ class Guess:
     def _inside(self, theta: np.ndarray) -> bool:
         """Tell whether the constants are within their bounds."""
         return bool(np.all(theta >= np.array(self.low)) and np.all(theta <= np.array(self.high)))
+
+
+def euler(text: str) -> str:
+    """Return what to say of a guess in which e stands alone and is no base of a power; "" for another.
+
+    >>> euler("b + (t - b)/(1 + (conc/e)**h)"), euler("a*e**(-k*x)")
+    ("e is read as Euler's number 2.718; name it otherwise to have it fitted", '')
+    """
+    found = _EULER.search(text.partition(";")[0].rpartition("=")[2])
+    return f"{found[0]} is read as Euler's number 2.718; name it otherwise to have it fitted" if found else ""
 
 
 def _bound(rule: str, text: str) -> tuple[str, float, float]:

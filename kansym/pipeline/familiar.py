@@ -31,10 +31,11 @@ def in_customary_constants(
 
     A law is compared with the family that proposed it; the chosen one with all others, too, those of fewest
     constants first. `variance` is the noise's where the rows do not tell it. A law of exact numbers that is
-    written as its family writes it keeps its own report.
+    written as its family writes it keeps its own report, and a person's guess the names that they gave.
     """
     own = families.only([law.source]) if law.source in families else Families(())
-    if law.expression is None or not law.expression.free_symbols:
+    theirs = law.source.startswith(GUESS) and all(c.name.isidentifier() for c in law.constants)
+    if law.expression is None or not law.expression.free_symbols or (theirs and law.constants):
         return law
     seen = projection.Rows(rows.X, rows.y, rows.root)
     if variance is None:

@@ -25,7 +25,7 @@ from kansym.judge.archive import Archive, Smooth
 from kansym.judge.band import Band
 from kansym.judge.between import places
 from kansym.judge.doubt import doubt
-from kansym.judge.guess import GUESS
+from kansym.judge.guess import GUESS, euler
 from kansym.judge.kinds import NoiseModel
 from kansym.judge.refine import MOST_CONSTANTS, NEAR, normalised, with_all_rows
 from kansym.judge.scorer import Judged, exact, judge, price, within
@@ -325,7 +325,9 @@ def _answered(law: Law, shortest: float) -> Law:
     said = "as few nats as" if more == 0 else f"{abs(more):.3g} nats {'more' if more > 0 else 'fewer'} than"
     text = law.source.removeprefix(f"{GUESS}: ")
     note = f"your guess {text}: it describes the rows in {said} the chosen law"
-    return replace(law, note="; ".join(part for part in (note, law.note) if part))
+    columns = set() if law.expression is None else {str(s) for s in law.expression.free_symbols}
+    constant = "" if columns & {"e", "E"} else euler(text)
+    return replace(law, note="; ".join(part for part in (note, constant, law.note) if part))
 
 
 def _facts(dataset: Dataset, trial: Trial) -> dict[str, Any]:
