@@ -226,6 +226,19 @@ def test_values_too_large_to_square_are_refused_before_anything_is_computed(gap)
     refused(frame().assign(y=(-1.0) ** np.arange(12) * 1e308), "too large to square")
 
 
+@pytest.mark.parametrize("size", [1e-101, 1e-155, 1e-302])
+@pytest.mark.parametrize("name", ["a", "y"])
+def test_columns_too_small_to_square_are_refused_with_the_rule_and_what_to_do(name, size):
+    tiny = frame()
+    largest = np.abs(tiny[name]).max()
+    remedy = "too small to square in double precision .at least 1e-100.; rescale its column"
+    refused(tiny.assign(**{name: size * tiny[name] / largest}), remedy)
+    assert from_table(tiny.assign(**{name: 1e-99 * tiny[name] / largest})).rows == len(tiny)
+    tail = tiny[name].to_numpy().copy()
+    tail[0] = 1e-302
+    assert from_table(tiny.assign(**{name: tail})).rows == len(tiny), "one tiny value among others is fine"
+
+
 def test_laws_of_motion_refuse_what_they_cannot_square():
     with pytest.raises(InputError, match="too large to square"):
         series(X, X * 8e307)

@@ -28,6 +28,10 @@ LARGEST_SHARE = 1e3
 LARGEST = 1e150
 """Absolute value above which squares overflow double precision."""
 
+SMALLEST = 1e-100
+"""A column's largest absolute value below which squares of what an exact law leaves, and powers of inputs,
+are lost: at 1e-140 a power was taken for a line, at 1e-155 a line was called exact."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -116,13 +120,17 @@ def _enough(rows: Rows) -> None:
 
 
 def squarable(*parts: np.ndarray) -> None:
-    """Refuse finite values whose squares overflow; raises InputError."""
+    """Refuse columns (n,) or (n, d) whose squares leave double precision; raises InputError."""
     for values in parts:
-        sizes = np.abs(values[np.isfinite(values)])
-        if sizes.size and sizes.max() > LARGEST:
-            raise InputError(
-                f"A value of {sizes.max():g} is too large to square in double precision; rescale its column."
-            )
+        sizes = np.where(np.isfinite(values), np.abs(values), 0.0)
+        for most in np.atleast_2d(sizes.T).max(axis=-1, initial=0.0):
+            if most > LARGEST or 0 < most < SMALLEST:
+                word, least = ("large", "at most") if most > LARGEST else ("small", "at least")
+                limit = LARGEST if most > LARGEST else SMALLEST
+                raise InputError(
+                    f"A value of {most:g}, the largest of its column, is too {word} to square in double "
+                    f"precision ({least} {limit:g}); rescale its column."
+                )
 
 
 def _informative(X: np.ndarray, names: tuple[str, ...], notes: list[str]) -> list[int]:
