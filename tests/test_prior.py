@@ -122,3 +122,13 @@ def test_a_pole_has_no_handbook_s_name() -> None:
     dose = sympy.Float(1.5) + sympy.Float(7.5) / (1 + sympy.Float(4.2) * x ** sympy.Float(-2.1))
     pole = sympy.Float(1.5) + sympy.Float(7.5) / (1 - sympy.Float(4.2) * x ** sympy.Float(-2.1))
     assert prior.price(pole, 1) > prior.price(dose, 1) + 10
+
+
+def test_decays_of_which_one_grows_have_no_handbook_s_name() -> None:
+    first, second, third = (F(-3.2), F(-0.18), F(0.0062))
+    decays = F(2.8) * sympy.exp(-third * x) - F(1.1) * sympy.exp(first * x) - F(1.7) * sympy.exp(second * x)
+    grows = F(2.8) * sympy.exp(third * x) - F(1.1) * sympy.exp(first * x) - F(1.7) * sympy.exp(second * x)
+    assert prior.price(grows, 1) > prior.price(decays, 1) + 10
+    cosh = F(1.5) * sympy.exp(third * x) + F(2.5) * sympy.exp(-third * x)
+    both = F(1.5) * sympy.exp(third * x) + F(2.5) * sympy.exp(second * x)
+    assert prior.price(cosh, 1) < prior.price(both, 1) - 5

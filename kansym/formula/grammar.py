@@ -149,15 +149,20 @@ def with_ones(form: str) -> Iterator[tuple[str, int]]:
 
 
 def mixed(expression: sympy.Expr) -> bool:
-    """Tell whether a sum below a line has a one of one sign and a measured factor of the other.
+    """Tell whether a formula has signs that handbooks do not mean by its form (see `structure`).
 
-    The constants that handbooks add there are positive: c/(c + x) is one of c/(1 + c·x), not of c/(1 - c·x),
-    which has a pole. A form that takes no account of signs (see `structure`) does not show that.
+    The constants that they add below a line are positive: c/(c + x) is one of c/(1 + c·x), not of c/(1 - c·x),
+    which has a pole. Their sums of exponentials decay: one that decays and grows is none, but for a cosh,
+    whose rates are opposite.
 
     >>> x = sympy.Symbol("x", real=True)
     >>> mixed(1 / (1 + 2.5 * x)), mixed(1 / (1 - 2.5 * x)), mixed(1 - 2.5 * x)
     (False, True, False)
+    >>> mixed(sympy.exp(0.1 * x) - sympy.exp(-2.5 * x)), mixed(sympy.exp(0.1 * x) - sympy.exp(-0.1 * x))
+    (True, False)
     """
+    if any(_grows_and_decays(total) for total in expression.atoms(sympy.Add)):
+        return True
     for power in expression.atoms(sympy.Pow):
         if not (power.base.is_Add and power.exp.is_number and power.exp.is_negative):
             continue
@@ -166,6 +171,17 @@ def mixed(expression: sympy.Expr) -> bool:
         if ones and any(f.is_Float and f * ones[0] < 0 for f in factors):
             return True
     return False
+
+
+def _grows_and_decays(total: sympy.Add) -> bool:
+    """Tell whether a sum's terms have exponentials of one thing with rates of both signs and of two sizes."""
+    rates: dict[sympy.Expr, list[sympy.Expr]] = {}
+    for term in total.args:
+        for factor in sympy.Mul.make_args(term):
+            if isinstance(factor, sympy.exp):
+                rate, rest = factor.args[0].as_coeff_Mul()
+                rates.setdefault(rest, []).append(rate)
+    return any(min(r) < 0 < max(r) and min(r) != -max(r) for r in rates.values())
 
 
 def _read(parts: list[str]) -> str | None:

@@ -18,6 +18,7 @@ from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula.guarded import polished as attempted
 from kansym.formula.guarded import valued
+from kansym.formula.parts import in_parts
 from kansym.formula.polish import MAX_WORSENING, Polished, exchanges, polish, settle, worsening
 from kansym.formula.uncertainty import loosened
 from kansym.judge.scorer import Judged, exact, judge, length
@@ -53,10 +54,24 @@ def refine(
 ) -> Iterator[Judged]:
     """Yield the law that a formula becomes: fitted, then with nice constants, then simplified.
 
+    A ratio of polynomials is written in partial fractions, too: a sum of saturations is what people write.
     Gives up before the fit when the formula is twice as large as may be shown (constants may still vanish
     from it), and after the first fit when its description length exceeds `promising`. Its constants are made
     nice only where that could bring it near the `shortest` description so far.
     """
+    law: Judged | None = None
+    for law in _refined(expression, trial, source, promising, maxsize, shortest):
+        yield law
+    if law is not None and law.length <= shortest + NEAR:
+        form = in_parts(law.expression)
+        if form is not None:
+            yield from _refined(form, trial, source, promising, maxsize, shortest)
+
+
+def _refined(
+    expression: sympy.Expr, trial: Trial, source: str, promising: float, maxsize: int, shortest: float
+) -> Iterator[Judged]:
+    """Yield what a formula becomes, as `refine` does, in the form that it has."""
     if expressions.complexity(expression) > 2 * maxsize or not trial.allows(expression, BLURRED):
         return
     fitted = attempted(expression, trial.small)

@@ -1,0 +1,57 @@
+"""A ratio of polynomials is written as the sum of parts that people know."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy
+
+import kansym
+from kansym.formula.parts import in_parts
+
+x = sympy.Symbol("x", real=True)
+
+
+@pytest.mark.parametrize(
+    "ratio",
+    [
+        x * (0.56 * x + 4.64) / (0.115 * x**2 + 2.55 * x + 1),
+        1 / (x**2 - 1.5),
+        (x**3 + 1.0) / (x**2 + 5.0 * x + 2),
+        x / (x**2 + 5 * x + 2),
+        x**2 / (x**3 + 9 * x**2 + 20 * x + 3),
+    ],
+)
+def test_the_parts_add_up_to_the_ratio(ratio: sympy.Expr) -> None:
+    parts = in_parts(ratio)
+    assert parts is not None and parts.is_Add
+    for at in (0.3, 2.0, 17.0):
+        assert float(parts.subs(x, at)) == pytest.approx(float(ratio.subs(x, at)), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        3.0 * x / (x + 1.5),
+        1 / (x**2 + 1.0),
+        1 / x**2,
+        1 / (x + 1) ** 2,
+        x**2 + 1.0,
+        sympy.exp(-x) / (x**2 - 1.5),
+        sympy.Symbol("y", real=True) / (x**2 - 1.5),
+        x * (3.0 / (x + 1.2) + 2.0 / (x + 3.1)),
+        sympy.Float(2.5),
+    ],
+)
+def test_what_does_not_fall_into_parts_stays(other: sympy.Expr) -> None:
+    assert in_parts(other) is None
+
+
+def test_a_sum_of_two_saturations_is_written_as_one() -> None:
+    rng = np.random.default_rng(2)
+    p = np.geomspace(0.02, 60, 32)
+    y = (1.8 * p / (p + 0.4) + 3.1 * p / (p + 22.2)) * (1 + 0.015 * rng.normal(size=32))
+    law = kansym.discover(p[:, None], y.round(3), names=["p"]).best
+    assert not law.expression.has(sympy.exp, sympy.log)
+    poles = sympy.solve(sympy.fraction(sympy.together(law.expression))[1])
+    assert sorted(map(float, poles)) == pytest.approx([-22.2, -0.4], rel=0.2)
