@@ -132,3 +132,9 @@ def test_decays_of_which_one_grows_have_no_handbook_s_name() -> None:
     cosh = F(1.5) * sympy.exp(third * x) + F(2.5) * sympy.exp(-third * x)
     both = F(1.5) * sympy.exp(third * x) + F(2.5) * sympy.exp(second * x)
     assert prior.price(cosh, 1) < prior.price(both, 1) - 5
+
+
+def test_decays_to_a_constant_cost_little_more_than_a_name() -> None:
+    two = F(2.1) * sympy.exp(-F(0.1) * x) - F(1.1) * sympy.exp(-F(0.3) * x)
+    assert prior.price(two + F(0.7), 1) < prior.price(two + F(0.7) * sympy.exp(-F(0.01) * x), 1) + 4
+    assert prior.price(two + F(0.7) * x, 1) > prior.price(two + F(0.7), 1) + 10

@@ -25,6 +25,9 @@ GROUPS = {
 MOST_ONES = 2
 """Constants of one form, at most, that are looked at as ones."""
 
+MODE = "*(c,exp(*(c,x)))"
+"""The form of an exponential, growing or decaying."""
+
 PLAIN_NUMBERS = (1, 2, 3, 4)
 """Whole numbers with a token of their own; all others are "number"."""
 
@@ -148,12 +151,26 @@ def with_ones(form: str) -> Iterator[tuple[str, int]]:
     yield from found.items()
 
 
+def with_still(form: str) -> str | None:
+    """Return the form of a sum of exponentials (see `structure`) where one rate is 0; None of another form.
+
+    >>> with_still("+(*(c,exp(*(c,x))),*(c,exp(*(c,x))))|1")
+    '+(*(c,exp(*(c,x))),c)|1'
+    """
+    text, columns = form.rsplit("|", 1)
+    terms = _arguments(text) if text.startswith("+(") else []
+    if terms.count(MODE) < 2 or "c" in terms:
+        return None
+    terms.remove(MODE)
+    return f"{_joined('+', [*terms, 'c'])}|{columns}"
+
+
 def mixed(expression: sympy.Expr) -> bool:
     """Tell whether a formula has signs that handbooks do not mean by its form (see `structure`).
 
-    The constants that they add below a line are positive: c/(c + x) is one of c/(1 + c·x), not of c/(1 - c·x),
-    which has a pole. Their sums of exponentials decay: one that decays and grows is none, but for a cosh,
-    whose rates are opposite.
+    The constants that they add below a line are positive: c/(c + x) is one of c/(1 + c·x), not of
+    c/(1 - c·x), which has a pole. Their sums of exponentials decay: one that decays and grows is none, but
+    for a cosh, whose rates are opposite.
 
     >>> x = sympy.Symbol("x", real=True)
     >>> mixed(1 / (1 + 2.5 * x)), mixed(1 / (1 - 2.5 * x)), mixed(1 - 2.5 * x)

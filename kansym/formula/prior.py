@@ -21,7 +21,7 @@ import sympy
 
 from kansym.base import resources
 from kansym.formula import constants
-from kansym.formula.grammar import Place, Token, loose, mixed, structure, tokens, with_ones
+from kansym.formula.grammar import Place, Token, loose, mixed, structure, tokens, with_ones, with_still
 
 UNSEEN = 0.5
 """Count added to every sign, so that none is impossible (Jeffreys)."""
@@ -163,7 +163,7 @@ def _value(number: sympy.Rational, counts: Mapping[str, float]) -> float:
 
 
 def _where_ones(known: Mapping[str, float]) -> dict[str, float]:
-    """Return how often handbooks have the forms that their forms are where constants are 1.
+    """Return how often handbooks have the forms that their forms are where constants are 1, or a rate is 0.
 
     Each such constant costs what an exact number of its place does.
     """
@@ -172,6 +172,8 @@ def _where_ones(known: Mapping[str, float]) -> dict[str, float]:
     for form, times in known.items():
         for other, ones in with_ones(form):
             found[other] = found.get(other, 0.0) + times * share**ones
+        if (still := with_still(form)) is not None:
+            found[still] = found.get(still, 0.0) + times * share
     return found
 
 
