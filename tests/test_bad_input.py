@@ -11,6 +11,8 @@ import pytest
 from kansym.base.errors import InputError, KansymError, counted
 from kansym.data.dataset import from_arrays, from_table
 from kansym.data.table import read_table
+from kansym.functions.library import Library
+from kansym.functions.parsing import parse_expression
 from kansym.pipeline.motion.reading import arrays
 from kansym.pipeline.motion.trajectory import series
 
@@ -291,3 +293,16 @@ def test_texts_of_nothing_are_refused_in_a_line(tmp_path, text):
 
 def test_an_error_far_beyond_the_values_is_refused():
     refused(frame(), "times the value itself; 0.01 means one percent", relative_error=1e300)
+
+
+def test_both_signs_in_a_column_are_named_and_no_one_sign_is_offered():
+    mixed = pd.DataFrame({"x": ["1.000", "1,474", "1.947"] * 4, "y": np.arange(12.0)})
+    said = refused(mixed, "points and commas")
+    assert "1.000 in row 1 and 1,474 in row 2" in said and "--decimal" not in said
+
+
+def test_an_unknown_function_and_a_decimal_comma_are_refused_with_what_to_do():
+    with pytest.raises(KansymError, match=r"'foo'.*`kansym library show` lists them"):
+        Library.load("default").only(["foo"])
+    with pytest.raises(KansymError, match=r"write 1\.5 for 1,5"):
+        parse_expression("a*x^1,5", ["a", "x"])

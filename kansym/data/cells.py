@@ -161,6 +161,14 @@ class _Column:
 
     def question(self) -> str:
         """Return what is ambiguous, both readings, and what decides."""
+        signs = [proved(p).strip("1234?") if p is not None else "" for p in self.parts]
+        if {".", ","} <= {*signs}:
+            ways = [signs.index(sign) for sign in (".", ",")]
+            found = [f"{self.cells[i].strip()} in row {np.flatnonzero(self.at == i)[0] + 1}" for i in ways]
+            return (
+                f"Column {self.name!r} holds points and commas, {' and '.join(found)}, and each could be a "
+                "decimal sign or mark thousands; write its numbers in one way, the decimal sign a point."
+            )
         k = next(i for i, p in enumerate(self.parts) if p is not None and proved(p).endswith("?"))
         part = self.parts[k]
         assert part is not None

@@ -247,7 +247,9 @@ class Library(Mapping[str, Function]):
     def _find(self, name: str) -> Function:
         """Return the function of this name; raises UnknownNameError."""
         if name not in self:
-            raise UnknownNameError("function of this library", name, self)
+            raise UnknownNameError(
+                "function of this library", name, self, "`kansym library show` lists them."
+            )
         return self[name]
 
     def add(self, name: str, expression: str | sympy.Expr, complexity: int | None = None) -> Library:

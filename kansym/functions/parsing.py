@@ -347,7 +347,9 @@ class _Builder:
             return self.chain(node, depth)
         if isinstance(node, ast.Call):
             return self.call(node, depth)
-        raise _Refused(f"{type(node).__name__.lower()} is not allowed", self.at(node))
+        comma = isinstance(node, ast.Tuple)
+        word = "a comma (write 1.5 for 1,5)" if comma else type(node).__name__.lower()
+        raise _Refused(f"{word} is not allowed", self.at(node))
 
     def chain(self, node: ast.BinOp, depth: int) -> sympy.Expr:
         """Build a long sum or product without recursion along its left side."""
