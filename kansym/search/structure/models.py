@@ -178,13 +178,13 @@ class Models:
         many = 8 if fits and fits[0].share > criterion.SHARP else 4
         near = fits[:many]
         if family == "log" and logs.all() and near and near[0].share > criterion.SHARP:
-            near += ridge.plain(view(problem.fit), list(self.plain(problem)), rough, min(4, degree))[:many]
+            held = [*np.eye(problem.width), *self.pairs(problem)]
+            near += ridge.plain(view(problem.fit), held, rough, min(4, degree))[:many]
         return naming.forms(problem, family, logs, some.coordinates, units, near, degree)
 
-    def plain(self, problem: Problem) -> Iterator[np.ndarray]:
-        """Yield the directions of a column, and of products and ratios of two."""
+    def pairs(self, problem: Problem) -> Iterator[np.ndarray]:
+        """Yield the directions of products and ratios, or sums and differences, of two columns."""
         one = np.eye(problem.width)
-        yield from one
         for i, j in merging.pairs(problem):
             yield one[i] + one[j]
             yield one[i] - one[j]
@@ -202,11 +202,8 @@ class Models:
                 yield free / np.sqrt(free.sum())
         else:
             return
-        for i, j in merging.pairs(problem):
-            for sign in (1.0, -1.0):
-                q = np.zeros(d)
-                q[i], q[j] = 1.0, sign
-                yield q / np.linalg.norm(q)
+        for q in self.pairs(problem):
+            yield q / np.linalg.norm(q)
         for _ in range(8 if d > 2 else 2):
             q = np.asarray(self.rng.normal(size=d))
             yield q / np.linalg.norm(q)
