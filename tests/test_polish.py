@@ -138,6 +138,17 @@ def test_random_numbers_are_rarely_nice(tolerance, least, most):
         assert all(abs(n.value - value) <= 4 * tolerance * value for n in found)
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(0, 1e290))
+def test_any_double_has_nice_numbers_near_it_or_none(value, error):
+    assert all(math.isfinite(n.value) for n in constants.near(value, error))
+
+
+@pytest.mark.parametrize("value", [1.7e308, 1e308, -1e301, 3e-308, 5e-324])
+def test_numbers_at_the_ends_of_double_precision_are_no_power_of_a_thousand(value):
+    assert all(n.exact == 0 for n in constants.near(value, 0.0))
+
+
 def test_prices_rarely_favour_chance():
     rng = np.random.default_rng(0)
     chance = sum(

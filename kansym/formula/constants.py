@@ -63,6 +63,9 @@ def _bases() -> tuple[tuple[sympy.Expr, float, float], ...]:
 REACH = 4.0
 """Nice values further away than this many standard errors are not offered."""
 
+DIGIT = 1e-16
+"""Share of a value that a double cannot tell: no error is smaller."""
+
 PREFIX = 3.0
 """What a power of 1000 beside a number costs in nats."""
 
@@ -84,16 +87,17 @@ def near(value: float, error: float, longest: float = 16.0, most: int = 6) -> li
     """
     if not math.isfinite(value) or not math.isfinite(error):
         return []
-    error = max(error, TINY)
+    error = max(error, DIGIT * abs(value), TINY)
     found = {n.exact: n for n in _near(value, error, longest, most)}
-    if value and (power := thousands(math.log10(abs(value)))):
+    power = thousands(math.log10(abs(value))) if TINY < abs(value) < 1 / TINY else 0
+    if power:
         unit = sympy.Integer(1000) ** power
         scale = float(unit)
         for n in _near(value / scale, error / scale, longest - PREFIX, most):
             exact = n.exact * unit
             if exact and (exact not in found or n.price + PREFIX < found[exact].price):
                 found[exact] = Nice(exact, n.value * scale, n.price + PREFIX, n.base)
-    if 0 < abs(value) * _Q[-1] < 1 and abs(value) > 1e-9:
+    if 1e-9 < abs(value) < 1 / _Q[-1]:
         exact = sympy.Rational(1, round(1 / value))
         one = Nice(exact, float(exact), price(exact))
         if abs(one.value - value) <= REACH * error and one.price <= longest and exact not in found:

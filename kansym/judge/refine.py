@@ -43,6 +43,9 @@ where that describes the rows in fewer nats: beside a thousand rows a power of 0
 NEAR = 15.0
 """Nats behind the shortest description within which a formula is worth the work on its constants."""
 
+ROUND_OFF = 0.01
+"""Nats by which another form of a law is shorter at least: of less the fits' last digits are the cause."""
+
 
 def refine(
     expression: sympy.Expr,
@@ -211,9 +214,12 @@ def normalised(law: Judged, trial: Trial) -> Judged:
         fitted = polish(form, trial.small, 20, law.polished.fixed)
         if fitted is None or fitted.loss > 4 * max(law.loss, trial.train.floor):
             continue
-        settled = shortened(settle(fitted, trial.small), trial)
+        settled = settle(fitted, trial.small)
+        if len(settled.theta) != len(law.polished.theta):
+            # with as many constants measured it would only become the law again
+            settled = shortened(settled, trial)
         other = judge(settled, law.unrounded, trial, law.source)
-        if other.length < best.length and trial.allows(other.expression):
+        if other.length < best.length - ROUND_OFF and trial.allows(other.expression):
             best = other
     return best if best is law else normalised(best, trial)
 

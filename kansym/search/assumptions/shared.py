@@ -381,7 +381,7 @@ def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int
         power = rows.loss(np.full(part.rows, part.y.mean()))
         for producer in (registry.classics(Families.load()), *registry.NAMING):
             proposals = producer.propose(part, budget.share(0.2), library, seed)
-            for candidate in itertools.islice(proposals, 2 * FORMS):
+            for candidate in itertools.islice(proposals, FORMS):
                 if candidate.expression is None:
                     continue
                 fitted = _fitted(candidate.expression, rows, budget)
