@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from kansym.search.structure.models import Fit
 from kansym.search.structure.problem import FEW_ROWS, Problem
+from kansym.search.tree import parts
 
 QUICK, DEEP = 9.5, 50.0
 """Units of work (about half a second each) of a quick look at a table, and of a deep one."""
@@ -10,8 +14,13 @@ QUICK, DEEP = 9.5, 50.0
 OF_THE_TABLE = 0.7
 """Price of the look for a rate in the table itself, of few columns: of five it takes half of a quick look."""
 
-MATCH, MATCH_OF_CLEAN = 2.5, 1.2
-"""Price of a look at all functions of the library, seconds where in vain, and of a clean curve."""
+MATCH, MATCH_OF_CLEAN, MATCH_OF_LEFT = 2.5, 1.2, 0.9
+"""Price of a look at all functions of the library, seconds where in vain, of a clean curve, and of one that
+moves have left of several columns: what its ridge does not name is no elementary function."""
+
+NAME, CURVE_OF_SEVERAL = 0.05, 2.0
+"""Work of fitting the constants of one name of a fit, some 25 ms, and of looking for the names of one of a
+fit's several curves, which takes seconds where it has none."""
 
 UNITS = {
     "transform": 0.12,
@@ -26,7 +35,7 @@ UNITS = {
     "neighbours": 0.1,
     "products": 0.2,
     "powers_of_products": 0.6,
-    "regimes": 0.1,
+    "two_regimes": 0.1,
 }
 """Work of one item."""
 
@@ -57,3 +66,9 @@ def work(name: str, problem: Problem) -> float:
     few = FEWEST_ROWS <= len(problem.fit) < FEW_ROWS and name not in ANY_ROWS
     share = OF_FEW_ROWS if few else 1.0
     return share * (UNITS.get(name, PLAIN) + PER_SQUARE.get(name, 0.0) * problem.width**2)
+
+
+def naming(fits: Sequence[Fit], names: float) -> float:
+    """Return the units of work of naming fits, so many `names` of which were fitted."""
+    curves = sum(fit.problem.width for fit in fits if fit.source in parts.SOURCES)
+    return NAME * names + CURVE_OF_SEVERAL * curves

@@ -30,6 +30,10 @@ waves on 100 rows has 1e-3, a wrong product 0.05 and more."""
 CHILDREN = 2
 """Curves that are looked at."""
 
+CLIMBED, STEPS, ROUNDS = 4, (-1.0, -0.5, 0.5, 1.0), 4
+"""Products whose powers are changed one at a time as long as rows come nearer to their neighbours: r*R^3/z^2
+is beyond POWERS, and R^2 in its place already leaves little."""
+
 
 @np.errstate(all="ignore")
 def curves(problem: Problem) -> list[tuple[float, Problem]]:
@@ -45,14 +49,37 @@ def curves(problem: Problem) -> list[tuple[float, Problem]]:
     for argument in _arguments(problem):
         others = [i for i in range(d) if i not in argument.used and problem.one_signed()[i]]
         powers = np.array(list(itertools.product(POWERS, repeat=len(others))))
-        order = rows[np.argsort(argument.values[rows], kind="stable")]
-        factors = np.exp(np.log(np.abs(problem.Z[order][:, others])) @ powers.T)
-        w = problem.w[order]
-        off = left_between(argument.values[order], problem.y[order] * w, factors * w[:, None])
+        off = _off(problem, rows, argument, others, powers)
         found += [(float(off[j]), argument, others, powers[j]) for j in np.flatnonzero(off < BETWEEN)]
+    found.sort(key=lambda f: f[0])
+    found[:CLIMBED] = [_climbed(problem, rows, *chosen) for chosen in found[:CLIMBED]]
     found.sort(key=lambda f: f[0])
     made = [(off, _divided(problem, *chosen)) for off, *chosen in found[:CHILDREN]]
     return [(off, child) for off, child in made if child is not None]
+
+
+def _off(
+    problem: Problem, rows: np.ndarray, argument: Argument, others: list[int], powers: np.ndarray
+) -> np.ndarray:
+    """Return what rows are off their neighbours where the target is divided by each of powers (m, others)."""
+    order = rows[np.argsort(argument.values[rows], kind="stable")]
+    factors = np.exp(np.log(np.abs(problem.Z[order][:, others])) @ powers.T)
+    w = problem.w[order]
+    return left_between(argument.values[order], problem.y[order] * w, factors * w[:, None])
+
+
+def _climbed(
+    problem: Problem, rows: np.ndarray, off: float, argument: Argument, others: list[int], powers: np.ndarray
+) -> tuple[float, Argument, list[int], np.ndarray]:
+    """Return a product with the powers from which no step of one of them brings rows nearer to neighbours."""
+    steps = np.array([s * row for row in np.eye(len(others)) for s in STEPS]).reshape(-1, len(others))
+    for _ in range(ROUNDS if len(steps) else 0):
+        offs = _off(problem, rows, argument, others, powers + steps)
+        best = int(np.argmin(offs))
+        if not offs[best] < off:
+            break
+        off, powers = float(offs[best]), powers + steps[best]
+    return off, argument, others, powers
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,8 @@ from kansym.search.structure.ridge import chebyshev, unit
 from kansym.search.tree import evidence
 from kansym.search.tree.alone import Formula, Named, names, names_in_noise
 
+SOURCES = SUM, PRODUCT, LINE = "sum of curves", "product of curves", "linear in a column"
+
 HIGHEST = 20
 """Highest degree of a column's curve."""
 
@@ -87,7 +89,7 @@ def separated(problem: Problem, product: bool, noise: bool = False) -> list[Fit]
     if best is None:
         return []
     name = partial(_named, problem, rows, best, product, share if noise else None)
-    return [Fit(share, 2.0 * d, "product of curves" if product else "sum of curves", problem, name)]
+    return [Fit(share, 2.0 * d, PRODUCT if product else SUM, problem, name)]
 
 
 def _rows(problem: Problem) -> tuple[np.ndarray, int]:
@@ -142,7 +144,7 @@ def linear(problem: Problem, noise: bool = False) -> list[Fit]:
             if share < (MOST_IN_NOISE if noise else PARTS):
                 curves = [basis @ c[: degree + 1], basis @ c[degree + 1 :]]
                 name = partial(_named_linear, problem, rows, curves, i, j, share if noise else None)
-                found.append(Fit(share, 4.0, "linear in a column", problem, name))
+                found.append(Fit(share, 4.0, LINE, problem, name))
     return found
 
 

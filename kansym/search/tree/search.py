@@ -19,27 +19,26 @@ from kansym.base import criterion, digits
 from kansym.base.budget import Budget
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
+from kansym.search.structure import outers
 from kansym.search.structure.models import Fit, Models
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import MOST_MATCHED, NAMED, Search
 from kansym.search.tree import (
-    alone,
-    bent,
+    answers,
     blurred,
     costs,
     evidence,
     extensions,
     learned,
+    links,
     moves,
     neighbours,
     noisy,
     parts,
-    ratios,
-    regimes,
-    sparse,
     suggestions,
     transforms,
 )
+from kansym.search.tree.answers import Node
 
 DEAREST = 6.5
 """Items dearer than this are left to the thorough looks that come after the tree."""
@@ -60,8 +59,8 @@ MUCH_BETTER = 0.3
 NOISE = 1e-7
 """Share that a polynomial must leave before ratios are looked for that only come near."""
 
-CLEAN = 1e-14
-"""Share that a smooth fit of a problem leaves below which it has no noise: a name of it is exact, or none."""
+CLEAN_CURVE = 1e-11
+"""The same as `answers.CLEAN` for a curve of any degree."""
 
 VERY_POOR = 0.01
 """Share that a polynomial leaves above which its slopes mislead: networks are asked before them."""
@@ -85,6 +84,9 @@ PRICES = {"t^2": 0.8, "sqrt": 1.2, "exp": 1.2, "1/t": 1.2, "sin": 1.5, "cos": 1.
 
 LOG = 0.6
 """Price of the logarithm of the target, which makes sums of products; offsets come on top."""
+
+UNDONE = 0.1
+"""Price of taking a logarithm back after a move in it: so a factor exp(x) of the target is divided out."""
 
 OFFSET, TURNED = 0.7, 0.3
 """Price of a level that is taken off before, and of the reciprocal before that."""
@@ -126,7 +128,7 @@ def propose(
             if fit.share >= criterion.SHARP and not (clear and fit is step[0]):
                 waiting.append(fit)
                 continue
-            yield from search.name(fit, match=False, clean=0 < tree.told < CLEAN)
+            yield from search.name(fit, match=False, clean=tree.clean(fit))
             if search.budget.exhausted:
                 return
             if search.done:  # whoever asks for more has refused what looked exact
@@ -148,20 +150,6 @@ def _written_roughly(y: np.ndarray) -> bool:
     """Tell whether a target's last digit hides where the angle to a law of any rate or power would vanish."""
     whole = bool(np.all(y == np.round(y)))
     return not whole and float(np.median(digits.steps(y))) > FINE * float(np.std(y))
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """Hold a problem, its price in symbols less what a smooth fit says for it, and its transforms.
-
-    `left` is the share of the table's variance that its polynomial leaves.
-    """
-
-    problem: Problem
-    price: float
-    transforms: int = 0
-    last: str = ""
-    left: float = 0.0
 
 
 @dataclass(order=True)
@@ -200,8 +188,11 @@ class Tree:
             before, units = self.models.budget.used, costs.work(item.ask.__name__, item.node.problem)
             self.models.budget.spend(units)
             self.node, self.told = item.node, item.node.left
-            yield item.ask(item.node)
-            left -= units if self.table.width == 1 else self.models.budget.used - before
+            fits = item.ask(item.node)
+            yield fits
+            if self.table.width > 1:
+                left -= costs.naming(fits, self.models.budget.used - before - units)
+            left -= units
             self.blurred = self.noisy(known)
             if self.blurred:
                 return
@@ -228,7 +219,12 @@ class Tree:
             """Answer with a function of the library."""
             return [named]
 
-        self.push(costs.MATCH_OF_CLEAN if 0 < self.told < CLEAN else costs.MATCH, match, self.node)
+        cost = costs.MATCH_OF_CLEAN if self.table.width == 1 else costs.MATCH_OF_LEFT
+        self.push(cost if self.clean(fit) else costs.MATCH, match, self.node)
+
+    def clean(self, fit: Fit) -> bool:
+        """Tell whether the problem that was asked last has no noise, or none that a fit's curve knows of."""
+        return 0 < self.told < answers.CLEAN or (fit.match is not None and fit.share < CLEAN_CURVE)
 
     def add(
         self,
@@ -238,12 +234,13 @@ class Tree:
         last: str = "",
         left: float | None = None,
         told: float | None = None,
-        seen_through: bool = False,
+        through: Node | None = None,
     ) -> None:
         """Queue every solver of a problem, unless an equal one was queued before.
 
         A smooth fit leaves `left` of it; a network that has `told` of a move to it knows better. A curve
-        `seen_through` a transform has no ridge: the curve itself is named through such transforms, too.
+        seen `through` a transform has no ridge: the curve itself is named through such transforms, too; and
+        being smooth, as every clean curve is through any, brings it no nearer to an answer.
         """
         key = moves.same(problem)
         if key in self.seen:
@@ -254,48 +251,50 @@ class Tree:
         if left is None and smooth:
             left = evidence.loss(problem)
         known = min(x for x in (left, told, np.inf) if x is not None)
+        if through is not None and self.table.width > 1:
+            known = max(known, min(through.left, NOISE))
         if np.isfinite(known):
             price += float(np.clip(np.log10((known + 1e-30) / EXPECTED) / DECADES, -3.0, 0.5))
         node = Node(problem, price, transforms, last, left or 0.0)
         if smooth and not transforms and (self.simplest is None or node.left < self.simplest.left):
             self.simplest = node
         if last != "1/t":  # a ratio's reciprocal is one, too
-            self.push(0.2, self.ratio, node)
+            self.push(0.2, answers.ratio, node)
         if problem.width == 1:
-            self.curve(node, seen_through)
+            self.curve(node, through is not None)
         else:
             self.columns(node, smooth)
-        self.push(0.4, self.logarithms, node)
+        self.push(0.4, answers.logarithms, node)
         if problem.width <= extensions.MOST_COLUMNS_OF_POWER and not self.rough:
-            self.push(0.6, self.any_power, node)
+            self.push(0.6, answers.any_power, node)
         if problem.width <= extensions.MOST_COLUMNS:
-            self.push(0.45, self.one_function, node)
+            self.push(0.45, answers.one_function, node)
             if self.last and problem.width <= noisy.MOST_COLUMNS and node.left > NOISE:
                 # half a second, and in vain where there is no noise
-                self.push(1.7 if transforms else 1.3, self.in_noise, node)
+                self.push(1.7 if transforms else 1.3, answers.in_noise, node)
             if last == "log":
-                self.push(0.45, self.beside_logarithms, node)
+                self.push(0.45, answers.beside_logarithms, node)
             # many a law is such a ratio as it stands: the table itself is asked before what was made of it
             early = table and problem.width <= extensions.MANY
             if not self.rough:
-                self.push(costs.OF_THE_TABLE if early else 0.6 + 0.15 * problem.width, self.any_rate, node)
+                self.push(costs.OF_THE_TABLE if early else 0.6 + 0.15 * problem.width, answers.any_rate, node)
             if problem.width in TWO_FUNCTIONS:
                 cost = TWO_FUNCTIONS[1 if node.left > VERY_POOR else problem.width]
-                self.push(cost, self.two_functions, node)
+                self.push(cost, answers.two_functions, node)
         if transforms < MOST_TRANSFORMS:
             self.push(0.5, self.transform, node)
 
     def curve(self, node: Node, seen_through: bool) -> None:
         """Queue the solvers of problems of one column."""
-        self.push(0.55, self.bend, node)
-        self.push(0.95, self.modes, node)
+        self.push(0.55, answers.bend, node)
+        self.push(0.95, answers.modes, node)
         if not node.transforms:
-            self.push(1.4, self.sides, node)
+            self.push(1.4, answers.sides, node)
         if not seen_through:
             self.push(1.0, self.ridge, node)
         self.push(1.05, self.powers, node)
         if self.deep or len(self.seen) > 1:  # of a table itself, all families are the next step
-            self.push(2.0, self.handbook, node)
+            self.push(2.0, answers.handbook, node)
 
     def columns(self, node: Node, smooth: bool) -> None:
         """Queue the solvers of problems of several columns, and what makes fewer of them."""
@@ -306,14 +305,14 @@ class Tree:
                 self.push(0.25, self.neighbours, node)
             if node.left > POOR and len(node.problem.fit) >= learned.FEWEST_ROWS:
                 self.push(0.95 if poor else 1.05, self.learn, node)
-        self.push(0.3, self.products, node)
+        self.push(0.3, answers.products, node)
         if not node.transforms and smooth and node.left > NOISE:
-            self.push(0.5, self.regimes, node)
+            self.push(0.5, answers.two_regimes, node)
         if not node.transforms:
-            self.push(0.62, self.powers_of_products, node)
+            self.push(0.62, answers.powers_of_products, node)
         self.push(0.5, self.sum_of_curves, node)
-        self.push(0.52, self.linear, node)
-        self.push(0.55, self.product_of_curves, node)
+        self.push(0.52, answers.linear, node)
+        self.push(0.55, answers.product_of_curves, node)
         self.push(2.5, self.ridge, node)
         self.push(3.5, self.powers, node)
         self.push(4.0, self.sums, node)
@@ -330,80 +329,12 @@ class Tree:
         """Answer with m(x)·f(h(x))."""
         return self.models.single(node.problem, "log")
 
-    def ratio(self, node: Node) -> list[Fit]:
-        """Answer with a ratio of polynomials."""
-        return ratios.exact(node.problem)
-
-    def products(self, node: Node) -> list[Fit]:
-        """Answer with a sum of few products of whole powers."""
-        return sparse.exact(node.problem)
-
-    def powers_of_products(self, node: Node) -> list[Fit]:
-        """Answer with a root or the reciprocal of such a sum."""
-        return sparse.powers(node.problem)
-
-    def logarithms(self, node: Node) -> list[Fit]:
-        """Answer with a ratio of polynomials of logarithms, and of square roots."""
-        found = []
-        for seen in (moves.in_logarithms(node.problem), moves.in_roots(node.problem)):
-            found += [] if seen is None else ratios.exact(seen, within=ratios.EXACT_IN_FUNCTIONS)
-        return found
-
-    def one_function(self, node: Node) -> list[Fit]:
-        """Answer with a ratio of polynomials in the columns and one function of some."""
-        return extensions.with_one(node.problem)
-
-    def in_noise(self, node: Node) -> list[Fit]:
-        """Answer with the likeliest ratios in the columns and one function of some."""
-        return noisy.fits(node.problem)
-
-    def two_functions(self, node: Node) -> list[Fit]:
-        """Answer with a ratio of polynomials in the columns and two functions of some."""
-        return extensions.with_two(node.problem)
-
-    def beside_logarithms(self, node: Node) -> list[Fit]:
-        """Answer with a ratio of polynomials in the columns, their logarithms and one function of some."""
-        return extensions.beside_logarithms(node.problem)
-
-    def any_rate(self, node: Node) -> list[Fit]:
-        """Answer with a ratio of polynomials in the columns and an exponential or a power of any rate."""
-        return extensions.with_rate(node.problem)
-
-    def any_power(self, node: Node) -> list[Fit]:
-        """Answer with any power of a ratio of polynomials, or a logarithm of one."""
-        return extensions.with_power(node.problem)
-
     def sum_of_curves(self, node: Node) -> list[Fit]:
-        """Answer with a sum of one curve for each column."""
-        return parts.separated(node.problem, product=False)
-
-    def linear(self, node: Node) -> list[Fit]:
-        """Answer with one curve and another times a column."""
-        return parts.linear(node.problem)
-
-    def product_of_curves(self, node: Node) -> list[Fit]:
-        """Answer with a product of one curve for each column."""
-        return parts.separated(node.problem, product=True)
-
-    def handbook(self, node: Node) -> list[Fit]:
-        """Answer with a family from the handbook."""
-        return alone.handbook(node.problem)
-
-    def bend(self, node: Node) -> list[Fit]:
-        """Answer with a power that bends into another."""
-        return bent.fits(node.problem)
-
-    def modes(self, node: Node) -> list[Fit]:
-        """Answer with a sum of decays and waves."""
-        return alone.modes_of(node.problem)
-
-    def regimes(self, node: Node) -> list[Fit]:
-        """Answer with one law up to a place of a column and another beyond it."""
-        return regimes.exact(node.problem)
-
-    def sides(self, node: Node) -> list[Fit]:
-        """Answer with a curve that bends or jumps at a place."""
-        return alone.sides_of(node.problem)
+        """Answer with a sum of one curve for each column, or queue what is one through a link."""
+        found = parts.separated(node.problem, product=False)
+        for child in [] if found else links.parted(node.problem):
+            self.add(child, max(node.price, 0.0), node.transforms, node.last)
+        return found
 
     def powers(self, node: Node) -> list[Fit]:
         """Answer with a sum of power laws."""
@@ -417,7 +348,10 @@ class Tree:
         """Queue problems of fewer columns that lose nothing."""
         for k, (left, child) in enumerate(suggestions.reductions(node.problem)[:CHILDREN]):
             # what merged away is no longer in a formula's way: a reduced problem comes before its parent
-            self.add(child, max(node.price, 0.0) + 0.3 * k, node.transforms, node.last, left)
+            price = max(node.price, 0.0) + 0.3 * k
+            self.add(child, price, node.transforms, node.last, left)
+            if node.last == "log" and (undone := child.target(outers.outer("exp"))) is not None:
+                self.add(undone, price + UNDONE, node.transforms, "exp")
         return []
 
     def neighbours(self, node: Node) -> list[Fit]:
@@ -445,6 +379,6 @@ class Tree:
             price = LOG if change.name == "log" else PRICES[change.name]
             price += (OFFSET if change.level else 0.0) + (TURNED if change.turned else 0.0)
             if change.name == "log" or change.name != node.last:
-                curve = node.problem.width == 1
-                self.add(change.problem, base + price, node.transforms + 1, change.name, seen_through=curve)
+                curve = node if node.problem.width == 1 else None
+                self.add(change.problem, base + price, node.transforms + 1, change.name, through=curve)
         return []
