@@ -72,8 +72,8 @@ def _climbed(
     problem: Problem, rows: np.ndarray, off: float, argument: Argument, others: list[int], powers: np.ndarray
 ) -> tuple[float, Argument, list[int], np.ndarray]:
     """Return a product with the powers from which no step of one of them brings rows nearer to neighbours."""
-    steps = np.array([s * row for row in np.eye(len(others)) for s in STEPS]).reshape(-1, len(others))
-    for _ in range(ROUNDS if len(steps) else 0):
+    steps = np.vstack([s * np.eye(len(others)) for s in STEPS])
+    for _ in range(ROUNDS if others else 0):
         offs = _off(problem, rows, argument, others, powers + steps)
         best = int(np.argmin(offs))
         if not offs[best] < off:
