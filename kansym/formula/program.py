@@ -85,6 +85,7 @@ class Program:
     template: sympy.Expr
     parameters: tuple[sympy.Symbol, ...]
     columns: int = field(default=0)
+    places: tuple[tuple[sympy.Expr, int], ...] = ()
 
     @staticmethod
     def compile(
@@ -106,7 +107,8 @@ class Program:
             values = np.asarray(start if start is not None else np.ones(len(names)), float)
         builder = _Builder({s: i for i, s in enumerate(symbols)}, {s: i for i, s in enumerate(names)})
         builder.visit(template)
-        return Program(tuple(builder.ops), values, template, names, len(symbols))
+        places = tuple(builder.seen.items())
+        return Program(tuple(builder.ops), values, template, names, len(symbols), places)
 
     def value(self, X: Array, theta: Array | None = None) -> Array:
         """Return the values (n,) on rows X (n, columns); NaN where the formula is undefined."""
@@ -125,6 +127,19 @@ class Program:
     def gradient(self, X: Array, theta: Array | None = None) -> tuple[Array, Array]:
         """Return values (n,) and their derivatives (n, columns) for the columns."""
         return self._backward(X, self._theta(theta), "input", self.columns)
+
+    def parts(self, X: Array, theta: Array | None = None) -> list[tuple[sympy.Expr, Array, Array]]:
+        """Return each varying part of the template with its values (n,) and the formula's slopes (n,) by it.
+
+        By all places at once where it stands.
+        """
+        v = self._forward(X, self._theta(theta))
+        adjoint, n = self._adjoints(v), len(X)
+        return [
+            (part, np.broadcast_to(v[i], (n,)), np.broadcast_to(bar, (n,)))
+            for part, i in self.places
+            if (bar := adjoint[i]) is not None and np.ndim(v[i])
+        ]
 
     def expression(self, theta: Array) -> sympy.Expr:
         """Return the SymPy expression with these parameters written in as Floats."""
@@ -148,21 +163,26 @@ class Program:
         """Return values and derivatives (n, size) by parameters or inputs, in reverse mode."""
         v = self._forward(X, theta)
         n = len(X)
-        adjoint: list[Array | None] = [None] * len(v)
-        adjoint[-1] = np.ones(n)
         slopes = np.zeros((n, size))
+        for op, bar in zip(self.ops, self._adjoints(v), strict=True):
+            if op.kind == kind and bar is not None:
+                slopes[:, op.index] += bar
+        return np.array(np.broadcast_to(v[-1], (n,))), slopes
+
+    def _adjoints(self, v: list[Array]) -> list[Array | None]:
+        """Return the derivatives of the last step's values by each step's; None of what it does not use."""
+        adjoint: list[Array | None] = [None] * len(v)
+        adjoint[-1] = np.float64(1.0)
         with np.errstate(all="ignore"):
             for i in range(len(self.ops) - 1, -1, -1):
-                op, bar = self.ops[i], adjoint[i]
+                bar = adjoint[i]
                 if bar is None:
                     continue
-                if op.kind == kind:
-                    slopes[:, op.index] += bar
-                for j, local in zip(op.args, _local(op, v, i), strict=False):
+                for j, local in zip(self.ops[i].args, _local(self.ops[i], v, i), strict=False):
                     if local is not None:
                         term = bar * local
                         adjoint[j] = term if adjoint[j] is None else adjoint[j] + term
-        return np.array(np.broadcast_to(v[-1], (n,))), slopes
+        return adjoint
 
 
 def _apply(op: _Op, args: list[Array], X: Array, theta: Array) -> Array:

@@ -143,12 +143,13 @@ class Ending:
     """Answer whether a search may end; each leader is looked at once.
 
     A formula of at most so many nats as `most` may end it once the tree was asked in noise; `led` is the
-    best formula when the present look began.
+    best formula when the present look began, `amended` are those that were changed (`pipeline.amending`).
     """
 
     def __init__(self, survey: Survey, archive: Archive, most: float = PLAIN) -> None:
         self._survey, self._archive, self.most = survey, archive, most
         self.led: Judged | None = None
+        self.amended: list[Judged] = []
         self._seen: tuple[object, bool] = (None, False)
         self._whole: tuple[object, bool] = (None, False)
 

@@ -33,6 +33,7 @@ from kansym.judge.guess import Guess
 from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
 from kansym.judge.verdict import STRUCTURE
+from kansym.pipeline.amending import amend
 from kansym.pipeline.beyond import on_all_rows
 from kansym.pipeline.checkpoint import Checkpoint, Memory
 from kansym.pipeline.findings import conclude
@@ -401,10 +402,10 @@ def _search(
         if (step.only and offered) or (step.settles and _of_levels(archive)):
             break
         ahead.pop(name, None)
-        # what drifts looks like noise about a constant until a familiar curve has been tried
-        compared = compared or step.familiar
+        compared |= step.familiar  # what drifts looks like noise about a constant until one has been tried
         ending.most = PLAIN if step.producer is registry.RIDGES else ending.most
         asked = asked or (step.producer is registry.BLURRED and step.producer.takes(step.dataset))
+        amend(step.producer, archive, ending, budget, memory, tried)
         if why := over(ending, patience, compared, step, asked, within=False, ahead=ahead.values()):
             return why
         if not graphs:  # those are kept by no memory
