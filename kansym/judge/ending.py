@@ -16,6 +16,9 @@ from kansym.judge.scorer import Judged, exact, price, residuals, within
 from kansym.judge.survey import Survey
 from kansym.judge.verdict import more_than_noise
 
+QUIET = 1e-6
+"""Share of the target's variance that a trend leaves below which there is no noise to speak of."""
+
 LEFT = 0.01
 """Chance, among shuffled residuals, above which what a formula leaves counts as noise."""
 
@@ -152,6 +155,11 @@ class Ending:
         self.amended: list[Judged] = []
         self._seen: tuple[object, bool] = (None, False)
         self._whole: tuple[object, bool] = (None, False)
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether the table has no noise to speak of, by its trend."""
+        return self._survey.usual_error**2 < QUIET * self._archive.trial.power
 
     def proved(self) -> bool:
         """Tell whether the best formula is exact."""

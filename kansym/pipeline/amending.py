@@ -16,6 +16,13 @@ SOURCE = "amended"
 AFTER = (registry.RIDGES, registry.TRANSFORMED, registry.STRUCTURE, registry.SEPARABLE, registry.PADE)
 """Looks after which formulas are changed: before, the best one's place is often taken within a second."""
 
+MISSED = 1e-3
+"""Share of the target's variance that a formula must leave to be changed: a closer one that is not the law
+shows its trend, and smoothed or calculated values leave structure that is no part of any law."""
+
+ENOUGH = 0.5
+"""Share of that below which a changed formula is not changed again."""
+
 SHORT = 0.3
 """Share of the largest complexity up to which another formula than the best is changed, too: what is long is
 hard to change."""
@@ -33,6 +40,8 @@ def amend(
         or trial.dimensions is not None
     ):
         return
+    if archive.leader is None or archive.leader.loss < MISSED * trial.power or ending.quiet:
+        return
     found = sorted((m for m in archive.candidates if m.source != SOURCE), key=lambda m: m.length)
     short = [m for m in found if m.complexity <= SHORT * archive.maxsize]
     for law in dict.fromkeys((*found[:1], *short[:1])):
@@ -41,6 +50,7 @@ def amend(
         if ending.proved() or ending.only_noise_left() or budget.exhausted:
             return
         ending.amended.append(law)
-        changed = amended([law.unrounded.expression], trial.small, archive.maxsize, budget)
+        enough = ENOUGH * MISSED * trial.power
+        changed = amended(law.unrounded.expression, trial.small, archive.maxsize, budget, enough)
         for formula in unique((f for f in changed if trial.language.permits(f)), tried):
             take_in(formula, SOURCE, archive, budget, memory, SOURCE)

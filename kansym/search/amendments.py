@@ -38,6 +38,10 @@ BEAM, MOST_ROUNDS = 2, 10
 SHOWN = 3
 """Rounds after which the best formula is shown: judging one takes as long as making it."""
 
+FAR_BETTER = 0.7
+"""Share of what the formula left at first that a changed one may leave to be shown: a few more numbers always
+leave a little less."""
+
 ALIKE = 1e-3
 """Nats by which two formulas differ if they are not one."""
 
@@ -80,16 +84,20 @@ class _Change:
     sure: np.ndarray
 
 
-def amended(laws: Sequence[sympy.Expr], rows: Rows, maxsize: int, budget: Budget) -> Iterator[sympy.Expr]:
-    """Yield better and better formulas that changes of these `laws` lead to, with constants fitted to `rows`.
+def amended(
+    formula: sympy.Expr, rows: Rows, maxsize: int, budget: Budget, enough: float = 0.0
+) -> Iterator[sympy.Expr]:
+    """Yield better and better formulas that changes of one lead to, with constants fitted to `rows`.
 
-    None has more than `maxsize` symbols. Source of the method: orthogonal least squares (see
-    `tree.exchanges`), on the tangents of a formula.
+    None has more than `maxsize` symbols; one that leaves a loss below `enough` is not changed again. Source
+    of the method: orthogonal least squares (see `tree.exchanges`), on the tangents of a formula.
     """
-    terms = _terms(rows.thinned(SCORED))
-    states = [(_nats(p, rows), p) for e in laws if (p := polished(e, rows, STEPS)) is not None]
-    best = shown = min((nats for nats, _ in states), default=np.inf)
-    for turn in range(MOST_ROUNDS):
+    law = polished(formula, rows, STEPS)
+    if law is None:
+        return
+    terms, states = _terms(rows.thinned(SCORED)), [(_nats(law, rows), law)]
+    best, least = states[0][0], FAR_BETTER * law.loss
+    for turn in range(1, MOST_ROUNDS + 1):
         found = list(states)
         for _, law in states:
             if budget.exhausted:
@@ -102,12 +110,12 @@ def amended(laws: Sequence[sympy.Expr], rows: Rows, maxsize: int, budget: Budget
             if all(abs(nats - other) > ALIKE for other, _ in states):
                 states.append((nats, law))
         states = states[:BEAM]
-        gains = bool(states) and states[0][0] < best - GAIN
-        best = states[0][0] if gains else best
-        if best < shown and (not gains or turn % SHOWN == SHOWN - 1 or turn == MOST_ROUNDS - 1):
-            shown = best
-            yield states[0][1].expression
-        if not gains:
+        gains, best, law = states[0][0] < best - GAIN, states[0][0], states[0][1]
+        over = not gains or law.loss < enough or turn == MOST_ROUNDS
+        if law.loss < least and (over or turn % SHOWN == 0):
+            least = law.loss
+            yield law.expression
+        if over:
             return
 
 
