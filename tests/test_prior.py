@@ -7,8 +7,9 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kansym.formula import prior
+from kansym.formula import grammar, prior
 from kansym.formula.grammar import Place, loose, steps, structure, tokens, with_ones
+from kansym.search.families.family import Families
 
 x, y, z = sympy.symbols("x y z", real=True)
 F = sympy.Float
@@ -138,3 +139,20 @@ def test_decays_to_a_constant_cost_little_more_than_a_name() -> None:
     two = F(2.1) * sympy.exp(-F(0.1) * x) - F(1.1) * sympy.exp(-F(0.3) * x)
     assert prior.price(two + F(0.7), 1) < prior.price(two + F(0.7) * sympy.exp(-F(0.01) * x), 1) + 4
     assert prior.price(two + F(0.7) * x, 1) > prior.price(two + F(0.7), 1) + 10
+
+
+def test_families_of_curves_have_a_name() -> None:
+    known = prior.shipped()
+    for family in Families.load().values():
+        shape = family.form(1)
+        if any(start.role == "frequency" for start in shape.starts) or len(shape.constants) > 4:
+            continue  # a piece of a wave may be any curve, and so may one of many constants
+        numbers = {c: F(1.37 + 0.618 * k) for k, c in enumerate(shape.constants)}
+        assert known._named(shape.formula.xreplace(numbers)) < 7, family.name
+
+
+def test_one_form_is_written_the_same_whatever_its_numbers() -> None:
+    exact, measured = 2 * x + 10 + F("13.088655385229874", 17) / x, F("2.0992", 17) * x + F(9.6) + F(13.3) / x
+    form = grammar.form
+    assert form(exact) == form(measured) == form(sympy.pi * x + F(9.6) + F(13.3) / x)
+    assert form(F(2.1) * x / y) != form(F(2.1) * y / x)
