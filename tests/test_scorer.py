@@ -173,6 +173,15 @@ def test_a_constant_overfits_nothing():
     assert trial.pooled(1.0, 3.0, alone=False) == pytest.approx((n + 3 * m) / (n + m))
 
 
+def test_few_held_out_rows_may_be_off_by_more() -> None:
+    few = Trial.of(from_arrays(np.arange(42.0), np.arange(42.0), ["x"]), Library.load("default"), 0)
+    n, m = len(few.train.y), len(few.heldout.y)
+    assert (n, m) == (34, 8)
+    # of true laws one in a hundred is 3.3 times as bad on 8 rows, and one in a thousand 4.5 times
+    assert few.pooled(1.0, 3.3) == pytest.approx((n + 3.3 * m) / (n + m))
+    assert few.pooled(1.0, 4.5) == 4.0
+
+
 @pytest.mark.parametrize(("source", "asked"), [("decays and waves", False), ("tree", True)])
 def test_sums_of_decays_stand_as_people_write_them(source, asked, monkeypatch):
     t = trial("1.51*exp(-5.02*x) + 0.87*exp(-1.53*x) + 0.113*exp(-0.31*x)", 40, 1e-5)
