@@ -78,6 +78,17 @@ def structure(expression: sympy.Expr) -> str:
     return f"{_shape(expression)}|{len(expression.free_symbols)}"
 
 
+def form(expression: sympy.Expr) -> str:
+    """Return a formula's form with its columns' names, the same whether its numbers are exact or measured.
+
+    >>> x = sympy.Symbol("x", real=True)
+    >>> form(2 * x + 10 + 13.1 / x) == form(2.09922 * x + 9.6 + 13.3 / x) != form(2.1 * x + 9.6 * x**2)
+    True
+    """
+    measured = {q: sympy.Float(float(q)) for q in expression.atoms(sympy.NumberSymbol)}
+    return _shape(loose(expression.xreplace(measured)).form, named=True)
+
+
 @dataclass(frozen=True)
 class Loose:
     """Hold a formula with its exact numbers as measured ones, and those numbers, by what they do."""
@@ -248,16 +259,16 @@ def _arguments(part: str) -> list[str]:
     return found
 
 
-def _shape(e: sympy.Expr) -> str:
-    """Return what kind of thing an argument is: a column, a constant, or more."""
+def _shape(e: sympy.Expr, named: bool = False) -> str:
+    """Return what kind of thing an argument is: a column (which one, if `named`), a constant, or more."""
     if e.is_Symbol:
-        return "x"
+        return repr(e.name) if named else "x"
     if e.is_Float:
         return "c"
     if not e.args:
         return str(e)
     name = {"Add": "+", "Mul": "*", "Pow": "^"}.get(type(e).__name__, type(e).__name__)
-    parts = [_shape(a) for a in e.args]
+    parts = [_shape(a, named) for a in e.args]
     return f"{name}({','.join(parts if e.is_Pow else sorted(parts))})"
 
 

@@ -16,9 +16,8 @@ from kansym.base.linear import TINY
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula import uncertainty
-from kansym.formula.grammar import loose
+from kansym.formula.grammar import form
 from kansym.formula.polish import Rows, polish
-from kansym.formula.program import parametrise
 from kansym.functions.evaluate import evaluate, parameters
 from kansym.judge import choice, pareto
 from kansym.judge.archive import Archive, Smooth
@@ -231,7 +230,8 @@ def _with_guesses(front: list[Judged], guesses: list[Judged]) -> list[Judged]:
 
 
 def _each_once(laws: list[Law], chosen: int) -> tuple[list[Law], int]:
-    """Return the front without rows that say what the chosen one says in its family's constants, in order.
+    """Return the front without rows that say what the chosen one says, in its family's constants or with
+    its numbers measured where it has exact ones, in order.
 
     What a person guessed stays.
     """
@@ -242,9 +242,12 @@ def _each_once(laws: list[Law], chosen: int) -> tuple[list[Law], int]:
 
 
 def _same(one: Law, other: Law) -> bool:
-    """Tell whether two laws are one formula, or have the same size and values, written in two ways."""
-    alike = one.complexity == other.complexity and math.isclose(one.loss, other.loss, rel_tol=SAME_LOSS)
-    return one.equation == other.equation or (alike and other.loss > 0 and bool(other.family))
+    """Tell whether two laws are one formula, or of one size with the same form or values, in two ways."""
+    if one.equation == other.equation or one.complexity != other.complexity:
+        return one.equation == other.equation
+    alike = math.isclose(one.loss, other.loss, rel_tol=SAME_LOSS) and other.loss > 0 and bool(other.family)
+    measured = one.expression is not None and other.expression is not None and not other.exact
+    return alike or (measured and form(one.expression) == form(other.expression))
 
 
 def _trend_of(survey: Survey, trial: Trial) -> Smooth | None:
@@ -392,12 +395,6 @@ def _columns_of_few_values(trial: Trial) -> str:
     return f"; of how it depends on a column, few values say little ({listed})" if listed else ""
 
 
-def _form(law: Judged) -> str:
-    """Return a formula's form, the same whether its numbers are exact, pi among them, or measured."""
-    measured = {q: sympy.Float(float(q)) for q in law.expression.atoms(sympy.NumberSymbol)}
-    return expressions.text(parametrise(loose(law.expression.xreplace(measured)).form)[0])
-
-
 def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) -> list[Law]:
     """Return formulas of nearly the leader's description length that part from it outside the data.
 
@@ -417,10 +414,10 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
         if (exact(law, trial) if proved else law.length < leader.length + RIVAL_NATS)
     ]
     # the same form with constants that differ within their errors is the same answer
-    forms, shown = {_form(leader)}, [mine]
+    forms, shown = {form(leader.expression)}, [mine]
     least = max(3 * noise, 1e-6 * spread)
     for law in sorted(near, key=lambda law: law.length):
-        if (form := _form(law)) in forms or len(found) == MOST_RIVALS:
+        if (own := form(law.expression)) in forms or len(found) == MOST_RIVALS:
             continue
         values = law.polished.program.value(points, law.polished.theta)
         gaps = [np.where(np.isfinite(values - other), np.abs(values - other), -1.0) for other in shown]
@@ -428,7 +425,7 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
             gap, worst = gaps[0].max(), int(np.argmax(gaps[0]))
             where = placed(dataset.names, points[worst])
             law_out = _law(law, 0.0, trial, trial.rows_of(dataset))
-            forms.add(form)
+            forms.add(own)
             shown.append(values)
             found.append(replace(law_out, note=f"differs from the chosen law by {gap:.3g} at {where}"))
     return found
