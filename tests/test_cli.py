@@ -20,6 +20,8 @@ from examples import example
 from kansym.base.budget import Progress
 from kansym.cli import main, text
 from kansym.cli.progress import Watcher, plain
+from kansym.judge.band import Band
+from kansym.judge.kinds import NoiseModel
 from kansym.pipeline import flow as pipeline
 from kansym.report import page as report
 
@@ -303,6 +305,29 @@ def test_constants_show_the_digits_that_mean_something():
     assert text.constant_line(3646.0123456, 0.05, None) == "3646.012 ± 0.05"
     assert text.constant_line(1.00012, 0.0004, "1") == "1.00012 ± 0.0004 -> 1"
     assert text.constant_line(0.5, float("inf"), None) == "0.5"
+
+
+def test_a_band_says_what_it_is_of():
+    def reach(kind):
+        return text._reach(Band(10.0, 1000, None, kind, 100.0), "y")
+
+    assert reach("additive") == "± 19.6 of the law's value"
+    assert reach("relative") == "20 % of the law's value"
+    assert reach("poisson").startswith("± 19.6 of the law's value where y is 100, ")
+    assert reach("log") == "a factor of 1.22 of the law's value"
+
+
+def test_errors_of_noise_that_grows_are_shares_of_the_value():
+    found, _ = example()
+    law = replace(found.best, heldout_loss=4.0)
+
+    def said(kind):
+        return text.heldout(replace(found, noise_model=NoiseModel(kind, 0.1, middle=40.0)), law)
+
+    assert said("additive") == "Error on 12 held-out rows: 2 (root mean square)."
+    assert said("relative") == "Error on 12 held-out rows: 5 % of the value (root mean square)."
+    assert said("poisson") == "Error on 12 held-out rows: 2 (root mean square where y is 40)."
+    assert said("log") == "Error on 12 held-out rows: a factor of 1.05 (root mean square)."
 
 
 def test_long_equations_are_cut_on_a_terminal_only():

@@ -1,18 +1,21 @@
 """The laws that come out of the shipped tables by default: the main job, end to end."""
 
 import math
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import sympy
 
 import kansym
+from kansym.cli import text
 from kansym.data.dataset import from_table
+from kansym.formula import grammar
 from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.pipeline import findings
 from kansym.pipeline.flow import Options, search
+from kansym.pipeline.run import Law
 
 HC_K = 1.438776877  # second radiation constant in cm·K
 
@@ -93,6 +96,7 @@ def test_noise_only_has_no_law():
     run = kansym.discover(rng.uniform(0, 1, (200, 2)), rng.standard_normal(200), time_limit=60)
     assert not run.best.expression.free_symbols
     assert "no law was found" in run.trust.lower()
+    assert text.chosen(run).count(run.verdict.reason) == 1
 
 
 def test_thirty_rows_that_look_like_noise_are_searched_for_an_exact_law():
@@ -114,11 +118,23 @@ def test_a_law_with_noise_keeps_its_form_and_honest_errors():
 
 def test_a_form_with_other_constants_is_no_rival_of_itself():
     def form(text):
-        return findings._form(SimpleNamespace(expression=parse_expression(text, ["a", "b"])))
+        return grammar.form(parse_expression(text, ["a", "b"]))
 
     assert form("6.248*sqrt(a/b)") == form("6.246*sqrt(a/b)")
     assert form("12.35*a/(1.4*b + a + pi)") == form("12.28*a/(1.37*b + a + 3.148)")
     assert form("6.248*sqrt(a/b)") != form("6.248*sqrt(a/b) + 0.1")
+
+
+def test_a_law_stands_once_on_the_front_whatever_its_numbers():
+    def law(equation, **changed):
+        return replace(Law(equation, 9, 3.5, 4.5, 0.0, 50.0, parse_expression(equation, ["conc"])), **changed)
+
+    chosen, other = law("5 + 92.79*exp(-0.392*conc)"), law("12.7*conc", complexity=3)
+    twin = law("5.136 + 92.67*exp(-0.393*conc)")
+    kept, place = findings._each_once([other, twin, chosen], 2)
+    assert kept == [other, chosen] and place == 1
+    guessed = replace(twin, source="guess: c + A*exp(-k*conc)")
+    assert guessed in findings._each_once([guessed, chosen], 1)[0]
 
 
 def test_a_long_formula_gets_no_nicer_form_when_the_time_is_up(monkeypatch):

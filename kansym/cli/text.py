@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MOST_OUTLIERS = 10
 """Outliers that are listed; the page and the JSON have all."""
 
+ROOT = ", elsewhere by the root of the value"
+"""How counting noise grows, as the end of a sentence."""
+
 _HEAD = ("complexity", "loss", "held-out", "score")
 
 
@@ -66,7 +69,7 @@ def chosen(run: Run) -> str:
 def judged(run: Run) -> list[str]:
     """Return the verdict, what the noise is like, and the rows that were left out, a line each."""
     lines = []
-    if run.verdict.reason:
+    if run.verdict.reason and run.verdict.reason not in run.trust:
         lines.append(f"Verdict: {run.verdict.name}; {run.verdict.reason}.")
     smooth = run.front[-1]
     if run.verdict.kind == "structure" and smooth.graph is not None:
@@ -81,10 +84,10 @@ def judged(run: Run) -> list[str]:
         )
     if run.noise_model is not None and not run.best.exact:
         origin = run.noise_model.origin
-        lines.append(f"Noise: {run.noise_model.words}{f' ({origin})' if origin else ''}.")
+        lines.append(f"Noise: {run.noise_model.words}{f'; {origin}' if origin else ''}.")
     band = run.best.band
     if band is not None and run.noise:
-        lines.append(f"95 % of new rows should lie within {_reach(band)}.")
+        lines.append(f"95 % of new rows should lie within {_reach(band, run.data['target'])}.")
     if run.outliers:
         lines.append(
             f"Left out as outliers, {len(run.outliers)} of {run.data['rows']} rows (--robust off keeps them):"
@@ -103,13 +106,15 @@ def _instead(value: float, expected: float) -> str:
     return f"{value:.{digits}g} instead of {expected:.{digits}g}"
 
 
-def _reach(band: Band) -> str:
+def _reach(band: Band, target: str) -> str:
     """Return how far a band reaches, and how it grows with the value, in words."""
     half = band.middle_halfwidth()
     if band.kind == "log":
-        return f"a factor of {math.exp(half / band.middle):.3g} of it"
-    grows = {"relative": ", in proportion to its value", "poisson": ", with the root of its value"}
-    return f"± {half:.3g} of it{grows.get(band.kind, '')}"
+        return f"a factor of {math.exp(half / band.middle):.3g} of the law's value"
+    if band.kind == "relative":
+        return f"{100 * half / band.middle:.2g} % of the law's value"
+    about = f"± {half:.3g} of the law's value"
+    return f"{about} where {target} is {band.middle:.3g}{ROOT}" if band.kind == "poisson" else about
 
 
 def heldout(run: Run, law: Law) -> str:
@@ -120,8 +125,17 @@ def heldout(run: Run, law: Law) -> str:
     error = math.sqrt(law.heldout_loss) if law.heldout_loss >= 0 else math.nan
     count = run.data.get("heldout_rows", 0)
     where = f"{count} held-out rows" if count else "rows left out in turn"
-    unit = "times the measurement error" if run.data.get("weighted") else "root mean square"
-    return f"Error on {where}: {error:.3g} ({unit})."
+    if run.data.get("weighted"):
+        return f"Error on {where}: {error:.3g} (times the measurement error)."
+    noise, how = run.noise_model, "root mean square"
+    size = f"{error:.3g}"
+    if noise is not None and noise.kind == "relative":
+        size = f"{100 * error / noise.middle:.3g} % of the value"
+    elif noise is not None and noise.kind == "log":
+        size = f"a factor of {math.exp(error / noise.middle):.3g}"
+    elif noise is not None and noise.kind == "poisson":
+        how += f" where {run.data['target']} is {noise.middle:.3g}"
+    return f"Error on {where}: {size} ({how})."
 
 
 def constant_line(value: float, stderr: float, rounded: str | None) -> str:

@@ -102,7 +102,7 @@ class NoiseModel:
         forms = {
             "relative": f"{self.sigma * 100:.2g} % of the value",
             LOG: f"a factor of {factor:.3g} up or down ({about} in the logarithm)",
-            "poisson": f"{about} times the square root of the value (1 is pure counting)",
+            "poisson": f"{about} times the square root of the value, 1 being pure counting",
             "rounding": f"{about}, from rounding to {self.step:.4g}",
             "stated": f"{about} times the stated errors" if self.founded else "as stated",
         }
