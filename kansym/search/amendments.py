@@ -48,9 +48,6 @@ ALIKE = 1e-3
 GAIN = 6.0
 """Nats that a round must gain: the best of some thousands of changes gains as much by luck."""
 
-SIGNS = 2
-"""Symbols kept free for the signs of numbers that come out negative."""
-
 LEAST_LEFT = 1e-6
 """Share of what a formula leaves below which a change is not believed to leave less."""
 
@@ -130,15 +127,13 @@ def _changed(law: Polished, rows: Rows, terms: list[Term], maxsize: int) -> list
     """Return the best changes of a formula, fitted to all rows."""
     few, tried = rows.thinned(TRIED_ROWS), []
     for program in _proposed(law, rows.thinned(SCORED), terms):
-        if (
-            complexity(program.template) <= maxsize - SIGNS
-            and (p := _fitted(program, few, STEPS_TRIED)) is not None
-        ):
+        if complexity(program.template) <= maxsize and (p := _fitted(program, few, STEPS_TRIED)) is not None:
             nats = _nats(p, rows, rows.loss(p.program.value(rows.X, p.theta)))
             tried += [(nats, p)] if np.isfinite(nats) else []
     tried.sort(key=lambda t: t[0])
     fitted = [_fitted(replace(p.program, start=p.theta), rows, STEPS) for _, p in tried[:REFINED]]
-    return [(_nats(p, rows), p) for p in fitted if p is not None and np.isfinite(p.loss)]
+    fine = (p for p in fitted if p is not None and np.isfinite(p.loss))
+    return [(_nats(p, rows), p) for p in fine if complexity(p.expression) <= maxsize]  # with its signs
 
 
 def _fitted(program: Program, rows: Rows, steps: int) -> Polished | None:
