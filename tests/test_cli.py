@@ -32,7 +32,7 @@ def run(*args):
 
 def test_it_runs_as_a_module_where_no_command_is_on_the_path():
     made = subprocess.run(
-        [sys.executable, "-m", "kansym.cli", "--version"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "kansym", "--version"], check=True, capture_output=True, text=True
     )
     assert made.stdout.startswith("kansym, version")
 
