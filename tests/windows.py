@@ -106,7 +106,7 @@ class Studio:
         while time.monotonic() < end:
             try:
                 found = what() if callable(what) else what in self.text()
-            except (WebDriverException, IndexError):
+            except (WebDriverException, IndexError, AttributeError):  # of None, while it is drawn anew
                 found = None
             if found:
                 return found
