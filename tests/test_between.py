@@ -6,14 +6,17 @@ import pytest
 from kansym.formula.polish import Rows, fit
 from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.judge.between import Gaps, fault
+from kansym.judge.between import Gaps, fault, stays
+
+
+def as_given(text, X, names):
+    columns = symbols(names)
+    rows = Rows(X, np.zeros(len(X)) + 1.0, None, columns)
+    return fit(Program.compile(parse_expression(text, names), columns, [], []), rows, 0), Gaps.of(X), rows
 
 
 def verdict(text, X, names):
-    columns = symbols(names)
-    rows = Rows(X, np.zeros(len(X)) + 1.0, None, columns)
-    formula = parse_expression(text, names)
-    return fault(fit(Program.compile(formula, columns, [], []), rows, 0), Gaps.of(X), rows)
+    return fault(*as_given(text, X, names))
 
 
 TEN = np.array([0.1, 3, 10, 30, 48, 64, 66, 90, 120, 150])[:, None]
@@ -39,6 +42,15 @@ def test_a_wave_is_seen_at_more_than_two_rows_each():
     assert verdict(f"sin({alias}*x)", X, ["x"])
     # a trend hides the wave's way up and down, but not how far its phase turns
     assert "half a wave" in verdict(f"sin({alias}*x) + 500*x", X, ["x"])
+
+
+@pytest.mark.parametrize(
+    ("text", "as_on_rows"),
+    [("sin(40*x)", True), ("sin(x) + 1/(x - 65)", False), ("sin(x) + 9/((x - 80)**2 + 1)", False)],
+)
+def test_waves_stay_about_where_the_rows_are_and_spikes_do_not(text, as_on_rows):
+    polished, gaps, _ = as_given(text, TEN, ["x"])
+    assert stays(polished, gaps) == as_on_rows
 
 
 def test_a_place_where_a_formula_is_undefined_is_told():

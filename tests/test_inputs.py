@@ -78,6 +78,17 @@ def test_the_rows_of_another_table_are_made_in_the_same_way():
         again(read_table(later.drop(columns="when")), data.names, data.made)
 
 
+def test_what_lies_far_from_zero_is_counted_from_a_number_near_it():
+    when = 2459812.4 + 62 * np.sort(RNG.uniform(size=120))
+    frame = pd.DataFrame({"JD (d)": when, "year": np.linspace(1990, 2020, 120), "y": np.sin(when)})
+    data = from_table(frame)
+    assert data.names == ("JD from 2459810", "year"), "six digits tell years apart, and no turns of days"
+    assert data.column("JD from 2459810") == pytest.approx(when - 2459810, abs=1e-8)
+    assert any("'JD' is counted from 2459810" in n for n in data.notes)
+    assert np.array_equal(again(read_table(frame), data.names, data.made), data.X)
+    assert from_table(frame.drop(columns="year").rename(columns={"y": "y (V)"})).units is not None
+
+
 def test_gaps_in_columns_that_do_not_matter_cost_no_rows():
     n = 300
     a, b, junk = RNG.uniform(1, 2, (3, n))

@@ -10,7 +10,7 @@ from kansym.data.dataset import from_arrays
 from kansym.formula.polish import polish, settle
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.judge import pareto, scorer
+from kansym.judge import between, pareto, scorer
 from kansym.judge.archive import Archive
 from kansym.judge.refine import refine
 from kansym.judge.scorer import exact, judge, price
@@ -83,6 +83,16 @@ def test_an_alias_is_refused_by_the_archive_and_named():
     assert not archive.add(judged("3*exp(-x/4) + tan(40*x)/10000000", t))
     assert any(step["event"] == "refused" and "alias" in step["reason"] for step in archive.history)
     assert len(archive.candidates) == 1
+
+
+def test_a_quick_wave_that_foretells_rows_it_never_saw_is_none():
+    wave = "0.34*sin(2*x) + 6.93"
+    t = trial(wave, n=60, noise=0.02, high=60.0)
+    law = judged(wave, t)
+    assert between.fault(law.polished, t.gaps, t.train) and not law.fault
+    assert not Archive(t, 30).best and Archive(t, 30).add(law)
+    rows = replace(t.heldout, y=t.heldout.y[::-1].copy())
+    assert judged(wave, replace(t, heldout=rows)).fault, "it foretells nothing"
 
 
 def test_what_is_simpler_and_closer_is_shown():

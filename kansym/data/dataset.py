@@ -263,6 +263,8 @@ def from_table(
         errors=errors,
         groups=None if group is None else table.frame[group].to_numpy(),
     )
+    ways = found.made.items()
+    all_units |= {n: all_units[w.column] for n, w in ways if w.kind == "from" and w.column in all_units}
     if any(n in all_units for n in (*given.names, target)):
         all_units = {**found.units, **all_units}
     whole = _finish(given, relative_error, all_units, table.source, notes)

@@ -26,6 +26,10 @@ ROWS_A_LEVEL = 5
 YEAR = 365.2425
 """Days."""
 
+FAR_FROM_ZERO = 1000.0
+"""Spans that a column lies from zero beyond which it is counted from a round number near it: Julian days,
+seconds since 1970. Six written digits of a rate mean less than a half per cent of a turn only up to here."""
+
 CHANCE = 1e-3
 """Weekdays and seasons become inputs where chance explains as much (F-test) less often than this."""
 
@@ -37,8 +41,8 @@ class Made:
     """Say how an input comes from the column of a table.
 
     `kind`: "days" since the date `detail`; "level", 1 where the column holds the word `detail`; "weekday",
-    1 on the day `detail`; "season", the turns of the year since its beginning, 0 to 1. `order` says which of
-    day and month came first in dates.
+    1 on the day `detail`; "season", the turns of the year since its beginning, 0 to 1; "from", what the
+    column is above the number `detail`. `order` says which of day and month came first in dates.
     """
 
     column: str
@@ -52,6 +56,8 @@ class Made:
         if self.kind == "level":
             words = labels(table, name)
             return np.where(words == "", np.nan, words == self.detail).astype(float)
+        if self.kind == "from":
+            return _numbers(table, name) - float(self.detail)
         times = times_of(table, name, self.detail if self.kind == "days" else None, self.order)
         if times is None:
             raise InputError(f"Column {name!r} holds no dates; the law was made from dates in it.")
@@ -114,9 +120,12 @@ def of_table(
             continue
         one: Column = column(table, name)
         if one.values is not None:
-            found.values[name] = one.values
             if one.says:
                 notes.append(f"column {name!r} {one.says}")
+            if one.times is None and (near := _nearby(one.values)):
+                _add_from(found, table, name, near, notes)
+                continue
+            found.values[name] = one.values
             if one.times is not None and one.times.first is not None:
                 found.made[name] = Made(name, "days", one.times.first, one.times.order)
                 found.units[name] = "day"
@@ -156,11 +165,35 @@ def again(table: Table, names: Sequence[str], made: Mapping[str, Made | Mapping[
             continue
         if name not in table.names:
             raise UnknownNameError("column of the data", name, table.names, "The law needs it.")
-        one = column(table, name)
-        if one.values is None:
-            raise InputError(f"Column {name!r} {one.problem}.")
-        out.append(one.values)
+        out.append(_numbers(table, name))
     return np.column_stack(out)
+
+
+def _numbers(table: Table, name: str) -> np.ndarray:
+    """Return a column's numbers (n,); raises InputError where it has none."""
+    one = column(table, name)
+    if one.values is None:
+        raise InputError(f"Column {name!r} {one.problem}.")
+    return one.values
+
+
+def _nearby(values: np.ndarray) -> float:
+    """Return the round number below values (n,) that are all far from zero for their span; 0 for others."""
+    given = values[np.isfinite(values)]
+    span = float(np.ptp(given)) if len(given) else 0.0
+    if not span > 0 or not float(np.min(np.abs(given))) > FAR_FROM_ZERO * span:
+        return 0.0
+    step = 10.0 ** np.floor(np.log10(span))
+    return float(np.floor(given.min() / step) * step)
+
+
+def _add_from(found: Inputs, table: Table, name: str, near: float, notes: list[str]) -> None:
+    """Add a column counted from a number near it, under a name that says so."""
+    detail = f"{near:.15g}"
+    one = f"{name} from {detail}"
+    found.made[one] = Made(name, "from", detail)
+    found.values[one] = found.made[one].values(table)
+    notes.append(f"column {name!r} is counted from {detail}: it lies far from zero and varies little")
 
 
 def _levels(made: Mapping[str, Made]) -> dict[str, set[str]]:

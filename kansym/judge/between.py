@@ -43,6 +43,9 @@ A sine sampled with phase p from row to row shows sin(p/2)/(p/2) of its way; wid
 FAR_APART = 2.5
 """The same ratio for several columns, where neighbours are far apart and smooth laws turn between them."""
 
+BEYOND = 0.5
+"""Part of the span of a formula's values on the rows by which those between them may lie outside it."""
+
 UNEVEN = 0.05
 """Relative scatter of the gaps from which rows are uneven: then an alias of an exact law does not fit."""
 
@@ -99,9 +102,8 @@ def fault(polished: Polished, gaps: Gaps | None, rows: Rows) -> str:
     """Return what is wrong with a formula between the rows, in words; nothing where nothing is."""
     if gaps is None or not polished.expression.free_symbols:
         return ""
-    count, steps, columns = gaps.points.shape
-    flat = gaps.points.reshape(-1, columns)
-    values = polished.program.value(flat, polished.theta).reshape(count, steps)
+    count, _, columns = gaps.points.shape
+    flat, values = gaps.points.reshape(-1, columns), _values(polished, gaps)
     if not np.isfinite(values).all():
         where = flat[int(np.argmin(np.isfinite(values.ravel())))]
         return f"it is undefined between the rows, at {placed(rows.symbols, where)}"
@@ -120,6 +122,20 @@ def fault(polished: Polished, gaps: Gaps | None, rows: Rows) -> str:
     if columns == 1 and _turns(polished.expression, gaps, rows) > 1.01 * math.pi:
         return "a wave in it turns more than half a wave from row to row"
     return ""
+
+
+def stays(polished: Polished, gaps: Gaps) -> bool:
+    """Tell whether a formula stays about where it is on the rows, as a wave does and a spike does not."""
+    values = _values(polished, gaps)
+    ends = values[:, [0, -1]]
+    beyond = BEYOND * float(np.ptp(ends))
+    return bool(np.all((values >= ends.min() - beyond) & (values <= ends.max() + beyond)))
+
+
+def _values(polished: Polished, gaps: Gaps) -> np.ndarray:
+    """Return a formula's values (gaps, points) from row to neighbouring row."""
+    count, steps, columns = gaps.points.shape
+    return polished.program.value(gaps.points.reshape(-1, columns), polished.theta).reshape(count, steps)
 
 
 def _turns(formula: sympy.Expr, gaps: Gaps, rows: Rows) -> float:

@@ -187,14 +187,16 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
         heldout = trial.heldout.loss(program.value(trial.heldout.X, polished.theta))
         shown = trial.pooled(loss, heldout, alone=bool(polished.expression.free_symbols))
     fault = between.fault(polished, trial.gaps, trial.train)
-    if fault and proves(heldout, trial) and not (trial.tiny or (trial.gaps and trial.gaps.even)):
-        fault = ""  # an alias would not meet uneven rows it never saw
     nats = length(polished, shown, trial, unrounded)
     if fault:
         # even or few rows show nothing of what is between them: there such a formula counts as a constant
-        uneven = not trial.tiny and trial.gaps is not None and not trial.gaps.even
-        nothing = length(polished, max(shown, trial.power), trial, unrounded)
-        nats = nats + FAULT if uneven else max(nats, nothing)
+        if trial.tiny or trial.gaps is None or trial.gaps.even:
+            nats = max(nats, length(polished, max(shown, trial.power), trial, unrounded))
+        elif proves(heldout, trial):
+            fault = ""  # an alias would not meet uneven rows it never saw
+        else:
+            nats += FAULT
+            fault = "" if _foretells(heldout, trial) and between.stays(polished, trial.gaps) else fault
     size = expressions.complexity(polished.expression)
     return Judged(polished, unrounded, size, loss, heldout, nats, source, fault)
 
@@ -241,6 +243,13 @@ def proves(heldout: float, trial: Trial) -> bool:
     rows = trial.train if trial.heldout is None else trial.heldout
     written = rows.resolution if rows.fine(rows.resolution) else 0.0  # in many digits, though not in all
     return bool(heldout <= max(criterion.EXACT_SHARE * trial.power, rows.floor, written))
+
+
+def _foretells(heldout: float, trial: Trial) -> bool:
+    """Tell whether held-out rows are foretold better than by their mean by as many nats as a fault costs."""
+    if trial.heldout is None or not heldout > 0:
+        return False
+    return 0.5 * len(trial.heldout.y) * math.log(trial.power / heldout) > FAULT
 
 
 def exact(law: Judged, trial: Trial) -> bool:
