@@ -163,7 +163,7 @@ def again(
     kept = before.kept
     if robust != "off":
         far = ON_FAR if robust == "on" else outliers.FAR
-        kept = ~outliers.flagged(dataset.X, residual, far, constants)
+        kept = ~outliers.flagged(dataset.X, residual, far, constants, ~before.kept)
         kept |= _rounded(dataset.y, values)
     ready = dataset.take(np.flatnonzero(kept)) if not kept.all() else dataset
     new, ready = weighted(ready, model, values[kept], asked == "auto" and robust != "off")
