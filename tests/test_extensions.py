@@ -153,6 +153,19 @@ def test_a_ratio_of_one_column_in_noise_keeps_no_term_that_the_law_lacks():
     assert any(len(e.atoms(sympy.Float)) <= 3 and e.has(log) for e in named)
 
 
+def test_terms_are_struck_out_one_by_one():
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(60, 5))
+    A[:, 0] = A[:, 2] - 3 * A[:, 4] + 0.01 * rng.normal(size=60)
+    solutions = noisy._struck(A, 0)
+    assert [np.count_nonzero(v) for v in solutions] == [5, 4, 3, 2]
+    assert np.flatnonzero(solutions[2]).tolist() == [0, 2, 4]
+    for v in solutions:
+        kept = np.flatnonzero(v)[1:]
+        best = np.linalg.lstsq(A[:, kept], A[:, 0], rcond=None)[0]
+        assert v[kept] / v[0] == pytest.approx(-best, abs=1e-9)
+
+
 def test_few_rows_and_many_columns_give_no_ratio_in_noise():
     assert not noisy.fits(posed(lambda a, b: a / b, "ab", [(1, 3)] * 2, rows=45))
     assert not noisy.fits(posed(lambda *x: np.sum(x, axis=0), "abcde", [(1, 3)] * 5))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kansym.base.linear import decomposed, fitted, left, norms, span
+from kansym.base.linear import basis, decomposed, fitted, left, norms, span
 from kansym.base.weights import roots, spread
 
 
@@ -20,6 +20,13 @@ def test_what_is_left_is_orthogonal_to_every_column() -> None:
     A, y = rng.normal(size=(30, 4)), rng.normal(size=30)
     assert np.abs(A.T @ left(A, y)).max() < 1e-12
     assert left(A, A @ np.arange(4.0)) == pytest.approx(np.zeros(30), abs=1e-12)
+
+
+def test_a_basis_begins_with_that_of_the_first_columns() -> None:
+    A = np.random.default_rng(4).normal(size=(20, 5))
+    Q = basis(A)
+    assert np.allclose(Q.T @ Q, np.eye(5), atol=1e-12)
+    assert Q[:, :3] @ (Q[:, :3].T @ A[:, :3]) == pytest.approx(A[:, :3], abs=1e-12)
 
 
 def test_a_span_lacks_the_directions_that_are_round_off() -> None:

@@ -54,6 +54,12 @@ def decomposed(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return U, s, Vt
 
 
+def basis(A: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis (n, p) of the columns of A (n, p), p at most n, straight from LAPACK."""
+    packed, tau, _, _ = lapack.dgeqrf(A)
+    return lapack.dorgqr(packed, tau)[0]
+
+
 def fitted(A: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the least-squares coefficients (p,) of y (n,) by the columns of a finite A (n, p), and Q (n, k).
 

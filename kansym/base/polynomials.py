@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import cache
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
 
+@cache
 def exponents(columns: int, degree: int) -> np.ndarray:
     """Return the exponents (k, columns) of all monomials up to a total degree, in graded order.
 
@@ -19,7 +21,9 @@ def exponents(columns: int, degree: int) -> np.ndarray:
     for total in range(degree + 1):
         for picks in itertools.combinations_with_replacement(range(columns), total):
             rows.append([picks.count(i) for i in range(columns)])
-    return np.array(rows, int).reshape(len(rows), columns)
+    E = np.array(rows, int).reshape(len(rows), columns)
+    E.flags.writeable = False
+    return E
 
 
 def highest(columns: int, terms: float, most: int) -> int:

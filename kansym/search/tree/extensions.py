@@ -9,14 +9,17 @@ even a rate that no column holds is found, as the one where that angle vanishes.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import sympy
 from scipy.optimize import minimize_scalar
 
+from kansym.base.linear import basis
+from kansym.base.polynomials import exponents
 from kansym.search.rational import monomials
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
@@ -223,13 +226,7 @@ def _restored(write: Callable[[], sympy.Expr], back: dict[sympy.Dummy, sympy.Exp
 
 def _size(columns: int, degree: tuple[int, int]) -> int:
     """Return the number of coefficients of a ratio of these degrees."""
-    return sum(len(_exponents(columns, d)) for d in degree)
-
-
-@cache
-def _exponents(columns: int, degree: int) -> np.ndarray:
-    """Return the exponents of all monomials, computed once."""
-    return monomials.exponents(columns, degree)
+    return sum(math.comb(columns + d, d) for d in degree)
 
 
 def _sines(Z: np.ndarray, y: np.ndarray, degree: tuple[int, int], w: np.ndarray | None = None) -> np.ndarray:
@@ -238,12 +235,14 @@ def _sines(Z: np.ndarray, y: np.ndarray, degree: tuple[int, int], w: np.ndarray 
     Both spaces have orthonormal bases, so that relations of the columns among themselves do not count. `w`
     are root weights of the rows.
     """
-    E = _exponents(Z.shape[1], max(degree))
-    M = monomials.columns(Z / np.maximum(np.abs(Z).max(0), 1e-300), E)
-    M = M if w is None else M * w[:, None]
-    above, below = (np.linalg.qr(M[:, E.sum(axis=1) <= d])[0] for d in degree)
-    turned = np.linalg.qr(y[:, None] * below)[0]
-    return np.linalg.svd(turned - above @ (above.T @ turned), compute_uv=False)
+    scale = np.maximum(np.abs(Z).max(0), 1e-300)
+    M = monomials.columns(Z / scale, exponents(Z.shape[1], max(degree)))
+    # terms are in graded order, so that the basis of a higher degree begins with that of a lower one
+    every = basis(M if w is None else M * w[:, None])
+    above, below = (every[:, : math.comb(Z.shape[1] + d, d)] for d in degree)
+    turned = basis(y[:, None] * below)
+    left = turned - above @ (above.T @ turned)
+    return np.linalg.svd(left, compute_uv=False) if np.all(np.isfinite(left)) else np.full(1, np.nan)
 
 
 def _vanishes(sines: np.ndarray) -> bool:

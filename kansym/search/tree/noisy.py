@@ -13,8 +13,10 @@ from functools import partial
 
 import numpy as np
 import sympy
+from scipy.linalg import lapack
 
 from kansym.base import criterion
+from kansym.base.jit import njit
 from kansym.base.threads import one_thread
 from kansym.search.rational import monomials
 from kansym.search.rational.chooser import Chooser
@@ -44,6 +46,9 @@ PASSES = 2
 
 RATES = (0.6, 1.2, 2.4, 4.8, 9.6)
 """Spans of an exponent whose rate no column holds; the formula's own fit finds the rate from there."""
+
+FLATTEST = 1e-6
+"""Share of its largest value that a denominator counts as, at least, where rows are weighed by it."""
 
 CHOICES, PAIRS, SHOWN = 5, 1, 2
 """Choices of a function whose terms are struck out, of two besides, and ratios of each that are proposed."""
@@ -162,52 +167,100 @@ def _length(problem: Problem, chosen: tuple[Extension, ...], degree: tuple[int, 
     n, k = len(rows), len(above) + len(below)
     if k > n // (OF_FEW if n < FEW_ROWS else ROWS_A_TERM):
         return np.inf
-    found = monomials.linearised(sheet, (above, below), PASSES)
-    if not np.isfinite(found.loss):
+    A = np.hstack([sheet.M[:, above], -sheet.y[:, None] * sheet.M[:, below]]) * sheet.w[:, None]
+    found = _linearised(A, sheet, above, below)
+    if found is None:
         return np.inf
-    A = np.hstack([sheet.M[:, above], -sheet.y[:, None] * sheet.M[:, below]])
-    A *= (sheet.w / found.denominator(sheet.M))[:, None]
+    q, Q = found
+    A = A / Q[:, None]
     # a term of Q that the law lacks would stay where it is pinned, and noise in y·Q bends what is left: in
     # one column every pin is tried, and every ratio measured as it is
     alone = problem.width == 1
-    pins = range(len(found.p), k) if alone else (len(found.p) + found.pivot(sheet.M),)
-    tried = [v for pin in pins for v in _struck(A, pin)]
+    safest = int(np.argmax(np.abs(q) * np.linalg.norm(sheet.M[:, below], axis=0)))
+    pins = range(len(above), k) if alone else (len(above) + safest,)
+    tried = np.concatenate([_struck(A, pin) for pin in pins])
     if not alone:
-        tried = [min(tried, key=lambda v: _nats(float(np.mean((A @ v) ** 2)), v, n))]
-    return min(_nats(_off(sheet, above, below, v), v, n) for v in tried)
+        tried = tried[[np.argmin(_nats(np.mean((A @ tried.T) ** 2, axis=0), tried, n))]]
+    return float(np.min(_nats(_off(sheet, above, below, tried), tried, n)))
 
 
-def _nats(loss: float, solution: np.ndarray, rows: int) -> float:
-    """Return the description length of a ratio with the terms of a solution (k,), the others struck out."""
-    terms = int(np.count_nonzero(solution))
-    return float(criterion.length(loss, rows, ratios.TERM_PRICE * terms, terms))
+def _linearised(
+    A: np.ndarray, sheet: monomials.Sheet, above: Sequence[int], below: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return coefficients (l,) and values (n,) of the best linearised fit's denominator, None without one.
 
-
-def _off(sheet: monomials.Sheet, above: Sequence[int], below: Sequence[int], solution: np.ndarray) -> float:
-    """Return the mean square that the ratio itself is off by."""
-    p, q = solution[: len(above)], solution[len(above) :]
-    return monomials.measured(sheet, (tuple(above), tuple(below)), p, q).loss
-
-
-def _struck(A: np.ndarray, pin: int) -> Iterator[np.ndarray]:
-    """Yield vectors v (k,) of fewer and fewer terms for which A·v (n,) is small, v[pin] not zero.
-
-    Terms are struck out one by one: of linear least squares, what a term's absence adds is known beforehand.
+    As `monomials.linearised`, from the normal matrix of A (n, k): noise is far above its round-off.
     """
+    B, best, least = A, None, np.inf
+    for _ in range(PASSES):
+        gram = B.T @ B
+        size = np.sqrt(np.diagonal(gram))
+        size = np.where(size > 0, size, 1.0)
+        v = lapack.dsyevr(gram / size / size[:, None], range="I", il=1, iu=1)[1][:, 0] / size
+        q = v[len(above) :]
+        Q = sheet.M[:, below] @ q
+        loss = float(np.mean((((sheet.M[:, above] @ v[: len(above)]) / Q - sheet.y) * sheet.w) ** 2))
+        top = float(np.abs(Q).max())
+        if loss < least:
+            best, least = (q, Q), loss
+        if not (np.isfinite(top) and top > 0):
+            break
+        B = A / np.maximum(np.abs(Q) / top, FLATTEST)[:, None]
+    return best
+
+
+def _nats(losses: np.ndarray, solutions: np.ndarray, rows: int) -> np.ndarray:
+    """Return the description lengths (m,) of ratios with the terms of solutions (m, k), zeros struck out."""
+    terms = np.count_nonzero(solutions, axis=1)
+    return np.asarray(criterion.length(losses, rows, ratios.TERM_PRICE * terms, terms))
+
+
+def _off(
+    sheet: monomials.Sheet, above: Sequence[int], below: Sequence[int], solutions: np.ndarray
+) -> np.ndarray:
+    """Return the mean squares (m,) that the ratios themselves are off by, infinite where one is undefined."""
+    p, q = solutions[:, : len(above)], solutions[:, len(above) :]
+    values = (sheet.M[:, above] @ p.T) / (sheet.M[:, below] @ q.T)
+    losses = np.mean(((values - sheet.y[:, None]) * sheet.w[:, None]) ** 2, axis=0)
+    return np.where(np.isfinite(losses), losses, np.inf)
+
+
+def _struck(A: np.ndarray, pin: int) -> np.ndarray:
+    """Return vectors v (k - 1, k) of fewer and fewer terms for which A·v (n,) is small, v[pin] not zero."""
     k = A.shape[1]
     size = np.linalg.norm(A, axis=0)
     alive = np.delete(np.arange(k), pin)
     B, target = A[:, alive] / size[alive], A[:, pin] / size[pin]
     inverse = np.linalg.inv(B.T @ B + RIDGE * np.eye(k - 1))
-    c = inverse @ (B.T @ target)
-    while len(c):
-        solution = np.zeros(k)
-        solution[alive], solution[pin] = -c / size[alive], 1 / size[pin]
-        yield solution
-        i = int(np.argmin(c**2 / np.diag(inverse)))
-        keep = np.arange(len(c)) != i
-        alive, c = alive[keep], (c - inverse[:, i] * c[i] / inverse[i, i])[keep]
-        inverse = (inverse - np.outer(inverse[:, i], inverse[i]) / inverse[i, i])[np.ix_(keep, keep)]
+    solutions = np.empty((k - 1, k))
+    solutions[:, alive] = -_thinning(inverse, inverse @ (B.T @ target)) / size[alive]
+    solutions[:, pin] = 1 / size[pin]
+    return solutions
+
+
+@njit
+def _thinning(inverse: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Return coefficients (k, k) of linear least squares without 0, 1, ... of the k terms `c` (k,) has.
+
+    Terms are struck out one by one, from the inverse (k, k) of the normal matrix and in its place: what a
+    term's absence adds is known beforehand.
+    """
+    k = len(c)
+    out, alive = np.empty((k, k)), np.ones(k, np.bool_)
+    for step in range(k):
+        out[step] = c
+        least, i = np.inf, -1
+        for j in range(k):
+            if alive[j] and not c[j] ** 2 / inverse[j, j] >= least:
+                least, i = c[j] ** 2 / inverse[j, j], j
+        alive[i] = False
+        column, row, corner, level = inverse[:, i].copy(), inverse[i].copy(), inverse[i, i], c[i]
+        for j in range(k):
+            # exactly nothing, not round-off, is left of what was struck out
+            c[j] = c[j] - column[j] * level / corner if alive[j] else 0.0
+            for m in range(k):
+                inverse[j, m] -= column[j] * row[m] / corner
+    return out
 
 
 def _thinned(

@@ -29,6 +29,9 @@ PARTED = 0.7
 """Share of what one polynomial of degree three leaves that two of degree two may. Much that is smooth passes,
 too: what is exact on each side decides."""
 
+PLACES = 100
+"""Places of a column that are looked at, at least: among those between the law of a side tells the place."""
+
 TRIMMED = 10
 """One in so many rows of a side, those nearest to the place, do not name it: polynomials put the place of
 other curves a little off."""
@@ -90,9 +93,8 @@ def _place(Z: np.ndarray, y: np.ndarray) -> tuple[int, int] | None:
         before = before[np.diff(Z[order, column])[before - 1] > 0]
         if not len(before):
             continue
-        left = (
-            _left(A[order], t[order])[before - 1] + _left(A[order[::-1]], t[order[::-1]])[len(t) - before - 1]
-        )
+        before = before[:: max(len(before) // PLACES, 1)]
+        left = _left(A[order], t[order], before) + _left(A[order[::-1]], t[order[::-1]], len(t) - before)
         if left.min() < least:
             least, found = float(left.min()), (column, int(before[np.argmin(left)]))
     return found
@@ -106,16 +108,17 @@ def _products(U: np.ndarray, degree: int) -> np.ndarray:
     return np.column_stack([np.prod(U[:, list(c)], axis=1) for c in chosen])
 
 
-def _left(A: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Return the squares (n,) that columns A (n, p) leave of the first row of t (n,), the first two, ...
+def _left(A: np.ndarray, t: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the squares (k,) that columns A (n, p) leave of the first so many rows of t (n,), `counts` (k,).
 
     Gram matrices are summed row by row.
     """
-    gram = np.cumsum(A[:, :, None] * A[:, None, :], axis=0)
-    gram += RIDGE * np.arange(1, len(t) + 1)[:, None, None] * np.eye(A.shape[1])
-    moment = np.cumsum(A * t[:, None], axis=0)
+    last = counts - 1
+    gram = np.cumsum(A[:, :, None] * A[:, None, :], axis=0)[last]
+    gram += RIDGE * counts[:, None, None] * np.eye(A.shape[1])
+    moment = np.cumsum(A * t[:, None], axis=0)[last]
     solved = np.linalg.solve(gram, moment[:, :, None])[:, :, 0]
-    return np.cumsum(t * t) - np.sum(moment * solved, axis=1)
+    return np.cumsum(t * t)[last] - np.sum(moment * solved, axis=1)
 
 
 def _answer(problem: Problem, rows: np.ndarray) -> sympy.Expr | None:
