@@ -158,3 +158,19 @@ def test_many_names_of_a_constant_leave_room_for_those_of_another_curve():
     u = next(s for s in formulas[0].free_symbols if s.name == "u")
     curves = [{f"{n:.2g}" for n in sympy.expand(e).coeff(u).atoms(sympy.Float)} for e in formulas]
     assert len(formulas) <= 2 * parts.TRIED and len(set(map(frozenset, curves))) >= parts.TRIED / parts.EACH
+
+
+@pytest.mark.parametrize(("share", "widths"), [(1e-4, [1]), (1.2e-4, [1, 2])])
+def test_a_wider_problem_is_asked_unless_a_narrower_one_has_a_short_name(monkeypatch, share, widths):
+    asked = []
+
+    def answers(node, least, budget):
+        asked.append(node.problem.width)
+        yield blurred.Proposal(share, 5.0, lambda: sympy.S.One), lambda e: e
+
+    monkeypatch.setattr(blurred, "answers", answers)
+    wide = problem(noisy(lambda a, b: a / b, "ab", [(1, 2), (1, 2)]))
+    narrow = wide.columns(wide.Z[:, :1] / wide.Z[:, 1:], (wide.formulas[0] / wide.formulas[1],))
+    nodes = [blurred.Node(narrow, 1e-4), blurred.Node(wide, 1e-4)]
+    assert len(blurred._answered(nodes, 1e-4, Budget())) == len(widths)
+    assert asked == widths

@@ -105,6 +105,22 @@ def test_the_shorter_a_formula_the_sooner_it_ends_a_search_in_noise():
     assert not over.short_enough(asked=True)
 
 
+def test_what_leaves_more_than_a_short_formula_that_leaves_noise_is_beaten():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 2, (200, 2))
+    y = X[:, 0] * np.exp(-X[:, 1]) + 0.01 * rng.normal(size=200)
+    seen = surveyed(from_arrays(X, y, ["a", "b"]))
+    a, b = symbols(["a", "b"])
+    for formula, noise in ((a * sympy.exp(-b), True), (a + sympy.Float(0.5) * b, False)):
+        held = Archive(Trial.of(seen.dataset, Library.load("default"), 0), 60)
+        assert not Ending(seen, held).beaten(1.0)
+        for law in refine(formula, held.trial, "tree in noise"):
+            held.add(law)
+        over, share = Ending(seen, held), held.leader.loss / held.trial.power
+        assert over.beaten(1.1 * share) is noise
+        assert not over.beaten(0.9 * share) and not over.beaten(0.0)
+
+
 A, B, C = symbols(["a", "b", "c"])
 
 

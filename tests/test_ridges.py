@@ -27,7 +27,8 @@ def test_a_ridge_in_noise_is_among_the_first(text):
     law, ranges = LAWS[text]
     rows = table(law, "abc", ranges, rows=800, noise=0.01)
     wanted = parse_expression(text, ["a", "b", "c"])
-    found = list(search.ridges(rows, budget=Budget(), seed=0))
+    said, *found = search.ridges(rows, budget=Budget(), seed=0)
+    assert said.expression is None and 0 < said.least < min(c.score for c in found)
     assert 0 < len(found) <= search.ALONE.shown
 
     def near(e: sympy.Expr) -> bool:
@@ -55,6 +56,15 @@ def test_each_of_the_likeliest_ridges_has_another_argument(monkeypatch):
     monkeypatch.setattr(search.Search, "fitted", lambda self, fit, *_: asked.append(fit.shape) or [])
     list(search.ridges(table(law, "abc", ranges, rows=800, noise=0.05), budget=Budget(), seed=0))
     assert len(asked) == len(set(asked)) == search.LIKELIEST
+
+
+def test_hopeless_names_are_counted_and_not_fitted(monkeypatch):
+    law, ranges = LAWS["1/(exp(a*b/c) - 1)"]
+    rows, measured, fitted = table(law, "abc", ranges, rows=800, noise=0.01), [], search.Search.measure
+    monkeypatch.setattr(search.Search, "measure", lambda *given: measured.append(given) or fitted(*given))
+    budget = Budget()
+    list(search.ridges(rows, budget=budget, seed=0))
+    assert 0 < len(measured) < 0.7 * budget.used
 
 
 def test_what_is_no_ridge_has_none():

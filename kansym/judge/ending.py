@@ -81,6 +81,9 @@ UNFOUNDED = 2.0
 """How many times as patient a search is where the table does not show its noise: there may be none."""
 
 
+BEATEN = 100.0
+"""Units of work that a look counts whose formulas cannot come near what stands: as fitting them takes."""
+
 DIGITS = 100.0
 """Times the mean square of a target's rounding that a formula may leave where it meets all its digits but the
 last: of measured values that is uncertain."""
@@ -244,6 +247,13 @@ class Ending:
         patient = min(waited / CONTENT, 1.0) if within or len(law.polished.theta) else 1.0
         most = min(self.most, BRIEF + (PLAIN - BRIEF) * patient) if asked else BRIEF
         return price(law.polished, self._archive.trial) <= most and self.only_noise_left()
+
+    def beaten(self, share: float) -> bool:
+        """Tell whether a short formula leaves only noise, and less than a share of the target's variance."""
+        law, trial = self._archive.leader, self._archive.trial
+        if law is None or not law.loss < share * trial.power or price(law.polished, trial) > PLAIN:
+            return False
+        return self.only_noise_left()
 
     @property
     def lengthy(self) -> bool:

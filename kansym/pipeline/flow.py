@@ -28,7 +28,7 @@ from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.functions.parsing import names_in, symbols
 from kansym.judge.archive import Archive
-from kansym.judge.ending import PLAIN, Patience
+from kansym.judge.ending import BEATEN, PLAIN, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
@@ -50,12 +50,12 @@ from kansym.pipeline.stopping import (
     WITHIN_ERRORS,
     ending_with,
     idle,
+    of_levels,
     over,
     settled,
     stands_noise,
 )
 from kansym.search import registry, schedule
-from kansym.search.assumptions import shared
 from kansym.search.assumptions.hypothesis import Hypotheses
 from kansym.search.assumptions.template import Template
 from kansym.search.candidate import Candidate
@@ -376,6 +376,9 @@ def _search(
         name, offered, graphs, ending.led = step.name, False, False, archive.leader
         budget.tell(name, *best_of(archive))
         for candidate in passes.offered(step, candidates, weighed):
+            if ending.beaten(candidate.least):
+                budget.spend(BEATEN)
+                break
             offered = True
             if step.familiar:
                 familiar.add(candidate.source)
@@ -399,7 +402,7 @@ def _search(
             return "a familiar curve leaves nothing but noise"
         if step.familiar and passes.leads_again and len(trial.names) == 1:
             return SAME_AGAIN
-        if (step.only and offered) or (step.settles and _of_levels(archive)):
+        if (step.only and offered) or (step.settles and of_levels(archive)):
             break
         ahead.pop(name, None)
         compared |= step.familiar  # what drifts looks like noise about a constant until one has been tried
@@ -413,17 +416,6 @@ def _search(
         if stands_noise(step) and not budget.exhausted and passes.misweighed:
             return OTHER_NOISE
     return "everything was tried"
-
-
-def _of_levels(archive: Archive) -> bool:
-    """Tell whether the best formula has constants of its own for some levels of a category."""
-    law, levels = archive.leader, archive.trial.dataset.categories.values()
-    named = {n for names in levels for n in names}
-    return (
-        law is not None
-        and law.source == shared.SOURCE
-        and any(s.name in named for s in law.expression.free_symbols)
-    )
 
 
 def _with_units(surveyed: Survey, options: Options) -> tuple[str, Options]:

@@ -10,6 +10,7 @@ from kansym.judge.ending import PLAIN, UNRIVALLED, Ending, Patience
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey
 from kansym.search import registry
+from kansym.search.assumptions import shared
 from kansym.search.producer import Producer
 from kansym.search.schedule import Step
 
@@ -98,3 +99,14 @@ def stands_noise(step: Step) -> bool:
     Of one column these are the familiar curves, else looks that weigh the rows alike.
     """
     return step.familiar if len(step.dataset.names) == 1 else step.producer in registry.UNWEIGHED
+
+
+def of_levels(archive: Archive) -> bool:
+    """Tell whether the best formula has constants of its own for some levels of a category."""
+    law, levels = archive.leader, archive.trial.dataset.categories.values()
+    named = {n for names in levels for n in names}
+    return (
+        law is not None
+        and law.source == shared.SOURCE
+        and any(s.name in named for s in law.expression.free_symbols)
+    )

@@ -23,7 +23,7 @@ from kansym.search.candidate import Candidate
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
-from kansym.search.structure.search import Search
+from kansym.search.structure.search import FAR_OFF, HOPELESS, Search
 from kansym.search.tree import alone, bent, evidence, exchanges, moves, neighbours, noisy, parts, suggestions
 from kansym.search.tree.transforms import transformed
 
@@ -72,6 +72,10 @@ KNOWN = 0.1
 
 MANY = 2
 """Problems that are enough, one of them near the least loss: wider ones are not answered beside them."""
+
+CLOSE = 10.0
+"""Nats by which what is found may be longer than the shortest that a wider problem could be called, each of
+its columns once, for that one to be left out."""
 
 SHORT, FEW = 30, 3
 """Symbols and measured numbers of a formula that ends the search where it leaves nothing but noise: Bateman's
@@ -142,7 +146,7 @@ def propose(
             better, known = least < KNOWN * known, min(least, known)
             if not (depth or table):
                 continue
-            proposals = [p for node in new for p in answers(node, least, budget)]
+            proposals = _answered(new, least, budget)
             if depth:
                 proposals += _parted(seen.values(), asked, least, budget)
             if better:  # what a smooth fit leaves decides which rows noise may have carried
@@ -156,8 +160,10 @@ def propose(
 def _measured(search: Search, proposals: list[Answer]) -> list[Candidate]:
     """Return the likeliest of many proposals with their constants fitted to the table's rows, best first."""
     rows = len(search.root.fit)
-    proposals = sorted(proposals, key=lambda p: float(criterion.rank(p[0].share, p[0].price, rows)))
-    measured = [search.measure(finish(p.write()), SOURCE) for p, finish in proposals[:FITTED]]
+    lengths = [float(criterion.rank(p.share, p.price, rows)) for p, _ in proposals]
+    likely = [k for k in np.argsort(lengths, kind="stable")[:FITTED] if lengths[k] <= min(lengths) + HOPELESS]
+    search.budget.spend(min(len(proposals), FITTED) - len(likely))  # what is hopeless was asked for, too
+    measured = [search.measure(finish(p.write()), SOURCE) for p, finish in (proposals[k] for k in likely)]
     ranked = sorted((m for m in measured if m is not None), key=lambda m: m[0])
     return [candidate for _, candidate in ranked[:PROPOSED]]
 
@@ -216,19 +222,40 @@ def chosen(found: list[Node]) -> list[Node]:
     return out
 
 
+def _answered(nodes: list[Node], least: float, budget: Budget) -> list[Answer]:
+    """Return proposals for problems, the narrowest first, as long as those of the next could be far shorter.
+
+    A wider problem is one from which columns were taken: where the narrower one has a short name that leaves
+    as little as any smooth fit, what the wider one is called is mostly the same law once more.
+    """
+    found: list[Answer] = []
+    for node in nodes:
+        rows = len(node.problem.fit)
+        lengths = [criterion.rank(p.share, p.price, rows) for p, _ in found]
+        symbols = node.price + 2 * node.problem.width - 1
+        if min(lengths, default=np.inf) > criterion.rank(least, symbols, rows) + CLOSE:
+            found += answers(node, least, budget)
+    return found
+
+
 def answers(node: Node, least: float, budget: Budget) -> Iterator[Answer]:
     """Yield proposals for a problem, with the way back to the table; none can leave less than `least`."""
     seen = [node.problem]
     if node.problem.width == 1 and node.price and np.ptp(node.problem.y) < MOST_SPAN:
         # what a logarithm made a sum is simpler as it was
         seen = [p for p in (moves.exponent(node.problem, 1.0), node.problem) if p is not None]
+    rows, shortest = len(node.problem.fit), np.inf
     for problem, solve in itertools.product(seen, SOLVERS_OF_ONE if node.problem.width == 1 else SOLVERS):
         if budget.exhausted:
             return
         budget.spend(WORK)
         for fit in solve(problem):
+            if criterion.rank(max(fit.share, least) / FAR_OFF, node.price, rows) > shortest:
+                continue
             for p in fit.name():
-                yield replace(p, share=max(p.share, least), price=p.price + node.price), fit.problem.finish
+                named = replace(p, share=max(p.share, least), price=p.price + node.price)
+                shortest = min(shortest, float(criterion.rank(named.share, named.price, rows)))
+                yield named, fit.problem.finish
 
 
 def _parted(nodes: Iterable[Node], asked: set[Node], least: float, budget: Budget) -> Iterator[Answer]:
