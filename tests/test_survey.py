@@ -25,6 +25,7 @@ from kansym.judge.refine import refine
 from kansym.judge.survey import again, survey
 from kansym.judge.trial import Trial
 from kansym.judge.verdict import LAW, NOISE, STRUCTURE, Fit, Verdict, more_than_noise, verdict
+from kansym.pipeline import flow
 
 rng = np.random.default_rng(0)
 x = np.linspace(0, 10, 100)
@@ -83,6 +84,20 @@ def test_a_survey_leaves_out_what_is_off_and_lists_it() -> None:
     assert Outlier.from_dict(outlier.to_dict()) == outlier
     with pytest.raises(UnknownNameError, match="rule for outliers"):
         survey(from_arrays(x, y), robust="perhaps")
+
+
+def test_repeated_rows_that_differ_leave_no_exact_law(monkeypatch) -> None:
+    x = np.repeat(np.linspace(1, 8, 12), 3)
+    z = np.repeat(np.tile([1.0, 2.0], 6), 3)
+    y = 5 * x / (x + 2 * z)
+    off = np.random.default_rng(0).normal(size=len(y))
+    for noise_of, scattered in ((0.0, False), (1e-9, False), (0.05, True)):
+        data = from_arrays(np.column_stack([x, z]), y + noise_of * off, ["x", "z"])
+        assert survey(data).scattered is scattered
+    looked: list[str] = []
+    monkeypatch.setattr(flow, "idle", lambda step, ending, asked, noisy: looked.append(str(noisy)) or True)
+    discover(data)
+    assert set(looked) == {"True"}
 
 
 def test_outliers_are_shown_beside_the_law_that_is_shown() -> None:

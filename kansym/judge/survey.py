@@ -45,6 +45,9 @@ ROWS_OF_A_CLEAR_CURVE = 100
 """The same of one column: of 70 exact curves (decays, waves, peaks; two samples each) none was clear on 100
 rows, four on 60."""
 
+LEAST_SCATTER = 1e-3
+"""Share of the target's SD by which rows of equal inputs must differ to be no round-off of an exact law's."""
+
 CHUNK = 20_000
 """Rows for which a trend is computed at a time."""
 
@@ -93,6 +96,13 @@ class Survey:
     def usual_error(self) -> float:
         """Return the noise's SD at the middle value, in the target's unit, or in stated errors."""
         return _usual(self.noise)
+
+    @property
+    def scattered(self) -> bool:
+        """Tell whether rows of equal inputs differ by more than round-off: no formula of them is exact."""
+        return self.noise.source.startswith(noise.REPEATED) and self.usual_error > LEAST_SCATTER * float(
+            np.std(self.dataset.y)
+        )
 
     def middle(self, penalty: Loss) -> float:
         """Return the size of the middle value where rows are off by their logarithms; else 0."""

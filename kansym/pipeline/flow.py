@@ -174,7 +174,8 @@ class _Passes:
     """Hold the search of one table while it goes on: what is known of the rows, and what was found so far.
 
     A pass looks at the rows with the weights that the survey gives them; its best formula may suggest others.
-    `led_before` is the form of the best formula of the pass before, if that ended. A look saw `noisy` rows.
+    `led_before` is the form of the best formula of the pass before, if that ended. Repeated rows or
+    a look show that they are `noisy`.
     """
 
     surveyed: Survey
@@ -192,6 +193,7 @@ class _Passes:
     def __post_init__(self) -> None:
         """Begin with an archive of a person's guesses."""
         self.archive = _begun(self.surveyed, self.library, self.language, self.options)
+        self.noisy = self.surveyed.scattered
 
     def explored(self) -> str:
         """Search, look again at what the best formula leaves out or weighs otherwise; return why it ended."""

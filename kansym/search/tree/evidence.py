@@ -10,9 +10,9 @@ polynomial of the same size fits better; a wrong one throws information away.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 import scipy.linalg
@@ -106,7 +106,7 @@ def noise(problem: Problem, table: np.ndarray) -> bool:
     E = _exponents(problem.width, min(MOST_TERMS, int(SPENT * n)))
     degrees = E.sum(axis=1)
     T = [chebyshev(u, int(degrees.max()))[0] for u in U.T]
-    Q = np.linalg.qr(np.prod([p[:, e] for p, e in zip(T, E.T, strict=True)], axis=0) * v[:, None])[0]
+    Q = np.linalg.qr(_products(T, E) * v[:, None])[0]
     terms = np.searchsorted(degrees, np.arange(degrees.max() + 1), side="right")
     left = float(np.sum((t * v) ** 2)) - np.cumsum((Q.T @ (t * v)) ** 2)[terms - 1]
     for k, square in zip(terms, left, strict=True):
@@ -152,13 +152,18 @@ def _fit(problem: Problem, slopes: bool, form: Form | None = None) -> Smooth:
         if form is not None and number != form[0]:
             continue
         T, D = zip(*(chebyshev(u, top) for u in U.T), strict=True)
-        A = np.prod([t[:, e] for t, e in zip(T, E.T, strict=True)], axis=0)
+        A = _products(T, E)
         for t, v, log in targets:
             if form is not None and log != form[1]:
                 continue
             judged = slice(None) if in_turn else slice(n, None)
-            Q, R = np.linalg.qr(A[:n] * v[:n, None])
-            proj = Q.T @ (t * v)[:n]
+            B, u = A[:n] * v[:n, None], (t * v)[:n]
+            if in_turn:
+                Q, R = np.linalg.qr(B)
+                proj = Q.T @ u
+            else:  # the basis itself would take as long again
+                R = np.asarray(np.linalg.qr(np.column_stack([B, u]), mode="r"))
+                proj = R[:, -1]
             # a high degree may fail between the rows where a lower one holds, and fits noise
             for degree in sorted({top, max(top - 1, 1), *(max(top * k // 6, 1) for k in (4, 3, 2, 1))}):
                 k = int(np.sum(degrees <= degree))
@@ -178,6 +183,11 @@ def _fit(problem: Problem, slopes: bool, form: Form | None = None) -> Smooth:
     return best or Smooth(np.inf, fit, y[:n], np.zeros((n, problem.width)))
 
 
+def _products(T: Sequence[np.ndarray], E: np.ndarray) -> np.ndarray:
+    """Return the products (n, k) of each column's polynomials (n, degrees) with exponents E (k, d)."""
+    return reduce(np.multiply, (t.T[e] for t, e in zip(T, E.T, strict=True))).T
+
+
 def _read(
     E: np.ndarray,
     c: np.ndarray,
@@ -194,8 +204,8 @@ def _read(
     value = np.sign(y[0]) * np.exp(value) if log else value
     out = np.zeros((n, len(T)))
     for j in range(len(T)):
-        parts = [(D if i == j else T)[i][:n][:, E[:, i]] for i in range(len(T))]
-        out[:, j] = np.prod(parts, axis=0) @ c * stretch[:n, j]
+        parts = [(D if i == j else T)[i][:n] for i in range(len(T))]
+        out[:, j] = _products(parts, E) @ c * stretch[:n, j]
     return value, out * value[:, None] if log else out
 
 
