@@ -167,6 +167,24 @@ def test_numbers_that_are_no_counts_need_more_to_have_counting_noise() -> None:
     assert about(t[:, None], y + 0.01, fits, held) is None
 
 
+def test_whole_numbers_that_scatter_as_counts_do_are_counts_unless_they_have_a_unit() -> None:
+    d = np.geomspace(5, 50, 13)
+    expected = 61000 / (d + 1.4) ** 2 + 24
+    held, told = NoiseModel("additive", 1.0), []
+    for seed in range(20):
+        y = np.random.default_rng(seed).poisson(expected).astype(float)
+        fits = {kind: Explained(expected, 10.0, 3) for kind in KINDS}
+        found = [about(d[:, None], y * by, fits if by == 1 else scaled(fits, by), held, unit)
+                 for by, unit in ((1, False), (1, True), (7, False))]  # fmt: skip
+        told.append([f is not None and f.kind == "poisson" for f in found])
+    assert np.sum(told, axis=0)[0] >= 18
+    assert np.sum(told, axis=0)[1:].max() <= 10, "what has a unit, or scatters otherwise, needs more"
+
+
+def scaled(fits: dict[str, Explained], by: float) -> dict[str, Explained]:
+    return {kind: replace(law, values=by * law.values) for kind, law in fits.items()}
+
+
 def test_a_law_that_leaves_far_less_than_a_trend_is_the_better_figure():
     trend_says = NoiseModel("additive", 0.4, source="a smooth trend of 4 terms", founded=True)
     seen = trend_says.seen_by(1e-8)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
@@ -36,6 +36,12 @@ none of 400."""
 ENOUGH_ABOUT_A_LAW = 3.0
 """The same about a law that is fitted anew for each kind: 9 rows of 7 % noise about a decay over a factor of
 26 reach it in 63 % of tables (16 rows in 90 %), additive noise in at most 0.7 % (150 tables each)."""
+
+COUNTED, AS_COUNTED = 5.0, 2.0
+"""Nats by which counting is likelier where whole numbers scatter by the root of the value itself, within so
+many standard errors of that: no other kind foretells the size of the noise (2 to 3 nats, of sizes over two
+decades), and whole numbers are counts as often as not (3). Of 60 tables each of counts (9 to 24 rows of a
+decay, a square law with background, a line) 90 to 100 % are told so, 0 to 50 % without."""
 
 REPEATED = "repeated rows"
 
@@ -181,23 +187,33 @@ def _about_trend(y: np.ndarray, root: np.ndarray, fit: Trend, back: Back, kind: 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """Hold a law's `values` (n,) on the rows, and the `nats` that the law itself needs."""
+    """Hold a law's `values` (n,) on the rows, the `nats` that the law itself needs, and its `constants`."""
 
     values: np.ndarray
     nats: float = 0.0
+    constants: int = 0
 
     def at(self, rows: np.ndarray) -> Explained:
         """Return the same on some of the rows."""
-        return Explained(self.values[rows], self.nats)
+        return replace(self, values=self.values[rows])
 
 
-def about(X: np.ndarray, y: np.ndarray, fits: Mapping[str, Explained], held: NoiseModel) -> NoiseModel | None:
+def about(
+    X: np.ndarray,
+    y: np.ndarray,
+    fits: Mapping[str, Explained],
+    held: NoiseModel,
+    measured: bool = True,
+) -> NoiseModel | None:
     """Return the noise of y (n,) about a law where it is clearly of another kind than was `held`; else None.
 
-    `fits` has the best law by kind of noise, fitted with the weights of that kind.
+    `fits` has the best law by kind of noise, fitted with the weights of that kind. What is not `measured` may
+    be counts.
     """
     found = {kind: likelihood(kind, y, law.values) for kind, law in fits.items()}
     nats = {kind: found[kind][0] + fits[kind].nats + _rarer(kind, y) for kind in found}
+    if not measured and "poisson" in fits and _counts(y, found["poisson"][1], fits["poisson"]):
+        nats["poisson"] -= COUNTED
     best = min(nats, key=lambda kind: nats[kind])
     now = held.kind if held.kind in KINDS else KINDS[0]
     _, scaled, scale = found[best]
@@ -215,6 +231,15 @@ def _rarer(kind: str, y: np.ndarray) -> float:
     """Return the nats that a kind of noise must make up for: factors, and of counting what is no count."""
     counts = kind != "poisson" or bool(np.all(y == np.round(y)))
     return RARER if kind == LOG or not counts else 0.0
+
+
+def _counts(y: np.ndarray, scaled: np.ndarray, law: Explained) -> bool:
+    """Tell whether y (n,) are whole numbers whose residuals `scaled` are what counting leaves."""
+    freedom = len(y) - law.constants
+    if freedom < 1 or not np.all((y == np.round(y)) & (y >= 0)):
+        return False
+    size = _in_unit("poisson", math.sqrt(float(np.sum(scaled**2)) / freedom), law.values)
+    return abs(size - 1) < AS_COUNTED / math.sqrt(2 * freedom)
 
 
 def _least(kind: str, values: np.ndarray) -> float:

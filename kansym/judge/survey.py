@@ -167,7 +167,9 @@ def again(
         at = np.flatnonzero(before.kept)
         at = at[:: max(1, len(at) // noise.MOST_ROWS)]
         fits = dict.fromkeys(KINDS, Explained(values)) if fits is None else fits
-        other = noise.about(dataset.X[at], dataset.y[at], {k: law.at(at) for k, law in fits.items()}, model)
+        laws = {kind: law.at(at) for kind, law in fits.items()}
+        measured = (dataset.unit_texts or {}).get(dataset.target, "1") != "1"
+        other = noise.about(dataset.X[at], dataset.y[at], laws, model, measured)
         model, values = (model, values) if other is None else (other, fits[other.kind].values)
     residual = model.apart(dataset.y, values) * roots(dataset.weights, dataset.rows)
     kept = before.kept

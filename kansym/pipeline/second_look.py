@@ -76,7 +76,8 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
             on_all = fitted.program.value(whole.X, fitted.theta)
             if np.all(np.isfinite(on_all)):
                 nats = _needed(fitted, weighed, _faulty(fitted, weighed))
-                found.append((_left(kind, fitted, trial.small) + nats, Explained(on_all, nats)))
+                told = Explained(on_all, nats, len(fitted.theta))
+                found.append((_left(kind, fitted, trial.small) + nats, told))
         out[kind] = min(found, key=lambda f: f[0])[1] if found else Explained(values, rivals[0][1])
     return out
 
