@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import sympy
 
+from kansym import discover
 from kansym.base.errors import InputError
 from kansym.data.dataset import from_arrays, from_table
 from kansym.data.inputs import again
@@ -61,8 +63,18 @@ def test_weekdays_and_seasons_join_where_they_help_only():
     turn = when.day_of_year.to_numpy() / 365.2425
     yearly = from_table(pd.DataFrame({"when": when, "y": noise + 5 * np.cos(2 * np.pi * turn)}))
     assert "when season" in yearly.names
+    assert yearly.column("when season") == pytest.approx(2 * np.pi * (turn - 1 / 365.2425))
     both = pd.DataFrame({"when": when, "day": when.day_name(), "y": noise + 5 * (when.day_of_week > 4)})
     assert set(from_table(both).categories) == {"day"}, "the column says it already"
+
+
+def test_a_year_is_a_wave_of_its_season():
+    when = pd.date_range("2021-01-10", periods=40, freq="30D")
+    angle = 2 * np.pi * (when.day_of_year.to_numpy() - 1) / 365.2425
+    y = 11.8 + 8.4 * np.sin(angle - 1.7) + 0.8 * np.random.default_rng(3).normal(size=40)
+    law = discover(pd.DataFrame({"date": when, "water": y})).best
+    wave = law.expression.atoms(sympy.sin).pop()
+    assert law.complexity <= 8 and (wave.args[0] - sympy.Symbol("date season", real=True)).is_number
 
 
 def test_the_rows_of_another_table_are_made_in_the_same_way():

@@ -41,7 +41,8 @@ class Made:
     """Say how an input comes from the column of a table.
 
     `kind`: "days" since the date `detail`; "level", 1 where the column holds the word `detail`; "weekday",
-    1 on the day `detail`; "season", the turns of the year since its beginning, 0 to 1; "from", what the
+    1 on the day `detail`; "angle", 2·pi times the part of the year since its beginning, so that a wave of one
+    year is sin(angle + phase) ("season", that part itself, in laws of earlier versions); "from", what the
     column is above the number `detail`. `order` says which of day and month came first in dates.
     """
 
@@ -63,8 +64,8 @@ class Made:
             raise InputError(f"Column {name!r} holds no dates; the law was made from dates in it.")
         if self.kind == "days" or times.moments is None:
             return times.values
-        if self.kind == "season":
-            return _season(times)
+        if self.kind in ("season", "angle"):
+            return _season(times) * (2 * np.pi if self.kind == "angle" else 1.0)
         return _weekday(times, WEEKDAYS.index(self.detail))
 
 
@@ -257,14 +258,13 @@ def _add_calendar(found: Inputs, name: str, times: dates.Times, target: np.ndarr
             names.append(one)
         found.categories[name] = tuple(names)
         added.append("weekdays")
+    one, how = f"{name} season", Made(name, "angle", order=times.order)
     turn = 2 * np.pi * _season(times)
     if np.nanmax(times.values) - np.nanmin(times.values) > YEAR / 2 and _helps(
         base, np.column_stack([np.cos(turn), np.sin(turn)]), target
     ):
-        one = f"{name} season"
-        found.values[one], found.made[one] = _season(times), Made(name, "season", order=times.order)
-        found.units[one] = "1"
-        added.append("the season (turns of the year)")
+        found.values[one], found.made[one], found.units[one] = turn, how, "1"
+        added.append("the season (0 to 2*pi from the year's first day)")
     if added:
         notes.append(f"the target goes with {' and '.join(added)} of {name!r}: added to the inputs")
 

@@ -56,6 +56,7 @@ def openings(
         if (scale := dimensions.product(dataset)) is not None:
             yield sympy.Float(1.0) * scale, "units"
         yield from _lines(dataset, columns)
+        yield from _years(dataset, columns)
 
 
 def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[sympy.Expr, str]]:
@@ -76,3 +77,18 @@ def _lines(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[
         slope = np.linalg.lstsq(np.hstack([one, Z[:, used]]), y, rcond=None)[0]
         terms = [sympy.Float(float(a)) * columns[j] for a, j in zip(slope[1:], used, strict=True)]
         yield sympy.Add(sympy.Float(float(slope[0])), *terms), "linear"
+
+
+def _years(dataset: Dataset, columns: Sequence[sympy.Symbol]) -> Iterator[tuple[sympy.Expr, str]]:
+    """Yield a wave of one year for each season that a date gave, alone and above a line in its days."""
+    root = roots(dataset.weights, dataset.rows)
+    for season in (n for n, how in dataset.made.items() if how.kind == "angle"):
+        date = dataset.made[season].column
+        turn, angle = dataset.column(season), columns[dataset.names.index(season)]
+        wave = [np.sin(turn), np.cos(turn), np.ones_like(turn)]
+        for days in ([], [date] if date in dataset.names else []):
+            A = np.column_stack([*wave, *map(dataset.column, days)]) * root[:, None]
+            sine, cosine, *rest = np.linalg.lstsq(A, dataset.y * root, rcond=None)[0].tolist()
+            size, phase = sympy.Float(np.hypot(sine, cosine)), sympy.Float(np.arctan2(cosine, sine))
+            line = [sympy.Float(rest[-1]) * columns[dataset.names.index(d)] for d in days]
+            yield sympy.Add(size * sympy.sin(angle + phase), sympy.Float(rest[0]), *line), "season"
