@@ -15,7 +15,7 @@ from kansym.judge.scorer import exact
 from kansym.judge.trial import Trial
 from kansym.pipeline import flow
 from kansym.pipeline.options import Options
-from kansym.pipeline.second_look import take_limits
+from kansym.pipeline.second_look import rejudge, take_limits
 from kansym.pipeline.steps import steps_of
 from kansym.search import registry
 from kansym.search.producer import Level, Producer
@@ -54,6 +54,21 @@ def test_a_term_that_adds_nothing_goes():
     found = parse_expression("4.56741e-11*exp(0.0198026*year) - 4.56741e-11", ["year"])
     for law in refine(found, trial, "saturation"):
         assert not law.expression.is_Add, law.expression
+
+
+def test_other_rows_are_met_by_another_formula_of_the_same_size():
+    d = np.array([2.0, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24])
+    counts = np.array([1319.0, 372, 161, 122, 88, 75, 62, 70, 44, 48, 42, 57])
+    library, archives = Library.load("default"), []
+    for first in (1, 0):
+        data = from_arrays(d[first:], counts[first:], ["d"], weights=1 / (38 + 5130 / d[first:] ** 2))
+        archives.append(Archive(Trial.of(data, library, 0), 60))
+    for text in ("23.1 + 488.4/(d - 2.598)", "6516.4/d**2.165 + 41.9"):
+        for law in refine(parse_expression(text, ["d"]), archives[0].trial, text):
+            archives[0].add(law)
+    assert "- 2." in str(archives[0].leader.expression), "the first row would be beyond a pole"
+    rejudge(*archives)
+    assert archives[1].leader.source.startswith("6516")
 
 
 @pytest.mark.parametrize(("columns", "searches"), [(1, 2), (2, 3)])
