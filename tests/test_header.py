@@ -135,6 +135,8 @@ def test_marks_of_footnotes_behind_names(tmp_path):
     path.write_text("people 1);area (km²) 2)\n1;2\n2;4\n3;6\n")
     table = read_table(path)
     assert table.names == ("people", "area") and table.units == {"area": "km²"}
+    path.write_text("offered;eaten (mean of 6)\n1;2\n2;4\n3;6\n")
+    assert read_table(path).names == ("offered", "eaten (mean of 6)"), "a bracket of the name's own"
 
 
 def test_commas_with_blanks_part_numbers_with_commas(tmp_path):

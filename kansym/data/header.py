@@ -237,7 +237,8 @@ def _unmarked(name: str, names: Sequence[str]) -> str:
     [1] is a unit, too: it is a mark behind a bracket, and where another name has [2].
     """
     marks = r"(?:\[(?:\d{1,2}|[a-z]|note \d{1,2})\])+"
-    name = re.sub(r"(?<=[\w)\]])\s+\d{1,2}\)$", "", name)  # as statistics hang them: area (km²) 2)
+    if name.count(")") > name.count("("):  # as statistics hang them: area (km²) 2)
+        name = re.sub(r"(?<=[\w)\]])\s+\d{1,2}\)$", "", name)
     if re.search(rf"[)\]]{marks}$", name) or any(re.search(r"\S\[[2-9]\]$", n.strip()) for n in names):
         return re.sub(rf"(?<=\S){marks}$", "", name)
     return name
