@@ -105,8 +105,8 @@ def _left(kind: str, law: Polished, rows: Rows) -> float:
 def rejudge(earlier: Archive, archive: Archive) -> None:
     """Add the formulas found so far, fitted to the rows and weights of another archive's trial.
 
-    Those that lead at some size, and all near the shortest: on other rows another of one size may lead. As in a
-    search, constants are made nice only where that could bring a formula near the shortest.
+    Those that lead at some size, and all near the shortest: on other rows another of one size may lead. As in
+    a search, constants are made nice only where that could bring a formula near the shortest.
     """
     near = (law for law in earlier.others if law.length < earlier.shortest + HOPEFUL)
     forms = {law.unrounded.expression: law for law in (*near, *earlier.best.values())}
