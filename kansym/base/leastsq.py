@@ -137,7 +137,7 @@ def variable_projection(
         r, J = residual_and_jacobian(theta)
         Q = None
         if linear:
-            if not (np.all(np.isfinite(J)) and np.all(np.isfinite(r))):
+            if not (np.isfinite(J).all() and np.isfinite(r).all()):
                 return theta, np.full(len(r), np.inf), J, Q
             scale = _norms(J[:, :linear])
             found, Q = fitted(J[:, :linear] / scale, -r)
@@ -149,7 +149,7 @@ def variable_projection(
         """Return residuals and Kaufman's Jacobian of the other constants alone."""
         _, r, J, Q = solved(others)
         slopes = J[:, linear:]
-        if Q is not None and np.all(np.isfinite(J)):
+        if Q is not None and np.isfinite(J).all():
             slopes = slopes - Q @ (Q.T @ slopes)
         return r, slopes
 
@@ -201,12 +201,12 @@ def _defined(
     function: ResidualAndJacobian, theta: np.ndarray, feasible: Callable[[np.ndarray], bool] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return residual and Jacobian; a residual of infinities where theta is refused or J undefined."""
-    if not np.all(np.isfinite(theta)) or (feasible is not None and not feasible(theta)):
+    if not np.isfinite(theta).all() or (feasible is not None and not feasible(theta)):
         return np.full(1, np.inf), np.zeros((1, len(theta)))
     with np.errstate(all="ignore"):
         r, J = function(theta)
     r, J = np.asarray(r, float), np.asarray(J, float)
-    return (r, J) if np.all(np.isfinite(J)) else (np.full(len(r), np.inf), J)
+    return (r, J) if np.isfinite(J).all() else (np.full(len(r), np.inf), J)
 
 
 def _cost(r: np.ndarray) -> float:
@@ -219,7 +219,7 @@ def _cost(r: np.ndarray) -> float:
 def _norms(J: np.ndarray) -> np.ndarray:
     """Return the column norms, safe from over- and underflow, 1 for empty columns."""
     squares = np.einsum("np,np->p", J, J)
-    if np.all((squares > SAFE) & (squares < 1 / SAFE)):
+    if squares.min(initial=1.0) > SAFE and squares.max(initial=1.0) < 1 / SAFE:
         return np.sqrt(squares)
     top = np.abs(J).max(axis=0)
     top[top == 0] = 1.0

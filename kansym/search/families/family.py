@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ class Form:
                 out[places[phase]] = math.remainder(out[places[phase]] + math.pi, 2 * math.pi)
         return out
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """Return the number of inputs."""
         return max((i + 1 for i, s in enumerate(INPUTS) if s in self.formula.free_symbols), default=1)
@@ -130,6 +130,7 @@ class Family:
         """Return the number of inputs."""
         return self.form(1).columns
 
+    @lru_cache(maxsize=1024)  # noqa: B019 - families are few, and are kept anyway
     def form(self, terms: int = 1) -> Form:
         """Return the formula with so many terms; constants of a term are numbered where there are several."""
         starts = dict(self.start)
@@ -144,6 +145,7 @@ class Family:
         constants = (symbols(linear), symbols(self.inside), symbols(names))
         return Form(self.name, shown, *constants, tuple(roles), terms, symbols(self.positive))
 
+    @lru_cache(maxsize=1024)  # noqa: B019
     def beside(self, inputs: int) -> Family:
         """Return the family with the inputs that it lacks, up to so many in all, added linearly."""
         others = INPUTS[self.columns : inputs]
