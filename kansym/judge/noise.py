@@ -41,7 +41,8 @@ COUNTED, AS_COUNTED = 5.0, 2.0
 """Nats by which counting is likelier where whole numbers scatter by the root of the value itself, within so
 many standard errors of that: no other kind foretells the size of the noise (2 to 3 nats, of sizes over two
 decades), and whole numbers are counts as often as not (3). Of 60 tables each of counts (9 to 24 rows of a
-decay, a square law with background, a line) 90 to 100 % are told so, 0 to 50 % without."""
+decay, a square law with background, a line) 90 to 100 % are told so, 0 to 50 % without. The price: of whole
+numbers with another noise of about that size 0 to 50 % (equal) and 20 to 60 % (a share) are told so, too."""
 
 REPEATED = "repeated rows"
 
