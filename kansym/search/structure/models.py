@@ -25,6 +25,9 @@ from kansym.search.structure.problem import Problem
 FIT_ROWS = 300
 """Rows on which exponents are searched for; formulas are then fitted on more."""
 
+SUM_ROWS = 400
+"""Rows on which the terms of a sum are chosen among thousands."""
+
 HOPELESS = 300.0
 """Times the least share so far that a fit of terms may leave after some steps to be worth more."""
 
@@ -218,15 +221,16 @@ class Models:
 
     def sums(self, problem: Problem) -> list[Fit]:
         """Fit sums of a few products of plain curves, chosen from a dictionary."""
+        rows = problem.choosing(SUM_ROWS)
         return [
             Fit(
-                naming.corrected(found.share, len(found.terms), len(problem.fit)) * problem.unit,
+                naming.corrected(found.share, len(found.terms), len(rows)) * problem.unit,
                 found.price,
                 "sum of products",
                 problem,
                 found.proposals,
             )
-            for found in sums.fit(problem, problem.fit)
+            for found in sums.fit(problem, rows)
         ]
 
     def shared(

@@ -119,16 +119,25 @@ def telling(logs: np.ndarray, t: np.ndarray) -> Iterator[np.ndarray]:
         yield rows[i] / np.linalg.norm(rows[i])
 
 
-def chebyshev(s: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return T_0..T_degree (n, degree + 1) at s in [-1, 1], and their derivatives."""
-    n = len(s)
-    T = np.empty((degree + 1, n))
-    D = np.empty((degree + 1, n))
-    T[0], D[0] = 1.0, 0.0
+def polynomials(s: np.ndarray, degree: int) -> np.ndarray:
+    """Return T_0..T_degree (degree + 1, n) at s in [-1, 1]."""
+    T = np.empty((degree + 1, len(s)))
+    T[0] = 1.0
     if degree > 0:
-        T[1], D[1] = s, 1.0
+        T[1] = s
     for k in range(2, degree + 1):
         T[k] = 2 * s * T[k - 1] - T[k - 2]
+    return T
+
+
+def chebyshev(s: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return T_0..T_degree (n, degree + 1) at s in [-1, 1], and their derivatives."""
+    T = polynomials(s, degree)
+    D = np.empty_like(T)
+    D[0] = 0.0
+    if degree > 0:
+        D[1] = 1.0
+    for k in range(2, degree + 1):
         D[k] = 2 * T[k - 1] + 2 * s * D[k - 1] - D[k - 2]
     return T.T, D.T
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy
+from scipy.linalg import solve_triangular
 
 from kansym.base import criterion
 from kansym.search.structure.naming import Proposal
@@ -38,6 +39,9 @@ MOST_PRODUCTS = 10_000
 
 MOST_PAIRED = 10
 """Columns up to which waves of joined pairs are offered."""
+
+INDEPENDENT, ROUND_OFF = 1e-7, 1e-14
+"""Share of a term's square that no chosen one may have; and what keeps their products' matrix positive."""
 
 COEFFICIENT = 3.0
 """What a term costs in symbols beside its factors: a measured number and the plus sign."""
@@ -203,14 +207,32 @@ Chosen = tuple[int, ...]
 Ranked = list[tuple[float, Chosen]]
 
 
+@dataclass(frozen=True, eq=False)
+class _Left:
+    """Hold terms, every column's parts along an orthonormal basis of theirs (k, m), what is left of y.
+
+    `target` (m,) are the products of every column with what is left of y, `share` is its square.
+    """
+
+    terms: Chosen
+    along: Array
+    target: Array
+    share: float
+
+
 class _Choice:
-    """Choose unit columns of D for y of unit length, by description length."""
+    """Choose unit columns of D for y of unit length, by description length.
+
+    What a set of terms leaves is told by the products of its columns with all others, kept for every term
+    that was ever chosen: thousands of columns are read once for a term, and not once for a set.
+    """
 
     def __init__(self, D: Array, y: Array, prices: Array) -> None:
-        self.D, self.y, self.prices = D, y, prices
+        self.D, self.prices, self.rows = D, prices, len(y)
+        self.target = y @ D
         self.plain = np.argsort(prices, kind="stable")[:PLAIN]
-        self.C = D[:, self.plain]
-        self.gram = self.C.T @ self.C
+        self.gram = D[:, self.plain].T @ D[:, self.plain]
+        self.products: dict[int, Array] = {}
 
     def best(self, effort: int) -> list[Array]:
         """Return index sets, best first, after looking at the neighbours of `effort` of them."""
@@ -234,45 +256,53 @@ class _Choice:
 
     def neighbours(self, chosen: Chosen) -> Ranked:
         """Return the sets with a term more, one fewer, another one, or two in the place of one."""
-        out = self.grown(chosen, *self.left(chosen), WIDTH) if len(chosen) < MOST_TERMS else []
+        out = self.grown(self.left(chosen), WIDTH) if len(chosen) < MOST_TERMS else []
         for k in range(len(chosen)):
-            rest = chosen[:k] + chosen[k + 1 :]
-            Q, r = self.left(rest)
-            out += [(float(self.rank(r @ r, rest)), rest), *self.grown(rest, Q, r, 2)]
+            rest = self.left(chosen[:k] + chosen[k + 1 :])
+            out += [(float(self.rank(rest.share, rest.terms)), rest.terms), *self.grown(rest, 2)]
             if len(chosen) <= MOST_TERMS:
-                out += self.paired(rest, Q, r)
+                out += self.paired(rest)
         return out
 
     def rank(self, share: Array | float, chosen: Chosen, more: Array | float = 0.0) -> Array:
         """Return the rank of a set that leaves `share`, with terms of price `more` beside it."""
-        return np.asarray(criterion.rank(share, self.prices[list(chosen)].sum() + more, len(self.y)))
+        return np.asarray(criterion.rank(share, self.prices[list(chosen)].sum() + more, self.rows))
 
-    def left(self, chosen: Chosen) -> tuple[Array, Array]:
-        """Return an orthonormal basis of some terms, and what they leave of y."""
-        Q = np.linalg.qr(self.D[:, list(chosen)])[0]
-        return Q, self.y - Q @ (Q.T @ self.y)
+    def left(self, chosen: Chosen) -> _Left:
+        """Return what some terms leave of y and of every column."""
+        index = list(chosen)
+        for k in index:
+            if k not in self.products:
+                self.products[k] = self.D[:, k] @ self.D
+        if not index:
+            return _Left((), np.zeros((0, len(self.target))), self.target, 1.0)
+        P = np.array([self.products[k] for k in index])
+        root = np.linalg.cholesky(P[:, index] + ROUND_OFF * np.eye(len(index)))
+        along = solve_triangular(root, P, lower=True, check_finite=False)
+        part = solve_triangular(root, self.target[index], lower=True, check_finite=False)
+        return _Left(chosen, along, self.target - part @ along, max(1.0 - float(part @ part), 0.0))
 
-    def grown(self, chosen: Chosen, Q: Array, r: Array, many: int) -> Ranked:
+    def grown(self, base: _Left, many: int) -> Ranked:
         """Return the best sets with one term more."""
-        free = 1 - np.sum((Q.T @ self.D) ** 2, axis=0)
-        gain = np.where(free > 1e-7, (r @ self.D) ** 2 / np.maximum(free, 1e-7), 0.0)
-        ranks = self.rank(np.maximum(r @ r - gain, 0.0), chosen, self.prices)
+        free = 1 - np.sum(base.along**2, axis=0)
+        gain = np.where(free > INDEPENDENT, base.target**2 / np.maximum(free, INDEPENDENT), 0.0)
+        ranks = self.rank(np.maximum(base.share - gain, 0.0), base.terms, self.prices)
         best = np.argpartition(ranks, many)[:many] if len(ranks) > many else np.arange(len(ranks))
-        return [(float(ranks[k]), (*chosen, int(k))) for k in best if k not in chosen]
+        return [(float(ranks[k]), (*base.terms, int(k))) for k in best if k not in base.terms]
 
-    def paired(self, chosen: Chosen, Q: Array, r: Array) -> Ranked:
+    def paired(self, base: _Left) -> Ranked:
         """Return the best set with two plain terms more.
 
         Where sqrt(a·b) nearly fits, a + b is found only as a pair: neither term gains anything alone.
         """
-        part = Q.T @ self.C
-        b, g = r @ self.C, self.gram - part.T @ part
+        part = base.along[:, self.plain]
+        b, g = base.target[self.plain], self.gram - part.T @ part
         d = np.maximum(np.diag(g), 1e-12)
         det = d[:, None] * d[None, :] - g * g
         top = b[:, None] ** 2 * d[None, :] + b[None, :] ** 2 * d[:, None] - 2 * np.outer(b, b) * g
-        gain = np.where(det > 1e-7, top / np.maximum(det, 1e-7), 0.0)
+        gain = np.where(det > INDEPENDENT, top / np.maximum(det, INDEPENDENT), 0.0)
         price = self.prices[self.plain]
-        ranks = self.rank(np.maximum(r @ r - gain, 0.0), chosen, price[:, None] + price[None, :])
+        ranks = self.rank(np.maximum(base.share - gain, 0.0), base.terms, price[:, None] + price[None, :])
         i, j = np.unravel_index(int(np.argmin(ranks)), ranks.shape)
         two = int(self.plain[i]), int(self.plain[j])
-        return [] if i == j or {*two} & {*chosen} else [(float(ranks[i, j]), (*chosen, *two))]
+        return [] if i == j or {*two} & {*base.terms} else [(float(ranks[i, j]), (*base.terms, *two))]

@@ -20,6 +20,7 @@ from kansym.base.budget import Budget
 from kansym.formula import expression
 from kansym.functions.library import Library
 from kansym.search.candidate import Candidate
+from kansym.search.structure import outers
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
@@ -67,11 +68,15 @@ WIDEST_PARTED, MOST_PARTED, PARTED, PARTED_WORK = 3, 60, 4, 0.05
 """Columns of transformed problems that are asked for curves that part, such problems at most, how many that
 part are named, and the units of work of one look."""
 
+TARGETS_OF_SUMS = ("t", "t^2")
+"""Functions of the target that are asked for sums of products of curves: of 1/y ratios know more."""
+
 KNOWN = 0.1
 """Share of what the best smooth fit left before at which sums of products are looked for again."""
 
-MANY = 2
-"""Problems that are enough, one of them near the least loss: wider ones are not answered beside them."""
+MANY, CLOSE = 2, 1.1
+"""Problems that are enough, one of them this close to the least loss: wider ones are not answered beside
+them. Of a sum of velocities with 10 % of noise (u + v)/c leaves 1.27 times what u/c and v/c do."""
 
 CLOSE = 10.0
 """Nats by which what is found may be longer than the shortest that a wider problem could be called, each of
@@ -133,6 +138,11 @@ def propose(
             for off, child in neighbours.curves(node.problem):
                 left = evidence.loss(child)  # which a curve that turns too often defeats
                 level += _grown(Node(child, off if off < FAR_BETTER * left else left), seen)
+        if not table:
+            likely = _measured(search, list(_sums_of_curves(search, budget)))
+            yield from likely
+            if any(_enough(c, search) for c in likely[:1]):
+                return
         least = known = np.inf
         for depth in range(DEPTH + 1 if transforms else 1):
             if depth:
@@ -217,7 +227,7 @@ def chosen(found: list[Node]) -> list[Node]:
             if len(kept) < most and alike < ALIKE and (node.left <= NEAR * least or not kept):
                 kept.append(node)
         out += kept
-        if len(out) >= MANY and any(n.left <= NEAR * least for n in out):
+        if len(out) >= MANY and any(n.left <= CLOSE * least for n in out):
             break
     return out
 
@@ -290,6 +300,16 @@ def _sums_of_products(problem: Problem, left: float, budget: Budget) -> Iterator
     budget.spend(WORK)
     for fit in exchanges.fits(problem, left):
         yield from ((p, fit.problem.finish) for p in fit.name())
+
+
+def _sums_of_curves(search: Search, budget: Budget) -> Iterator[Answer]:
+    """Yield sums of few products of plain curves for the target and its square, 1 s each of four columns."""
+    for name in TARGETS_OF_SUMS:
+        problem = search.root.target(outers.outer(name))
+        if problem is not None and not budget.exhausted:
+            budget.spend(WORK)
+            for fit in search.models.sums(problem):
+                yield from ((p, fit.problem.finish) for p in fit.name())
 
 
 def _sum(problem: Problem) -> list[Fit]:

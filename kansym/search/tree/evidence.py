@@ -10,17 +10,17 @@ polynomial of the same size fits better; a wrong one throws information away.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 
 import numpy as np
-import scipy.linalg
 import scipy.special
 
+from kansym.base import linear
 from kansym.judge import chance
 from kansym.search.structure.problem import FEW_ROWS, Problem
-from kansym.search.structure.ridge import chebyshev
+from kansym.search.structure.ridge import chebyshev, polynomials
 
 TEST_ROWS = 300
 """Rows of a smooth fit's judgement."""
@@ -44,6 +44,9 @@ are near. Of 110 laws it leaves less of 12, of two decays a twentieth."""
 CLEARLY = 2.0
 """A fit in such columns has to leave so many times less: of equals its slopes are the worse ones."""
 
+
+DEPENDENT = 1e-13
+"""Share of the largest diagonal element below which a column of a polynomial depends on those before."""
 
 MOST_KURTOSIS = 2.0
 """Excess kurtosis of what a smooth fit leaves up to which it is noise: a miss is large in a few places."""
@@ -105,8 +108,7 @@ def noise(problem: Problem, table: np.ndarray) -> bool:
     t, v = (np.log(np.abs(y)), w * np.abs(y)) if seen[1] else (y, w)
     E = _exponents(problem.width, min(MOST_TERMS, int(SPENT * n)))
     degrees = E.sum(axis=1)
-    T = [chebyshev(u, int(degrees.max()))[0] for u in U.T]
-    Q = np.linalg.qr(_products(T, E) * v[:, None])[0]
+    Q = np.linalg.qr(_monomials(U, E) * v[:, None])[0]
     terms = np.searchsorted(degrees, np.arange(degrees.max() + 1), side="right")
     left = float(np.sum((t * v) ** 2)) - np.cumsum((Q.T @ (t * v)) ** 2)[terms - 1]
     for k, square in zip(terms, left, strict=True):
@@ -139,73 +141,83 @@ def _fit(problem: Problem, slopes: bool, form: Form | None = None) -> Smooth:
     n = len(fit)
     Z, y, w = problem.Z[rows], problem.y[rows], problem.w[rows]
     total = float(np.sum((w * y)[:n] ** 2)) / n
-    best, least = None, np.inf
+    none = Smooth(np.inf, fit, y[:n], np.zeros((n, problem.width)))
     if not (np.all(np.isfinite(Z)) and np.all(np.isfinite(y)) and total > 0):
-        return Smooth(np.inf, fit, y[:n], np.zeros((n, problem.width)))
+        return none
     E = _exponents(problem.width, max(min(MOST_TERMS, n // (A_TERM_OF_FEW if in_turn else A_TERM)), 2))
-    degrees = E.sum(axis=1)
-    top = int(degrees.max())
     targets = [(y, w, False)]
     if (y > 0).all() or (y < 0).all():
         targets.append((np.log(np.abs(y)), w * np.abs(y), True))
+    best, least = None, np.inf
     for number, (U, stretch, handicap) in enumerate(scaled(Z)):
         if form is not None and number != form[0]:
             continue
-        T, D = zip(*(chebyshev(u, top) for u in U.T), strict=True)
-        A = _products(T, E)
+        A = _monomials(U, E)
         for t, v, log in targets:
             if form is not None and log != form[1]:
                 continue
+            C, off = _polynomials(A, t, v, n, E.sum(axis=1), in_turn)
             judged = slice(None) if in_turn else slice(n, None)
-            B, u = A[:n] * v[:n, None], (t * v)[:n]
-            if in_turn:
-                Q, R = np.linalg.qr(B)
-                proj = Q.T @ u
-            else:  # the basis itself would take as long again
-                R = np.asarray(np.linalg.qr(np.column_stack([B, u]), mode="r"))
-                proj = R[:, -1]
-            # a high degree may fail between the rows where a lower one holds, and fits noise
-            for degree in sorted({top, max(top - 1, 1), *(max(top * k // 6, 1) for k in (4, 3, 2, 1))}):
-                k = int(np.sum(degrees <= degree))
-                diagonal = np.abs(np.diag(R[:k, :k]))
-                if diagonal.min() <= 1e-13 * diagonal.max():
-                    continue
-                c = scipy.linalg.solve_triangular(R[:k, :k], proj[:k], check_finite=False)
-                off = A[judged, :k] @ c - t[judged]
-                if in_turn:  # what a row is off the fit to the others, by its leverage
-                    off = off / np.maximum(1 - np.sum(Q[:, :k] ** 2, axis=1), LEAST_FREE)
-                left = (np.abs(y[judged]) * np.expm1(off) if log else off) * w[judged]
-                share = float(np.mean(left * left)) / total * problem.unit
+            lefts = (np.abs(y[judged, None]) * np.expm1(off) if log else off) * w[judged, None]
+            for c, share in zip(C, np.mean(lefts**2, axis=0) / total * problem.unit, strict=True):
                 if handicap * share < least:
-                    read = _read(E[:k], c, T, D, stretch, A, y, n, log) if slopes else (y[:n], stretch[:n])
-                    values, slants = read
-                    best, least = Smooth(share, fit, values, slants, (number, log)), handicap * share
-    return best or Smooth(np.inf, fit, y[:n], np.zeros((n, problem.width)))
+                    least = handicap * share
+                    best = float(share), (number, log), c, U, stretch, A
+    if best is None:
+        return none
+    share, seen, c, U, stretch, A = best
+    if not slopes:
+        return Smooth(share, fit, y[:n], stretch[:n], seen)
+    values, slants = _read(E[: len(c)], c, U[:n], stretch[:n], A[:n], y[0], seen[1])
+    return Smooth(share, fit, values, slants, seen)
 
 
-def _products(T: Sequence[np.ndarray], E: np.ndarray) -> np.ndarray:
-    """Return the products (n, k) of each column's polynomials (n, degrees) with exponents E (k, d)."""
-    return reduce(np.multiply, (t.T[e] for t, e in zip(T, E.T, strict=True))).T
+def _monomials(U: np.ndarray, E: np.ndarray) -> np.ndarray:
+    """Return the products (n, k) of Chebyshev polynomials of the columns U (n, d) with degrees E (k, d)."""
+    top = int(E.max())
+    A = polynomials(U[:, 0], top)[E[:, 0]]
+    for u, e in zip(U.T[1:], E.T[1:], strict=True):
+        A *= polynomials(u, top)[e]
+    return A.T
+
+
+def _polynomials(
+    A: np.ndarray, t: np.ndarray, v: np.ndarray, n: int, degrees: np.ndarray, in_turn: bool
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return coefficients of fits of t by A's first columns, degree by degree, and what they miss (m, fits).
+
+    Of the rows after the first n; or, `in_turn`, of each row by the fit to the others (its leverage tells).
+    """
+    top = int(degrees[-1])
+    R, target, packed, tau = linear.triangle(A[:n] * v[:n, None], (t * v)[:n])
+    diagonal = np.abs(np.diagonal(R))
+    # a high degree may fail between the rows where a lower one holds, and fits noise
+    tried = sorted({top, max(top - 1, 1), *(max(top * k // 6, 1) for k in (4, 3, 2, 1))})
+    terms = [int(k) for k in np.searchsorted(degrees, tried, side="right")]
+    terms = [k for k in terms if diagonal[:k].min() > DEPENDENT * diagonal[:k].max()]
+    C = [linear.solved(R[:k, :k], target[:k]) for k in terms]
+    padded = np.zeros((len(R), len(terms)))
+    for i, c in enumerate(C):
+        padded[: len(c), i] = c
+    judged = slice(None) if in_turn else slice(n, None)
+    off = A[judged] @ padded - t[judged, None]
+    if in_turn and terms:
+        leverages = np.cumsum(linear.squares(packed, tau), axis=1)[:, [k - 1 for k in terms]]
+        off = off / np.maximum(1 - leverages, LEAST_FREE)
+    return C, off
 
 
 def _read(
-    E: np.ndarray,
-    c: np.ndarray,
-    T: tuple[np.ndarray, ...],
-    D: tuple[np.ndarray, ...],
-    stretch: np.ndarray,
-    A: np.ndarray,
-    y: np.ndarray,
-    n: int,
-    log: bool,
+    E: np.ndarray, c: np.ndarray, U: np.ndarray, stretch: np.ndarray, A: np.ndarray, first: float, log: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a polynomial's values on the fitted rows and its slopes by each column."""
-    value = A[:n, : len(c)] @ c
-    value = np.sign(y[0]) * np.exp(value) if log else value
-    out = np.zeros((n, len(T)))
+    """Return a polynomial's values (n,) at scaled columns U (n, d), and slopes (n, d) by the table's."""
+    value = A[:, : len(c)] @ c
+    value = np.sign(first) * np.exp(value) if log else value
+    T, D = zip(*(chebyshev(u, int(E.max())) for u in U.T), strict=True)
+    out = np.zeros(U.shape)
     for j in range(len(T)):
-        parts = [(D if i == j else T)[i][:n] for i in range(len(T))]
-        out[:, j] = _products(parts, E) @ c * stretch[:n, j]
+        parts = [(D if i == j else T)[i][:, E[:, i]] for i in range(len(T))]
+        out[:, j] = np.prod(parts, axis=0) @ c * stretch[:, j]
     return value, out * value[:, None] if log else out
 
 
@@ -216,9 +228,10 @@ def scaled(Z: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
     the smallest fifth: as they are near nothing, and in logarithms far from it.
     """
     size, sign = np.abs(Z), np.where((Z >= 0).all(0), 1.0, -1.0)
-    near, one_sign = np.quantile(size, NEAR, axis=0), (sign * Z >= 0).all(0)
-    wide, wider = (one_sign & (size.max(0) > ratio * size.min(0)) for ratio in (WIDE, VERY_WIDE))
-    none, wide, wider = np.zeros_like(wide), wide & (size > 0).all(0), wider & (near > 0)
+    one_sign, least, most = (sign * Z >= 0).all(0), size.min(0), size.max(0)
+    wide, wider = one_sign & (least > 0) & (most > WIDE * least), one_sign & (most > VERY_WIDE * least)
+    near = np.quantile(size, NEAR, axis=0) if wider.any() else most
+    none, wider = np.zeros_like(wide), wider & (near > 0)
     ways = [(none, none)]
     if wide.any():
         ways.insert(0, (wide, none))

@@ -63,6 +63,9 @@ NEARBY, PLACES, STEPS = 0.1, 5, 12
 """Share of a column's span within which the constant taken off it is looked for, the places of a first look
 there, and the steps of a second one."""
 
+FLAT = 0.5
+"""Share of what the worst of these places leaves that the best one has to leave less than."""
+
 
 @dataclass(frozen=True, eq=False)
 class Move:
@@ -312,6 +315,8 @@ def _best_shift(made: Callable[[float], Problem | None], c: float, room: float) 
         return None
     middle, step = min(lefts, key=lambda at: lefts[at]), 2 * room / (PLACES - 1)
     seen = places[middle]
+    if lefts[middle] > FLAT * max(lefts.values()):  # noise hides the place, which the formula's own fit finds
+        return seen
     form = None if seen is None else evidence.form(seen)
 
     def left(constant: float) -> float:
