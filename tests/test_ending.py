@@ -171,3 +171,17 @@ def test_whole_numbers_that_leave_next_to_nothing_are_no_approximation(factor, w
     for law in refine(a**2 * b + sympy.Float(factor) * a, held.trial, "sum of products"):
         held.add(law)
     assert Ending(survey(True), held).whole() is whole
+
+
+def test_a_doubtful_rest_is_looked_at_again_in_all_rows():
+    """Of 1 + u/(1 - u/3) a straight line in u leaves what half the rows do not show for certain."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X = rng.uniform(0, 1, (800, 2))
+        u = X[:, 0] * X[:, 1]
+        seen = surveyed(from_arrays(X, 1 + u / (1 - u / 3) + 0.14 * rng.normal(size=800), ["a", "b"]))
+        held = Archive(Trial.of(seen.dataset, Library.load("default"), 0), 60)
+        a, b = symbols(["a", "b"])
+        fitted = polish(sympy.Float(1.3) * a * b + sympy.Float(1.0), held.trial.train)
+        held.add(judge(fitted, fitted, held.trial, "plane with product"))
+        assert not Ending(seen, held).familiar_enough({"plane with product"})

@@ -43,7 +43,7 @@ which a first look is enough: on 2000 tables of noise, 10 to 300 rows of 1 to 10
 5.2."""
 
 MOST_ROWS = 500
-"""Rows looked at; the cost grows with their square."""
+"""Rows looked at, unless more are asked for; the cost grows with their square."""
 
 MOST_SPECTRA = 4
 """Columns along which a spectrum is taken, first ones first: each costs as much as all other tests
@@ -89,18 +89,20 @@ class Chance:
         return self.pvalue <= (SEEN if self.rows >= FEW_ROWS else SEEN_IN_FEW)
 
 
-def structure(X: np.ndarray, y: np.ndarray, seed: int = 0, shuffles: int = SHUFFLES) -> Chance:
+def structure(
+    X: np.ndarray, y: np.ndarray, seed: int = 0, shuffles: int = SHUFFLES, most: int = MOST_ROWS
+) -> Chance:
     """Return the chance that noise alone makes y (n,) depend on X (n, d) as much as it seems to.
 
     Tests, on normal scores of y's ranks: straight lines, quadratic and higher polynomials, neighbours along
     each column (von Neumann's ratio, the idea of Chatterjee's xi) and their signs (runs), the spectrum
     along each column (Lomb and Scargle), nearest neighbours in all columns, random trees, two exponentials
-    along a column of few rows, and two Gaussian kernels (HSIC). Under 4 rows, or where y does not vary, the
-    chance is 1.
+    along a column of few rows, and two Gaussian kernels (HSIC). Of more rows than `most` so many are drawn.
+    Under 4 rows, or where y does not vary, the chance is 1.
     """
     rows = len(y)
-    if rows > MOST_ROWS:
-        kept = _drawn(np.random.default_rng(seed), rows)
+    if rows > most:
+        kept = _drawn(np.random.default_rng(seed), rows, most)
         X, y = X[kept], y[kept]
     X = X[:, np.ptp(X, axis=0) > 0]
     if len(y) < 4 or np.ptp(y) == 0 or X.shape[1] == 0:
@@ -119,17 +121,17 @@ def structure(X: np.ndarray, y: np.ndarray, seed: int = 0, shuffles: int = SHUFF
         return _compared(looks, y, scores, shuffles, rng) if unclear and shuffles > FIRST_SHUFFLES else found
 
 
-def _drawn(rng: np.random.Generator, rows: int) -> np.ndarray:
+def _drawn(rng: np.random.Generator, rows: int, most: int) -> np.ndarray:
     """Return which rows are looked at, where there are too many."""
-    return np.sort(rng.choice(rows, MOST_ROWS, replace=False))
+    return np.sort(rng.choice(rows, most, replace=False))
 
 
 @lru_cache(maxsize=2)
 def _looks(data: bytes, shape: tuple[int, int], seed: int, rows: int) -> tuple[_Looks, np.random.Generator]:
     """Return what the tests need of X, and the generator after it: a survey asks thrice about some rows."""
     rng = np.random.default_rng(seed)
-    if rows > MOST_ROWS:
-        _drawn(rng, rows)
+    if rows > shape[0]:
+        _drawn(rng, rows, shape[0])
     return _Looks.at(np.frombuffer(data).reshape(shape), rng), rng
 
 
