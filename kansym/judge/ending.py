@@ -23,9 +23,9 @@ LEFT = 0.01
 """Chance, among shuffled residuals, above which what a formula leaves counts as noise."""
 
 UNCLEAR, ALL_ROWS = 0.3, 1000
-"""The same up to which a first look, at half the rows and a tenth of the shuffles, is not enough; and the rows
-of the second. With 10 % of noise 1.3*u + 1, u = a*b, leaves what looks structured by a chance of 0.02 to 0.04,
-where the law is 1 + u/(1 - u/3): of twelve such tables the second look saw all, the first six."""
+"""The same up to which a first look at half the rows and a tenth of the shuffles is not enough; and the rows
+of the second. With 10 % of noise 1.3*u + 1, u = a*b, leaves what looks structured by a chance of 0.02 to 0.04
+if the law is 1 + u/(1 - u/3): of twelve such tables the second look saw all, the first six."""
 
 LEAST_ROWS, LEAST_ROWS_OF_NOISE = 60, 30
 """With fewer rows the tests miss too much to end a search by what a formula leaves, or by the table."""
