@@ -74,7 +74,7 @@ TARGETS_OF_SUMS = ("t", "t^2")
 KNOWN = 0.1
 """Share of what the best smooth fit left before at which sums of products are looked for again."""
 
-MANY, CLOSE = 2, 1.1
+MANY, NEAREST = 2, 1.1
 """Problems that are enough, one of them this close to the least loss: wider ones are not answered beside
 them. Of a sum of velocities with 10 % of noise (u + v)/c leaves 1.27 times what u/c and v/c do."""
 
@@ -227,7 +227,7 @@ def chosen(found: list[Node]) -> list[Node]:
             if len(kept) < most and alike < ALIKE and (node.left <= NEAR * least or not kept):
                 kept.append(node)
         out += kept
-        if len(out) >= MANY and any(n.left <= CLOSE * least for n in out):
+        if len(out) >= MANY and any(n.left <= NEAREST * least for n in out):
             break
     return out
 
@@ -260,6 +260,8 @@ def answers(node: Node, least: float, budget: Budget) -> Iterator[Answer]:
             return
         budget.spend(WORK)
         for fit in solve(problem):
+            if fit.source in parts.SOURCES and fit.share > NEAR * node.left:
+                continue
             if criterion.rank(max(fit.share, least) / FAR_OFF, node.price, rows) > shortest:
                 continue
             for p in fit.name():

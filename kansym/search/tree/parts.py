@@ -27,7 +27,7 @@ SOURCES = SUM, PRODUCT, LINE = "sum of curves", "product of curves", "linear in 
 HIGHEST = 20
 """Highest degree of a column's curve."""
 
-HIGH_IN_NOISE, MOST_IN_NOISE = 8, 0.01
+HIGH_IN_NOISE, MOST_IN_NOISE = 8, 0.2
 """The same in noise, and the share that such curves may leave."""
 
 FLAT = 0.05
