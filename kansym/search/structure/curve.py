@@ -16,7 +16,7 @@ import sympy
 from kansym.base import criterion
 from kansym.base.linear import TINY
 from kansym.base.weights import spread
-from kansym.search.structure.inners import INNER_POWERS, Group, Inner, grid, power
+from kansym.search.structure.inners import INNER_POWERS, OF_ONE_NUMBER, Group, Inner, grid, power
 from kansym.search.structure.outers import EXPONENTS, FLATTEST, Column, transformed
 
 Array = np.ndarray
@@ -28,7 +28,7 @@ BINS, FEWEST_BINS, ROWS_A_BIN = 80, 16, 3
 """Bins that a noisy curve is averaged in before it is changed; of few rows, fewer of so many rows each."""
 
 WHOLE = 16
-"""Curves without a constant beside h that are looked at more closely."""
+"""Curves without a level that are looked at more closely, of each of two kinds."""
 
 
 BOW, ALIKE = 1.0, 1.08
@@ -71,7 +71,7 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36, scatter: float = 0.0) -> 
             return []
         singles, pairs = grid(u)
         rough = _rough(columns, singles, pairs, scatter, n)
-        rough += _whole(columns, u, size, scatter, n)
+        rough += _of_one_number(columns, u, size, scatter, n)
         true = {(c.gauge, c.outer.name): c for c in transformed(u, t, w)}
         rough = [(share, true.get((c.gauge, c.outer.name), c), kind) for share, c, kind in rough]
         total = spread(t, w) + TINY
@@ -212,31 +212,41 @@ def _rough(
     return list({(id(c), id(k)): (s, c, k) for s, c, k in found}.values())
 
 
-def _whole(
+def _of_one_number(
     columns: list[Column], u: Array, size: np.float64, scatter: float, n: int
 ) -> list[tuple[float, Column, Inner]]:
-    """Return the best of the curves c·(1 ± h^k), whose only free number is c.
+    """Return the best curves whose only free number is c: powers of c·(1 ± h^k), arcs and such of c·h^k.
 
-    Where a group of columns is dimensionless such curves are common, 1/sqrt(1 - v²/c²) for one, and in noise
-    the free constant of c·h^k + d costs more than it earns.
+    Where a group of columns is dimensionless such curves are common, 1/sqrt(1 - v²/c²) and asin(l/(n·d)) for
+    two, and in noise the free constant of c·h^k + d costs more than it earns.
     """
     powers = [k for k in INNER_POWERS if (u > 0).all() or k == int(k)]
-    kinds = [
-        Inner("one", k, sign * size**k) for k in powers if 1e-200 < size**k < 1e200 for sign in (1.0, -1.0)
-    ]
-    columns = [c for c in columns if c.outer.name in EXPONENTS]
-    if not kinds or not columns:
-        return []
+    ones = [Inner("one", k, s * size**k) for k in powers if 1e-200 < size**k < 1e200 for s in (1.0, -1.0)]
+    bare = [Inner("bare", k) for k in powers]
+    found = []
+    for kinds, seen in (
+        (ones, [c for c in columns if c.outer.name in EXPONENTS]),
+        (bare, [c for c in columns if not c.outer.scaled]),
+    ):
+        if kinds and seen:
+            found += _best_of(kinds, seen, columns[0].back, u, scatter, n)
+    return found
+
+
+def _best_of(
+    kinds: list[Inner], columns: list[Column], unit: float, u: Array, scatter: float, n: int
+) -> list[tuple[float, Column, Inner]]:
+    """Return the best combinations c·φ(u) of kinds and targets by rank; `unit` is what shares are of."""
     X = np.column_stack([kind.values(u, kind.a)[0] for kind in kinds])
-    signed = np.all(X > 0, axis=0) | np.all(X < 0, axis=0)
+    signed = np.all(X > 0, axis=0) | np.all(X < 0, axis=0) | (np.array([k.name for k in kinds]) == "bare")
     kinds, X = [kind for kind, good in zip(kinds, signed, strict=True) if good], X[:, signed]
     V = np.array([c.weight for c in columns])
     G = np.array([c.G for c in columns])
     square, level = np.sum(V * G * G, axis=1)[:, None], np.sum(V * G, axis=1)[:, None]
     share = (square - ((V * G) @ X) ** 2 / (V @ (X * X))) / (square - level * level)
-    best = np.array([c.back for c in columns])[:, None]
+    back = np.array([c.back for c in columns])[:, None]
     price = np.array([kind.price for kind in kinds])[None] + np.array([c.price for c in columns])[:, None]
-    rank = criterion.rank(share * best / best[0] * (1 - scatter) + scatter, price, n)
+    rank = criterion.rank(share * back / unit * (1 - scatter) + scatter, price, n)
     rank[~np.isfinite(rank)] = np.inf
     order = np.argsort(rank, axis=None, kind="stable")[: min(WHOLE, int(np.isfinite(rank).sum()))]
     return [
@@ -264,7 +274,7 @@ def _pair_share(V: Array, G: Array, total: Array, P: Array) -> Array:
 
 def _share(column: Column, u: Array, kind: Inner, a: float) -> tuple[float, Array, float]:
     """Return the share, the linear coefficients, and the Gauss-Newton step in log a."""
-    level = [] if kind.name == "one" else [np.ones(len(u))]
+    level = [] if kind.name in OF_ONE_NUMBER else [np.ones(len(u))]
     A = np.column_stack([*kind.values(u, a), *level])
     none = np.inf, np.zeros(A.shape[1]), 0.0
     if not np.all(np.isfinite(A)):

@@ -27,6 +27,9 @@ _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh
 FREE = 2.0
 """What a measured constant costs in symbols, about log(n)/2 nats."""
 
+OF_ONE_NUMBER = ("one", "bare")
+"""Curves c·(1 ± h^k) and c·h^k, which have no level of their own."""
+
 POLE = 1.5
 """Largest argument of a tangent: beyond it the few rows next to its pole alone would count."""
 
@@ -68,8 +71,9 @@ class Inner:
     def price(self) -> float:
         """Return the price in symbols, the rate's included."""
         k = abs(self.k)
-        if self.name in ("power", "one"):
-            return 0.5 * k + (0.0 if self.k == 1 else 1.0) - (FREE if self.name == "one" else 0.0)
+        if self.name in ("power", *OF_ONE_NUMBER):
+            free = FREE if self.name in OF_ONE_NUMBER else 0.0
+            return 0.5 * k + (0.0 if self.k == 1 else 1.0) - free
         if self.name == "bow":
             return FREE + _SYMBOLS[self.name] + (0.0 if self.k == 1 else 1.5)
         return RATE + _SYMBOLS[self.name] + (0.0 if self.k == 1 else 1.5)
@@ -78,7 +82,7 @@ class Inner:
         """Return the curve with h in its own units instead of in units of its size."""
         assert self.c is not None
         c = self.c.copy()
-        if self.name == "power":
+        if self.name in ("power", "bare"):
             c[0] *= size**-self.k
         elif self.name == "bow":
             c[:2] *= size**-self.k, size ** (-2 * self.k)
@@ -91,7 +95,7 @@ class Inner:
         x = u**self.k
         z = a * x
         match self.name:
-            case "power":
+            case "power" | "bare":
                 return [x]
             case "bow":
                 return [x, x * x]
@@ -132,6 +136,8 @@ class Inner:
         match self.name:
             case "power":
                 return F(c[0]) * x + F(c[1])
+            case "bare":
+                return F(c[0]) * x
             case "bow":
                 return F(c[0]) * x + F(c[1]) * x**2 + F(c[2])
             case "log":
