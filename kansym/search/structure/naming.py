@@ -89,12 +89,13 @@ def forms(
         if key not in found:
             factor = ridge.power_law(logarithms, p)
             h = argument(problem, Form(*key, 0.0), problem.fit) if np.any(q) else None
+            if h is not None and family == "log" and (h > 0).all():
+                h = np.log(h)
             if h is None:
-                share = corrected(ridge.residual_share(factor, None, y, w, 0), 1, n)
+                share = corrected(float(ridge.residual_shares(factor, y, y, w, 0)[0]), 1, n)
             elif np.all(np.isfinite(h)):
-                if family == "log" and (h > 0).all():
-                    h = np.log(h)
-                share = min(corrected(ridge.residual_share(factor, h, y, w, k), k + 1, n) for k in degrees)
+                left = ridge.residual_shares(factor, h, y, w, degrees[-1])
+                share = min(corrected(float(left[k]), k + 1, n) for k in degrees)
             else:
                 share = np.inf
             found[key] = Form(*key, share if np.isfinite(share) else np.inf)

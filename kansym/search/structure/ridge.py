@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kansym.base.linear import TINY, left, norms
+from kansym.base.linear import TINY, factored, lefts, norms, solved
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +209,9 @@ def _linearise(view: View, p: np.ndarray, q: np.ndarray, degree: int) -> tuple[n
     T, D = chebyshev(s, degree if len(q) else 0)
     Phi = T * scale[:, None]
     norm = norms(Phi)
-    Q, R = np.linalg.qr(Phi / norm)
+    if not np.all(np.isfinite(norm)):
+        return -w * y, np.zeros((len(y), len(p) + len(q))), np.inf
+    Q, R = factored(Phi / norm)
     ty = w * y
     proj = Q.T @ ty
     fitted = Q @ proj
@@ -219,8 +221,7 @@ def _linearise(view: View, p: np.ndarray, q: np.ndarray, degree: int) -> tuple[n
         return r, np.zeros((len(y), len(p) + len(q))), np.inf
     columns = [logs * fitted[:, None]]
     if len(q):
-        diagonal = np.abs(np.diag(R))
-        c = np.linalg.solve(R + 1e-13 * diagonal.max() * np.eye(len(R)), proj) / norm
+        c = solved(R + 1e-13 * np.abs(np.diagonal(R)).max() * np.eye(len(R)), proj) / norm
         slope = scale * (D @ c) / half
         if v is not None:
             slope = slope * v
@@ -231,11 +232,12 @@ def _linearise(view: View, p: np.ndarray, q: np.ndarray, degree: int) -> tuple[n
 
 
 @np.errstate(all="ignore")
-def residual_share(
-    scale: np.ndarray, s: np.ndarray | None, y: np.ndarray, w: np.ndarray, degree: int
-) -> float:
-    """Return the share of y that scale·f(s) leaves unexplained, f a polynomial of this degree."""
-    t, _ = chebyshev(unit(s)[0], degree) if s is not None else (np.ones((len(y), 1)), None)
+def residual_shares(
+    scale: np.ndarray, s: np.ndarray, y: np.ndarray, w: np.ndarray, degree: int
+) -> np.ndarray:
+    """Return the shares of y that scale·f(s) leaves, f a polynomial of degree 0, 1, up to this one."""
+    basis = polynomials(unit(s)[0], degree).T * (scale * w)[:, None]
     ty = w * y
-    r = left(t * (scale * w)[:, None], ty)
-    return float(r @ r / (ty @ ty))
+    if not np.all(np.isfinite(basis)):
+        return np.full(degree + 1, np.inf)
+    return lefts(basis, ty)[1:] / float(ty @ ty)
