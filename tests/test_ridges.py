@@ -11,7 +11,7 @@ from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.parsing import parse_expression
 from kansym.search import registry
-from kansym.search.structure import naming, search
+from kansym.search.structure import exponents, search
 
 LAWS = {
     "b*c**3/sqrt(c**2 - a**2)": (
@@ -47,7 +47,7 @@ def test_noise_does_not_hide_simple_exponents():
         y += rng.normal(0, 0.1 * np.sqrt(np.mean(y**2)), len(y))
         fits = search.Search(from_arrays(X, y, ["a", "b", "c"]), Budget(), 0).first()
         first.append(min(fits, key=lambda f: f.rank).shape)
-    assert first.count(naming.shape(naming.Form((1, 0, 0), (0, 1, -1), "log", 0.0))) >= 5
+    assert first.count(exponents.shape(exponents.Form((1, 0, 0), (0, 1, -1), "log", 0.0))) >= 5
 
 
 def test_each_of_the_likeliest_ridges_has_another_argument(monkeypatch):

@@ -12,7 +12,7 @@ from scipy import special
 from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
-from kansym.search.structure import curve, merging, naming, ridge, terms
+from kansym.search.structure import curve, exponents, merging, naming, ridge, terms
 from kansym.search.structure import search as structure
 from kansym.search.structure.problem import problem
 
@@ -173,9 +173,9 @@ def test_an_argument_of_many_waves_is_told_among_columns_that_do_not_matter():
 
 def test_the_simplest_of_forms_that_are_the_same_is_kept():
     h = (1.0, -1.0)
-    forms = [naming.Form((k, -k), h, "log", 0.01 * (5 - k)) for k in (4.0, 3.0, 2.0, 1.0, 0.0)]
-    assert forms[-1] in naming._varied(forms)
-    assert naming._varied(forms)[0] is forms[0]
+    forms = [exponents.Form((k, -k), h, "log", 0.01 * (5 - k)) for k in (4.0, 3.0, 2.0, 1.0, 0.0)]
+    assert forms[-1] in exponents._varied(forms)
+    assert exponents._varied(forms)[0] is forms[0]
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1])

@@ -112,3 +112,8 @@ def number_length(value: float, error: float) -> float:
     if not math.isfinite(error):
         return NUMBER + far
     return NUMBER + far + math.log1p(abs(value) / max(error, 1e-16 * abs(value), np.finfo(float).tiny))
+
+
+def corrected(share: float, parameters: int, n: int) -> float:
+    """Return a residual share corrected for fitted parameters (generalised cross-validation)."""
+    return share / max(1 - parameters / n, 0.05) ** 2

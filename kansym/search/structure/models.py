@@ -18,8 +18,8 @@ from kansym.base import criterion
 from kansym.base.budget import Budget
 from kansym.base.linear import TINY
 from kansym.functions.library import Library
-from kansym.search.structure import merging, naming, ridge, sums, terms
-from kansym.search.structure.naming import Form
+from kansym.search.structure import exponents, merging, naming, ridge, sums, terms
+from kansym.search.structure.exponents import Form
 from kansym.search.structure.problem import Problem
 
 FIT_ROWS = 300
@@ -123,7 +123,7 @@ class Models:
                 problem,
                 cache(partial(naming.single, problem, form)),
                 partial(naming.single, problem, form, self.laws) if any(form.q) else None,
-                naming.shape(form),
+                exponents.shape(form),
             )
             for form in self.forms(problem, family)
         ]
@@ -163,27 +163,27 @@ class Models:
         fits.sort(key=lambda f: f.share)
         if fits and fits[0].share > 1e-7 and n > 120:
             near = fits[:8]
-            judged = [(naming.corrected(f.share, degree, n), f) for f in fits]
+            judged = [(criterion.corrected(f.share, degree, n), f) for f in fits]
             finer = [ridge.solve(some, f.p, f.q, 18, 30) for f in near if len(f.q)]
-            judged += [(naming.corrected(f.share, 18, n), f) for f in finer]
+            judged += [(criterion.corrected(f.share, 18, n), f) for f in finer]
             if family == "log":
                 flat = some.y * np.exp(-some.logs @ rough)
                 waves = [ridge.solve(some, rough, q, 24, 30) for q in ridge.telling(some.coordinates, flat)]
-                judged += [(naming.corrected(f.share, 24, n), f) for f in waves]
+                judged += [(criterion.corrected(f.share, 24, n), f) for f in waves]
             if len(problem.fit) > FIT_ROWS and min(share for share, _ in judged) > criterion.SHARP:
                 # noise blurs exponents: the nearest ones are fitted again on every row
                 every = view(problem.fit)
                 again = [ridge.solve(every, f.p, f.q, degree, 20) for f in near]
                 if family != "log" and problem.width <= MOST_PARTED:
                     again += ridge.parted(every, logs, degree)
-                judged += [(naming.corrected(f.share, degree, len(problem.fit)), f) for f in again]
+                judged += [(criterion.corrected(f.share, degree, len(problem.fit)), f) for f in again]
             fits = [f for _, f in sorted(judged, key=lambda j: j[0])]
         many = 8 if fits and fits[0].share > criterion.SHARP else 4
         near = fits[:many]
         if family == "log" and logs.all() and near and near[0].share > criterion.SHARP:
             held = [*np.eye(problem.width), *self.pairs(problem)]
             near += ridge.plain(view(problem.fit), held, rough, min(4, degree))[:many]
-        return naming.forms(problem, family, logs, some.coordinates, units, near, degree)
+        return exponents.forms(problem, family, logs, some.coordinates, units, near, degree)
 
     def pairs(self, problem: Problem) -> Iterator[np.ndarray]:
         """Yield the directions of products and ratios, or sums and differences, of two columns."""
@@ -224,7 +224,7 @@ class Models:
         rows = problem.choosing(SUM_ROWS)
         return [
             Fit(
-                naming.corrected(found.share, len(found.terms), len(rows)) * problem.unit,
+                criterion.corrected(found.share, len(found.terms), len(rows)) * problem.unit,
                 found.price,
                 "sum of products",
                 problem,
@@ -324,7 +324,7 @@ def _everywhere(problem: Problem, argument: Any, use: np.ndarray, fit: terms.Ter
     rows = problem.fit
     _, B = naming.basis(problem, argument, rows, fit.coefficients.shape[1] - 1)
     again = terms.project(_logs(problem.Z[rows][:, use]), B, *problem.scaled(rows), fit.exponents)
-    return naming.corrected(again.share, fit.coefficients.size + fit.exponents.size, len(rows))
+    return criterion.corrected(again.share, fit.coefficients.size + fit.exponents.size, len(rows))
 
 
 def _arguments(problem: Problem) -> Iterator[tuple[str, int, int]]:

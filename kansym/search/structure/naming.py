@@ -1,9 +1,9 @@
-"""From fitted exponents and curves to formulas: round exponents, choose a gauge, name the curves."""
+"""From simple exponents and fitted curves to formulas: every curve gets the names that it may have."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -13,25 +13,17 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.errors import InputError
-from kansym.base.linear import TINY
 from kansym.base.weights import spread
 from kansym.formula.expression import symbolic_value
 from kansym.functions.graph import Symbolic
 from kansym.functions.library import Library
 from kansym.functions.matching import match
 from kansym.search.structure import curve, inners, ridge, terms
+from kansym.search.structure.exponents import Form, argument, nice
 from kansym.search.structure.problem import Problem
 
 Array = np.ndarray
 Laws = Callable[[Array, Array, Array], list[curve.Law]]
-
-
-CLIMBED = 3
-"""Noisy forms from which better exponents are searched for."""
-
-
-GAUGES, FORMS = 3, 8
-"""Forms that are the same but for the gauge, and forms in all, that are named for one family of fits."""
 
 
 MATCHED_ROWS, MATCHES = 300, 3
@@ -39,156 +31,6 @@ MATCHED_ROWS, MATCHES = 300, 3
 
 ARGUMENTS = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
 """Powers of h that may be a library function's argument."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """Hold a rounded structure y = m·f(h): exponents p of m, q of h (weights in a sum), its share."""
-
-    p: tuple[float, ...]
-    q: tuple[float, ...]
-    family: str
-    share: float
-
-    @property
-    def price(self) -> float:
-        """Return the symbols that the exponents cost."""
-        return float(
-            sum(
-                0.5 + min(abs(e), 3) / 2 + (0 if e % 1 == 0 else 1 if (2 * e) % 1 == 0 else 2)
-                for e in (*self.p, *self.q)
-                if e
-            )
-        )
-
-
-@np.errstate(all="ignore")
-def forms(
-    problem: Problem,
-    family: str,
-    logs: Array,
-    S: Array,
-    units: Array,
-    fits: list[ridge.Ridge],
-    degree: int,
-) -> list[Form]:
-    """Return the simple structures near some ridge fits, best first.
-
-    `logs` marks the columns of one sign, `S` are the coordinates of h, each in `units` of its own.
-    """
-    y, w = problem.y[problem.fit], problem.w[problem.fit]
-    n = len(y)
-    logarithms = np.log(np.abs(problem.Z[problem.fit]) + TINY)
-    logarithms[:, ~logs] = 0.0
-    degrees = (min(2, degree), min(4, degree), degree, max(degree, min(18, n // 6)))
-    found: dict[tuple, Form] = {}
-
-    def add(p: Array, q: Array) -> Form:
-        """Return the form of these exponents with the share that it leaves, computed once."""
-        key = (tuple(p), tuple(q), family)
-        if key not in found:
-            factor = ridge.power_law(logarithms, p)
-            h = argument(problem, Form(*key, 0.0), problem.fit) if np.any(q) else None
-            if h is not None and family == "log" and (h > 0).all():
-                h = np.log(h)
-            if h is None:
-                share = corrected(float(ridge.residual_shares(factor, y, y, w, 0)[0]), 1, n)
-            elif np.all(np.isfinite(h)):
-                left = ridge.residual_shares(factor, h, y, w, degrees[-1])
-                share = min(corrected(float(left[k]), k + 1, n) for k in degrees)
-            else:
-                share = np.inf
-            found[key] = Form(*key, share if np.isfinite(share) else np.inf)
-        return found[key]
-
-    def rank(f: Form) -> float:
-        """Return the order of forms: exponents count twice, as the curve's price is not known yet."""
-        return float(criterion.rank(f.share, 2 * f.price, n))
-
-    for fit in fits:
-        for p, q in (
-            rounded(fit, logs if S.shape[1] == len(logs) else None)
-            if family == "log"
-            else weights(fit, units)
-        ):
-            full, full_q = np.zeros(problem.width), np.zeros(problem.width)
-            full[logs] = p
-            full_q[logs if S.shape[1] < problem.width else slice(None)] = q
-            add(full, full_q)
-    for form in sorted(found.values(), key=rank)[:CLIMBED]:
-        # noise blurs the exponents, and rounding each by itself forgets that they are correlated
-        while form.share > criterion.SHARP:
-            steps = [add(*near) for near in _neighbours(form, logs)]
-            best = min(steps, key=rank, default=form)
-            if rank(best) >= rank(form):
-                break
-            form = best
-    return _varied(sorted((f for f in found.values() if np.isfinite(f.share)), key=rank))
-
-
-def _varied(ranked: list[Form]) -> list[Form]:
-    """Return the best forms, at most GAUGES of those that only rescale h or move powers of it into m.
-
-    The simplest of such forms is one of them: a polynomial comes nearer to a curve of many waves when a power
-    of h stands before it, but what is then left of the curve is no elementary function.
-    """
-    alike: dict[tuple, list[Form]] = {}
-    for form in ranked:
-        alike.setdefault(shape(form), []).append(form)
-    simplest = {kind: min(forms, key=lambda f: f.price) for kind, forms in alike.items()}
-    kept: list[Form] = []
-    seen: dict[tuple, int] = {}
-    for form in ranked:
-        kind = shape(form)
-        first, mate = kind not in seen, simplest[kind]
-        new = [form] if first or (form is not mate and seen[kind] < GAUGES) else []
-        if first and form is not mate:
-            new.append(mate)
-        seen[kind] = seen.get(kind, 0) + len(new)
-        kept += new
-    return kept[:FORMS]
-
-
-def shape(form: Form) -> tuple[float, ...]:
-    """Return what forms have in common that only rescale h or move powers of it into m."""
-    p, q = np.array(form.p), np.array(form.q)
-    if form.family == "log" and np.any(q):
-        first = int(np.flatnonzero(q)[0])
-        q = q / q[first]
-        p = p - p[first] * q
-    return (*np.round(p, 6) + 0.0, *np.round(q, 6) + 0.0)
-
-
-def _neighbours(form: Form, logs: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield the exponents that differ by a half or one in one place, or by a power of h moved into m."""
-    p, q = np.array(form.p), np.array(form.q)
-    one = np.eye(len(p))
-    for step in (-1.0, -0.5, 0.5, 1.0):
-        for j in np.flatnonzero(logs):
-            yield p + step * one[j], q
-            if form.family == "log":
-                if step % 1 == 0 or np.any(q % 1):
-                    yield p, q + step * one[j]
-                if q[j]:
-                    yield p + step * q * logs, q - q[j] * one[j]
-        if form.family == "log" and np.any(q):
-            yield p + step * q * logs, q
-
-
-def corrected(share: float, parameters: int, n: int) -> float:
-    """Return a residual share corrected for fitted parameters (generalised cross-validation)."""
-    return share / max(1 - parameters / n, 0.05) ** 2
-
-
-def argument(problem: Problem, form: Form, rows: Array) -> Array:
-    """Return the values of h on some rows."""
-    Z = problem.Z[rows]
-    q = np.array(form.q)
-    if form.family == "log":
-        even = np.abs(Z) ** q
-        odd = np.sign(Z) * even
-        return np.prod(np.where((q % 2 == 1) & ~problem.one_signed(), odd, even), axis=1)
-    return Z @ q if form.family == "linear" else (Z * Z) @ q
 
 
 def inside(problem: Problem, form: Form) -> sympy.Expr:
@@ -385,62 +227,3 @@ def several(
 def _sum(curves: list[Callable[[], sympy.Expr]], monomials: list[sympy.Expr]) -> sympy.Expr:
     """Return the sum of curves, each times its monomial."""
     return sympy.Add(*(c() * m for c, m in zip(curves, monomials, strict=True)))
-
-
-def rounded(fit: ridge.Ridge, logs: Array | None) -> Iterator[tuple[Array, Array]]:
-    """Yield nearby simple exponents in every gauge: h may be rescaled, and powers of h moved into m.
-
-    `logs` marks those columns of h that m may use too, None for all.
-    """
-    if len(fit.q) == 0:
-        size = len(fit.p) if logs is None else len(logs)
-        yield nice(fit.p), np.zeros(size)
-        yield fit.p, np.zeros(size)
-        return
-    big = np.abs(fit.q).max()
-    seen = set()
-    for i in np.argsort(-np.abs(fit.q))[:3]:
-        if abs(fit.q[i]) < 0.1 * big:
-            continue
-        for k in (1, 2, 0.5):
-            q = fit.q / fit.q[i] * k
-            r = nice(q)
-            whole = np.abs(r - np.round(r)).max() < 1e-9
-            if np.abs(r - q).max() > (0.08 if fit.share < 1e-4 else 0.2) or (
-                k != 1 and whole and not np.any(np.abs(r) == 1)
-            ):
-                continue
-            key = tuple(r)
-            if key in seen or not np.any(r):
-                continue
-            seen.add(key)
-            part = q if logs is None else q[logs]
-            for j in np.flatnonzero(r if logs is None else r[logs]):
-                yield nice(fit.p - fit.p[j] * (part / part[j])), r
-            if logs is not None and not logs.all():
-                yield nice(fit.p), r
-
-
-def weights(fit: ridge.Ridge, units: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield nearby simple weights of a sum, the largest being 1."""
-    small = np.abs(fit.q) < 0.02 * np.abs(fit.q).max()
-    i = int(np.argmax(np.abs(fit.q)))
-    q = np.where(small, 0.0, fit.q / units)
-    q = q / q[i]
-    whole = np.where(np.abs(q - np.round(q)) < 0.02, np.round(q), q)
-    rough = [np.round(q)] if fit.share > criterion.SHARP and np.abs(q - np.round(q)).max() < 0.2 else []
-    if fit.share > criterion.SHARP:
-        rough.append(np.where(np.abs(q) > 0.3, np.sign(q), 0.0))
-    for r in (*rough, whole, q):
-        yield nice(fit.p), r
-        for j in np.flatnonzero(np.abs(fit.p) < 0.3):
-            less = nice(fit.p)
-            less[j] = 0.0
-            yield less, r
-
-
-def nice(exponents: Array) -> Array:
-    """Return the exponents rounded to halves, or to thirds where much closer."""
-    halves = np.round(exponents * 2) / 2
-    thirds = np.round(exponents * 3) / 3
-    return np.where(np.abs(exponents - thirds) < 0.2 * np.abs(exponents - halves), thirds, halves)

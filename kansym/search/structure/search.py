@@ -161,8 +161,10 @@ class Search:
 
     def ridges(self) -> Iterator[Candidate]:
         """Yield the formulas of the likeliest ridges of the table's own columns, if they hold at all."""
-        fits = {fit.shape: fit for fit in sorted(self.first(), key=lambda f: -f.rank)}
-        best = sorted(fits.values(), key=lambda f: f.rank)
+        fits: dict[tuple, Fit] = {}
+        for fit in sorted(self.first(), key=lambda f: round(f.rank, 6)):
+            fits.setdefault(fit.shape, fit)
+        best = list(fits.values())
         most = max(criterion.WORTH_SNAPPING, min(AS_POOR * merging.loss(self.root), criterion.WORTH_SHOWING))
         likely = [fit for fit in best[:LIKELIEST] if fit.share < most]
         if likely:

@@ -15,7 +15,7 @@ from kansym.base.linear import TINY
 from kansym.base.threads import one_thread
 from kansym.search.structure import outers
 from kansym.search.structure.models import Fit
-from kansym.search.structure.naming import Proposal, corrected
+from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.tree import sparse, transforms
 
@@ -84,7 +84,7 @@ def _likeliest(table: Problem, outer: outers.Outer, price: float) -> Fit | None:
     symbols = TERM + COLUMN * (exponents != 0).sum(axis=1) + POWER * (np.abs(exponents) > 1).sum(axis=1)
     least, best = np.inf, None
     for kept, loss in _sums(A, b):
-        share = corrected(loss / float(b @ b), len(kept), len(b)) * problem.unit
+        share = criterion.corrected(loss / float(b @ b), len(kept), len(b)) * problem.unit
         written = price + float(symbols[kept].sum())
         nats = float(criterion.length(share, len(b), written, len(kept)))
         if nats < least:

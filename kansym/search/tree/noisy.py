@@ -21,7 +21,7 @@ from kansym.base.threads import one_thread
 from kansym.search.rational import monomials
 from kansym.search.rational.chooser import Chooser
 from kansym.search.structure.models import Fit
-from kansym.search.structure.naming import Proposal, corrected
+from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import FEW_ROWS, Problem
 from kansym.search.tree import ratios
 from kansym.search.tree.extensions import Extension, exponential, exponentials_of_any_rate, functions
@@ -276,7 +276,7 @@ def _thinned(
     unit = problem.unit * float(np.mean(v) * np.mean(y * y) / np.mean(v * y * y))  # of a share of y's square
     out = []
     for ratio in found:
-        share = corrected(ratio.loss, ratio.terms, len(chooser.part.y)) * unit
+        share = criterion.corrected(ratio.loss, ratio.terms, len(chooser.part.y)) * unit
         price = ratios.TERM_PRICE * ratio.terms
         write = partial(ratios.written_out, chooser, ratio, view)
         name = partial(_proposed, Proposal(share, price, write))

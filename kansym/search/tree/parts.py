@@ -30,6 +30,9 @@ HIGHEST = 20
 HIGH_IN_NOISE, MOST_IN_NOISE = 8, 0.2
 """The same in noise, and the share that such curves may leave."""
 
+NEARLY = 1.4
+"""Of lines in a column in noise those count that leave at most so many times what the best one does."""
+
 FLAT = 0.05
 """Share of the rows' variance about a curve that is noise from which the curve may be a constant, too."""
 
@@ -145,7 +148,8 @@ def linear(problem: Problem, noise: bool = False) -> list[Fit]:
                 curves = [basis @ c[: degree + 1], basis @ c[degree + 1 :]]
                 name = partial(_named_linear, problem, rows, curves, i, j, share if noise else None)
                 found.append(Fit(share, 4.0, LINE, problem, name))
-    return found
+    best = min((fit.share for fit in found), default=0.0)
+    return [fit for fit in found if not noise or fit.share <= NEARLY * best]
 
 
 def _named_linear(
