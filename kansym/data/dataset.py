@@ -18,7 +18,7 @@ import numpy as np
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.data import repair
 from kansym.data.gaps import bearable
-from kansym.data.inputs import Made, of_table
+from kansym.data.inputs import Inputs, Made, of_table
 from kansym.data.repair import Rows
 from kansym.data.stated import errors as stated_errors
 from kansym.data.stated import errors_of, left_out, slip
@@ -263,14 +263,17 @@ def from_table(
         errors=errors,
         groups=None if group is None else table.frame[group].to_numpy(),
     )
-    ways = found.made.items()
-    all_units |= {n: all_units[w.column] for n, w in ways if w.kind == "from" and w.column in all_units}
-    if any(n in all_units for n in (*given.names, target)):
-        all_units = {**found.units, **all_units}
-    whole = _finish(given, relative_error, all_units, table.source, notes)
+    whole = _finish(given, relative_error, _units_of(found, given, all_units), table.source, notes)
     categories = {n: levels for n, levels in found.categories.items() if set(levels) <= set(whole.names)}
     made = {n: how for n, how in found.made.items() if n in whole.names}
     return replace(whole, categories=categories, made=made)
+
+
+def _units_of(found: Inputs, given: Rows, units: dict[str, Any]) -> dict[str, Any]:
+    """Return the units of inputs and target: a column counted from a number keeps that of its source."""
+    ways = found.made.items()
+    units = units | {n: units[w.column] for n, w in ways if w.kind == "from" and w.column in units}
+    return {**found.units, **units} if any(n in units for n in (*given.names, given.target)) else units
 
 
 def _errors(

@@ -28,7 +28,7 @@ from kansym.formula.language import Language
 from kansym.functions.library import Library
 from kansym.functions.parsing import names_in, symbols
 from kansym.judge.archive import Archive
-from kansym.judge.ending import BEATEN, PLAIN, Patience
+from kansym.judge.ending import BEATEN, PLAIN, Ending, Patience
 from kansym.judge.guess import Guess
 from kansym.judge.survey import Survey, survey
 from kansym.judge.trial import Trial
@@ -233,13 +233,21 @@ class _Passes:
             return False
         return looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust) is not None
 
-    def offered(self, step: Step, candidates: Iterator[Candidate], weighed: bool) -> Iterator[Candidate]:
-        """Yield the candidates of a step, or what a look without weights found of rows `weighed` anew."""
+    def offered(
+        self, step: Step, candidates: Iterator[Candidate], weighed: bool, ending: Ending
+    ) -> Iterator[Candidate]:
+        """Yield the candidates of a step, or what a look without weights found of rows `weighed` anew.
+
+        Until what is to come cannot be shorter than what stands.
+        """
         if weighed and step.name in self.unweighed:
             yield from self.unweighed[step.name]
             return
         found = []
         for candidate in candidates:
+            if ending.beaten(candidate.least):
+                self.budget.spend(BEATEN)
+                break
             self.noisy |= candidate.noise
             found.append(candidate)
             yield candidate
@@ -377,10 +385,7 @@ def _search(
             return SAME_AGAIN
         name, offered, graphs, ending.led = step.name, False, False, archive.leader
         budget.tell(name, *best_of(archive))
-        for candidate in passes.offered(step, candidates, weighed):
-            if ending.beaten(candidate.least):
-                budget.spend(BEATEN)
-                break
+        for candidate in passes.offered(step, candidates, weighed, ending):
             offered = True
             if step.familiar:
                 familiar.add(candidate.source)
