@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from kansym.base.budget import Budget
+from kansym.judge.ending import BEATEN
 from kansym.pipeline import flow, stopping
 from kansym.search import registry
 from kansym.search.candidate import Candidate
@@ -97,8 +100,11 @@ def handed(sources, noise=False):
     return iter([Candidate(0.0, source, noise=noise) for source in sources])
 
 
-def offered(held, asked, candidates, weighed):
-    return [c.source for c in flow._Passes.offered(held, asked, candidates, weighed)]
+UNBEATEN = SimpleNamespace(beaten=lambda least: False)
+
+
+def offered(held, asked, candidates, weighed, judged=UNBEATEN):
+    return [c.source for c in flow._Passes.offered(held, asked, candidates, weighed, judged)]
 
 
 def test_a_look_without_weights_is_not_repeated_where_rows_are_only_weighed_anew():
@@ -113,10 +119,18 @@ def test_a_look_without_weights_is_not_repeated_where_rows_are_only_weighed_anew
 
 def test_a_look_that_was_broken_off_is_repeated():
     held = SimpleNamespace(unweighed={}, noisy=False)
-    begun = flow._Passes.offered(held, step(registry.BLURRED), handed("ab"), False)
+    begun = flow._Passes.offered(held, step(registry.BLURRED), handed("ab"), False, UNBEATEN)
     assert next(begun).source == "a"
     begun.close()
     assert offered(held, step(registry.BLURRED), handed("xy"), True) == ["x", "y"]
+
+
+def test_a_look_whose_formulas_leave_more_than_what_stands_is_over():
+    held = SimpleNamespace(unweighed={}, noisy=False, budget=Budget())
+    coming = iter([Candidate(0.0, "a"), Candidate(np.inf, "b", least=0.5), Candidate(0.0, "c")])
+    judged = SimpleNamespace(beaten=lambda least: least > 0.1)
+    assert offered(held, step(registry.BLURRED), coming, False, judged) == ["a"]
+    assert held.budget.used == BEATEN and not held.unweighed
 
 
 @pytest.mark.parametrize("noise", [False, True])

@@ -247,7 +247,7 @@ class _Passes:
         for candidate in candidates:
             if ending.beaten(candidate.least):
                 self.budget.spend(BEATEN)
-                break
+                return
             self.noisy |= candidate.noise
             found.append(candidate)
             yield candidate
