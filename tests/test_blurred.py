@@ -174,3 +174,23 @@ def test_a_wider_problem_is_asked_unless_a_narrower_one_has_a_short_name(monkeyp
     nodes = [blurred.Node(narrow, 1e-4), blurred.Node(wide, 1e-4)]
     assert len(blurred._answered(nodes, 1e-4, Budget())) == len(widths)
     assert asked == widths
+
+
+def test_curves_that_part_are_named_in_strong_noise():
+    data = problem(noisy(lambda u, x: 1 + u * np.cos(x), "ux", [(0.2, 2), (1, 3)], noise=0.11))
+    fits = parts.linear(data, noise=True)
+    assert fits and any(p.write().has(sympy.sin) for fit in fits for p in fit.name())
+    least = min(fit.share for fit in fits)
+    # where a smooth fit leaves far less the columns do not part, and nothing is named
+    for left, found in ((least, True), (least / 2, False)):
+        proposals = list(blurred.answers(blurred.Node(data, left), left, Budget()))
+        assert any(p.write().has(sympy.sin) for p, _ in proposals) is found
+
+
+def test_sums_of_products_of_curves_come_before_transforms():
+    law = lambda a, b, d: a + b + 2 * np.sqrt(a * b) * np.cos(d)  # noqa: E731
+    data = noisy(law, "abd", [(1, 5), (1, 5), (1, 5)], noise=0.1)
+    first = next(blurred.propose(data, budget=Budget(), table=False)).expression
+    a, b, d = sorted(first.free_symbols, key=str)
+    assert first.coeff(sympy.cos(d)).has(sympy.sqrt(a), sympy.sqrt(b))
+    assert len(first.args) == 3 and first.coeff(a).is_number and first.coeff(b).is_number

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kansym.base.linear import basis, decomposed, fitted, left, norms, span
+from kansym.base.linear import basis, decomposed, fitted, left, lefts, norms, solved, span, turned_by
 from kansym.base.weights import roots, spread
 
 
@@ -64,3 +64,17 @@ def test_decomposed_and_multiplied_again_it_is_the_same():
     A = np.random.default_rng(0).normal(size=(9, 3))
     U, s, Vt = decomposed(A)
     np.testing.assert_allclose(U * s @ Vt, A, atol=1e-14)
+
+
+@pytest.mark.parametrize("rows", [4, 30])
+def test_one_factorisation_tells_the_fits_by_all_first_columns(rows):
+    rng = np.random.default_rng(5)
+    A, y = rng.normal(size=(rows, 4)), rng.normal(size=rows)
+    turned, every = turned_by(A, y), lefts(A, y)
+    assert every[0] == pytest.approx(y @ y)
+    for m in range(1, 5):
+        c = np.linalg.lstsq(A[:, :m], y, rcond=None)[0]
+        assert solved(turned.packed[:m, :m], turned.target[:m]) == pytest.approx(c, abs=1e-10)
+        assert every[m] == pytest.approx(np.sum((A[:, :m] @ c - y) ** 2), abs=1e-12)
+        hat = A[:, :m] @ np.linalg.pinv(A[:, :m])
+        assert turned.leverages[:, m - 1] == pytest.approx(np.diag(hat), abs=1e-10)

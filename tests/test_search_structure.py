@@ -171,6 +171,23 @@ def test_an_argument_of_many_waves_is_told_among_columns_that_do_not_matter():
     assert best(data).score < PROVED
 
 
+@pytest.mark.parametrize("name", ["asin", "atan", "tanh"])
+def test_arcs_have_names_without_a_level(name):
+    rng = np.random.default_rng(0)
+    x = np.linspace(0.1, 0.9, 400)
+    t = getattr(np, {"asin": "arcsin", "atan": "arctan"}.get(name, name))(x)
+    wanted = getattr(sympy, name)
+    found = [law.formula(H) for law in curve.laws(x, t + 0.03 * rng.normal(size=400), np.ones(400))]
+    assert any(e.func == wanted and (e.args[0] / H).is_number for e in found)
+
+
+def test_of_equal_gauges_a_curve_is_named_in_the_straightest():
+    """1/(exp(h) - 1) is nearly a straight line in 1/h, in which means of neighbours hardly bend."""
+    data = table(lambda a, b: 1 / (np.exp(a / b) - 1), [1, 1], [3, 5], n=700, noise=0.01)
+    fits = sorted(structure.Search(data, Budget(), 0).first(), key=lambda f: round(f.rank, 6))
+    assert fits[0].name.__wrapped__.args[1].q == (-1.0, 1.0)
+
+
 def test_the_simplest_of_forms_that_are_the_same_is_kept():
     h = (1.0, -1.0)
     forms = [exponents.Form((k, -k), h, "log", 0.01 * (5 - k)) for k in (4.0, 3.0, 2.0, 1.0, 0.0)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.linalg import lapack
 
@@ -59,8 +61,7 @@ def decomposed(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def basis(A: np.ndarray) -> np.ndarray:
     """Return an orthonormal basis (n, p) of the columns of A (n, p), p at most n, straight from LAPACK."""
-    packed, tau, _, _ = lapack.dgeqrf(A)
-    return lapack.dorgqr(packed, tau)[0]
+    return factored(A)[0]
 
 
 def fitted(A: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -90,30 +91,36 @@ def factored(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def lefts(A: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return for m = 0 to k the square of what the fit of y (n,) by A's first m columns (n, k) leaves.
 
-    A is finite, of at least k rows; columns of zeros count as nothing.
+    A is finite, of at least k rows; its columns are independent.
     """
-    packed, tau, _, _ = lapack.dgeqrf(A / norms(A), lwork=BLOCK * A.shape[1])
-    turned, _, _ = lapack.dormqr("L", "T", packed, tau, y[:, None], lwork=BLOCK)
-    rest: np.ndarray = np.cumsum(turned[::-1, 0] ** 2)[::-1]
+    turned = turned_by(A / norms(A), y).target
+    rest: np.ndarray = np.cumsum(turned[::-1] ** 2)[::-1]
     return np.append(rest, 0.0)[: A.shape[1] + 1]
 
 
-def triangle(A: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return R (k, k) of A = QR and Q'y (k,) for a finite A (n, k) of at least k rows; and Q, packed.
+class Turned(NamedTuple):
+    """Hold A = QR (n, k), packed with its (k,) scales as LAPACK leaves it, and Q'y (n,), Q being square.
 
-    The fit by the first m columns is the solution of the first m rows and columns. Q is not made, which
-    halves the work; `squares` makes it of the packed one, (n, k) with (k,).
+    The fit by the first m columns is the solution of R's first m rows and columns, and leaves the square of
+    the target beyond m.
     """
-    k = A.shape[1]
-    packed, tau, _, _ = lapack.dgeqrf(A, lwork=BLOCK * k)
-    turned, _, _ = lapack.dormqr("L", "T", packed, tau, y[:, None], lwork=BLOCK)
-    return packed[:k], turned[:k, 0], packed, tau
+
+    packed: np.ndarray
+    scales: np.ndarray
+    target: np.ndarray
+
+    @property
+    def leverages(self) -> np.ndarray:
+        """Return the leverages (n, k) of the rows in the fits by the first columns, one to k of them."""
+        Q: np.ndarray = lapack.dorgqr(self.packed, self.scales)[0]
+        return np.cumsum(Q**2, axis=1)
 
 
-def squares(packed: np.ndarray, tau: np.ndarray) -> np.ndarray:
-    """Return the squares (n, k) of a packed Q: along a row, summed up to a column, the row's leverages."""
-    Q: np.ndarray = lapack.dorgqr(packed, tau)[0]
-    return Q**2
+def turned_by(A: np.ndarray, y: np.ndarray) -> Turned:
+    """Return a finite A (n, k) of at least k rows and y (n,) turned; Q is not made, which halves the work."""
+    packed, scales, _, _ = lapack.dgeqrf(A, lwork=BLOCK * A.shape[1])
+    target, _, _ = lapack.dormqr("L", "T", packed, scales, y[:, None], lwork=BLOCK)
+    return Turned(packed, scales, target[:, 0])
 
 
 def solved(R: np.ndarray, y: np.ndarray) -> np.ndarray:

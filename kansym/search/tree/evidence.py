@@ -189,21 +189,20 @@ def _polynomials(
     Of the rows after the first n; or, `in_turn`, of each row by the fit to the others (its leverage tells).
     """
     top = int(degrees[-1])
-    R, target, packed, tau = linear.triangle(A[:n] * v[:n, None], (t * v)[:n])
-    diagonal = np.abs(np.diagonal(R))
+    turned = linear.turned_by(A[:n] * v[:n, None], (t * v)[:n])
+    diagonal = np.abs(np.diagonal(turned.packed))
     # a high degree may fail between the rows where a lower one holds, and fits noise
     tried = sorted({top, max(top - 1, 1), *(max(top * k // 6, 1) for k in (4, 3, 2, 1))})
     terms = [int(k) for k in np.searchsorted(degrees, tried, side="right")]
     terms = [k for k in terms if diagonal[:k].min() > DEPENDENT * diagonal[:k].max()]
-    C = [linear.solved(R[:k, :k], target[:k]) for k in terms]
-    padded = np.zeros((len(R), len(terms)))
+    C = [linear.solved(turned.packed[:k, :k], turned.target[:k]) for k in terms]
+    padded = np.zeros((A.shape[1], len(terms)))
     for i, c in enumerate(C):
         padded[: len(c), i] = c
     judged = slice(None) if in_turn else slice(n, None)
     off = A[judged] @ padded - t[judged, None]
     if in_turn and terms:
-        leverages = np.cumsum(linear.squares(packed, tau), axis=1)[:, [k - 1 for k in terms]]
-        off = off / np.maximum(1 - leverages, LEAST_FREE)
+        off = off / np.maximum(1 - turned.leverages[:, [k - 1 for k in terms]], LEAST_FREE)
     return C, off
 
 
