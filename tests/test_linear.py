@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kansym.base.linear import basis, decomposed, fitted, left, lefts, norms, solved, span, turned_by
+from kansym.base.linear import basis, decomposed, fitted, left, norms, solved, span, squares_left, turned_by
 from kansym.base.weights import roots, spread
 
 
@@ -70,7 +70,7 @@ def test_decomposed_and_multiplied_again_it_is_the_same():
 def test_one_factorisation_tells_the_fits_by_all_first_columns(rows):
     rng = np.random.default_rng(5)
     A, y = rng.normal(size=(rows, 4)), rng.normal(size=rows)
-    turned, every = turned_by(A, y), lefts(A, y)
+    turned, every = turned_by(A, y), squares_left(A, y)
     assert every[0] == pytest.approx(y @ y)
     for m in range(1, 5):
         c = np.linalg.lstsq(A[:, :m], y, rcond=None)[0]
@@ -78,3 +78,10 @@ def test_one_factorisation_tells_the_fits_by_all_first_columns(rows):
         assert every[m] == pytest.approx(np.sum((A[:, :m] @ c - y) ** 2), abs=1e-12)
         hat = A[:, :m] @ np.linalg.pinv(A[:, :m])
         assert turned.leverages[:, m - 1] == pytest.approx(np.diag(hat), abs=1e-10)
+
+
+def test_what_has_no_factorisation_is_refused():
+    for shape in ((3, 4), (3, 0)):
+        with pytest.raises(ValueError, match="no QR of this sort"):
+            turned_by(np.ones(shape), np.ones(3))
+    assert np.isnan(solved(np.array([[1.0, 1.0], [0.0, 0.0]]), np.ones(2))).all()

@@ -84,14 +84,22 @@ def factored(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     What R holds below its diagonal does not count.
     """
-    packed, tau, _, _ = lapack.dgeqrf(A, lwork=BLOCK * A.shape[1])
-    return lapack.dorgqr(packed, tau)[0], packed[: A.shape[1]]
+    packed, scales = _packed(A)
+    return lapack.dorgqr(packed, scales)[0], packed[: A.shape[1]]
 
 
-def lefts(A: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _packed(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return A = QR (n, k) packed, with its (k,) scales; raises ValueError for fewer rows than columns."""
+    if not 0 < A.shape[1] <= len(A):
+        raise ValueError(f"{A.shape[1]} columns of {len(A)} rows have no QR of this sort: 1 to all rows.")
+    packed, scales, _, _ = lapack.dgeqrf(A, lwork=BLOCK * A.shape[1])
+    return packed, scales
+
+
+def squares_left(A: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return for m = 0 to k the square of what the fit of y (n,) by A's first m columns (n, k) leaves.
 
-    A is finite, of at least k rows; its columns are independent.
+    A is finite, of at least k rows; its columns are independent, or round-off explains what they do not.
     """
     turned = turned_by(A / norms(A), y).target
     rest: np.ndarray = np.cumsum(turned[::-1] ** 2)[::-1]
@@ -118,12 +126,15 @@ class Turned(NamedTuple):
 
 def turned_by(A: np.ndarray, y: np.ndarray) -> Turned:
     """Return a finite A (n, k) of at least k rows and y (n,) turned; Q is not made, which halves the work."""
-    packed, scales, _, _ = lapack.dgeqrf(A, lwork=BLOCK * A.shape[1])
+    packed, scales = _packed(A)
     target, _, _ = lapack.dormqr("L", "T", packed, scales, y[:, None], lwork=BLOCK)
     return Turned(packed, scales, target[:, 0])
 
 
 def solved(R: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return x (k,) of Rx = y for an upper triangular R (k, k); scipy's way there takes ten times as long."""
-    x: np.ndarray = lapack.dtrtrs(R, y)[0]
-    return x
+    """Return x (k,) of Rx = y for an upper triangular R (k, k), NaN for a singular one.
+
+    Scipy's way there takes ten times as long.
+    """
+    x, failed = lapack.dtrtrs(R, y)
+    return np.full(len(y), np.nan) if failed else np.asarray(x)

@@ -247,7 +247,7 @@ def proves(heldout: float, trial: Trial) -> bool:
 
 def _foretells(heldout: float, trial: Trial) -> bool:
     """Tell whether held-out rows are foretold better than by their mean by as many nats as a fault costs."""
-    if trial.heldout is None or not heldout > 0:
+    if trial.heldout is None or not 0 < heldout < trial.power:
         return False
     return 0.5 * len(trial.heldout.y) * math.log(trial.power / heldout) > FAULT
 

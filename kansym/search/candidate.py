@@ -14,8 +14,8 @@ class Candidate:
     """Hold one proposal: an expression over the columns' symbols, or a graph still to be snapped.
 
     `score` is the residual share 1 − R² on held-out rows, in the original y; smaller is better. One with
-    neither may say that the rows show clear `noise`, so that no formula of them is exact, or which share the
-    candidates that are to come leave at `least`.
+    neither may say that the rows show clear `noise`, so that no formula of them is exact, or that no later
+    candidate leaves a share smaller than `least`.
     """
 
     score: float

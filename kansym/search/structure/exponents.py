@@ -117,7 +117,7 @@ class _Found:
         """Return the share of y that m(x)·f(h(x)) leaves, f the likeliest of some polynomials."""
         factor, n = ridge.power_law(self.logarithms, np.array(form.p)), len(self.y)
         if not any(form.q):
-            left = ridge.residual_shares(factor, self.y, self.y, self.w, 0)
+            left = ridge.residual_shares(factor, None, self.y, self.w, 0)
             return criterion.corrected(float(left[0]), 1, n)
         h = argument(self.problem, form, self.rows)
         if not np.all(np.isfinite(h)):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kansym.base.linear import TINY, factored, lefts, norms, solved
+from kansym.base.linear import TINY, factored, norms, solved, squares_left
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,11 +233,16 @@ def _linearise(view: View, p: np.ndarray, q: np.ndarray, degree: int) -> tuple[n
 
 @np.errstate(all="ignore")
 def residual_shares(
-    scale: np.ndarray, s: np.ndarray, y: np.ndarray, w: np.ndarray, degree: int
+    scale: np.ndarray, s: np.ndarray | None, y: np.ndarray, w: np.ndarray, degree: int
 ) -> np.ndarray:
-    """Return the shares of y that scale·f(s) leaves, f a polynomial of degree 0, 1, up to this one."""
-    basis = polynomials(unit(s)[0], degree).T * (scale * w)[:, None]
-    ty = w * y
-    if not np.all(np.isfinite(basis)):
+    """Return the shares of y that scale·f(s) leaves, f a polynomial of degree 0, 1, up to this one.
+
+    Where s does not vary, or is None, f is a constant.
+    """
+    varies = s is not None and bool(np.ptp(s) > 0)
+    powers = polynomials(unit(s)[0], degree) if s is not None and varies else np.ones((1, len(y)))
+    terms, ty = powers.T * (scale * w)[:, None], w * y
+    if not np.all(np.isfinite(terms)):
         return np.full(degree + 1, np.inf)
-    return lefts(basis, ty)[1:] / float(ty @ ty)
+    shares = squares_left(terms, ty)[1:] / float(ty @ ty)
+    return shares if varies else np.full(degree + 1, shares[0])

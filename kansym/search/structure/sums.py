@@ -43,6 +43,9 @@ MOST_PAIRED = 10
 INDEPENDENT, ROUND_OFF = 1e-7, 1e-14
 """Share of a term's square that no chosen one may have; and what keeps their products' matrix positive."""
 
+AGAIN = 3
+"""Times as many sums are fitted once more as are kept: round-off hides the order of exact ones."""
+
 COEFFICIENT = 3.0
 """What a term costs in symbols beside its factors: a measured number and the plus sign."""
 
@@ -125,14 +128,14 @@ def _fit(problem: Problem, rows: Array, terms: list[Term], effort: int, keep: in
     prices = np.array([sum(f.price for f in t) + COEFFICIENT for t in terms])
     good = np.flatnonzero(np.isfinite(length) & (length > 0))
     D, prices, y = D[:, good] / length[good], prices[good], w * y
-    out = []
-    for chosen in _Choice(D, y, prices).best(effort)[:keep]:
+    out: list[Sum] = []
+    for chosen in _Choice(D, y, prices).best(effort)[: AGAIN * keep]:
         part = D[:, chosen]
         c, *_ = np.linalg.lstsq(part, y, rcond=None)
         left = float(np.sum((y - part @ c) ** 2))
         kept = tuple(terms[good[k]] for k in chosen)
         out.append(Sum(kept, size * c / length[good[chosen]], left, float(prices[chosen].sum())))
-    return out
+    return sorted(out, key=lambda s: float(criterion.rank(s.share, s.price, len(y))))[:keep]
 
 
 def factors(problem: Problem, rows: Array) -> list[Factor]:

@@ -25,7 +25,18 @@ from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.structure.search import FAR_OFF, HOPELESS, Search
-from kansym.search.tree import alone, bent, evidence, exchanges, moves, neighbours, noisy, parts, suggestions
+from kansym.search.tree import (
+    alone,
+    bent,
+    evidence,
+    exchanges,
+    moves,
+    neighbours,
+    noisy,
+    parts,
+    small,
+    suggestions,
+)
 from kansym.search.tree.transforms import transformed
 
 LEAST = 1e-7
@@ -335,5 +346,5 @@ def _curves(problem: Problem) -> list[Fit]:
     return alone.curves_of(problem)
 
 
-SOLVERS_OF_ONE = (_curves, bent.in_noise, noisy.fits, alone.short_families)
-SOLVERS = (noisy.fits, _sum, _product, _linear, _products)
+SOLVERS_OF_ONE = (_curves, bent.in_noise, small.fits, noisy.fits, alone.short_families)
+SOLVERS = (small.fits, noisy.fits, _sum, _product, _linear, _products)

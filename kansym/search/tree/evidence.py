@@ -45,9 +45,6 @@ CLEARLY = 2.0
 """A fit in such columns has to leave so many times less: of equals its slopes are the worse ones."""
 
 
-DEPENDENT = 1e-13
-"""Share of the largest diagonal element below which a column of a polynomial depends on those before."""
-
 MOST_KURTOSIS = 2.0
 """Excess kurtosis of what a smooth fit leaves up to which it is noise: a miss is large in a few places."""
 
@@ -194,7 +191,7 @@ def _polynomials(
     # a high degree may fail between the rows where a lower one holds, and fits noise
     tried = sorted({top, max(top - 1, 1), *(max(top * k // 6, 1) for k in (4, 3, 2, 1))})
     terms = [int(k) for k in np.searchsorted(degrees, tried, side="right")]
-    terms = [k for k in terms if diagonal[:k].min() > DEPENDENT * diagonal[:k].max()]
+    terms = [k for k in terms if diagonal[:k].min() > linear.RANK * diagonal[:k].max()]
     C = [linear.solved(turned.packed[:k, :k], turned.target[:k]) for k in terms]
     padded = np.zeros((A.shape[1], len(terms)))
     for i, c in enumerate(C):

@@ -212,7 +212,8 @@ def _linearised(
 def _nats(losses: np.ndarray, solutions: np.ndarray, rows: int) -> np.ndarray:
     """Return the description lengths (m,) of ratios with the terms of solutions (m, k), zeros struck out."""
     terms = np.count_nonzero(solutions, axis=1)
-    return np.asarray(criterion.length(losses, rows, ratios.TERM_PRICE * terms, terms))
+    lengths = np.asarray(criterion.length(losses, rows, ratios.TERM_PRICE * terms, terms))
+    return np.where(np.isnan(lengths), np.inf, lengths)
 
 
 def _off(
@@ -240,12 +241,12 @@ def _struck(A: np.ndarray, pin: int) -> np.ndarray:
 
 @njit
 def _thinning(inverse: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Return coefficients (k, k) of linear least squares without 0, 1, ... of the k terms `c` (k,) has.
+    """Return least-squares coefficients (k, k), row by row with one term fewer; those of all are `c` (k,).
 
-    Terms are struck out one by one, from the inverse (k, k) of the normal matrix and in its place: what a
-    term's absence adds is known beforehand.
+    Terms are struck out one by one from the inverse (k, k) of the normal matrix: what a term's absence adds
+    is known beforehand.
     """
-    k = len(c)
+    k, inverse, c = len(c), inverse.copy(), c.copy()
     out, alive = np.empty((k, k)), np.ones(k, np.bool_)
     for step in range(k):
         out[step] = c
