@@ -96,9 +96,27 @@ def test_what_lies_far_from_zero_is_counted_from_a_number_near_it():
     data = from_table(frame)
     assert data.names == ("JD from 2459810", "year"), "six digits tell years apart, and no turns of days"
     assert data.column("JD from 2459810") == pytest.approx(when - 2459810, abs=1e-8)
-    assert any("'JD' is counted from 2459810" in n for n in data.notes)
+    assert any("counted from there, as 'JD from 2459810'" in n for n in data.notes)
     assert np.array_equal(again(read_table(frame), data.names, data.made), data.X)
     assert from_table(frame.drop(columns="year").rename(columns={"y": "y (V)"})).units is not None
+
+
+def test_only_times_are_counted_from_elsewhere_and_never_over_another_column():
+    T = 300 + 0.1 * RNG.uniform(size=60)
+    frame = pd.DataFrame({"T (K)": T, "t": 5000 + RNG.uniform(size=60), "t from 5000": T - 300, "y": T})
+    data = from_table(frame)
+    assert data.names == ("T", "t", "t from 5000")
+    assert np.array_equal(data.X[:, 2], T - 300)
+    assert from_table(frame[["t", "y"]]).names == ("t from 5000",)
+
+
+@pytest.mark.parametrize("options", [{"guesses": ["a*JD + b"]}, {"template": "a*JD + f(x)"}])
+def test_a_column_that_became_another_input_is_no_constant_of_a_formula(options):
+    frame = pd.DataFrame(
+        {"JD": 2459812.4 + np.arange(30.0), "x": RNG.uniform(size=30), "y": RNG.uniform(size=30)}
+    )
+    with pytest.raises(InputError, match="'JD' is no input, it was made into 'JD from 2459810': write that"):
+        discover(from_table(frame), **options)
 
 
 def test_gaps_in_columns_that_do_not_matter_cost_no_rows():

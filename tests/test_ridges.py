@@ -58,7 +58,7 @@ def test_each_of_the_likeliest_ridges_has_another_argument(monkeypatch):
     assert len(asked) == len(set(asked)) == search.LIKELIEST
 
 
-def test_hopeless_names_are_counted_and_not_fitted(monkeypatch):
+def test_names_that_leave_far_more_than_what_stands_are_counted_and_not_fitted(monkeypatch):
     law, ranges = LAWS["1/(exp(a*b/c) - 1)"]
     rows, measured, fitted = table(law, "abc", ranges, rows=800, noise=0.01), [], search.Search.measure
     monkeypatch.setattr(search.Search, "measure", lambda *given: measured.append(given) or fitted(*given))

@@ -90,9 +90,11 @@ def test_a_quick_wave_that_foretells_rows_it_never_saw_is_none():
     t = trial(wave, n=60, noise=0.02, high=60.0)
     law = judged(wave, t)
     assert between.fault(law.polished, t.gaps, t.train) and not law.fault
-    assert not Archive(t, 30).best and Archive(t, 30).add(law)
+    assert Archive(t, 30).add(law)
     rows = replace(t.heldout, y=t.heldout.y[::-1].copy())
     assert judged(wave, replace(t, heldout=rows)).fault, "it foretells nothing"
+    beyond = judged(f"0.34*sin(2*x) + 6.93 + 0.001*log((x - {float(t.heldout.X[3, 0])!r})**2 - 1e-6)", t)
+    assert not np.isfinite(beyond.heldout), "undefined on a row it never saw"
 
 
 def test_what_is_simpler_and_closer_is_shown():

@@ -6,7 +6,7 @@ inputs in the same way. Dropping rows and columns is `repair`'s and `gaps`' job.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from kansym.base.errors import InputError, UnknownNameError
-from kansym.data import dates
+from kansym.data import dates, units
 from kansym.data.table import Column, Table, column, times_of
 
 MOST_LEVELS = 30
@@ -29,6 +29,9 @@ YEAR = 365.2425
 FAR_FROM_ZERO = 1000.0
 """Spans that a column lies from zero beyond which it is counted from a round number near it: Julian days,
 seconds since 1970. Six written digits of a rate mean less than a half per cent of a turn only up to here."""
+
+TIME = units.parse((0, 1, 0, 0, 0, 0, 0)).exponents
+"""Exponents of a time."""
 
 CHANCE = 1e-3
 """Weekdays and seasons become inputs where chance explains as much (F-test) less often than this."""
@@ -123,8 +126,7 @@ def of_table(
         if one.values is not None:
             if one.says:
                 notes.append(f"column {name!r} {one.says}")
-            if one.times is None and (near := _nearby(one.values)):
-                _add_from(found, table, name, near, notes)
+            if one.times is None and _add_from(found, table, name, one.values, notes):
                 continue
             found.values[name] = one.values
             if one.times is not None and one.times.first is not None:
@@ -188,13 +190,33 @@ def _nearby(values: np.ndarray) -> float:
     return float(np.floor(given.min() / step) * step)
 
 
-def _add_from(found: Inputs, table: Table, name: str, near: float, notes: list[str]) -> None:
-    """Add a column counted from a number near it, under a name that says so."""
+def _add_from(found: Inputs, table: Table, name: str, values: np.ndarray, notes: list[str]) -> bool:
+    """Add a column far from zero as counted from a number near it, under a new name, where that is free.
+
+    Of times and columns without a unit only: temperatures and heights mean something else from elsewhere.
+    """
+    unit, near = table.units.get(name), _nearby(values)
     detail = f"{near:.15g}"
     one = f"{name} from {detail}"
+    if not near or one in table.names or not (unit is None or units.parse(unit).exponents == TIME):
+        return False
     found.made[one] = Made(name, "from", detail)
     found.values[one] = found.made[one].values(table)
-    notes.append(f"column {name!r} is counted from {detail}: it lies far from zero and varies little")
+    notes.append(f"column {name!r} lies far from zero and varies little: counted from there, as {one!r}")
+    return True
+
+
+def refuse_sources(names: Iterable[str], made: Mapping[str, Made]) -> None:
+    """Refuse names in a formula of columns that are no inputs, but what inputs were made of.
+
+    They would pass for constants. Raises InputError.
+    """
+    for name in sorted(names):
+        new = [one for one, how in made.items() if how.column == name]
+        if new and name not in made:
+            raise InputError(
+                f"{name!r} is no input, it was made into {', '.join(map(repr, new[:3]))}: write that."
+            )
 
 
 def _levels(made: Mapping[str, Made]) -> dict[str, set[str]]:

@@ -19,7 +19,7 @@ from kansym.base.interrupts import shielded
 from kansym.base.losses import Loss
 from kansym.base.threads import one_thread
 from kansym.base.weights import roots
-from kansym.data import dimensions
+from kansym.data import dimensions, inputs
 from kansym.data.dataset import Dataset, from_arrays, from_table
 from kansym.data.scan import Reading, Scan
 from kansym.data.table import read_table
@@ -174,8 +174,7 @@ class _Passes:
     """Hold the search of one table while it goes on: what is known of the rows, and what was found so far.
 
     A pass looks at the rows with the weights that the survey gives them; its best formula may suggest others.
-    `led_before` is the form of the best formula of the pass before, if that ended. Repeated rows or
-    a look show that they are `noisy`.
+    `led_before` is the best form of the pass before, if it ended; repeated rows or a look show `noisy` ones.
     """
 
     surveyed: Survey
@@ -188,7 +187,7 @@ class _Passes:
     begun: int = 0
     unweighed: dict[str, Sequence[Candidate]] = field(default_factory=dict)
     led_before: str | None = None
-    noisy: bool = False
+    noisy: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with an archive of a person's guesses."""
@@ -302,6 +301,8 @@ def _answer_guesses(archive: Archive, texts: Sequence[str], dataset: Dataset) ->
 
 def _assuming(options: Options, dataset: Dataset) -> Options:
     """Return the options with a person's hypotheses written as a template and a choice of functions."""
+    written = (*options.guesses, *filter(None, [options.template]))
+    inputs.refuse_sources({name for text in written for name in names_in(text)[1]}, dataset.made)
     if not options.hypotheses:
         return options
     texts = [options.hypotheses] if isinstance(options.hypotheses, str) else list(options.hypotheses)
