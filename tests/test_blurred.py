@@ -152,6 +152,16 @@ def test_curves_in_noise_part(product):
     assert not parts.separated(problem(noisy(law, "ab", [(1, 9), (2, 40)])), product)
 
 
+def test_where_no_noise_is_to_speak_of_there_are_no_sums_of_curves(monkeypatch):
+    """Slopes taken from differences miss a law by a little that a term more would explain."""
+    monkeypatch.setattr(blurred, "_sums_of_curves", lambda *_: pytest.fail("asked"))
+    law = lambda a, b: a**2 * b + a - b + 1e-6 * b**5  # noqa: E731
+    assert (
+        list(blurred.propose(noisy(law, "ab", [(-2, 2), (-2, 2)], noise=0.0), budget=Budget(), table=False))
+        == []
+    )
+
+
 def test_many_names_of_a_constant_leave_room_for_those_of_another_curve():
     rows = noisy(lambda u, x: 1 + u * np.cos(x), "ux", [(0.2, 2), (1, 3)])
     formulas = [p.write() for f in parts.linear(problem(rows), noise=True) for p in f.name()]

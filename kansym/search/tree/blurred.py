@@ -150,11 +150,6 @@ def propose(
             for off, child in neighbours.curves(node.problem):
                 left = evidence.loss(child)  # which a curve that turns too often defeats
                 level += _grown(Node(child, off if off < FAR_BETTER * left else left), seen)
-        if not table:
-            likely = _measured(search, list(_sums_of_curves(search, budget)))
-            yield from likely
-            if any(_enough(c, search) for c in likely[:1]):
-                return
         least = known = np.inf
         for depth in range(DEPTH + 1 if transforms else 1):
             if depth:
@@ -166,9 +161,10 @@ def propose(
             new = [n for n in chosen(found) if n not in asked]
             asked.update(new)
             better, known = least < KNOWN * known, min(least, known)
-            if not (depth or table):
-                continue
-            proposals = _answered(new, least, budget)
+            if depth or table:
+                proposals = _answered(new, least, budget)
+            else:  # before any transform, a second or two
+                proposals, better = list(_sums_of_curves(search, budget)), False
             if depth:
                 proposals += _parted(seen.values(), asked, least, budget)
             if better:  # what a smooth fit leaves decides which rows noise may have carried
