@@ -7,7 +7,7 @@ import pytest
 import sympy
 
 from kansym.data.dataset import from_arrays
-from kansym.formula.polish import polish, settle
+from kansym.formula.polish import Constant, polish, settle
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge import between, pareto, scorer
@@ -176,6 +176,33 @@ def test_a_number_that_became_exact_costs_no_more_than_it_did_as_measured():
     found = list(refine(parse_expression("0.9*x**1.4", ["x"]), t, "test"))
     assert t.tiny
     assert min(found, key=lambda law: law.length).expression == parse_expression("x**(3/2)", ["x"])
+
+
+def test_a_number_made_exact_hides_no_row_that_decides_another():
+    # the first row decides s: off its best value, b = -100 leaves it nearly met without itself
+    x = np.arange(1.0, 21.0)
+    y = np.round(420 + 610 * x**-0.55 + 12 * np.random.default_rng(1406).normal(size=20))
+    t = Trial.of(from_arrays(x[:, None], y, ["x"]), Library.load("default"), 0)
+    laws = list(refine(parse_expression("819.1 - 99.2*log(x - 0.889)", ["x"]), t, "test"))
+    assert len({len(law.polished.theta) for law in laws}) > 1
+    assert max(law.length for law in laws) - min(law.length for law in laws) < 3
+
+
+def test_a_number_near_pi_is_measured_unless_many_digits_say_that_it_is_pi():
+    rng = np.random.default_rng(0)
+    X = np.linspace(0.5, 10.0, 12)[:, None]
+    lengths = []
+    for noise in (0.05, 2e-5):
+        y = np.pi * X[:, 0] / (X[:, 0] + 2.7183) * (1 + noise * rng.normal(size=12))
+        t = Trial.of(from_arrays(X, y, ["x"]), Library.load("default"), 0)
+        fitted = polish(parse_expression("3.14*x/(x + 2.718)", ["x"]), t.train)
+        value, error = fitted.free[0].value, fitted.free[0].stderr
+        exact_ones = polish(parse_expression("pi*x/(x + 2.718)", ["x"]), t.train)
+        exact_ones = replace(exact_ones, fixed=(Constant("c", value, error, sympy.pi),))
+        lengths.append(
+            scorer.length(exact_ones, fitted.loss, t, fitted) - scorer.length(fitted, fitted.loss, t)
+        )
+    assert lengths[0] > 0 > lengths[1]
 
 
 def test_a_constant_overfits_nothing():

@@ -10,11 +10,11 @@ import numpy as np
 import sympy
 
 from kansym.base import criterion
-from kansym.base.linear import UNDETERMINED, norms, span
+from kansym.base.linear import TINY, UNDETERMINED, norms, span
 from kansym.formula import constants, prior, uncertainty
 from kansym.formula import expression as expressions
 from kansym.formula.grammar import steps
-from kansym.formula.polish import Polished, Rows
+from kansym.formula.polish import Constant, Polished, Rows
 from kansym.judge import between
 from kansym.judge.trial import Trial
 
@@ -27,6 +27,10 @@ of one column at 1.9, on 57 at 1.15, 56 at 0.5, and on 54 where a number costs i
 
 ROUNDED = math.log(2)
 """Nats saved by a measured number of a tiny table that became exact: numbers are exact or not, one in two."""
+
+UNUSUAL = 7.0
+"""Nats of digits that an irrational number must have to cost no more than a measured one of a tiny table:
+among twenty such numbers, their halves and their doubles one lies within a hundredth of any value."""
 
 LUCK = 20.0
 """Nats that an exact formula saves over one that is off by the rounding of a target in few digits. A choice
@@ -57,8 +61,19 @@ def length(polished: Polished, loss: float, trial: Trial, unrounded: Polished | 
     own = price(polished, trial)
     settled = 0 if unrounded is None else len(unrounded.theta) - known
     if trial.tiny and unrounded is not None and settled > 0:
-        own = min(own, price(unrounded, trial) - ROUNDED * settled)
+        unusual = (_irrational(c) for c in polished.fixed)
+        own = min(own, price(unrounded, trial) - ROUNDED * settled + sum(unusual))
     return misfit + own
+
+
+def _irrational(constant: Constant) -> float:
+    """Return the nats that a number taken for a multiple of pi, e or a root costs beyond a measured one.
+
+    One that the rows know to so many digits that they say which number it is costs none.
+    """
+    if constant.exact is None or constant.exact.is_Rational:
+        return 0.0
+    return max(0.0, UNUSUAL - math.log1p(abs(constant.value) / max(constant.stderr, TINY)))
 
 
 def _counted(loss: float, trial: Trial) -> float:
@@ -179,10 +194,12 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
     program = polished.program
     loss = trial.train.loss(program.value(trial.train.X, polished.theta))
     if trial.heldout is None:
-        heldout, expected = leave_one_out(polished, trial.train)
-        # what any fit of so many numbers loses on rows left out is paid with the numbers; of rows that are
-        # met to their last digit, nothing tells how well others would be
-        shown = trial.pooled(trial.train.counted(loss), heldout / expected)
+        heldout, shown, numbers = _alone(polished, loss, trial)
+        if unrounded is not polished:
+            # a number that is made exact leaves the rows no surer: off its best value a row that decides it
+            # only seems to be met without itself
+            _, before, as_many = _alone(unrounded, unrounded.loss, trial)
+            shown = max(shown, before) if as_many == numbers else shown
     else:
         heldout = trial.heldout.loss(program.value(trial.heldout.X, polished.theta))
         shown = trial.pooled(loss, heldout, alone=bool(polished.expression.free_symbols))
@@ -201,27 +218,38 @@ def judge(polished: Polished, unrounded: Polished, trial: Trial, source: str) ->
     return Judged(polished, unrounded, size, loss, heldout, nats, source, fault)
 
 
-def leave_one_out(polished: Polished, rows: Rows) -> tuple[float, float]:
+def _alone(polished: Polished, loss: float, trial: Trial) -> tuple[float, float, int]:
+    """Return the mean square of rows of a tiny table left out in turn, that which counts, and the numbers.
+
+    What any fit of so many numbers loses on rows left out is paid with the numbers; of rows that are met to
+    their last digit, nothing tells how well others would be.
+    """
+    heldout, expected, numbers = leave_one_out(polished, trial.train)
+    return heldout, trial.pooled(trial.train.counted(loss), heldout / expected), numbers
+
+
+def leave_one_out(polished: Polished, rows: Rows) -> tuple[float, float, int]:
     """Return the mean squared error of each row predicted without it, by the linearised fit.
 
     The PRESS residual r_i / (1 - h_i), with h the diagonal of the hat matrix J (J'J)^-1 J' (Allen,
     Technometrics 16, 1974). J has a column for each number of the formula, the exact ones too: they were
     chosen with the row in view. A formula that meets every row to round-off keeps its loss. The second value
-    is how many times the loss that is for k numbers alike, (n / (n - k))².
+    is how many times the loss that is for k numbers alike, (n / (n - k))², the third how many numbers there
+    are.
     """
     r = residuals(polished, rows)
     n, loss = len(r), float(np.mean(r * r))
     if not math.isfinite(loss):
-        return math.inf, 1.0
+        return math.inf, 1.0, 0
     if loss <= max(rows.floor, criterion.EXACT_SHARE * float(np.var(rows.y))):
-        return loss, 1.0
+        return loss, 1.0, 0
     leverage, numbers = leverages(polished, rows)
     alone = r / (1 - leverage)
     if rows.penalty.squared:
         out = float(np.mean(alone**2))
     else:
         out = rows.loss(rows.y + alone / np.maximum(rows.root, math.sqrt(np.finfo(float).tiny)))
-    return (out if math.isfinite(out) else math.inf), (n / max(n - numbers, 0.5)) ** 2
+    return (out if math.isfinite(out) else math.inf), (n / max(n - numbers, 0.5)) ** 2, numbers
 
 
 def residuals(polished: Polished, rows: Rows) -> np.ndarray:
