@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kansym.base.errors import InputError, UnknownNameError
+from kansym.judge import noise
 from kansym.judge.kinds import KINDS, LOG, NoiseModel
 from kansym.judge.noise import ENOUGH_ABOUT_A_LAW, Explained, about, likelihood, measure
 from kansym.judge.trend import scale_of, trend
@@ -179,6 +180,19 @@ def test_whole_numbers_that_scatter_as_counts_do_are_counts_unless_they_have_a_u
         told.append([f is not None and f.kind == "poisson" for f in found])
     assert np.sum(told, axis=0)[0] >= 18
     assert np.sum(told, axis=0)[1:].max() <= 10 < np.sum(told, axis=0)[0] - 5, "with a unit they need more"
+
+
+def test_whole_numbers_that_scatter_less_than_counts_are_counted_for_less() -> None:
+    d = np.linspace(1, 10, 16)
+    expected = 8.0 * d**1.3
+    rng, gained = np.random.default_rng(3), []
+    for size in (1.0, 0.8, 0.6, 0.4):
+        left = size * np.sqrt(expected) * rng.permutation(np.tile([1.0, -1.0], 8))
+        y = np.round(expected + left)
+        scaled_left = likelihood("poisson", y, expected)[1]
+        gained.append(noise._counted(y, scaled_left, Explained(expected, 0.0, 2)))
+    assert gained[0] > 4.5 and gained == sorted(gained, reverse=True)
+    assert gained[2] < 3.5 and gained[3] < 0.5
 
 
 def scaled(fits: dict[str, Explained], by: float) -> dict[str, Explained]:

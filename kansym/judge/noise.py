@@ -37,9 +37,9 @@ ENOUGH_ABOUT_A_LAW = 3.0
 """The same about a law that is fitted anew for each kind: 9 rows of 7 % noise about a decay over a factor of
 26 reach it in 63 % of tables (16 rows in 90 %), additive noise in at most 0.7 % (150 tables each)."""
 
-COUNTED, AS_COUNTED = 5.0, 2.0
-"""Nats by which counting is likelier where whole numbers scatter by the root of the value itself, within so
-many standard errors of that: no other kind foretells the size of the noise (2 to 3 nats, of sizes over two
+COUNTED = 5.0
+"""Nats by which counting is likelier where whole numbers scatter by the root of the value itself, less what
+another size than that takes: no other kind foretells the size of the noise (2 to 3 nats, of sizes over two
 decades), and whole numbers are counts as often as not (3). Of 60 tables each of counts (9 to 24 rows of a
 decay, a square law with background, a line) 90 to 100 % are told so, 0 to 50 % without. The price: of whole
 numbers with another noise of about that size 0 to 50 % (equal) and 20 to 60 % (a share) are told so, too."""
@@ -213,8 +213,8 @@ def about(
     """
     found = {kind: likelihood(kind, y, law.values) for kind, law in fits.items()}
     nats = {kind: found[kind][0] + fits[kind].nats + _rarer(kind, y) for kind in found}
-    if not measured and "poisson" in fits and _counts(y, found["poisson"][1], fits["poisson"]):
-        nats["poisson"] -= COUNTED
+    if not measured and "poisson" in fits:
+        nats["poisson"] -= _counted(y, found["poisson"][1], fits["poisson"])
     best = min(nats, key=lambda kind: nats[kind])
     now = held.kind if held.kind in KINDS else KINDS[0]
     _, scaled, scale = found[best]
@@ -234,13 +234,16 @@ def _rarer(kind: str, y: np.ndarray) -> float:
     return RARER if kind == LOG or not counts else 0.0
 
 
-def _counts(y: np.ndarray, scaled: np.ndarray, law: Explained) -> bool:
-    """Tell whether y (n,) are whole numbers whose residuals `scaled` are what counting leaves."""
+def _counted(y: np.ndarray, scaled: np.ndarray, law: Explained) -> float:
+    """Return the nats that counting gains where y (n,) are whole numbers whose residuals are `scaled`.
+
+    A normal law's likelihood of them at the size that counting foretells, beside that at their own size.
+    """
     freedom = len(y) - law.constants
-    if freedom < 1 or not np.all((y == np.round(y)) & (y >= 0)):
-        return False
+    if freedom < 1 or not np.any(scaled) or not np.all((y == np.round(y)) & (y >= 0)):
+        return 0.0
     size = _in_unit("poisson", math.sqrt(float(np.sum(scaled**2)) / freedom), law.values)
-    return abs(size - 1) < AS_COUNTED / math.sqrt(2 * freedom)
+    return max(0.0, COUNTED - freedom * ((size**2 - 1) / 2 - math.log(size)))
 
 
 def _least(kind: str, values: np.ndarray) -> float:
