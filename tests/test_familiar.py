@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sympy
 
 from kansym import discover
 from kansym.formula.expression import complexity
-from kansym.pipeline.run import Run
+from kansym.formula.grammar import form
+from kansym.formula.polish import Rows
+from kansym.functions.parsing import symbols
+from kansym.pipeline.familiar import by_level
+from kansym.pipeline.run import Law, Run
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +80,23 @@ def test_a_special_case_has_its_own_familys_name():
     people = 195 / (1 + np.exp(-0.0314 * (year - 1914))) * noise
     law = discover(year[:, None], np.round(people, 2), names=["year"], families="default").best
     assert law.family == "logistic" and [c.name for c in law.constants] == ["K", "r", "m"]
+
+
+def test_what_fits_about_as_well_does():
+    # a line through zero needs few nats more, and is off by four times as much
+    x = np.array([12, 15, 18, 20, 22, 24, 26, 28, 30, 32, 34], float)
+    noise = 0.003 * np.random.default_rng(1409).normal(size=11)
+    y = np.round(8.1e-5 * x * (x - 6.5) * np.sqrt(36.5 - x) + noise, 4)
+    run = discover(x[:, None], y, names=["T"])
+    assert run.rivals and all(rival.loss <= 2.5 * run.best.loss for rival in run.rivals)
+    assert not {form(rival.expression) for rival in run.rivals} & {form(run.best.expression)}
+
+
+def test_an_exact_factor_is_multiplied_into_the_numbers_of_levels():
+    a, b, x = symbols(["k=a", "k=b", "x"])
+    X = np.array([[1, 0, 1], [1, 0, 2], [0, 1, 1], [0, 1, 3.0]])
+    rows = Rows(X, X[:, 2], None, (a, b, x))
+    formula = 3 * x * (1.05 * a + 2.8 * b) / (x + 3)
+    law = Law(str(formula), 9, 0.1, 0.1, 0.0, 1.0, formula)
+    written = by_level(law, rows, [("k=a", "k=b")]).expression
+    assert sorted(float(n) for n in written.atoms(sympy.Float)) == pytest.approx([3.15, 8.4])

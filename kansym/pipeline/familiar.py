@@ -92,10 +92,10 @@ def by_level(law: Law, rows: Rows, categories: Sequence[Sequence[str]]) -> Law:
 def _product(whole: sympy.Expr, levels: Sequence[sympy.Symbol]) -> sympy.Expr | None:
     """Return a number times a sum over levels as a number for each level; None for another product."""
     number, rest = whole.as_coeff_Mul()
-    if not number.is_Float:
-        return None
     for factor in sympy.Mul.make_args(rest):
-        each = _each(factor, levels, number) if factor.is_Add else None
+        # an exact number beside measured ones of the levels is no number that anybody would write
+        measured = number.is_Float or (number != 1 and factor.has(sympy.Float))
+        each = _each(factor, levels, number) if measured and factor.is_Add else None
         if each is not None:
             return each * rest / factor
     return None

@@ -49,6 +49,10 @@ FEW_CONSTANTS = 3
 RIVAL_NATS = 6.0
 """Formulas within this many nats of the chosen one are its rivals: the data hardly prefer either."""
 
+ABOUT_AS_WELL = 2.5
+"""Times the chosen one's mean square that a rival leaves at most: one that needs as few nats because it is
+shorter, and is off by more, does not fit the rows as well."""
+
 MOST_RIVALS = 5
 """Rivals that are shown: a person compares no more."""
 
@@ -106,7 +110,7 @@ def conclude(
     laws = [in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws)]
     level = partial(by_level, rows=everything, categories=tuple(dataset.categories.values()))
     laws, chosen = _each_once(list(map(level, laws)), chosen)
-    rivals = [law for law in map(level, rivals) if law.equation != laws[chosen].equation]
+    rivals = [law for law in map(level, rivals) if not _same(law, laws[chosen])]
     seen = survey.noise.seen_by(leader.loss) if found.kind == LAW else survey.noise
     return Run(
         front=_with_bands(laws, chosen, leader, archive, everything, survey.noise),
@@ -407,11 +411,11 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
     mine = leader.polished.program.value(points, leader.polished.theta)
     spread, noise = math.sqrt(trial.power), math.sqrt(max(leader.loss, trial.train.floor))
     found: list[Law] = []
-    proved = exact(leader, trial)
+    proved, most = exact(leader, trial), ABOUT_AS_WELL * max(leader.loss, trial.train.floor)
     near = [
         law
         for law in (*archive.candidates, *archive.others)
-        if (exact(law, trial) if proved else law.length < leader.length + RIVAL_NATS)
+        if (exact(law, trial) if proved else law.length < leader.length + RIVAL_NATS and law.loss <= most)
     ]
     # the same form with constants that differ within their errors is the same answer
     forms, shown = {form(leader.expression)}, [mine]
