@@ -85,8 +85,11 @@ def _try(test: Callable[[], bool]) -> bool:
 
 
 def rounded(e: sympy.Expr, digits: int = DIGITS) -> sympy.Expr:
-    """Return e with all numbers evaluated and cut to significant digits, as rationals."""
-    e = e.evalf()
+    """Return e with all numbers evaluated and cut to significant digits, as rationals.
+
+    pi and the like first: SymPy's evalf leaves them as they are in exponents and arguments within a sum.
+    """
+    e = e.xreplace({c: c.evalf() for c in e.atoms(sympy.NumberSymbol)}).evalf()
     return e.xreplace({f: sympy.Rational(f"{float(f):.{digits}g}") for f in e.atoms(sympy.Float)})
 
 

@@ -37,3 +37,12 @@ def test_formulas_of_equal_squares_and_signs_are_equal(found: str, recovered: bo
     law = parse_expression("w*(1 + v/c)/sqrt(1 - v**2/c**2)", NAMES)
     judged = verdicts.verdict(parse_expression(found, NAMES), law, sample, values, set(symbols(NAMES)), 0.01)
     assert judged.recovered is recovered
+
+
+def test_pi_is_a_number_wherever_it_stands() -> None:
+    """SymPy's evalf leaves pi within an exponential that stands in a sum."""
+    law = parse_expression("w/(2*pi*(exp(w/(2*pi*c)) - 1))", NAMES)
+    assert not verdicts.rounded(law).has(sympy.pi)
+    assert verdicts.rounded(law) == verdicts.rounded(
+        parse_expression("0.1591*w/(exp(0.1592*w/c) - 1)", NAMES)
+    )

@@ -380,18 +380,20 @@ def exchanges(polished: Polished, rows: Rows, vanishing: float) -> Iterator[symp
     """Yield the formula with one constant at an exact value that the rows allow, exponents first.
 
     A value within MOST_ERRORS standard errors of the constant, or within so many as `vanishing` where the
-    formula loses a number by it: a factor or an exponent of one.
+    formula loses a number by it: a factor or an exponent of one. While the rows do not determine a constant,
+    as the slope of a step or an offset near 0, only nought in its place is offered.
     """
     template, parameters = polished.program.template, polished.program.parameters
     values = {p: sympy.Float(float(v), 17) for p, v in zip(parameters, polished.theta, strict=True)}
-    exponents = _exponents(polished)
-    for constant in _queue(polished, rows):
+    exponents, queue = _exponents(polished), _queue(polished, rows)
+    unsure = [c for c in queue if not c.stderr < abs(c.value)]
+    for constant in unsure or queue:
         symbol = next(p for p in parameters if p.name == constant.name)
         others = {p: v for p, v in values.items() if p != symbol}
-        power = constant.name in exponents
-        for nice in _candidates(constant.value, constant.stderr, power)[:TRIALS]:
+        for nice in _candidates(constant.value, constant.stderr, constant.name in exponents)[:TRIALS]:
             off = abs(nice.value - constant.value) / max(constant.stderr, TINY)
-            if off <= (vanishing if abs(nice.value) == 1 else MOST_ERRORS):
+            most = vanishing if abs(nice.value) == 1 else MOST_ERRORS
+            if off <= most and not (unsure and nice.value):
                 form = template.xreplace({symbol: nice.exact}).xreplace(others)
                 if not form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
                     yield form

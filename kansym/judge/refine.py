@@ -20,6 +20,7 @@ from kansym.formula.guarded import polished as attempted
 from kansym.formula.guarded import valued
 from kansym.formula.parts import in_parts
 from kansym.formula.polish import MAX_WORSENING, Polished, exchanges, polish, settle, worsening
+from kansym.formula.ties import ties
 from kansym.formula.uncertainty import loosened
 from kansym.judge.scorer import Judged, exact, judge, length
 from kansym.judge.trial import JUDGED_ROWS, Trial
@@ -109,30 +110,35 @@ def _refined(
     if trial.allows(loose.expression):
         law = judge(loose, loose if loose is not again else fitted, trial, source)
         yield law
-        if (shorter := _plainer(law, trial, shortest)) is not law:
-            yield shorter
+        for start in (law, first) if first.length < law.length else (law,):
+            # nice numbers may have been dearer than they look: sqrt(2)/(2*sqrt(pi))
+            if (shorter := _plainer(start, trial, shortest)) is not start:
+                yield shorter
 
 
 def _plainer(law: Judged, trial: Trial, shortest: float) -> Judged:
-    """Return a law with exact numbers in the place of measured ones, as long as that is shorter.
+    """Return a law with exact numbers for measured ones, or one for two, as long as that is shorter.
 
     A number alone is settled by what its digits cost; here by what the formula does, its symbols included, in
-    whatever form of it is the shortest. Of a tiny table that price is not sure enough, nor where rows do not
-    determine a number, as the slope of a step.
+    whatever form of it is the shortest. Of a tiny table that price is not sure enough.
     """
     if trial.tiny or law.length > shortest + NEAR:
         return law
-    if exact(law, trial) or any(not c.stderr < abs(c.value) for c in law.polished.free):
+    if exact(law, trial):
         return law
-    forms: Iterable[sympy.Expr] = exchanges(law.polished, trial.small, VANISHING)
-    if law.length < shortest:
-        forms = itertools.chain(forms, map(_gathered, expressions.gauges(law.expression)))
-    for form in forms:
+    forms: Iterable[tuple[sympy.Expr, float]]
+    forms = ((form, 0.0) for form in exchanges(law.polished, trial.small, VANISHING))
+    if all(c.stderr < abs(c.value) for c in law.polished.free):
+        forms = itertools.chain(forms, ties(law.polished))
+        if law.length < shortest:
+            gauges = ((_gathered(form), 0.0) for form in expressions.gauges(law.expression))
+            forms = itertools.chain(forms, gauges)
+    for form, price in forms:
         fitted = polish(form, trial.train, 20, law.polished.fixed)
         if fitted is None or not trial.allows(form):
             continue
         other = judge(fitted, law.unrounded, trial, law.source)
-        if other.length < law.length:
+        if other.length + price < law.length:
             return _plainer(other, trial, shortest)
     return law
 

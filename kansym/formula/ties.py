@@ -1,0 +1,40 @@
+"""Forms of a fitted formula in which two measured constants are one, as h/(2·pi) is in Planck's law."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import sympy
+
+from kansym.formula.polish import Polished
+
+REACH = 3.0
+"""Standard errors of their difference by which two constants that are one are apart at most."""
+
+
+def ties(polished: Polished) -> Iterator[tuple[sympy.Expr, float]]:
+    """Yield forms with one number in the place of two that agree, or agree but for their sign; and the price.
+
+    The price is log(k(k - 1)) nats for k constants: so many pairs and signs could have agreed by chance.
+    Constants that the rows do not determine (an error as large as the number) agree with anything: they stay.
+    """
+    theta, covariance = polished.theta, polished.covariance
+    parameters, template = polished.program.parameters, polished.program.template
+    variance = np.diag(covariance)
+    price = math.log(max(len(theta) * (len(theta) - 1), 1))
+    for i, j in itertools.combinations(range(len(theta)), 2):
+        sign = 1.0 if theta[i] * theta[j] > 0 else -1.0
+        apart = variance[i] + variance[j] - 2 * sign * covariance[i, j]
+        sure = max(variance[i], variance[j]) * REACH**2 < theta[i] ** 2
+        if not sure or not abs(theta[i] - sign * theta[j]) <= REACH * math.sqrt(max(apart, 0.0)):
+            continue
+        values = [float(v) for v in theta]
+        values[i] = 0.5 * (theta[i] + sign * theta[j])
+        values[j] = sign * values[i]
+        yield (
+            template.xreplace({p: sympy.Float(v, 17) for p, v in zip(parameters, values, strict=True)}),
+            price,
+        )
