@@ -14,16 +14,20 @@ from kansym.formula.polish import Polished
 REACH = 3.0
 """Standard errors of their difference by which two constants that are one are apart at most."""
 
+KNOWN = 0.01
+"""Relative standard error of a constant up to which it may be one with another: of vaguer ones many agree.
+Two powers of 1.70 and 1.62 in 40 percent of noise became one so, and an epidemic's height the lower end of
+another curve."""
+
 RARE = 3.0
-"""Nats for two constants being one at all, as in one law of twenty: without them two powers of 1.70 and 1.62 in
-40 percent of noise became one, and an epidemic's height the lower end of another curve."""
+"""Nats for two constants being one at all, as in one law of twenty."""
 
 
 def ties(polished: Polished) -> Iterator[tuple[sympy.Expr, float]]:
     """Yield forms with one number in the place of two that agree, or agree but for their sign; and the price.
 
-    The price is RARE and log(k(k - 1)) nats for k constants: so many pairs and signs could have agreed by chance.
-    Constants that the rows do not determine (an error as large as the number) agree with anything: they stay.
+    The price is RARE and log(k(k - 1)) nats for k constants: so many pairs and signs could have agreed by
+    chance. Constants that are not KNOWN so well stay.
     """
     theta, covariance = polished.theta, polished.covariance
     parameters, template = polished.program.parameters, polished.program.template
@@ -32,8 +36,8 @@ def ties(polished: Polished) -> Iterator[tuple[sympy.Expr, float]]:
     for i, j in itertools.combinations(range(len(theta)), 2):
         sign = 1.0 if theta[i] * theta[j] > 0 else -1.0
         apart = variance[i] + variance[j] - 2 * sign * covariance[i, j]
-        sure = max(variance[i], variance[j]) * REACH**2 < theta[i] ** 2
-        if not sure or not abs(theta[i] - sign * theta[j]) <= REACH * math.sqrt(max(apart, 0.0)):
+        known = max(variance[i], variance[j]) <= (KNOWN * theta[i]) ** 2
+        if not known or not abs(theta[i] - sign * theta[j]) <= REACH * math.sqrt(max(apart, 0.0)):
             continue
         values = [float(v) for v in theta]
         values[i] = 0.5 * (theta[i] + sign * theta[j])
