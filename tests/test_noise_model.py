@@ -182,6 +182,19 @@ def test_whole_numbers_that_scatter_as_counts_do_are_counts_unless_they_have_a_u
     assert np.sum(told, axis=0)[1:].max() <= 10 < np.sum(told, axis=0)[0] - 5, "with a unit they need more"
 
 
+@pytest.mark.parametrize(("offset", "kind"), [(0.0, "relative"), (20.0, None)])
+def test_over_decades_two_nats_are_enough_for_noise_that_grows(offset: float, kind: str | None) -> None:
+    t = np.linspace(0, 1, 24)
+    values = 100 * np.exp(-4 * t) + offset
+    y = values * (1 + 0.05 * np.random.default_rng(2).normal(size=24))
+    nats = {k: likelihood(k, y, values)[0] for k in KINDS}
+    fits = {k: Explained(values, 99.0) for k in KINDS}
+    fits["additive"] = Explained(values, 10.0 + nats["relative"] + 2.0 - nats["additive"])
+    fits["relative"] = Explained(values, 10.0)
+    found = about(t[:, None], y, fits, NoiseModel("additive", 1.0))
+    assert (None if found is None else found.kind) == kind
+
+
 def test_whole_numbers_that_scatter_less_than_counts_are_counted_for_less() -> None:
     d = np.linspace(1, 10, 16)
     expected = 8.0 * d**1.3

@@ -14,7 +14,7 @@ from kansym.judge import between, pareto, scorer
 from kansym.judge.archive import Archive
 from kansym.judge.refine import refine
 from kansym.judge.scorer import exact, judge, price
-from kansym.judge.trial import Trial
+from kansym.judge.trial import WORST, Trial
 from kansym.pipeline import findings
 from kansym.pipeline.findings import _front
 from kansym.search.families.family import Families
@@ -186,6 +186,22 @@ def test_a_number_made_exact_hides_no_row_that_decides_another():
     laws = list(refine(parse_expression("819.1 - 99.2*log(x - 0.889)", ["x"]), t, "test"))
     assert len({len(law.polished.theta) for law in laws}) > 1
     assert max(law.length for law in laws) - min(law.length for law in laws) < 3
+
+
+def test_a_row_that_decides_a_constant_is_left_out_indeed():
+    # block 1 decides s of a logarithm, which has no value there without it; and less of a power's exponent
+    x = np.arange(1.0, 21.0)
+    y = np.round(420 + 610 * x**-0.55 + 12 * np.random.default_rng(1406).normal(size=20))
+    t = Trial.of(from_arrays(x[:, None], y, ["x"]), Library.load("default"), 0)
+    power, logarithm = judged("414.5 + 613.6*x**-0.5417", t), judged("817.4 - 99.25*log(x - 0.893)", t)
+    assert logarithm.loss < power.loss and power.length < logarithm.length
+    assert power.heldout < logarithm.heldout
+
+
+def test_rows_left_out_cost_by_how_much_more_they_are_off_than_chance_has_it():
+    t = trial("2*x + 3")
+    beyond = [t.pooled(1.0, factor * t.by_chance) for factor in (0.9, 1.01, 2.0, 50.0)]
+    assert beyond == pytest.approx([1.0, 1.01, 2.0, WORST])
 
 
 def test_a_number_near_pi_is_measured_unless_many_digits_say_that_it_is_pi():

@@ -8,18 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from kansym.base import criterion
-from kansym.formula.polish import polish
-from kansym.judge.scorer import Judged, leverages, residuals
+from kansym.judge.scorer import DECIDES, Judged, leverages, residuals, without
 from kansym.judge.trial import Trial
 
 NEAR = 15.0
 """Nats behind the chosen formula from which one row less makes no formula the chosen one."""
-
-DECIDES = 0.9
-"""Leverage from which a row decides a constant: no straight line says what a formula would be without it."""
-
-STEPS = 20
-"""Steps of such a fit."""
 
 MOST = 12
 """Formulas among which is chosen again, the nearest: each costs some milliseconds."""
@@ -49,23 +42,11 @@ def heldout(law: Judged, others: Sequence[Judged], trial: Trial) -> float:
         losses = np.maximum(np.sum(r * r) - r * r / (1 - leverage), 0.0) / (n - 1)
         off = r / (1 - leverage)
         for i in np.flatnonzero(leverage > DECIDES):
-            losses[i], off[i] = _without(other, trial, int(i))
+            losses[i], alone_there = without(other.polished, rows, int(i))
+            off[i] = alone_there if math.isfinite(alone_there) else r[i]
         own = criterion.misfit_length(other.loss, n, known, rows.floor, trial.sigma2)
         left = [criterion.misfit_length(x, n - 1, known, rows.floor, trial.sigma2) for x in losses]
         lengths.append(np.array(left) + other.length - own)
         alone.append(off)
     first = np.argmin(lengths, axis=0)
     return float(np.mean(np.array(alone)[first, np.arange(n)] ** 2))
-
-
-def _without(law: Judged, trial: Trial, row: int) -> tuple[float, float]:
-    """Return the mean square that a formula fitted without a row leaves, and how far off the row is then.
-
-    Infinite, and the distance of the formula as it is, where it cannot be fitted.
-    """
-    rows = trial.rows_of(trial.dataset.take(np.delete(np.arange(len(trial.train.y)), row)))
-    fitted = polish(law.polished.expression, rows, STEPS, law.polished.fixed)
-    off = residuals(law.polished if fitted is None else fitted, trial.train)[row]
-    if fitted is None or not math.isfinite(fitted.loss) or not math.isfinite(off):
-        return math.inf, residuals(law.polished, trial.train)[row]
-    return fitted.loss, off

@@ -37,6 +37,14 @@ ENOUGH_ABOUT_A_LAW = 3.0
 """The same about a law that is fitted anew for each kind: 9 rows of 7 % noise about a decay over a factor of
 26 reach it in 63 % of tables (16 rows in 90 %), additive noise in at most 0.7 % (150 tables each)."""
 
+WITH_THE_VALUE = ("relative", LOG)
+WIDE, ENOUGH_OVER_WIDE = 20.0, 1.0
+"""Nats that are enough where a target above zero spans more than WIDE times its least value: what is measured
+over decades mostly has errors that grow with it. Of 8, 10, 13 and 18 rows with 3 to 10 % of noise (decays,
+powers, logistic curves; 220 to 230 tables each) it is told in 78, 85, 97 and 97 %, not 61, 77, 89 and 94;
+additive noise (130 to 160 each) is taken for relative in 4, 2, 2 and 0 %, not in 1, 1, 0 and 0. Over a factor
+of ten a share of 0 to 100 % with the same noise everywhere was, too, about another curve."""
+
 COUNTED = 5.0
 """Nats by which counting is likelier where whole numbers scatter by the root of the value itself, less what
 another size than that takes: no other kind foretells the size of the noise (2 to 3 nats, of sizes over two
@@ -219,7 +227,9 @@ def about(
     now = held.kind if held.kind in KINDS else KINDS[0]
     _, scaled, scale = found[best]
     values = fits[best].values
-    if nats[now] - nats[best] < ENOUGH_ABOUT_A_LAW or not _least(best, values) < scale < _most(best, values):
+    wide = best in WITH_THE_VALUE and bool(np.all(y > 0)) and 0 < values.min() * WIDE < values.max()
+    enough = ENOUGH_OVER_WIDE if wide else ENOUGH_ABOUT_A_LAW
+    if nats[now] - nats[best] < enough or not _least(best, values) < scale < _most(best, values):
         return None
     if chance.structure(X, scaled, shuffles=chance.FIRST_SHUFFLES).pvalue <= WHITE:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -14,7 +14,7 @@ from kansym.base.linear import TINY, UNDETERMINED, norms, span
 from kansym.formula import constants, prior, uncertainty
 from kansym.formula import expression as expressions
 from kansym.formula.grammar import steps
-from kansym.formula.polish import Constant, Polished, Rows
+from kansym.formula.polish import Constant, Polished, Rows, fit
 from kansym.judge import between
 from kansym.judge.trial import Trial
 
@@ -27,6 +27,10 @@ of one column at 1.9, on 57 at 1.15, 56 at 0.5, and on 54 where a number costs i
 
 ROUNDED = math.log(2)
 """Nats saved by a measured number of a tiny table that became exact: numbers are exact or not, one in two."""
+
+DECIDES, STEPS = 0.9, 20
+"""Leverage from which a row decides a constant, so that no straight line says what a formula would be without
+it, and the steps of a fit that does."""
 
 UNUSUAL = 7.0
 """Nats of digits that an irrational number must have to cost no more than a measured one of a tiny table:
@@ -232,10 +236,10 @@ def leave_one_out(polished: Polished, rows: Rows) -> tuple[float, float, int]:
     """Return the mean squared error of each row predicted without it, by the linearised fit.
 
     The PRESS residual r_i / (1 - h_i), with h the diagonal of the hat matrix J (J'J)^-1 J' (Allen,
-    Technometrics 16, 1974). J has a column for each number of the formula, the exact ones too: they were
-    chosen with the row in view. A formula that meets every row to round-off keeps its loss. The second value
-    is how many times the loss that is for k numbers alike, (n / (n - k))², the third how many numbers there
-    are.
+    Technometrics 16, 1974); without a row that decides a constant the formula is fitted anew. J has a column
+    for each number of the formula, the exact ones too: they were chosen with the row in view. A formula that
+    meets every row to round-off keeps its loss. The second value is how many times the loss that is for k
+    numbers alike, (n / (n - k))², the third how many there are.
     """
     r = residuals(polished, rows)
     n, loss = len(r), float(np.mean(r * r))
@@ -245,11 +249,28 @@ def leave_one_out(polished: Polished, rows: Rows) -> tuple[float, float, int]:
         return loss, 1.0, 0
     leverage, numbers = leverages(polished, rows)
     alone = r / (1 - leverage)
+    for i in np.flatnonzero(leverage > DECIDES):
+        alone[i] = without(polished, rows, int(i))[1]
     if rows.penalty.squared:
         out = float(np.mean(alone**2))
     else:
         out = rows.loss(rows.y + alone / np.maximum(rows.root, math.sqrt(np.finfo(float).tiny)))
     return (out if math.isfinite(out) else math.inf), (n / max(n - numbers, 0.5)) ** 2, numbers
+
+
+def without(polished: Polished, rows: Rows, row: int) -> tuple[float, float]:
+    """Return the mean square that a formula fitted without a row leaves, and how far off the row is then.
+
+    Both infinite where it cannot be fitted, or is not defined there.
+    """
+    kept = np.arange(len(rows.y)) != row
+    weights = None if rows.weights is None else rows.weights[kept]
+    others = replace(rows, X=rows.X[kept], y=rows.y[kept], weights=weights)
+    fitted = fit(replace(polished.program, start=polished.theta), others, STEPS)
+    off = math.nan if fitted is None else residuals(fitted, rows)[row]
+    if fitted is None or not (math.isfinite(fitted.loss) and math.isfinite(off)):
+        return math.inf, math.inf
+    return fitted.loss, float(off)
 
 
 def residuals(polished: Polished, rows: Rows) -> np.ndarray:

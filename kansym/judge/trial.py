@@ -162,7 +162,10 @@ class Trial:
         row is fitted, too: how well its formula predicts is in the description length.
         """
         n = len(self.train.y)
-        m = n if self.heldout is None else len(self.heldout.y)
+        if self.heldout is None:
+            # by how much more than chance makes it, lest a row a hair beyond that cost six nats at once
+            return max(loss, min(heldout / self.by_chance, WORST * loss))
+        m = len(self.heldout.y)
         if alone and not heldout <= loss * self.by_chance:
             return max(loss, min(heldout, WORST * loss))
-        return loss if self.heldout is None else (n * loss + m * heldout) / (n + m)
+        return (n * loss + m * heldout) / (n + m)
