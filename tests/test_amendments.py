@@ -97,3 +97,9 @@ def test_where_there_is_no_noise_nothing_is_changed():
     archive, ending = begun("a*b/(1 + c/3)", "1.0*a*b", noise=0.0)
     amend(registry.RIDGES, archive, ending, Budget(), Memory(), set())
     assert archive.leader.source == "start"
+
+
+@pytest.mark.parametrize("constant", [sympy.Integer(3), sympy.Float(3.1)])
+def test_a_constant_has_nothing_that_could_be_changed_or_changes(constant):
+    X, y, _ = table("a*b + c", rows=60)
+    assert all(f.free_symbols for f in amended(constant, Rows(X, y, None, symbols(NAMES)), 40, Budget()))

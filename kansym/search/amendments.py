@@ -145,7 +145,8 @@ def _fitted(program: Program, rows: Rows, steps: int) -> Polished | None:
 
 def _proposed(law: Polished, rows: Rows, terms: list[Term]) -> Iterator[Program]:
     """Yield the formulas that the likeliest changes of a fitted formula make, best first."""
-    changes = list(_changes(law, rows, terms))
+    if not (changes := list(_changes(law, rows, terms))):
+        return
     nats, coefficients = _regressed(law, rows, changes)
     used: dict[sympy.Expr, int] = {}
     for k in np.argsort(nats, kind="stable"):
