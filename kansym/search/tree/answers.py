@@ -76,6 +76,11 @@ def two_functions(node: Node) -> list[Fit]:
     return extensions.with_two(node.problem)
 
 
+def two_decays(node: Node) -> list[Fit]:
+    """Answer with a ratio of polynomials in columns and two exponentials, of the likeliest arguments."""
+    return extensions.with_decays(node.problem)
+
+
 def beside_logarithms(node: Node) -> list[Fit]:
     """Answer with a ratio of polynomials in the columns, their logarithms and one function of some."""
     return extensions.beside_logarithms(node.problem)

@@ -14,7 +14,7 @@ QUICK, DEEP = 9.5, 50.0
 OF_THE_TABLE = 0.7
 """Price of the look for a rate in the table itself, of few columns: of five it takes half of a quick look."""
 
-MATCH, MATCH_OF_CLEAN, MATCH_OF_LEFT = 2.5, 1.2, 0.9
+MATCH, MATCH_OF_CLEAN, MATCH_OF_LEFT = 2.5, 1.2, 1.1
 """Price of a look at all functions of the library, seconds where in vain, of a clean curve, and of one that
 moves have left of several columns: what its ridge does not name is no elementary function."""
 
@@ -36,6 +36,7 @@ UNITS = {
     "products": 0.2,
     "powers_of_products": 0.6,
     "two_regimes": 0.1,
+    "two_decays": 0.1,
 }
 """Work of one item."""
 
@@ -46,7 +47,7 @@ PER_SQUARE = {
     "reduce": 0.016,
     "any_rate": 0.14,
     "in_noise": 0.09,
-    "one_function": 0.015,
+    "one_function": 0.025,
     "two_functions": 0.15,
 }
 """Work of an item for each pair of its problem's columns, as measured for one to six."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -25,9 +25,18 @@ from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.tree import moves, ratios
+from kansym.search.tree.further import (
+    MOST_COLUMNS,
+    Extension,
+    decays,
+    exponential,
+    exponentials_of_any_rate,
+    functions,
+    levels,
+)
 
-MOST_COLUMNS, MOST_COLUMNS_OF_POWER = 5, 6
-"""Columns that a function of some is looked for beside; and where the target alone is transformed."""
+MOST_COLUMNS_OF_POWER = 6
+"""Columns of problems whose target alone is transformed."""
 
 MOST_UNKNOWNS, MOST_WITH_RATE = 84, 64
 """Coefficients of P and Q together; fewer where a rate is looked for, which takes a hundred looks."""
@@ -40,17 +49,8 @@ curve, a mortgage's rate and three more of 61 laws."""
 NULL, GAP = 1e-11, 1e-2
 """Sine of the angle that counts as zero, and as a share of the next one: approximations fall off gently."""
 
-WIDEST, NARROWEST = 30.0, 0.02
-"""Spans of an exponent: beyond the first one row outweighs all others, below the second it is a line."""
-
-WIDEST_DECAY = 100.0
-"""The same where it starts at most at one and falls: there the rows where it is gone tell as much."""
-
 SLOWEST, FASTEST, RATES = 0.25, 30.0, 40
 """Spans of an exponent with a rate from no column, and how many rates are tried; the best are refined."""
-
-FEW_COLUMNS = 2
-"""Columns up to which tangents, and logarithms of one and something, are looked at, too."""
 
 MOST_BESIDE_LOGARITHMS = 3
 """Columns up to which logarithms stand beside other functions: of three 75 are tried, of four 166."""
@@ -87,14 +87,6 @@ coefficients, at which no plainer one is looked for: many come near to another w
 DEGREES = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 1), (3, 2), (2, 3), (4, 1), (3, 3))
 
 
-@dataclass(frozen=True, eq=False)
-class Extension:
-    """Hold a column that a function of the columns gives, with its formula."""
-
-    values: np.ndarray
-    formula: sympy.Expr
-
-
 def with_one(problem: Problem) -> list[Fit]:
     """Return the ratio of polynomials that needs one function of the columns, if there is one."""
     return _plainest(problem, ((e,) for e in functions(problem)))
@@ -115,6 +107,11 @@ def beside_logarithms(problem: Problem) -> list[Fit]:
 def with_two(problem: Problem) -> list[Fit]:
     """Return the ratio of polynomials that needs two functions of the columns, if there is one."""
     return _plainest(problem, itertools.combinations(functions(problem, decaying=True), 2))
+
+
+def with_decays(problem: Problem) -> list[Fit]:
+    """Return the ratio of polynomials in two decays with a column in common, or powers of two differences."""
+    return _plainest(problem, itertools.chain(decays(problem), levels(problem)))
 
 
 def with_rate(problem: Problem) -> list[Fit]:
@@ -320,130 +317,3 @@ def _shortest(rate: float, sine: Callable[[float], float]) -> float:
     """Return the number of fewest digits near a rate that does as well: where degrees are high, many do."""
     short = (float(f"{rate:.{digits}g}") for digits in range(1, DIGITS))
     return next((r for r in short if abs(r - rate) < ROUND * rate and sine(float(np.log(r))) < NULL), rate)
-
-
-def exponential(argument: Extension, rate: float = 1.0) -> Extension | None:
-    """Return exp(rate·argument); None where it spans too much or too little."""
-    u, formula = rate * argument.values, argument.formula
-    widest = WIDEST_DECAY if u.max() <= 0 else WIDEST
-    if not np.all(np.isfinite(u)) or not NARROWEST < np.ptp(u) < widest:
-        return None
-    top = float(u.max())
-    power = sympy.Integer(int(rate)) if abs(rate) == 1 else sympy.Float(rate)
-    logs = [f for f in sympy.Mul.make_args(formula) if isinstance(f, sympy.log)]
-    written = sympy.exp(power * formula)
-    if logs:
-        written = logs[0].args[0] ** (power * formula / logs[0])
-    if abs(top) < WIDEST:
-        return Extension(np.exp(u), written)
-    return Extension(np.exp(u - top), written * sympy.exp(-sympy.Float(top)))
-
-
-def functions(problem: Problem, decaying: bool = False) -> list[Extension]:
-    """Return exponentials, logarithms, sines and cosines of columns and of what two or three of them make.
-
-    Exponentials of positive arguments grow, or are `decaying`: of one alone the ratio may hold either, but a
-    sum of two decays has twice the degree in the others. Logarithms of one and something stand alone.
-    """
-    if problem.width > MOST_COLUMNS:
-        return []
-    plain = _arguments(problem)
-    made = [
-        exponential(a, -1.0 if decaying and np.all(a.values > 0) else 1.0)
-        for a in (*plain, *_powers(problem), *(() if decaying else _growths(problem)))
-    ]
-    d = problem.width
-    with np.errstate(all="ignore"):
-        for a in plain[: d * (d + 1) // 2 + d * (d - 1)]:  # the sums are left out
-            if np.all(a.values > 0):
-                made.append(Extension(np.log(a.values), sympy.log(a.formula)))
-            if NARROWEST < np.ptp(a.values) < WIDEST:
-                made += [Extension(f(a.values), g(a.formula)) for f, g in _TURNS]
-                if d <= FEW_COLUMNS and not np.ptp(np.sign(np.cos(a.values))):
-                    made.append(Extension(np.tan(a.values), sympy.tan(a.formula)))
-        for a in _added_to_one(problem) if d <= FEW_COLUMNS and not decaying else ():
-            made.append(Extension(np.log1p(a.values), sympy.log(1 + a.formula)))
-    return [e for e in made if e is not None]
-
-
-def _added_to_one(problem: Problem) -> list[Extension]:
-    """Return what is often added to one under a logarithm: quotients, products, their squares, powers."""
-    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
-    found = [(v**k, f**k) for v, f in columns for k in (1, 2)]
-    for (a, f), (b, g) in itertools.combinations(columns, 2):
-        found += [(a * b, f * g), (a * a * b * b, f * f * g * g)]
-    for (a, f), (b, g) in itertools.permutations(columns, 2):
-        found += [(a / b, f / g), (a * a / b, f * f / g), (a * a / (b * b), f * f / (g * g))]
-        if np.all(a > 0):
-            found += [(a**b, f**g)]
-    return [Extension(v, f) for v, f in found if np.all(np.isfinite(v)) and np.all(v > -1)]
-
-
-_TURNS = ((np.cos, sympy.cos), (np.sin, sympy.sin))
-
-
-@np.errstate(all="ignore")
-def _arguments(problem: Problem) -> list[Extension]:
-    """Return the columns, their products, quotients and differences, and sums of two times a third."""
-    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
-    found = list(columns)
-    found += [(a * b, f * g) for (a, f), (b, g) in itertools.combinations(columns, 2)]
-    found += [(a / b, f / g) for (a, f), (b, g) in itertools.permutations(columns, 2)]
-    found += [(a - b, f - g) for (a, f), (b, g) in itertools.combinations(columns, 2)]
-    for (a, f), (b, g), (c, h) in _threes(columns):
-        found += [(c * (a + b), h * (f + g)), (c * (a - b), h * (f - g))]
-    return [Extension(v, f) for v, f in found if np.all(np.isfinite(v))]
-
-
-@np.errstate(all="ignore")
-def _powers(problem: Problem) -> list[Extension]:
-    """Return x·log(u), u a column, one and a column, a quotient or a product: their exponentials are u^x."""
-    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
-    found = []
-    for (a, f), (b, g) in itertools.permutations(columns, 2):
-        found += [(b, g, a, f), (b, g, 1 + a, 1 + f), (b, g, 1 - a, 1 - f)]
-    for (a, f), (b, g), (c, h) in _threes(columns):
-        found += [(c, h, a / b, f / g), (c, h, a * b, f * g)]
-    return _exponents_of(found)
-
-
-@np.errstate(all="ignore")
-def _growths(problem: Problem) -> list[Extension]:
-    """Return x·log(u), u one and a product or a quotient of two columns, or the quotient of one and each."""
-    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
-    found = []
-    for (a, f), (b, g), (c, h) in _threes(columns):
-        found += [(c, h, 1 + a * b, 1 + f * g), (c, h, 1 - a * b, 1 - f * g)]
-        found += [(c, h, 1 + a / b, 1 + f / g), (c, h, 1 + b / a, 1 + g / f)]
-        found += [(c, h, (1 + a) / (1 + b), (1 + f) / (1 + g))]
-    return _exponents_of(found)
-
-
-def _exponents_of(found: list[tuple]) -> list[Extension]:
-    """Return x·log(u) with formulas, of tuples (x, its formula, u, its formula), where u is positive."""
-    return [
-        Extension(x * np.log(u), f * sympy.log(g))
-        for x, f, u, g in found
-        if np.all(u > 0) and np.all(np.isfinite(np.log(u)))
-    ]
-
-
-@np.errstate(all="ignore")
-def exponentials_of_any_rate(problem: Problem) -> list[Extension]:
-    """Return arguments whose rate is unknown: columns, products, quotients, their squares and logarithms."""
-    columns = list(zip(problem.Z.T, problem.formulas, strict=True))
-    pairs = list(itertools.combinations(columns, 2))
-    products = [(a * b, f * g) for (a, f), (b, g) in pairs]
-    quotients = [(a / b, f / g) for (a, f), (b, g) in pairs]
-    logs = [(np.log(v), sympy.log(f)) for v, f in (*columns, *quotients, *products) if np.all(v > 0)]
-    inverse = [(1 / v, 1 / f) for v, f in columns]
-    squares = [(v * v, f * f) for v, f in columns]
-    every = (*columns, *logs, *quotients, *products, *inverse, *squares)
-    return [Extension(v, f) for v, f in every if np.all(np.isfinite(v))]
-
-
-def _threes(columns: list) -> Iterator[tuple]:
-    """Yield every pair of columns with every third one."""
-    for k, third in enumerate(columns):
-        for first, second in itertools.combinations([c for i, c in enumerate(columns) if i != k], 2):
-            yield first, second, third

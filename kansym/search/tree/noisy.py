@@ -24,7 +24,15 @@ from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import FEW_ROWS, Problem
 from kansym.search.tree import ratios
-from kansym.search.tree.extensions import Extension, exponential, exponentials_of_any_rate, functions
+from kansym.search.tree.further import (
+    Extension,
+    decays,
+    exponential,
+    exponentials_of_any_rate,
+    functions,
+    products,
+    quotients,
+)
 
 SOURCE = "ratio in noise"
 
@@ -93,7 +101,7 @@ def _roots(problem: Problem) -> list[Extension]:
         others = [c for i, c in enumerate(columns) if i != k]
         for i, u in enumerate(others):
             rest = others[i + 1 :]
-            for base in (u, *_products(u, rest), *_quotients(u, rest)[::2]):
+            for base in (u, *products(u, rest), *quotients(u, rest)[::2]):
                 if np.all(base.values > 0) and np.all(degree.values):
                     power = Extension(
                         np.log(base.values) / degree.values, sympy.log(base.formula) / degree.formula
@@ -105,32 +113,15 @@ def _roots(problem: Problem) -> list[Extension]:
 def _pairs(problem: Problem) -> Iterator[tuple[Extension, ...]]:
     """Yield two exponentials: any of two columns; of more, decays that have one column in common.
 
-    exp(-a·t) and exp(-b·t), or with quotients for the products: what passes through two stages in turn is a
-    ratio of small degrees in both, and of one of them in none.
+    What passes through two stages in turn is a ratio of small degrees in both, and of one of them in none.
     """
-    columns = [Extension(v, f) for v, f in zip(problem.Z.T, problem.formulas, strict=True)]
-    if problem.width == 2:
-        arguments = [*columns, *_products(columns[0], columns[1:]), *_quotients(columns[0], columns[1:])]
-        made = [e for u in arguments for sign in (1.0, -1.0) if (e := exponential(u, sign))]
-        yield from (two for two in itertools.combinations(made, 2) if two[0].formula * two[1].formula != 1)
+    if problem.width != 2:
+        yield from decays(problem)
         return
-    for k, shared in enumerate(columns):
-        for two in itertools.combinations([c for i, c in enumerate(columns) if i != k], 2):
-            turned = _quotients(shared, two)
-            for arguments in (_products(shared, two), turned[::2], turned[1::2]):
-                decays = [e for u in arguments if (e := exponential(u, -1.0))]
-                if len(decays) == len(two):
-                    yield tuple(decays)
-
-
-def _products(one: Extension, others: Sequence[Extension]) -> list[Extension]:
-    return [Extension(one.values * u.values, one.formula * u.formula) for u in others]
-
-
-def _quotients(one: Extension, others: Sequence[Extension]) -> list[Extension]:
-    """Return one column over each of the others and, in turn, that over it."""
-    both = [pair for u in others for pair in ((one, u), (u, one))]
-    return [Extension(a.values / b.values, a.formula / b.formula) for a, b in both]
+    columns = [Extension(v, f) for v, f in zip(problem.Z.T, problem.formulas, strict=True)]
+    arguments = [*columns, *products(columns[0], columns[1:]), *quotients(columns[0], columns[1:])]
+    made = [e for u in arguments for sign in (1.0, -1.0) if (e := exponential(u, sign))]
+    yield from (two for two in itertools.combinations(made, 2) if two[0].formula * two[1].formula != 1)
 
 
 def _viewed(problem: Problem, chosen: tuple[Extension, ...]) -> Problem:

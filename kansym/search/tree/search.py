@@ -29,6 +29,7 @@ from kansym.search.tree import (
     costs,
     evidence,
     extensions,
+    further,
     learned,
     links,
     moves,
@@ -46,6 +47,9 @@ DEAREST = 6.5
 TWO_FUNCTIONS = {1: 1.0, 2: 1.0, 3: 1.7}
 """Cost of the look for two functions of so many columns; of more, there are thousands of pairs. Where a
 polynomial tells little there is less to wait for, and it costs as little for three."""
+
+TWO_DECAYS = 0.8
+"""Cost of the look for two exponentials that share a column, or of differences, of three columns and more."""
 
 WIDEST = 8
 """Problems with more columns are not reduced: a polynomial of so many columns tells too little."""
@@ -267,7 +271,7 @@ class Tree:
         self.push(0.4, answers.logarithms, node)
         if problem.width <= extensions.MOST_COLUMNS_OF_POWER and not self.rough:
             self.push(0.6, answers.any_power, node)
-        if problem.width <= extensions.MOST_COLUMNS:
+        if problem.width <= further.MOST_COLUMNS:
             self.push(0.45, answers.one_function, node)
             if self.last and problem.width <= noisy.MOST_COLUMNS and node.left > NOISE:
                 # half a second, and in vain where there is no noise
@@ -281,6 +285,8 @@ class Tree:
             if problem.width in TWO_FUNCTIONS:
                 cost = TWO_FUNCTIONS[1 if node.left > VERY_POOR else problem.width]
                 self.push(cost, answers.two_functions, node)
+            if problem.width > 2:
+                self.push(TWO_DECAYS, answers.two_decays, node)
         if transforms < MOST_TRANSFORMS:
             self.push(0.5, self.transform, node)
 
