@@ -26,6 +26,13 @@ LAWS = {
     "two stages": (
         lambda a, b, t: a / (b - a) * (np.exp(-a * t) - np.exp(-b * t)), "abt", [(0.2, 0.8), (1, 3), (0.1, 8)]
     ),
+    "two stages that all leave": (
+        lambda d, k, m, t: d * k / (k - m) * (np.exp(-m * t) - np.exp(-k * t)), "dkmt",
+        [(1, 9), (1, 3), (0.1, 0.6), (0.1, 12)],
+    ),
+    "a power in a column": (
+        lambda i, r, a, b: i * (1 + (r / a) ** 2) ** -b, "irab", [(1, 10), (0, 6), (0.5, 3), (1.5, 4.5)]
+    ),
     "a damped wave": (lambda a, t: a * np.exp(-t / 4) * np.sin(3 * t), "at", [(1, 3), (0, 8)]),
     "a root": (lambda k, c, n: k * c ** (1 / n), "kcn", [(0.5, 5), (0.1, 20), (1, 4)]),
     "two exponentials": (lambda a, f: np.exp(a * f) - np.exp((a - 1) * f), "af", [(0.2, 0.8), (-4, 4)]),
@@ -76,6 +83,28 @@ def test_a_hundred_rows_with_two_percent_of_noise_are_enough(name):
     law, names, ranges = OF_FEW_ROWS[name]
     data, clean = noisy(law, names, ranges, rows=80, noise=0.02), noisy(law, names, ranges, noise=0.0, seed=1)
     assert shown(data, clean, lambda e: len(e.atoms(sympy.Float)) <= 3, 2e-4)  # half of the noise
+
+
+def test_columns_that_a_transform_shows_are_tried_for_the_target_as_it_was():
+    """No polynomial is near a steep step, whose artanh shows r*(t - 5)."""
+    step = table(lambda r, t, n: (1 + np.exp(-r * (t - 5))) ** (-1 / n), "rtn", [(0.3, 2), (0, 10), (0.3, 2)],
+                 rows=800, noise=NOISE)  # fmt: skip
+    asked = problem(step)
+    left = evidence.loss(asked)
+    new = blurred._transformed([blurred.Node(asked, left)], left, {}, powers=True)
+    r, t, n = asked.formulas
+    told = [m for m in new if m.told]
+    assert any(set(m.problem.formulas) == {n, r * (t - 5)} for m in told)
+    assert all(m.problem.y is asked.y and m.left < left / 3 for m in told)
+
+
+def test_a_number_that_moves_measured_costs():
+    asked = problem(
+        table(lambda a, b, x: a * np.exp(-(b - 0.213) * x), "abx", [(1, 5), (1, 3), (0.1, 2)], rows=500)
+    )
+    grown = blurred._grown(blurred.Node(asked, evidence.loss(asked)), {})
+    shifted = [m for m in grown if any(e.has(sympy.Float) for e in m.problem.formulas)]
+    assert shifted and all(m.price >= blurred.A_NUMBER for m in shifted)
 
 
 def test_what_has_no_noise_or_few_rows_is_left_to_others():

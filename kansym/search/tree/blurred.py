@@ -98,6 +98,12 @@ SHORT, FEW = 30, 3
 """Symbols and measured numbers of a formula that ends the search where it leaves nothing but noise: Bateman's
 curve has 30 while its three units are measured; two more depths after it took 20 s."""
 
+A_NUMBER = 2.0
+"""Price of a number that moves measured: of two problems that leave the same the one without comes first."""
+
+UNDONE = 4
+"""Transformed problems whose columns are tried for the target as it was."""
+
 MOST_SPAN = 25.0
 """Range of a logarithm that is undone."""
 
@@ -106,6 +112,9 @@ WORK = 0.5
 
 SOURCE = "tree in noise"
 
+STAND = sympy.Dummy(real=True)
+"""What stands for a problem's answer."""
+
 
 Answer = tuple[Proposal, Callable[[sympy.Expr], sympy.Expr]]
 """A proposal for a problem, and the way back to the table."""
@@ -113,11 +122,15 @@ Answer = tuple[Proposal, Callable[[sympy.Expr], sympy.Expr]]
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """Hold a problem, the share of the table's variance that a smooth fit leaves, its transforms' price."""
+    """Hold a problem, the share of the table's variance that a smooth fit leaves, its transforms' price.
+
+    It was `told` what is left where a smooth fit of a function of its target leaves that.
+    """
 
     problem: Problem
     left: float
     price: float = 0.0
+    told: bool = False
 
 
 def propose(
@@ -200,25 +213,62 @@ def _transformed(level: list[Node], least: float, seen: dict[tuple, Node], power
     # where a smooth fit is poor its slopes mislead, and moves with them: the problem itself comes first
     sure = [level[0]] if level and level[0].left > TURNING else []
     several.sort(key=lambda n: (n not in sure, n.left > NEAR * least, n.problem.width, n.left))
-    new = []
+    new: list[Node] = []
+    told = []
     for node in several[:BEAM]:
         for price, problem in transformed(node.problem, node.left, powers):
             left = evidence.loss(problem)
-            if left <= NEAR * node.left:
-                new += _grown(Node(problem, left, node.price + price), seen)
+            if left <= (PATIENT if node.told else NEAR) * node.left:
+                grown = _grown(Node(problem, left, node.price + price), seen)
+                new += grown
+                clear = [n for n in grown if n.problem.y is problem.y and n.left < FAR_BETTER * node.left]
+                told += [(n, node) for n in clear if n.problem.width < node.problem.width]
+            for child in _plainly_divided(problem) if node.told else ():
+                if (left := evidence.loss(child)) <= NEAR * node.left:
+                    new += _grown(Node(child, left, node.price + price), seen)
+    return _undone(told, seen) + new
+
+
+def _plainly_divided(problem: Problem) -> Iterator[Problem]:
+    """Yield a problem over and times each of its columns: slopes of a poor smooth fit would not say so."""
+    for i, power in itertools.product(np.flatnonzero(problem.one_signed()).tolist(), (1.0, -1.0)):
+        if problem.width > 1 and (child := moves.divided(problem, i, power)) is not None:
+            yield child
+
+
+def _undone(told: list[tuple[Node, Node]], seen: dict[tuple, Node]) -> list[Node]:
+    """Return what moves made of transformed problems with their targets taken back; nodes before are given.
+
+    Where a smooth fit of the target is poor it shows no move, one of a function of it does: what joins the
+    columns for the one does so for the other.
+    """
+    new = []
+    for node, before in sorted(told, key=lambda t: t[0].left)[:UNDONE]:
+        problem = before.problem.columns(node.problem.Z, node.problem.formulas)
+        key = moves.same(problem)
+        if key not in seen:
+            price = before.price + A_NUMBER * max(_numbers(problem) - _numbers(before.problem), 0)
+            seen[key] = Node(problem, node.left, price, told=True)
+            new.append(seen[key])
     return new
 
 
 def _grown(node: Node, seen: dict[tuple, Node]) -> list[Node]:
     """Return a problem and those of fewer columns that lose nothing, as far as they are new."""
     found = [(node.left, node.problem), *suggestions.reductions(node.problem, known=node.left)]
-    new = []
+    new, known = [], _numbers(node.problem)
     for left, problem in found:
         key = moves.same(problem)
         if key not in seen:
-            seen[key] = replace(node, problem=problem, left=left)
+            price = node.price + A_NUMBER * max(_numbers(problem) - known, 0)
+            seen[key] = replace(node, problem=problem, left=left, price=price)
             new.append(seen[key])
     return new
+
+
+def _numbers(problem: Problem) -> int:
+    """Return how many measured numbers a problem's columns and the way back hold."""
+    return len(sympy.Tuple(problem.finish(STAND), *problem.formulas).atoms(sympy.Float))
 
 
 def chosen(found: list[Node]) -> list[Node]:

@@ -43,6 +43,7 @@ class Peel:
 
 
 PEELS = (
+    Peel(lambda x: x, np.ones_like, lambda e: e),
     Peel(lambda x: x**2, lambda x: 2 * x, lambda e: e**2),
     Peel(lambda x: x**3, lambda x: 3 * x**2, lambda e: e**3),
     Peel(lambda x: 1 / x, lambda x: -1 / x**2, lambda e: 1 / e),
@@ -52,7 +53,7 @@ PEELS = (
     Peel(np.sin, np.cos, sympy.sin),
     Peel(np.cos, lambda x: -np.sin(x), sympy.cos),
 )
-"""Functions of a column that are taken off a target of their sum, the column itself aside."""
+"""Functions of a column that are taken off a target of their sum."""
 
 
 def retargeted(
