@@ -69,3 +69,24 @@ def test_every_ratio_is_made_once():
     for shape in shapes:
         used = monomials[shape[shape >= 0]]
         assert not used.min(axis=0).any(), "a common factor can be cancelled"
+
+
+BESIDE = {
+    "a loan": (lambda r, n: r / (1 - (1 + r) ** -n), "rn", [(0.01, 0.15), (1, 30)]),
+    "a mean difference": (lambda a: (a - 1) / np.log(a), "a", [(1.2, 9)]),
+    "a power in a column": (lambda u, n: u**n / (1 + u**n), "un", [(0.1, 9), (0.6, 2)]),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_function_beside_the_columns_is_known_by_ratios_as_they_stand(name):
+    """A linearised fit, which noise in y*Q bends, has the loan's own function beyond its first twenty."""
+    law, names, ranges = BESIDE[name]
+    best = small.with_one(problem(table(law, names, ranges, rows=500, noise=0.01)))[0]
+    clean = table(law, names, ranges, rows=500, seed=1)
+    found = Program.compile(best.name()[0].write(), problem(clean).formulas).value(clean.X)
+    assert best.price <= 9 and np.mean((found - clean.y) ** 2) < 1e-5 * np.var(clean.y)
+
+
+def test_three_columns_have_too_many_functions():
+    assert not small.with_one(problem(table(lambda a, b, c: a * b / c, "abc", [(1, 5)] * 3, rows=100)))

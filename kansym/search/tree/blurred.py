@@ -392,5 +392,5 @@ def _curves(problem: Problem) -> list[Fit]:
     return alone.curves_of(problem)
 
 
-SOLVERS_OF_ONE = (_curves, bent.in_noise, small.fits, noisy.fits, alone.short_families)
-SOLVERS = (small.fits, noisy.fits, _sum, _product, _linear, _products)
+SOLVERS_OF_ONE = (_curves, bent.in_noise, small.fits, small.with_one, noisy.fits, alone.short_families)
+SOLVERS = (small.fits, small.with_one, noisy.fits, _sum, _product, _linear, _products)
