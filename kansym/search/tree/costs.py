@@ -47,7 +47,7 @@ PER_SQUARE = {
     "reduce": 0.016,
     "any_rate": 0.14,
     "in_noise": 0.09,
-    "one_function": 0.025,
+    "one_function": 0.015,
     "two_functions": 0.15,
 }
 """Work of an item for each pair of its problem's columns, as measured for one to six."""
