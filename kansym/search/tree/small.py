@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import sympy
@@ -129,7 +130,7 @@ class _Measured:
         return out
 
 
-def _terms(shapes: np.ndarray) -> np.ndarray:
+def _terms(shapes: np.ndarray) -> Any:
     """Return the numbers (s,) of free coefficients: one of the denominator's is one."""
     return np.count_nonzero(shapes >= 0, axis=1) - 1
 
