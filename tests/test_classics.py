@@ -266,3 +266,22 @@ def test_a_saturation_does_not_explode():
     falling = proposed(x, 3 * (1 - np.exp(-0.6 * x)), families=families)
     assert falling[0].source == "saturation"
     assert not proposed(x, y, families=families.only(["saturation"]))
+
+
+@pytest.mark.parametrize(
+    ("law", "family"),
+    [("8.31*(T + 273)/V", "power and line"), ("3.1*exp(0.013*T + 0.021*V)", "exponential of two inputs")],
+)
+def test_a_line_over_another_input_and_an_exponential_of_two_are_familiar(law, family):
+    rng = np.random.default_rng(3)
+    X = np.array([(v, t) for v in (20, 25, 30, 40, 50, 60) for t in (5, 22, 41, 63)], float)
+    values = {"V": X[:, 0], "T": X[:, 1], "exp": np.exp}
+    y = eval(law, values) * (1 + 0.008 * rng.normal(size=len(X)))
+    found = proposed(X, y)
+    assert family in [c.source for c in found[:2]]
+
+
+def test_a_saturation_beside_a_line_does_not_explode():
+    X = np.random.default_rng(0).uniform(1, 20, (60, 2))
+    y = 0.015 * X[:, 0] * (X[:, 1] + 53.0) * (1 + 0.002 * X[:, 0])
+    assert "exponential approach to a line" not in {c.source for c in proposed(X, y)}

@@ -195,6 +195,16 @@ def test_over_decades_two_nats_are_enough_for_noise_that_grows(offset: float, ki
     assert (None if found is None else found.kind) == kind
 
 
+def test_a_kind_that_cannot_be_stands_in_no_others_way() -> None:
+    t = np.linspace(0, 1, 24)
+    values = 1000 * np.exp(-3 * t)
+    y = values * (1 + 0.1 * np.random.default_rng(4).normal(size=24))
+    fits = {k: Explained(values, 10.0) for k in KINDS}
+    fits["poisson"] = Explained(1e-9 * values, -1e6)  # few nats, and off by more than the values are
+    found = about(t[:, None], y, fits, NoiseModel("additive", 1.0))
+    assert found is not None and found.kind == "relative"
+
+
 def test_whole_numbers_that_scatter_less_than_counts_are_counted_for_less() -> None:
     d = np.linspace(1, 10, 16)
     expected = 8.0 * d**1.3

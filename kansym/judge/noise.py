@@ -223,13 +223,16 @@ def about(
     nats = {kind: found[kind][0] + fits[kind].nats + _rarer(kind, y) for kind in found}
     if not measured and "poisson" in fits:
         nats["poisson"] -= _counted(y, found["poisson"][1], fits["poisson"])
-    best = min(nats, key=lambda kind: nats[kind])
     now = held.kind if held.kind in KINDS else KINDS[0]
-    _, scaled, scale = found[best]
-    values = fits[best].values
+    sizes = {k: (_least(k, law.values), found[k][2], _most(k, law.values)) for k, law in fits.items()}
+    # a kind by which the law misses the rows altogether says nothing of the others
+    can_be = [k for k, (least, scale, most) in sizes.items() if k == now or least < scale < most]
+    best = min(can_be, key=lambda kind: nats[kind])
+    least, scale, most = sizes[best]
+    scaled, values = found[best][1], fits[best].values
     wide = best in WITH_THE_VALUE and bool(np.all(y > 0)) and 0 < values.min() * WIDE < values.max()
     enough = ENOUGH_OVER_WIDE if wide else ENOUGH_ABOUT_A_LAW
-    if nats[now] - nats[best] < enough or not _least(best, values) < scale < _most(best, values):
+    if nats[now] - nats[best] < enough or not least < scale < most:
         return None
     if chance.structure(X, scaled, shuffles=chance.FIRST_SHUFFLES).pvalue <= WHITE:
         return None

@@ -46,7 +46,7 @@ MOST_PAIRED = 5
 MOST_FINISHED = 16
 """Rough fits that are finished."""
 
-MOST_GLANCED, MOST_FITTED = 300, 16
+MOST_GLANCED, MOST_FITTED = 400, 16
 """Families times choices of columns whose starts are compared on a table of several columns, and those that
 are fitted: such a table's law is seldom one of these, so the look is a short one."""
 
