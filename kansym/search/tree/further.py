@@ -85,16 +85,21 @@ def functions(problem: Problem, decaying: bool = False) -> list[Extension]:
 def decays(problem: Problem) -> Iterator[tuple[Extension, ...]]:
     """Yield two exponentials that have one column in common: of products with it, or of quotients.
 
-    exp(-a·t) and exp(-b·t): what passes through two stages in turn, or leaves by two ways.
+    exp(-a·t) and exp(-b·t): what passes through two stages in turn, or leaves by two ways. One of the two may
+    be of the column alone: in units of a they are exp(-u) and exp(-u/v).
     """
     columns = [Extension(v, f) for v, f in zip(problem.Z.T, problem.formulas, strict=True)]
     for k, shared in enumerate(columns):
-        for two in itertools.combinations([c for i, c in enumerate(columns) if i != k], 2):
+        others = [c for i, c in enumerate(columns) if i != k]
+        found = []
+        for two in itertools.combinations(others, 2):
             turned = quotients(shared, two)
-            for arguments in (products(shared, two), turned[::2], turned[1::2]):
-                made = [e for u in arguments if (e := exponential(u, -1.0))]
-                if len(made) == len(two):
-                    yield tuple(made)
+            found += [products(shared, two), turned[::2], turned[1::2]]
+        found += [[shared, u] for u in (*products(shared, others), *quotients(shared, others)[::2])]
+        for arguments in found:
+            made = [e for u in arguments if (e := exponential(u, -1.0))]
+            if len(made) == len(arguments):
+                yield tuple(made)
 
 
 def levels(problem: Problem) -> Iterator[tuple[Extension, ...]]:
