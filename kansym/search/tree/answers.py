@@ -18,6 +18,7 @@ from kansym.search.tree import (
     ratios,
     regimes,
     sparse,
+    waves,
 )
 
 CLEAN = 1e-14
@@ -51,6 +52,11 @@ def products(node: Node) -> list[Fit]:
 def powers_of_products(node: Node) -> list[Fit]:
     """Answer with a root or the reciprocal of such a sum."""
     return sparse.powers(node.problem)
+
+
+def angles(node: Node) -> list[Fit]:
+    """Answer with a ratio, or a sum of products, of columns and the cosines and sines of some."""
+    return waves.exact(node.problem, node.left)
 
 
 def logarithms(node: Node) -> list[Fit]:

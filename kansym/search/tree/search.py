@@ -316,6 +316,7 @@ class Tree:
             self.push(0.5, answers.two_regimes, node)
         if not node.transforms:
             self.push(0.62, answers.powers_of_products, node)
+            self.push(0.58, answers.angles, node)
         self.push(0.5, self.sum_of_curves, node)
         self.push(0.52, answers.linear, node)
         self.push(0.55, answers.product_of_curves, node)

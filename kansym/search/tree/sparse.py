@@ -55,8 +55,8 @@ SPANNED = 1e-8
 
 
 @np.errstate(all="ignore")
-def exact(problem: Problem) -> list[Fit]:
-    """Return the sum of few products of whole powers that a problem's target is exactly, if it is one."""
+def exact(problem: Problem, most: int = PRODUCTS) -> list[Fit]:
+    """Return the sum of few products of whole powers, chosen from so many, that a target is exactly."""
     rows = np.sort(np.concatenate([problem.fit, problem.test]))
     X, y = problem.Z[rows], problem.y[rows]
     if not FEWEST_COLUMNS <= problem.width <= MOST_COLUMNS or len(rows) < FEWEST_ROWS or np.ptp(y) == 0:
@@ -64,7 +64,7 @@ def exact(problem: Problem) -> list[Fit]:
     if not (np.all(np.isfinite(X)) and np.all(np.isfinite(y)) and np.all(np.any(X != 0, axis=0))):
         return []
     with one_thread():
-        found = _found(X, y, tuple(problem.one_signed().tolist()))
+        found = _found(X, y, lattice(tuple(problem.one_signed().tolist()), most))
     if found is None:
         return []
     powers, factors = found
@@ -84,10 +84,9 @@ def powers(problem: Problem) -> list[Fit]:
     return []
 
 
-def _found(X: np.ndarray, y: np.ndarray, signed: tuple[bool, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return exponents (k, d) and factors (k,) of an exact sum, None where there is none."""
+def _found(X: np.ndarray, y: np.ndarray, exponents: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return exponents (k, d) and factors (k,) of an exact sum among these products, None where none is."""
     units = np.array([np.exp(np.mean(np.log(np.abs(x[x != 0])))) for x in X.T])
-    exponents = lattice(signed)
     some = np.linspace(0, len(y) - 1, min(len(y), ROWS)).round().astype(int)
     M = products(X[some] / units, exponents)
     size = np.abs(y).max()
@@ -110,14 +109,14 @@ def _found(X: np.ndarray, y: np.ndarray, signed: tuple[bool, ...]) -> tuple[np.n
 
 
 @lru_cache(maxsize=32)
-def lattice(signed: tuple[bool, ...]) -> np.ndarray:
-    """Return the exponents (k, d) of all products up to the highest degree that gives at most PRODUCTS.
+def lattice(signed: tuple[bool, ...], most: int = PRODUCTS) -> np.ndarray:
+    """Return the exponents (k, d) of all products up to the highest degree that gives at most so many.
 
     A degree is the sum of the exponents' sizes; they may be negative for columns of one sign.
     """
     table = np.zeros((1, 0), int)
     sizes = np.zeros(1, int)
-    degree = next(m for m in range(HIGHEST, 0, -1) if m == 1 or _count(signed, m) <= PRODUCTS)
+    degree = next(m for m in range(HIGHEST, 0, -1) if m == 1 or _count(signed, m) <= most)
     for one in signed:
         powers = np.arange(-degree if one else 0, degree + 1)
         table = np.hstack([np.repeat(table, len(powers), axis=0), np.tile(powers, len(table))[:, None]])
