@@ -58,3 +58,28 @@ def test_a_frequency_is_rounded_as_far_as_the_rows_allow() -> None:
     asked, _ = table("A*cos(2.3*x)", {"A": (0.5, 3), "x": (0, 9)})
     first = next(iter(waves._angles(asked, 1.0)))
     assert first[1] == sympy.Rational("2.3")
+
+
+NOISY = [
+    ("a + b + 2*sqrt(a*b)*cos(3.7*d)", {"a": (0.5, 4), "b": (0.5, 4), "d": (0, 5)}),
+    ("sqrt(a**2 + b**2 - 2*a*b*cos(pi*g/180))", {"a": (1, 8), "b": (1, 6), "g": (10, 170)}),
+    ("A*cos(2.3*x - 5.1*t)", {"A": (0.5, 3), "x": (0, 4), "t": (0, 3)}),
+]
+
+
+@pytest.mark.parametrize(("law", "ranges"), NOISY, ids=[law for law, _ in NOISY])
+def test_such_sums_are_near_in_noise(law: str, ranges: dict[str, tuple[float, float]]) -> None:
+    asked, y = table(law, ranges)
+    y = y + 0.01 * np.std(y) * np.random.default_rng(1).normal(size=len(y))
+    noisy = posed(from_arrays(asked.Z, y, list(ranges)))
+    found = waves.fits(noisy, evidence.loss(noisy))
+    share = min(fit.share for fit in found)
+    assert share < 3e-4, "a wave's frequency is free, and noise leaves 1e-4"
+
+
+def test_in_noise_a_table_without_waves_is_not_asked_about_them() -> None:
+    ranges = {"a": (0.5, 4.0), "b": (10.0, 170.0)}
+    asked, y = table("a*b/(b + 40)", ranges)
+    y = y + 0.02 * np.std(y) * np.random.default_rng(1).normal(size=len(y))
+    noisy = posed(from_arrays(asked.Z, y, list(ranges)))
+    assert waves.fits(noisy, evidence.loss(noisy)) == []

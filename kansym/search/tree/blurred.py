@@ -36,6 +36,7 @@ from kansym.search.tree import (
     parts,
     small,
     suggestions,
+    waves,
 )
 from kansym.search.tree.transforms import transformed
 
@@ -363,7 +364,13 @@ def _sums_of_products(problem: Problem, left: float, budget: Budget) -> Iterator
 
 
 def _sums_of_curves(search: Search, budget: Budget) -> Iterator[Answer]:
-    """Yield sums of few products of plain curves for the target and its square, 1 s each of four columns."""
+    """Yield sums of few products of plain curves for the target and its square, 1 s each of four columns.
+
+    Before them such sums with waves of any frequency.
+    """
+    budget.spend(WORK)
+    for fit in waves.fits(search.root, evidence.loss(search.root)):
+        yield from ((p, fit.problem.finish) for p in fit.name())
     for name in TARGETS_OF_SUMS:
         problem = search.root.target(outers.outer(name))
         if problem is not None and not budget.exhausted:

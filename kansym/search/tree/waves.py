@@ -21,7 +21,7 @@ from kansym.base.threads import one_thread
 from kansym.search.structure import outers
 from kansym.search.structure.models import Fit
 from kansym.search.structure.problem import Problem
-from kansym.search.tree import moves, ratios, sparse
+from kansym.search.tree import exchanges, moves, ratios, sparse
 
 MOST_COLUMNS = 5
 """Columns of problems that are looked at, at most: an angle stands for two."""
@@ -56,6 +56,12 @@ PRODUCTS = 1500
 
 WAVES = ("cos", "sin")
 
+TOLD = 0.5
+"""Share of what parabolas in all columns leave that waves of some leave at most, for these to be angles."""
+
+TARGETS = ("t", "t^2")
+"""Functions of the target that are asked for such sums in noise."""
+
 ASKED = 3
 """Sets of angles that are asked about, the likeliest first."""
 
@@ -82,6 +88,29 @@ def exact(problem: Problem, left: float) -> list[Fit]:
             if asked is not None and (found := sparse.exact(asked, PRODUCTS)):
                 return found
     return []
+
+
+@np.errstate(all="ignore")
+def fits(problem: Problem, left: float) -> list[Fit]:
+    """Return the likeliest sums of products of columns, cosines and sines; a smooth fit leaves `left`.
+
+    In noise; for the likeliest angles, where they leave less than parabolas do. Radians are known to the
+    dictionary of `structure.sums`.
+    """
+    if not 2 <= problem.width <= MOST_COLUMNS or not np.all(np.isfinite(problem.Z)):
+        return []
+    with one_thread():
+        angles = next(_angles(problem, left, rounding=False), {})
+        parabolas = _Waves(problem)
+        told = parabolas.left({j: float(k) for j, k in angles.items()}) < TOLD * parabolas.left({})
+    if not told or all(k == 1 for k in angles.values()):
+        return []
+    found = []
+    for name in TARGETS:
+        asked = problem.target(outers.outer(name))
+        found += [] if asked is None else exchanges.fits(turned(asked, angles), left, targets=1)
+    rooted = moves.in_roots(turned(problem, angles))
+    return found if rooted is None else found + exchanges.fits(rooted, left, targets=1)
 
 
 def turned(problem: Problem, angles: dict[int, sympy.Expr], waves: tuple[str, ...] = WAVES) -> Problem:
@@ -126,8 +155,11 @@ class _Waves:
         return float(np.mean(off * off) / max(np.var(self.y[held]), TINY))
 
 
-def _angles(problem: Problem, smooth: float) -> Iterator[dict[int, sympy.Expr]]:
-    """Yield sets of angles with their frequencies, those first that leave least."""
+def _angles(problem: Problem, smooth: float, rounding: bool = True) -> Iterator[dict[int, sympy.Expr]]:
+    """Yield sets of angles with their frequencies, those first that leave least.
+
+    Found frequencies are made round where `rounding`: in noise that is decided later, on all rows.
+    """
     known: dict[int, sympy.Expr] = {}
     for j, x in enumerate(problem.Z.T):
         size, turn = np.abs(x).max(), np.ptp(x)
@@ -146,8 +178,10 @@ def _angles(problem: Problem, smooth: float) -> Iterator[dict[int, sympy.Expr]]:
     least = min((left for left, _ in ranked), default=1.0)
     for left, found in _scanned(look, least, smooth > WAVY) if smooth > UNSMOOTH else ():
         if left < BETTER * least:
-            rounded = {j: _round(look, found, j, left) for j in found}
-            ranked.append((left, rounded))
+            numbers = {
+                j: _round(look, found, j, left) if rounding else sympy.Float(k) for j, k in found.items()
+            }
+            ranked.append((left, numbers))
     yield from (s for _, s in sorted(ranked, key=lambda pair: pair[0]))
 
 
