@@ -37,7 +37,7 @@ UNITS = {
     "powers_of_products": 0.6,
     "two_regimes": 0.1,
     "two_decays": 0.1,
-    "angles": 0.5,
+    "angles": 0.15,
 }
 """Work of one item."""
 
