@@ -46,7 +46,8 @@ def test_overfit_is_seen_on_held_out_rows() -> None:
 def test_a_tiny_table_is_judged_by_its_loss_unless_one_row_decides_all() -> None:
     X = np.linspace(1, 2, 12)[:, None]
     t = Trial.of(from_arrays(X, X[:, 0] + 0.1 * np.random.default_rng(0).normal(size=12)), Library.load(), 0)
-    assert t.tiny and t.pooled(1.0, 1.9) == 1.0 and t.pooled(1.0, 3.9) == 3.9
+    assert t.tiny and t.pooled(1.0, 1.9) == 1.0 and t.pooled(1.0, 3.9) == pytest.approx(3.9 / t.by_chance)
+    assert t.pooled(1.0, 1.01 * t.by_chance) == pytest.approx(1.01), "no jump where chance ends"
 
 
 @pytest.mark.parametrize(("level", "noisy"), [(0.0, False), (1e-2, True)])

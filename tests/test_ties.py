@@ -47,15 +47,24 @@ def test_constants_that_differ_are_not() -> None:
     assert forms(0.38) == []
 
 
-def test_the_sign_may_differ() -> None:
+def fitted_ties(truth: str, start: str) -> list[tuple[sympy.Expr, float]]:
     rng = np.random.default_rng(5)
     X = rng.uniform(0.1, 4, (300, 2))
-    y = 2.3 * X[:, 1] - 2.3 * X[:, 1] * np.exp(-X[:, 0]) + 0.01 * rng.normal(size=300)
-    fitted = polish(parse_expression("2.2*b - 2.4*b*exp(-a)", NAMES), Rows(X, y, None, symbols(NAMES)), 40)
+    y = sympy.lambdify(symbols(NAMES), parse_expression(truth, NAMES))(*X.T) + 0.003 * rng.normal(size=300)
+    fitted = polish(parse_expression(start, NAMES), Rows(X, y, None, symbols(NAMES)), 40)
     assert fitted is not None
-    (form, _), *_ = ties(fitted)
+    return list(ties(fitted))
+
+
+def test_the_sign_may_differ() -> None:
+    (form, _), *_ = fitted_ties("2.3*b*exp(-2.3*a)", "2.2*b*exp(-2.4*a)")
     low, high = sorted(float(f) for f in form.atoms(sympy.Float))
     assert low == -high
+
+
+def test_without_a_function_another_form_says_it_better() -> None:
+    assert fitted_ties("2.3*b - 2.3*b*exp(-a)", "2.2*b - 2.4*b*exp(-a)") == []
+    assert fitted_ties("0.4*a/(0.4*a + 1)", "0.41*a/(0.39*a + 1)") == []
 
 
 @pytest.mark.parametrize(("second", "count"), [(0.37, 1), (0.39, 2)])

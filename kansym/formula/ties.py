@@ -27,13 +27,17 @@ def ties(polished: Polished) -> Iterator[tuple[sympy.Expr, float]]:
     """Yield forms with one number in the place of two that agree, or agree but for their sign; and the price.
 
     The price is RARE and log(k(k - 1)) nats for k constants: so many pairs and signs could have agreed by
-    chance. Constants that are not KNOWN so well stay.
+    chance. Constants that are not KNOWN so well stay, and two of which none stands within a function: what
+    they make one is another form of a ratio or a difference, k*x/(k*x + 1) of x/(x + c).
     """
     theta, covariance = polished.theta, polished.covariance
     parameters, template = polished.program.parameters, polished.program.template
     variance = np.diag(covariance)
+    within = {s for f in template.atoms(sympy.Function) for s in f.free_symbols}
     price = RARE + math.log(max(len(theta) * (len(theta) - 1), 1))
     for i, j in itertools.combinations(range(len(theta)), 2):
+        if not within & {parameters[i], parameters[j]}:
+            continue
         sign = 1.0 if theta[i] * theta[j] > 0 else -1.0
         apart = variance[i] + variance[j] - 2 * sign * covariance[i, j]
         known = max(variance[i], variance[j]) <= (KNOWN * theta[i]) ** 2
