@@ -245,3 +245,20 @@ def test_an_interrupt_in_a_callback_of_the_garbage_collector_would_be_lost():
         gc.callbacks.remove(callback)
     assert seen and all(seen)
     assert not budget._dropped(sys._getframe())
+
+
+def test_an_interrupt_in_compiled_code_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython makes it the cause of a SystemError where a compiled function returns beside an exception."""
+    from kansym.pipeline import flow
+
+    explored = flow._Passes.explored
+
+    def broken(passes: flow._Passes) -> str:
+        """Search, and be interrupted in compiled code after it."""
+        explored(passes)
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    monkeypatch.setattr(flow._Passes, "explored", broken)
+    x = np.linspace(1, 5, 40)
+    run = flow.discover(x[:, None], 2 * x + 3, effort=0.05)
+    assert run.best.exact and run.stop_reason == "interrupted"

@@ -158,11 +158,11 @@ def search(
                 passes.freed_of_units()
                 reason = passes.explored()
         return passes.concluded(reason)
-    except KeyboardInterrupt:
-        # the watchdog's interrupt and a person's look alike; the clock tells them apart
-        budget.cancelled = not budget.exhausted
-        return passes.concluded(budget.reason)
     except BaseException as stopped:
+        # compiled code makes it a SystemError's cause; the clock tells a person's from the watchdog's
+        if isinstance(stopped, KeyboardInterrupt) or isinstance(stopped.__cause__, KeyboardInterrupt):
+            budget.cancelled = not budget.exhausted
+            return passes.concluded(budget.reason)
         # an alarm's exception goes on its way, but the best so far goes with it
         if passes.archive.best and not isinstance(stopped, InputError):
             stopped.run = passes.concluded("interrupted")  # type: ignore[attr-defined]
