@@ -127,6 +127,21 @@ def test_a_table_with_commas_units_and_words_is_read_and_searched(studio):
     assert studio.severe() == []
 
 
+def test_what_has_just_been_unfolded_stays_open_after_a_press_inside(studio):
+    studio.press("Table")
+    studio.see(lambda: studio.find("summary", "More"))
+    label = "Constants may have units"
+    # in one go: the browser tells that something has unfolded after the press
+    studio.window.execute_script(
+        f"const box = document.querySelector('input[aria-label=\"{label}\"]'); box.id = 'before';"
+        "box.closest('details').firstElementChild.click(); box.click()"
+    )
+    anew = f"input[aria-label='{label}']:not(#before)"
+    studio.see(lambda: studio.find(anew, label))
+    assert studio.find(anew, label).is_selected()
+    assert studio.severe() == []
+
+
 def test_the_whole_way_by_keys(studio):
     """From the table's button to another row of the front with Tab, Enter and arrows, no mouse."""
     from selenium.webdriver.common.keys import Keys

@@ -51,6 +51,7 @@ class View:
         self._parts: list[Part] = []
         self._drawing = self._parts
         self._past: list[tuple[float, ui.element]] = []
+        self._folds: dict[str, Any] = {}
         self._unfolded: set[str] = set()
         self.said: Any = None
         self.tab = ""
@@ -203,11 +204,14 @@ class View:
 
     def folded(self, title: str) -> Any:
         """Draw what folds; it stays as it was left when it is drawn again."""
-        box = html.details()
+        box = self._folds[title] = html.details()
         box.props["open"] = title in self._unfolded
 
         def turned(event: Any) -> None:
             (self._unfolded.add if event.args else self._unfolded.discard)(title)
+            now = self._folds[title]
+            if now is not box:  # it was drawn again before this was heard
+                now.props["open"] = bool(event.args)
 
         box.on("toggle", turned, js_handler="e => emit(e.target.open)")
         with box:
