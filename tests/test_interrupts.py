@@ -20,11 +20,13 @@ from numba.core import event
 
 from kansym.base import budget, interrupts
 from kansym.base.budget import Budget, watchdog
-from kansym.base.interrupts import shielded
+from kansym.base.errors import InputError
+from kansym.base.interrupts import shielded, unwrapped
 from kansym.base.jit import njit
 from kansym.data.dataset import from_arrays
 from kansym.network.training import levenberg
 from kansym.pipeline import flow
+from kansym.pipeline.motion import dynamics
 from kansym.search import registry
 from kansym.search.structure.problem import problem
 from kansym.search.tree import learned
@@ -262,3 +264,20 @@ def test_an_interrupt_in_compiled_code_keeps_what_was_found(monkeypatch: pytest.
     x = np.linspace(1, 5, 40)
     run = flow.discover(x[:, None], 2 * x + 3, effort=0.05)
     assert run.best.exact and run.stop_reason == "interrupted"
+
+
+def test_another_error_of_compiled_code_stays_as_it_was() -> None:
+    with pytest.raises(KeyboardInterrupt), unwrapped():
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+    with pytest.raises(SystemError), unwrapped():
+        raise SystemError("of another cause") from ValueError()
+
+
+def test_an_interrupt_in_compiled_code_ends_a_search_for_motion_in_a_line(monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    monkeypatch.setattr(dynamics, "find", broken)
+    t = np.linspace(0, 5, 60)
+    with pytest.raises(InputError, match="interrupted"):
+        dynamics.dynamics(t, np.exp(-t / 2)[:, None])

@@ -101,3 +101,17 @@ def shielded() -> Iterator[None]:
 def loadable(seconds: float | None) -> bool:
     """Tell whether torch is loaded, or can be before so many seconds are over (None: there is no limit)."""
     return seconds is None or seconds > LOADING or "torch" in sys.modules
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Let an interrupt in compiled code come out as KeyboardInterrupt.
+
+    CPython makes it the cause of a SystemError where a compiled function returns beside an exception.
+    """
+    try:
+        yield
+    except SystemError as wrapped:
+        if isinstance(wrapped.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from wrapped
+        raise

@@ -15,6 +15,7 @@ import numpy as np
 
 from kansym.base import criterion
 from kansym.base.budget import Progress
+from kansym.base.interrupts import unwrapped
 from kansym.base.losses import Loss
 from kansym.data.dataset import Dataset
 from kansym.data.scan import Reading
@@ -99,7 +100,7 @@ def on_all_rows(
     at = [i for i, law in enumerate(run.front) if law.expression is not None]
     begun = time.monotonic()
     try:
-        with np.errstate(all="ignore"):
+        with unwrapped(), np.errstate(all="ignore"):
             found = refitted([run.front[i].expression for i in at], seen.parts)
     except KeyboardInterrupt:
         return _noted(run, "interrupted on all rows: constants are fitted to the sample")

@@ -15,7 +15,7 @@ import numpy as np
 
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
-from kansym.base.interrupts import shielded
+from kansym.base.interrupts import shielded, unwrapped
 from kansym.base.losses import Loss
 from kansym.base.threads import one_thread
 from kansym.base.weights import roots
@@ -149,7 +149,7 @@ def search(
     try:
         kept = nullcontext() if checkpoint is None else checkpoint.kept()
         # a search looks beyond every domain, at matrices too small to be shared: of two threads one waits
-        with kept, watchdog(budget), np.errstate(all="ignore"), one_thread():
+        with unwrapped(), kept, watchdog(budget), np.errstate(all="ignore"), one_thread():
             reason = passes.explored()
             if passes.archive.trial.dimensions is not None and not budget.exhausted:
                 run = passes.concluded(reason)
@@ -158,11 +158,11 @@ def search(
                 passes.freed_of_units()
                 reason = passes.explored()
         return passes.concluded(reason)
+    except KeyboardInterrupt:
+        # the watchdog's interrupt and a person's look alike; the clock tells them apart
+        budget.cancelled = not budget.exhausted
+        return passes.concluded(budget.reason)
     except BaseException as stopped:
-        # compiled code makes it a SystemError's cause; the clock tells a person's from the watchdog's
-        if isinstance(stopped, KeyboardInterrupt) or isinstance(stopped.__cause__, KeyboardInterrupt):
-            budget.cancelled = not budget.exhausted
-            return passes.concluded(budget.reason)
         # an alarm's exception goes on its way, but the best so far goes with it
         if passes.archive.best and not isinstance(stopped, InputError):
             stopped.run = passes.concluded("interrupted")  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget
+from kansym.base.interrupts import unwrapped
 from kansym.formula.expression import complexity
 from kansym.pipeline.motion import couplings
 from kansym.pipeline.motion.candidates import Candidate, explains, look
@@ -100,16 +101,17 @@ def find(original: Motion, budget: Budget) -> Found | None:
         moving = best.moving
     for turn in range(ROUNDS):
         try:
-            offered = []
-            for state in range(len(series.states)):
-                budget.tell(f"right side of {series.states[state]}")
-                along = rough if rough is not None and turn == 0 else moving
-                hurried = budget.left is not None and budget.left < LOOKING * (budget.seconds or 0.0)
-                before = [] if best is None else [best.shot.expressions[state]]
-                told = turn > 0 and best is not None and explains(best.shot.chi2, best.shot.rows)
-                brief = hurried or told
-                offered.append(tuple(look(along, state, few, brief, before)))
-            found = _choose(offered, moving, original, budget, few and turn == 0)
+            with unwrapped():
+                offered = []
+                for state in range(len(series.states)):
+                    budget.tell(f"right side of {series.states[state]}")
+                    along = rough if rough is not None and turn == 0 else moving
+                    hurried = budget.left is not None and budget.left < LOOKING * (budget.seconds or 0.0)
+                    before = [] if best is None else [best.shot.expressions[state]]
+                    told = turn > 0 and best is not None and explains(best.shot.chi2, best.shot.rows)
+                    brief = hurried or told
+                    offered.append(tuple(look(along, state, few, brief, before)))
+                found = _choose(offered, moving, original, budget, few and turn == 0)
         except KeyboardInterrupt:
             if best is None:
                 raise

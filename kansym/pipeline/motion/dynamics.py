@@ -11,6 +11,7 @@ import sympy
 
 from kansym.base.budget import Budget, Progress, watchdog
 from kansym.base.errors import InputError
+from kansym.base.interrupts import unwrapped
 from kansym.base.threads import one_thread
 from kansym.formula.constants import Nice
 from kansym.formula.expression import complexity
@@ -86,7 +87,7 @@ def dynamics(
     budget = Budget(seconds=time_limit, listener=progress)
     found: Found | None = None
     try:
-        with watchdog(budget), np.errstate(all="ignore"), one_thread():
+        with unwrapped(), watchdog(budget), np.errstate(all="ignore"), one_thread():
             original = motion(data, order)
             found = steady(find(original, budget), original, budget)
     except KeyboardInterrupt:
