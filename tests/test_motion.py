@@ -8,6 +8,7 @@ import pytest
 from kansym.base.errors import FormatError, InputError
 from kansym.data.dates import called_a_time, time_column
 from kansym.data.table import read_table
+from kansym.data.units import parse
 from kansym.pipeline.motion import reading, simulation, trajectory
 from kansym.pipeline.motion.dynamics import dynamics
 from kansym.pipeline.motion.simulation import follow
@@ -217,10 +218,21 @@ def test_estimator_has_pysindys_names(capsys):
 def test_a_column_that_looks_like_the_time_is_named(name, values, found):
     X = np.column_stack([np.zeros(len(values)), np.array(values, float)])
     assert time_column(("x", name), X) == (name if found else None)
+    assert time_column(("x", name), X, {name: parse("K").exponents}) is None
 
 
 @pytest.mark.parametrize(
-    ("name", "time"), [("Minutes", True), ("hour_2", True), ("tide", False), ("", False)]
+    ("name", "time"),
+    [
+        ("Minutes", True),
+        ("hour_2", True),
+        ("t (after start)", True),
+        ("t [min]", True),
+        ("tide", False),
+        ("T (°C)", False),
+        ("T [K]", False),
+        ("", False),
+    ],
 )
 def test_names_of_times(name, time):
     assert called_a_time(name) is time

@@ -181,7 +181,7 @@ def _clock(dataset: Dataset) -> list[str]:
     """Return a note on the column that looks like the time, if there is one."""
     from kansym.data.dates import time_column
 
-    if (clock := time_column(dataset.names, dataset.X)) is None:
+    if (clock := time_column(dataset.names, dataset.X, dataset.units)) is None:
         return []
     return [f"{clock!r} looks like the time: `kansym dynamics` finds laws of motion in such tables"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 from kansym.base.errors import InputError
 from kansym.data import durations, periods
 from kansym.data.durations import DAY
+from kansym.data.units import Exponents, factors, parse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,9 @@ TIME_NAMES = frozenset(
     ("t", "time", "timestamp", "date", "second", "minute", "hour", "day", "week", "month", "year")
 )
 """What columns of times are called, in the singular."""
+
+TIMES = (parse([0, 1]).exponents, parse([]).exponents)
+"""Exponents of units of times, and of counted steps."""
 
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
 ORDERS = (DAY_FIRST, MONTH_FIRST)
@@ -281,15 +285,31 @@ def _parse(column: pd.Series, day_first: bool) -> pd.Series | None:
     return None if lost.any() else parsed.dt.tz_localize(None)
 
 
-def time_column(names: Sequence[str], X: np.ndarray) -> str | None:
+def time_column(
+    names: Sequence[str], X: np.ndarray, units: Mapping[str, Exponents] | None = None
+) -> str | None:
     """Return the first column that is called a time and grows from row to row, or None."""
     for name, column in zip(names, X.T, strict=True):
-        if called_a_time(name) and len(column) > 1 and np.all(np.diff(column) > 0):
+        other = units is not None and name in units and units[name] not in TIMES
+        if called_a_time(name) and not other and len(column) > 1 and np.all(np.diff(column) > 0):
             return name
     return None
 
 
 def called_a_time(name: str) -> bool:
-    """Tell whether the first word of a column's name is one for a time."""
+    """Tell whether the first word of a column's name is one for a time, which "T (°C)" is not."""
     word = re.split(r"[\W_\d]", name.lower(), maxsplit=1)[0]
-    return bool({word, word.removesuffix("s")} & TIME_NAMES)
+    unit = re.search(r"[\[(]([^\[\]()]+)[\])]$", name)
+    return bool({word, word.removesuffix("s")} & TIME_NAMES) and not (unit and _of_another(unit[1]))
+
+
+def _of_another(text: str) -> bool:
+    """Tell whether a text is a unit of something else than times."""
+    try:
+        factors(text)
+    except InputError:
+        return False  # no unit at all
+    try:
+        return parse(text).exponents not in TIMES
+    except InputError:
+        return True  # a temperature with a zero point of its own
