@@ -7,7 +7,8 @@ import pytest
 import sympy
 
 import kansym
-from kansym.formula.parts import in_parts
+from kansym.formula import expression
+from kansym.formula.parts import by_column, in_parts
 
 x = sympy.Symbol("x", real=True)
 
@@ -55,3 +56,26 @@ def test_a_sum_of_two_saturations_is_written_as_one() -> None:
     assert not law.expression.has(sympy.exp, sympy.log)
     poles = sympy.solve(sympy.fraction(sympy.together(law.expression))[1])
     assert sorted(map(float, poles)) == pytest.approx([-22.2, -0.4], rel=0.2)
+
+
+T, V, a, b, k, m = sympy.symbols("T V a b k m", real=True)
+
+
+@pytest.mark.parametrize(
+    "law", [T / (V - b) - a / V**2, a * x / (k + x) + b * x / (m + x), a / x - b / (x + k)]
+)
+def test_a_sum_of_poles_in_several_columns_is_found_again(law: sympy.Expr) -> None:
+    at = dict(zip((T, V, a, b, k, m, x), (2.0, 3.0, 5.0, 0.7, 1.1, 1.3, 1.7), strict=True))
+
+    def same(form: sympy.Expr) -> bool:
+        return float(form.subs(at)) == pytest.approx(float(law.subs(at)), rel=1e-9)
+
+    whole = sympy.factor(sympy.together(law))
+    assert all(map(same, by_column(whole)))
+    assert expression.complexity(whole) > expression.complexity(law)
+    assert expression.complexity(expression.simplify(whole, same)) <= expression.complexity(law)
+
+
+def test_a_ratio_with_one_pole_has_no_parts_by_column() -> None:
+    assert not [*by_column(a * x / (k + x))]
+    assert not [*by_column((a + sympy.exp(x)) / (x * (x + k)))]

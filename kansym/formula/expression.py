@@ -10,6 +10,7 @@ import sympy
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
 from kansym.base.errors import InputError
+from kansym.formula.parts import by_column, upside_down
 from kansym.functions import library
 from kansym.functions.graph import Edge, Graph, Spline, Symbolic
 from kansym.functions.latex import Latex
@@ -327,7 +328,7 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
         yield sympy.logcombine(e, force=True)
     if e.count_ops() <= 40 and len(e.atoms(sympy.Float)) <= 4:
         together = sympy.together(e)
-        yield together
+        yield from (together, *by_column(e))
         if not e.atoms(sympy.Float):
             yield sympy.cancel(together)
             yield sympy.factor(e)
@@ -401,7 +402,7 @@ def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
     starts = [expression]
     if expression.count_ops() <= 60:
         together = sympy.together(expression)
-        starts += [together, sympy.expand_log(expression, force=True), _upside_down(together)]
+        starts += [together, sympy.expand_log(expression, force=True), upside_down(together)]
         starts.append(sympy.expand_power_base(together, force=True))
     for start in dict.fromkeys(starts):
         if start != expression:
@@ -413,15 +414,6 @@ def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
                     inside = sympy.Add(rest, *(t / factor for t in node.args if t is not term))
                     found[_factored(start, node, factor, inside)] = None
     return [form for form in found if form != expression and not form.has(sympy.nan, sympy.zoo)]
-
-
-def _upside_down(e: sympy.Expr) -> sympy.Expr:
-    """Return N/(A + B) as 1/(A/N + B/N) where N is a single term: a·n²/(n² - 4) as a/(1 - 4/n²)."""
-    over, under = sympy.fraction(e)
-    number, rest = over.as_coeff_Mul()
-    if rest == 1 or rest.is_Add or not under.is_Add:
-        return e
-    return number / sympy.Add(*(t / rest for t in under.args))
 
 
 def _factored(e: sympy.Expr, node: sympy.Expr, factor: sympy.Expr, inside: sympy.Expr) -> sympy.Expr:

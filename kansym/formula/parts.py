@@ -1,6 +1,8 @@
-"""A ratio of polynomials as people write it where it falls into parts: a sum of saturations, or of poles."""
+"""Ratios as people write them: as a sum of saturations or of poles, or as one over a sum."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import sympy
@@ -38,3 +40,34 @@ def in_parts(expression: sympy.Expr) -> sympy.Expr | None:
     parts = [sympy.Float(a) / (x - sympy.Float(r)) for a, r in zip(heights, roots, strict=True)]
     powers = [sympy.Float(c) * x**k for k, c in enumerate(whole[::-1]) if c]
     return sympy.Add(*(x * part if through else part for part in (*parts, *powers)))
+
+
+def by_column(expression: sympy.Expr) -> Iterator[sympy.Expr]:
+    """Yield a ratio of polynomials in several columns as a sum of its poles along each column that has two.
+
+    What it is a multiple of stays above each: A·x/(x + a) + B·x/(x + b).
+
+    >>> x, a, b, k = sympy.symbols("x a b k", real=True)
+    >>> [*by_column((a * x + a * k + b * x) / (x * (x + k)))]
+    [a/x + b/(k + x)]
+    """
+    over, under = sympy.fraction(expression)
+    factors = [f for f in sympy.Mul.make_args(under) if f.free_symbols]
+    if len(factors) < 2 or not over.has(sympy.Add) or not expression.is_rational_function():
+        return
+    above = sympy.Mul(*(f for f in sympy.Mul.make_args(over) if not f.has(sympy.Add)))
+    numbers = {f: sympy.Dummy() for f in expression.atoms(sympy.Float)}
+    for x in sorted(under.free_symbols, key=str):
+        if sum(f.has(x) for f in factors) > 1:
+            parts = sympy.apart((expression / above).xreplace(numbers), x)
+            parts = parts.xreplace({dummy: number for number, dummy in numbers.items()})
+            yield sympy.Add(*(above * part for part in sympy.Add.make_args(parts)))
+
+
+def upside_down(e: sympy.Expr) -> sympy.Expr:
+    """Return N/(A + B) as 1/(A/N + B/N) where N is a single term: a·n²/(n² - 4) as a/(1 - 4/n²)."""
+    over, under = sympy.fraction(e)
+    number, rest = over.as_coeff_Mul()
+    if rest == 1 or rest.is_Add or not under.is_Add:
+        return e
+    return number / sympy.Add(*(t / rest for t in under.args))
