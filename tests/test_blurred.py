@@ -231,3 +231,17 @@ def test_sums_of_products_of_curves_come_before_transforms():
     a, b, d = sorted(first.free_symbols, key=str)
     assert first.coeff(sympy.cos(d)).has(sympy.sqrt(a), sympy.sqrt(b))
     assert len(first.args) == 3 and first.coeff(a).is_number and first.coeff(b).is_number
+
+
+def test_a_ratio_of_all_columns_comes_first_whatever_the_moves_lead_to():
+    """In strong noise r + (s - r)/2 in moved columns leaves hardly more than a mean of r and s with their masses."""
+    rows = noisy(lambda m, n, r, s: (m * r + n * s) / (m + n), "mnrs", [(1, 5)] * 4, noise=0.4)
+    first = next(blurred.propose(rows, budget=Budget(), transforms=False)).expression
+    assert len(first.free_symbols) == 4 and first.count_ops() <= 11
+
+
+def test_one_formula_takes_one_place():
+    """A bell's place was taken by three forms of a/(b + u**2)."""
+    rows = noisy(lambda a, b, s: np.exp(-(((a - b) / s) ** 2) / 2) / s, "abs", [(1, 3)] * 3, noise=0.2)
+    scores = sorted(c.score for c in blurred.propose(rows, budget=Budget(), transforms=False))
+    assert len(scores) == blurred.PROPOSED and np.all(np.diff(scores) > blurred.SAME * np.array(scores[:-1]))

@@ -17,6 +17,7 @@ LAWS = {
     "velocities": (lambda u, v: (u + v) / (1 + u * v), "uv", [(0.1, 1), (0.1, 1)], 3),
     "saturation": (lambda x: 3 * x / (1 + x / 2), "x", [(0.1, 9)], 2),
     "parallel": (lambda a, b, c: a * b / (a + b * c), "abc", [(1, 5)] * 3, 2),
+    "a mean of two": (lambda m, n, r, s: (m * r + n * s) / (m + n), "mnrs", [(1, 5)] * 4, 3),
 }
 
 
@@ -56,7 +57,7 @@ def test_a_ratio_without_noise_is_met(top, below, other, seed):
 
 
 def test_what_has_no_small_ratio_has_none():
-    assert small.fits(problem(table(lambda *x: sum(x), "abcd", [(1, 2)] * 4, rows=80))) == []
+    assert small.fits(problem(table(lambda *x: sum(x), "abcde", [(1, 2)] * 5, rows=80))) == []
     assert small.fits(problem(table(lambda a: a, "a", [(1, 2)], rows=20))) == []
     still = problem(table(lambda a, b: a + 0 * b, "ab", [(1, 2), (1, 2)], rows=80))
     still = still.columns(np.column_stack([still.Z[:, 0], np.zeros(80)]), still.formulas)

@@ -273,6 +273,15 @@ def test_a_quick_look_ends_where_few_rows_show_noise_and_says_so():
         assert any(candidate.noise for candidate in asked) is (share > 0)
 
 
+@pytest.mark.parametrize(("rows", "seen"), [(800, True), (200, False)])
+def test_strong_noise_is_told_of_many_rows_only(rows, seen):
+    rng = np.random.default_rng(3)
+    X = rng.uniform(1, 2, (rows, 2))
+    table = from_arrays(X, X.sum(1) + 0.4 * X.sum(1).std() * rng.normal(size=rows), list("ab"))
+    asked = list(tree.propose(table, budget=Budget(), deep=False))
+    assert any(candidate.noise for candidate in asked) is seen
+
+
 @pytest.mark.parametrize(
     ("rows", "columns", "deep", "asked"),
     [(80, 2, False, False), (80, 2, True, True), (50, 2, False, True), (80, 1, False, True)],

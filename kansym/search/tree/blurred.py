@@ -102,6 +102,10 @@ curve has 30 while its three units are measured; two more depths after it took 2
 A_NUMBER = 2.0
 """Price of a number that moves measured: of two problems that leave the same the one without comes first."""
 
+SAME = 1e-4
+"""Share of what two fitted formulas leave of rows left out by which it differs if they are not one in two forms:
+three forms of a/(b + u^2) took the place of a bell."""
+
 UNDONE = 4
 """Transformed problems whose columns are tried for the target as it was."""
 
@@ -182,7 +186,8 @@ def propose(
             if depth:
                 proposals += _parted(seen.values(), asked, least, budget)
             if better:  # what a smooth fit leaves decides which rows noise may have carried
-                proposals += _sums_of_products(search.root, least, budget)
+                known_so = any(n.problem is search.root for n in asked)
+                proposals += _few_terms(search.root, least, budget, not known_so)
             likely = _measured(search, proposals)
             yield from likely
             if budget.exhausted or any(_enough(c, search) for c in likely[:1]):
@@ -196,8 +201,11 @@ def _measured(search: Search, proposals: list[Answer]) -> list[Candidate]:
     likely = [k for k in np.argsort(lengths, kind="stable")[:FITTED] if lengths[k] <= min(lengths) + HOPELESS]
     search.budget.spend(min(len(proposals), FITTED) - len(likely))  # what is hopeless was asked for, too
     measured = [search.measure(finish(p.write()), SOURCE) for p, finish in (proposals[k] for k in likely)]
-    ranked = sorted((m for m in measured if m is not None), key=lambda m: m[0])
-    return [candidate for _, candidate in ranked[:PROPOSED]]
+    found: list[Candidate] = []
+    for _, candidate in sorted((m for m in measured if m is not None), key=lambda m: m[0]):
+        if all(abs(candidate.score - other.score) > SAME * other.score for other in found):
+            found.append(candidate)
+    return found[:PROPOSED]
 
 
 def _enough(candidate: Candidate, search: Search) -> bool:
@@ -353,13 +361,13 @@ def _cost(node: Node) -> tuple[float, float]:
     return node.price, node.left
 
 
-def _sums_of_products(problem: Problem, left: float, budget: Budget) -> Iterator[Answer]:
-    """Yield sums of few products for a problem of any width, of which smooth fits leave `left`.
+def _few_terms(problem: Problem, left: float, budget: Budget, ratios: bool) -> Iterator[Answer]:
+    """Yield sums of few products for a problem of any width, and `ratios` of them; smooth fits leave `left`.
 
     They may leave less than any smooth fit: of a sum of four columns polynomials see little.
     """
     budget.spend(WORK)
-    for fit in exchanges.fits(problem, left):
+    for fit in (*exchanges.fits(problem, left), *(small.fits(problem) if ratios else ())):
         yield from ((p, fit.problem.finish) for p in fit.name())
 
 

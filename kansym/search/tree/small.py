@@ -26,13 +26,13 @@ from kansym.search.tree import further, ratios
 
 SOURCE = "small ratio in noise"
 
-MOST_COLUMNS, FEWEST_ROWS, ROWS = 3, 40, 300
+MOST_COLUMNS, FEWEST_ROWS, ROWS = 4, 40, 300
 """Columns, at most, and the rows that are fitted: at least, at most."""
 
-DEGREES = {1: 3, 2: 2, 3: 2}
+DEGREES = {1: 3, 2: 2, 3: 2, 4: 2}
 """Degree of the monomials of so many columns."""
 
-TOP, BELOW = 2, {1: 3, 2: 3, 3: 2}
+TOP, BELOW = 2, {1: 3, 2: 3, 3: 2, 4: 2}
 """Terms of the numerator, and of the denominator for so many columns, at most."""
 
 STEPS = 8
@@ -55,7 +55,7 @@ Terms = tuple[tuple[int, ...], tuple[int, ...]]
 def fits(problem: Problem) -> list[Fit]:
     """Return the small ratios that are described shortest.
 
-    Of X (n, d) and y (n,), d from 1 to 3. Source of the steps: Levenberg (Quart. Appl. Math. 2, 1944) and
+    Of X (n, d) and y (n,), d from 1 to 4. Source of the steps: Levenberg (Quart. Appl. Math. 2, 1944) and
     Marquardt (J. SIAM 11, 1963).
     """
     if problem.width > MOST_COLUMNS:
