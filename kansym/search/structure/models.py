@@ -219,7 +219,8 @@ class Models:
         """Fit y = sum of m_k·f_k(h) over arguments h of one or two columns."""
         return self.shared(problem, (count,), list(_arguments(problem.independent)), f"{count} terms", 3)
 
-    def sums(self, problem: Problem) -> list[Fit]:
+    @staticmethod
+    def sums(problem: Problem) -> list[Fit]:
         """Fit sums of a few products of plain curves, chosen from a dictionary."""
         rows = problem.choosing(SUM_ROWS)
         return [
