@@ -234,7 +234,7 @@ def test_sums_of_products_of_curves_come_before_transforms():
 
 
 def test_a_ratio_of_all_columns_comes_first_whatever_the_moves_lead_to():
-    """In strong noise r + (s - r)/2 in moved columns leaves hardly more than a mean of r and s with their masses."""
+    """In strong noise halves of r and s in moved columns leave hardly more than a mean by masses."""
     rows = noisy(lambda m, n, r, s: (m * r + n * s) / (m + n), "mnrs", [(1, 5)] * 4, noise=0.4)
     first = next(blurred.propose(rows, budget=Budget(), transforms=False)).expression
     assert len(first.free_symbols) == 4 and first.count_ops() <= 11
