@@ -104,7 +104,7 @@ A_NUMBER = 2.0
 """Price of a number that moves measured: of two problems that leave the same the one without comes first."""
 
 SAME = 1e-4
-"""Share of what two fitted formulas leave of rows left out by which it differs if they are not one in two forms:
+"""Share of what fitted formulas leave of rows left out by which two differ that are not one in two forms:
 three forms of a/(b + u^2) took the place of a bell."""
 
 UNDONE = 4
