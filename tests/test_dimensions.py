@@ -113,3 +113,15 @@ def test_where_units_exclude_every_law_constants_may_have_some() -> None:
     run = kansym.discover(from_table(gain, units=volts), kan=False, effort=0.3)
     assert run.verdict.kind == "law"
     assert "only formulas that respect the units are offered" not in run.data["notes"]
+
+
+def test_units_that_a_familiar_curve_defies_end_a_search_within_them():
+    """Two fertilisers in kg/ha, a yield in t/ha: no slope of theirs is a number without a unit."""
+    rng = np.random.default_rng(15011)
+    N, P = rng.uniform(0, 160, 36).round(), rng.choice([0.0, 20.0, 40.0, 60.0], 36)
+    y = np.round(2.1 + 0.03 * N + 0.021 * P + 0.28 * rng.normal(size=36), 2)
+    frame = pd.DataFrame({"N (kg/ha)": N, "P (kg/ha)": P, "yield (t/ha)": y})
+    told: list[str] = []
+    run = kansym.discover(frame, progress=lambda p: told.append(p.stage))
+    assert "structure" not in told and any("constants that have units" in n for n in run.data["notes"])
+    assert {s.name for s in run.best.expression.free_symbols} == {"N", "P"} and run.verdict.kind == "law"

@@ -99,3 +99,16 @@ def test_an_exact_factor_is_multiplied_into_the_numbers_of_levels():
     law = Law(str(formula), 9, 0.1, 0.1, 0.0, 1.0, formula)
     written = by_level(law, rows, [("k=a", "k=b")]).expression
     assert sorted(float(n) for n in written.atoms(sympy.Float)) == pytest.approx([3.15, 8.4])
+
+
+def test_growth_by_the_calendar_year_is_an_exponential_counted_from_a_year_near_the_rows():
+    """Its factor in year 0, 1e-293, is no absurd number; the rows tell what it was in 1970."""
+    year = np.array([1971, 1974, 1978, 1982, 1985, 1989, 1993, 1997, 2000, 2003, 2006, 2010, 2014.0])
+    factor = np.exp(0.35 * np.random.default_rng(7709).normal(size=13))
+    counts = [float(f"{v:.2g}") for v in 2300 * 2 ** ((year - 1971) / 2.05) * factor]
+    run = discover(year[:, None], np.array(counts), names=["year"], target="transistors")
+    law, known = run.best, {c.name: c for c in run.best.constants}
+    assert law.family == "exponential" and law.form == "A*exp(k*(year - 1970))"
+    assert known["k"].value == pytest.approx(0.338, abs=0.02)
+    assert 0 < known["A"].stderr < 0.5 * known["A"].value and 500 < known["A"].value < 5000
+    assert run.noise_model.kind in ("relative", "log")

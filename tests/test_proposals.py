@@ -12,8 +12,10 @@ from kansym.base.budget import Budget
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
+from kansym.judge.archive import Archive
 from kansym.judge.trial import Trial
 from kansym.pipeline import proposals
+from kansym.pipeline.checkpoint import Memory
 from kansym.search.candidate import Candidate
 from kansym.search.producer import Level, Producer
 
@@ -56,3 +58,12 @@ def test_laws_end_with_the_budget(trial: Trial) -> None:
     found = list(proposals.laws(trial, [producer(*forms)], budget))
     assert found and all(law.expression.free_symbols == {A, B} for law in found)
     assert budget.used == 2.0, "two candidates of cost 1 and no third"
+
+
+def test_familiar_curves_far_behind_stand_on_the_front(trial: Trial) -> None:
+    """A handbook's curve that holds to a hundredth of rows in which another one leaves nothing."""
+    for familiar, kept in ((False, 1), (True, 2)):
+        archive = Archive(trial, 60)
+        proposals.take_in(3 * A / B, "exact", archive, Budget(), Memory())
+        proposals.take_in(sympy.Float(2.9) * A, "rough", archive, Budget(), Memory(), familiar=familiar)
+        assert len({law.source for law in archive.best.values()}) == kept

@@ -105,10 +105,14 @@ NUMBER = 1.5
 """Nats for saying that a measured number follows, and of what size."""
 
 
+def absurdity(value: float) -> float:
+    """Return the nats for a constant's size: one for every power of ten beyond ABSURD."""
+    return max(0.0, abs(math.log10(abs(value))) - ABSURD) if value and math.isfinite(value) else 0.0
+
+
 def number_length(value: float, error: float) -> float:
     """Return the nats for writing a number down to its standard error: about log(|value| / error)."""
-    tens = abs(math.log10(abs(value))) if value and math.isfinite(value) else 0.0
-    far = max(0.0, tens - ABSURD)
+    far = absurdity(value)
     if not math.isfinite(error):
         return NUMBER + far
     return NUMBER + far + math.log1p(abs(value) / max(error, 1e-16 * abs(value), np.finfo(float).tiny))

@@ -109,6 +109,7 @@ def price(polished: Polished, trial: Trial) -> float:
         lengths = (criterion.number_length(c.value, c.stderr) - criterion.NUMBER for c in polished.free)
         numbers = sum(max(least, nats) for nats in lengths)
         numbers += _shared_precision(polished.covariance)
+    numbers -= _elsewhere(polished, trial)
     # a symbol's price covers a small whole number; a large exact one is no cheaper than a measured one
     exact_ones = polished.program.template.atoms(sympy.Rational) - {sympy.Integer(1), sympy.Integer(-1)}
     places = steps(polished.program.template)  # each says between which two rows
@@ -117,6 +118,26 @@ def price(polished: Polished, trial: Trial) -> float:
     # 3.56 - 3*[b] says two measured numbers: that their difference is round means nothing
     numbers += (least + RANGE) * _differences(polished.expression, trial)
     return numbers + _symbols(polished.expression, trial)
+
+
+def _elsewhere(polished: Polished, trial: Trial) -> float:
+    """Return the nats of constants' sizes that are spared where columns are counted from their middle row.
+
+    The factor of A·exp(k·year) is what the growth would have been 2000 years ago, 1e-289 for a doubling in
+    two years; of A·exp(k·(year - 1990)) it is a number like others.
+    """
+    absurd = sum(criterion.absurdity(c.value) for c in polished.free)
+    if not absurd:
+        return 0.0
+    X = trial.train.X
+    middle, span = np.median(X, axis=0), np.ptp(X, axis=0)
+    far = [
+        (s, s + sympy.Float(m))
+        for s, m, width in zip(trial.train.symbols, middle, span, strict=True)
+        if abs(m) > width
+    ]
+    sizes = (abs(q) for q in polished.expression.xreplace(dict(far)).atoms(sympy.Float))
+    return max(0.0, absurd - sum(criterion.absurdity(float(q)) for q in sizes))
 
 
 def _differences(formula: sympy.Expr, trial: Trial) -> int:

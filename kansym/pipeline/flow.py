@@ -44,11 +44,12 @@ from kansym.pipeline.run import Run
 from kansym.pipeline.second_look import looked_again, rejudge, take_limits
 from kansym.pipeline.steps import steps_of
 from kansym.pipeline.stopping import (
+    BEYOND_UNITS,
     OTHER_NOISE,
     PROVED,
     SAME_AGAIN,
-    WITHIN_ERRORS,
     ending_with,
+    familiar_ends,
     idle,
     of_levels,
     over,
@@ -152,8 +153,7 @@ def search(
         with unwrapped(), kept, watchdog(budget), np.errstate(all="ignore"), one_thread():
             reason = passes.explored()
             if passes.archive.trial.dimensions is not None and not budget.exhausted:
-                run = passes.concluded(reason)
-                if run.verdict.kind != STRUCTURE:
+                if reason != BEYOND_UNITS and (run := passes.concluded(reason)).verdict.kind != STRUCTURE:
                     return run
                 passes.freed_of_units()
                 reason = passes.explored()
@@ -186,6 +186,7 @@ class _Passes:
     checkpoint: Checkpoint | None
     begun: int = 0
     unweighed: dict[str, Sequence[Candidate]] = field(default_factory=dict)
+    familiar: Sequence[Candidate] = ()
     led_before: str | None = None
     noisy: bool = field(init=False)
 
@@ -200,7 +201,7 @@ class _Passes:
         early = reason == OTHER_NOISE
         for _ in range(MOST_LOOKS + early):
             looked = looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust)
-            if looked is None:
+            if looked is None or reason == BEYOND_UNITS:
                 break
             self.led_before = None if reason == OTHER_NOISE else self.archive.form
             self._begin_anew(looked)
@@ -252,6 +253,8 @@ class _Passes:
             yield candidate
         if step.producer in registry.UNWEIGHED:
             self.unweighed[step.name] = found
+        if step.familiar:
+            self.familiar = found
 
     def freed_of_units(self) -> None:
         """Let constants have units from now on: no law without them was found."""
@@ -373,7 +376,6 @@ def _search(
     """
     archive, options, budget, trial = passes.archive, passes.options, passes.budget, passes.archive.trial
     ending = ending_with(passes.surveyed, archive, steps)
-    familiar = {"linear"}  # a straight line needs no handbook
     compared, asked = not any(step.familiar for step in steps), registry.BLURRED.name in memory.finished
     ahead = {s.name: s.producer for s in steps if s.producer.takes(s.dataset)}
     for step, candidates in schedule.looks(steps, budget, trial.library, options.seed, options.jobs):
@@ -388,13 +390,11 @@ def _search(
         budget.tell(name, *best_of(archive))
         for candidate in passes.offered(step, candidates, weighed, ending):
             offered = True
-            if step.familiar:
-                familiar.add(candidate.source)
             if candidate.graph is not None:
                 graphs = True
                 archive.add_graph(candidate.graph, candidate.source)
             for formula in formulas(candidate, trial, tried):
-                take_in(formula, candidate.source, archive, budget, memory, name)
+                take_in(formula, candidate.source, archive, budget, memory, name, step.familiar)
                 if archive.settled(budget.used):
                     return PROVED
                 patience.fitted()
@@ -404,10 +404,8 @@ def _search(
                 return why
         if step is steps[0]:  # what is exact needs no nice constants of lines
             opened(archive, options.starts, options.template is None)
-        if step.familiar and ending.within_errors():
-            return WITHIN_ERRORS
-        if step.familiar and ending.familiar_enough(familiar):
-            return "a familiar curve leaves nothing but noise"
+        if step.familiar and (why := familiar_ends(ending, passes.surveyed, archive, passes.familiar)):
+            return why
         if step.familiar and passes.leads_again and len(trial.names) == 1:
             return SAME_AGAIN
         if (step.only and offered) or (step.settles and of_levels(archive)):

@@ -75,7 +75,7 @@ def recalled(archive: Archive, budget: Budget, memory: Memory) -> set[str]:
     for text, source in memory.formulas:
         formula = parse_expression(text, names)
         tried.add(expressions.text(formula, 3))
-        take_in(formula, source, archive, budget, Memory())
+        take_in(formula, source, archive, budget, Memory(), familiar=True)  # it gave laws before
     return tried
 
 
@@ -86,10 +86,17 @@ def take_in(
     budget: Budget,
     memory: Memory,
     stage: str = "going on",
+    familiar: bool = False,
 ) -> None:
-    """Put the laws that a formula gives into the archive."""
+    """Put the laws that a formula gives into the archive; of `familiar` ones those far behind, too.
+
+    They are few, and people look for them on the front: where rows are known to a ten-thousandth, the curve
+    of a handbook that holds to a hundredth is far behind.
+    """
     promised = False
-    for law in refined(formula, source, archive.trial, archive.shortest, archive.maxsize):
+    shortest = archive.shortest
+    promising = math.inf if familiar else shortest + ROW_NATS * len(archive.trial.train.y) + FIRST_NATS
+    for law in refine(formula, archive.trial, source, promising, archive.maxsize, shortest):
         promised = True
         if archive.add(law):
             budget.tell(stage, *best_of(archive))

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from kansym.judge.archive import Archive
 from kansym.judge.ending import PLAIN, UNRIVALLED, Ending, Patience
+from kansym.judge.refine import BLURRED, refine
 from kansym.judge.scorer import exact
 from kansym.judge.survey import Survey
 from kansym.search import registry
 from kansym.search.assumptions import shared
+from kansym.search.candidate import Candidate
 from kansym.search.producer import Producer
 from kansym.search.schedule import Step
 
 PROVED = "proved exact on held-out rows"
 
 ONLY_NOISE = "a short formula leaves nothing but noise"
+
+FAMILIAR = "a familiar curve leaves nothing but noise"
+
+BEYOND_UNITS = "a familiar curve whose constants have units leaves nothing but noise"
+
+FAR_SHORTER = 20.0
+"""Nats by which a familiar curve must be shorter than all that units allow to end the search within them."""
 
 WITHIN_ERRORS = "nothing left to explain beyond the measurement errors"
 
@@ -66,6 +76,31 @@ def over(
     if compared and (own or not untried) and ending.whole():
         return WHOLE
     return NOTHING_BETTER if compared and patience.spent and not (untried and ending.lengthy) else ""
+
+
+def familiar_ends(ending: Ending, surveyed: Survey, archive: Archive, candidates: Sequence[Candidate]) -> str:
+    """Return why a search is over once familiar curves have been compared, if it is.
+
+    Nothing is left beyond the errors; one leaves nothing but noise; or one does that the columns' units
+    forbid, while all that they allow leaves far more: then the law's constants have units, and longer looks
+    without them are in vain.
+    """
+    if ending.within_errors():
+        return WITHIN_ERRORS
+    sources = {"linear", *(c.source for c in candidates)}  # a straight line needs no handbook
+    if ending.familiar_enough(sources):
+        return FAMILIAR
+    if archive.trial.dimensions is None:
+        return ""
+    free = Archive(replace(archive.trial, dimensions=None), archive.maxsize)
+    for law in archive.best.values():
+        free.add(law)
+    for candidate in candidates:
+        if candidate.expression is not None and not archive.trial.allows(candidate.expression, BLURRED):
+            for law in refine(candidate.expression, free.trial, candidate.source, shortest=free.shortest):
+                free.add(law)
+    far = free.shortest < archive.shortest - FAR_SHORTER
+    return BEYOND_UNITS if far and Ending(surveyed, free).familiar_enough(sources) else ""
 
 
 def settled(surveyed: Survey, archive: Archive, reason: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -35,6 +35,10 @@ LARGEST_DENOMINATOR = 60
 FIT_ROWS = 200
 """Rows on which a family's curve is compared with the formula: exact values need no more."""
 
+
+UNTOLD, FAR = 0.5, 3.0
+"""Part of a constant that its error must exceed to be none that the rows tell, and the spans that a column
+must lie from zero to be counted from elsewhere then."""
 
 KINDS = {
     **dict.fromkeys(("sinh", "cosh", "tanh"), "exp"),
@@ -84,8 +88,50 @@ def customary(
         if np.min(np.max(np.abs(J * theta), axis=0)) <= NOTHING * np.max(np.abs(y)):
             continue  # a constant that is zero: the law has fewer than this family
         inputs, shown = [columns[j] for j in order], Rows(part.X, rows.y, rows.w)
-        return _read(form, theta, inputs, shown, variance, expression)
+        read = _read(form, theta, inputs, shown, variance, expression)
+        return _from_nearby(read, form, inputs, shown, y, variance) or read
     return None
+
+
+def _from_nearby(
+    read: Customary,
+    form: Form,
+    inputs: list[sympy.Symbol],
+    rows: Rows,
+    values: np.ndarray,
+    variance: float,
+) -> Customary | None:
+    """Return a family's law of `values` (n,) with columns far from zero counted from a round number nearby.
+
+    None where the rows tell every constant as it is, or the family's curves, moved along, are others. They
+    do not tell what an exponential of the year was in year 0, but what it was in 1970.
+    """
+    if all(exact is not None or error <= UNTOLD * abs(v) for _, v, error, exact in read.constants):
+        return None
+    near = np.array([_nearby(x) for x in rows.X.T])
+    if not near.any():
+        return None
+    moved = Rows(rows.X - near, values, rows.w)
+    found = fit(form, moved.thinned(FIT_ROWS))
+    if found is not None:
+        found = refined(form, found.theta[len(form.linear) :], moved.thinned(FIT_ROWS), FULL_STEPS)
+    if found is None or not form.natural(found.theta):
+        return None
+    theta = form.upright(found.theta)
+    if not np.max(np.abs(program_of(form).value(moved.X, theta) - values)) <= SAME * np.max(np.abs(values)):
+        return None
+    places = [s - sympy.Integer(int(at)) if at else s for s, at in zip(inputs, near, strict=True)]
+    told = _read(form, theta, places, Rows(moved.X, rows.y, rows.w), variance, read.expression)
+    return replace(told, expression=read.expression)
+
+
+def _nearby(x: np.ndarray) -> float:
+    """Return the round number below values (n,) that are all FAR spans and more from zero; 0 for others."""
+    low, span = float(x.min()), float(np.ptp(x))
+    if not span >= 1 or not float(np.abs(x).min()) > FAR * span:
+        return 0.0
+    step = 10.0 ** math.floor(math.log10(span))
+    return math.floor(low / step) * step
 
 
 def _kinds(e: sympy.Expr) -> set[str]:
@@ -111,7 +157,7 @@ def _forms(families: Families, used: list[int], most: int) -> Iterator[tuple[For
 def _read(
     form: Form,
     theta: np.ndarray,
-    inputs: list[sympy.Symbol],
+    inputs: list[sympy.Expr],
     rows: Rows,
     variance: float,
     before: sympy.Expr,
@@ -129,7 +175,7 @@ def _read(
     numbers = [sympy.Float(float(v), 17) if e is None else e for v, e in zip(theta, exact, strict=True)]
     swap = {**dict(zip(form.constants, numbers, strict=True)), **dict(zip(INPUTS, inputs, strict=False))}
     # a column may be called n, too
-    taken = {s.name for s in inputs}
+    taken = {s.name for place in inputs for s in place.free_symbols}
     names = [c.name if c.name not in taken else f"{c.name}_0" for c in form.constants]
     renamed = dict(zip(form.constants, map(sympy.Symbol, names), strict=True))
     named = form.formula.xreplace({**renamed, **dict(zip(INPUTS, inputs, strict=False))})
