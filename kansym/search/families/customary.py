@@ -103,10 +103,10 @@ def _from_nearby(
 ) -> Customary | None:
     """Return a family's law of `values` (n,) with columns far from zero counted from a round number nearby.
 
-    None where the rows tell every constant as it is, or the family's curves, moved along, are others. They
+    None where the rows tell every constant as it is, or not even so, or the curves are others then. They
     do not tell what an exponential of the year was in year 0, but what it was in 1970.
     """
-    if all(exact is not None or error <= UNTOLD * abs(v) for _, v, error, exact in read.constants):
+    if _told(read):
         return None
     near = np.array([_nearby(x) for x in rows.X.T])
     if not near.any():
@@ -122,7 +122,12 @@ def _from_nearby(
         return None
     places = [s - sympy.Integer(int(at)) if at else s for s, at in zip(inputs, near, strict=True)]
     told = _read(form, theta, places, Rows(moved.X, rows.y, rows.w), variance, read.expression)
-    return replace(told, expression=read.expression)
+    return replace(told, expression=read.expression) if _told(told) else None
+
+
+def _told(read: Customary) -> bool:
+    """Tell whether the rows tell every measured constant, to a half or better."""
+    return all(exact is not None or error <= UNTOLD * abs(v) for _, v, error, exact in read.constants)
 
 
 def _nearby(x: np.ndarray) -> float:
