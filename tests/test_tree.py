@@ -34,6 +34,7 @@ LAWS = {
     "two curves": (lambda i, a, b: i * np.cos(a) ** 2 * np.exp(-(b**2)), "iab", [(1, 3), (0, 3), (-1, 2)]),
     "a bell about a time": (lambda b, t: b * np.exp(-b * (t - 10)) / (1 + np.exp(-b * (t - 10))) ** 2, "bt",
                             [(0.2, 1), (0, 20)]),
+    "a shift of colour": (lambda f, b: f * (np.sqrt((1 + b) / (1 - b)) - 1), "fb", [(1, 5), (0.05, 0.8)]),
     "wave of a product": (lambda x, y: np.exp(np.sin(x * y)), "xy", [(-2, 2), (-2, 2)]),
 }  # fmt: skip
 

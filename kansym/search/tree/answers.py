@@ -44,6 +44,11 @@ def ratio(node: Node) -> list[Fit]:
     return ratios.exact(node.problem)
 
 
+def root(node: Node) -> list[Fit]:
+    """Answer with a root of a quadratic equation."""
+    return quadratics.exact(node.problem)
+
+
 def products(node: Node) -> list[Fit]:
     """Answer with a sum of few products of whole powers, or a root of a quadratic equation."""
     return sparse.exact(node.problem) or quadratics.exact(node.problem)

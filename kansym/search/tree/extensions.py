@@ -28,6 +28,7 @@ from kansym.search.tree import moves, ratios
 from kansym.search.tree.further import (
     MOST_COLUMNS,
     Extension,
+    damped,
     decays,
     exponential,
     exponentials_of_any_rate,
@@ -110,8 +111,8 @@ def with_two(problem: Problem) -> list[Fit]:
 
 
 def with_decays(problem: Problem) -> list[Fit]:
-    """Return the ratio of polynomials in two decays with a column in common, or powers of two differences."""
-    return _plainest(problem, itertools.chain(decays(problem), levels(problem)))
+    """Return the ratio of polynomials in a decay and another, or a wave, of a column, or in two levels."""
+    return _plainest(problem, itertools.chain(decays(problem), damped(problem), levels(problem)))
 
 
 def with_rate(problem: Problem) -> list[Fit]:

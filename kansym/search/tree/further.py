@@ -102,6 +102,23 @@ def decays(problem: Problem) -> Iterator[tuple[Extension, ...]]:
                 yield tuple(made)
 
 
+def damped(problem: Problem) -> Iterator[tuple[Extension, ...]]:
+    """Yield waves that an exponential of the same column damps: exp(-g·t)·cos(w·t) and exp(-g·t)·sin(w·t).
+
+    The arguments are that column, its products, and its quotients by others.
+    """
+    columns = [Extension(v, f) for v, f in zip(problem.Z.T, problem.formulas, strict=True)]
+    for k, shared in enumerate(columns):
+        others = [c for i, c in enumerate(columns) if i != k]
+        with np.errstate(all="ignore"):
+            arguments = [shared, *products(shared, others), *quotients(shared, others)[::2]]
+        for u, v in itertools.permutations(arguments, 2):
+            if NARROWEST < np.ptp(v.values) < WIDEST and (decay := exponential(u, -1.0)) is not None:
+                yield tuple(
+                    Extension(decay.values * f(v.values), decay.formula * g(v.formula)) for f, g in _TURNS
+                )
+
+
 def levels(problem: Problem) -> Iterator[tuple[Extension, ...]]:
     """Yield two powers of e, or of 10, of differences of columns: of a pH and two pK, of magnitudes.
 

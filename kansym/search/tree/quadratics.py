@@ -20,14 +20,15 @@ from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.tree.ratios import EXACT, EXACT_IN_FUNCTIONS, TERM_PRICE
 
-FEWEST_COLUMNS, MOST_COLUMNS = 2, 6
-"""Columns of problems that are looked at: of one, so many terms come near to any smooth curve."""
+MOST_COLUMNS = 6
+"""Columns of problems that are looked at, at most."""
 
 DEGREES, MOST_UNKNOWNS = (1, 2, 3), 120
 """Degrees of the three polynomials that are tried, and coefficients that they have at most together."""
 
-TERMS, PLAIN = 12, 8
-"""Coefficients that an equation may have, and above which it is judged as strictly as one in functions."""
+TERMS, PLAIN, TERMS_OF_ONE = 12, 8, 6
+"""Coefficients that an equation may have, and above which it is judged as strictly as one in functions; the
+third those of an equation in one column, where more come near to any smooth curve."""
 
 SPARE = 20
 """Rows beyond the number of coefficients."""
@@ -45,7 +46,7 @@ def exact(problem: Problem) -> list[Fit]:
     """Return the root of a quadratic equation that a problem's target is exactly, if it is one."""
     rows = np.sort(np.concatenate([problem.fit, problem.test]))
     X, y = problem.Z[rows], problem.y[rows]
-    if not FEWEST_COLUMNS <= problem.width <= MOST_COLUMNS or np.ptp(y) == 0:
+    if problem.width > MOST_COLUMNS or np.ptp(y) == 0:
         return []
     if not (np.all(np.isfinite(X)) and np.all(np.isfinite(y)) and np.all(np.any(X != 0, axis=0))):
         return []
@@ -61,7 +62,7 @@ def exact(problem: Problem) -> list[Fit]:
         if found is None:
             continue
         signed = _signed(M, y / size, found)
-        if signed is None:
+        if signed is None or (problem.width == 1 and np.count_nonzero(found) > TERMS_OF_ONE):
             return []
         scale = np.prod(units**E, axis=1)
         plain = np.array([found[0] / size**2, found[1] / size, found[2]]) / scale

@@ -297,6 +297,7 @@ class Tree:
 
     def curve(self, node: Node, seen_through: bool) -> None:
         """Queue the solvers of problems of one column."""
+        self.push(0.3, answers.root, node)
         self.push(0.55, answers.bend, node)
         self.push(0.95, answers.modes, node)
         if not node.transforms:
