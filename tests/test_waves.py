@@ -40,10 +40,26 @@ def test_sums_of_products_with_waves_are_exact(law: str, ranges: dict[str, tuple
     assert np.max(np.abs(got - y)) <= 1e-7 * np.max(np.abs(y))
 
 
+@pytest.mark.parametrize(
+    ("law", "ranges"),
+    [
+        ("A*(1 + V*cos(4*pi*d/l))", {"A": (1, 10), "V": (0.2, 1), "d": (0, 0.5), "l": (0.5, 0.8)}),
+        ("B + A*sin(2*pi*(t - p)/T)", {"B": (5, 20), "A": (1, 5), "t": (0, 5), "p": (0, 1), "T": (3, 6)}),
+    ],
+)
+def test_columns_that_make_one_angle_are_merged(law: str, ranges: dict[str, tuple[float, float]]) -> None:
+    asked, y = table(law, ranges)
+    (fit, *_) = waves.merged(asked, evidence.loss(asked))
+    formula = fit.problem.finish(fit.name()[0].write())
+    got = sympy.lambdify(symbols(list(ranges)), formula)(*asked.Z.T)
+    assert np.max(np.abs(got - y)) <= 1e-7 * np.max(np.abs(y))
+
+
 def test_what_has_no_waves_is_left_alone() -> None:
     ranges = {"a": (0.5, 4.0), "b": (0.5, 4.0), "c": (1.0, 3.0)}
     asked, _ = table("exp(-a*b)/(a + c)**2", ranges)
     assert waves.exact(asked, evidence.loss(asked)) == []
+    assert waves.merged(asked, evidence.loss(asked)) == []
 
 
 def test_the_turned_problem_is_written_in_the_columns() -> None:

@@ -64,6 +64,11 @@ def angles(node: Node) -> list[Fit]:
     return waves.exact(node.problem, node.left)
 
 
+def angles_of_two(node: Node) -> list[Fit]:
+    """Answer with the same where two or three columns make one angle."""
+    return waves.merged(node.problem, node.left)
+
+
 def logarithms(node: Node) -> list[Fit]:
     """Answer with a ratio of polynomials of logarithms, and of square roots."""
     found = []

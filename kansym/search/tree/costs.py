@@ -46,6 +46,7 @@ PLAIN = 0.03
 
 PER_SQUARE = {
     "reduce": 0.016,
+    "angles_of_two": 0.06,
     "any_rate": 0.14,
     "in_noise": 0.09,
     "one_function": 0.015,

@@ -38,6 +38,7 @@ from kansym.search.tree import (
     parts,
     suggestions,
     transforms,
+    waves,
 )
 from kansym.search.tree.answers import Node
 
@@ -323,6 +324,8 @@ class Tree:
         if not node.transforms:
             self.push(0.62, answers.powers_of_products, node)
             self.push(0.58, answers.angles, node)
+        if node.left > waves.WAVY and (not node.transforms or node.last == "t^2"):
+            self.push(0.9, answers.angles_of_two, node)
         self.push(0.5, self.sum_of_curves, node)
         self.push(0.52, answers.linear, node)
         self.push(0.55, answers.product_of_curves, node)

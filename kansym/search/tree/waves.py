@@ -19,6 +19,7 @@ from kansym.base.linear import TINY
 from kansym.base.polynomials import exponents, products
 from kansym.base.threads import one_thread
 from kansym.search.structure import outers
+from kansym.search.structure.merging import OPERATIONS
 from kansym.search.structure.models import Fit
 from kansym.search.structure.problem import Problem
 from kansym.search.tree import exchanges, moves, ratios, sparse
@@ -35,11 +36,11 @@ RADIANS, DEGREES = 7.0, 720.0
 SPANS = 0.5
 """Radians that an angle has to turn by."""
 
-HALF_WAVES, STEP = (1.5, 24.0), 0.5
+HALF_WAVES = (1.5, 24.0, 0.5)
 """Half waves along a column that are looked for, and from one look to the next: a wave is met within one."""
 
-HALF_WAVES_OF_TWO, STEP_OF_TWO = (1.5, 12.0), 0.6
-"""The same of two columns at once."""
+ROUGHLY, OF_TWO = (1.5, 18.0, 0.7), (1.5, 12.0, 0.6)
+"""The same along what two columns make, and along two columns at once."""
 
 BETTER = 0.3
 """Share of the squares beside known angles that a wave of another frequency leaves at most."""
@@ -58,6 +59,10 @@ PRODUCTS = 1500
 """Products that are chosen from: a wave's other factors are few."""
 
 WAVES = ("cos", "sin")
+
+DIFFERENCE, PRODUCT, QUOTIENT = (
+    next(o for o in OPERATIONS if o.name == name) for name in ("a-b", "a*b", "a/b")
+)
 
 TOLD = 0.5
 """Share of what parabolas in all columns leave that waves of some must stay below. Of 18 laws of angles these
@@ -95,6 +100,16 @@ def exact(problem: Problem, left: float) -> list[Fit]:
 
 
 @np.errstate(all="ignore")
+def merged(problem: Problem, left: float) -> list[Fit]:
+    """Return the same with an angle that is a product or a quotient of columns: 2·pi·x/λ, 2·pi·(t - p)/T."""
+    if not 2 <= problem.width <= MOST_COLUMNS or not np.all(np.isfinite(problem.Z)):
+        return []
+    with one_thread():
+        likeliest = _merged(problem)
+    return next((found for seen in likeliest if (found := exact(seen, left))), [])
+
+
+@np.errstate(all="ignore")
 def fits(problem: Problem, left: float) -> list[Fit]:
     """Return the likeliest sums of products of columns, cosines and sines; a smooth fit leaves `left`.
 
@@ -129,6 +144,24 @@ def turned(problem: Problem, angles: dict[int, sympy.Expr], waves: tuple[str, ..
     return problem.columns(np.column_stack(Z), tuple(formulas))
 
 
+def _merged(problem: Problem) -> list[Problem]:
+    """Return the problems with a product or a quotient of columns in their place whose waves leave least."""
+    pairs = [(problem, i, j) for i, j in itertools.combinations(range(problem.width), 2)]
+    for i, j in itertools.combinations(range(problem.width), 2) if problem.width > 2 else ():
+        apart = problem.merge(i, j, DIFFERENCE)
+        pairs += [(apart, k, apart.width - 1) for k in range(apart.width - 1)]
+    seen = [p.merge(i, j, how) for p, i, j in pairs for how in (PRODUCT, QUOTIENT)]
+    seen += [p.merge(j, i, QUOTIENT) for p, i, j in pairs]
+    most, ranked = TOLD * _Waves(problem).parabolas, []
+    for k, asked in enumerate(seen):
+        if np.all(np.isfinite(asked.Z)):
+            look = _Waves(asked)
+            at = asked.width - 1
+            least = min(look.left({at: w}) for w in look.frequencies(at, *ROUGHLY))
+            ranked += [(least, k)] if least < most else []
+    return [seen[k] for _, k in sorted(ranked)[:ASKED]]
+
+
 class _Waves:
     """Hold the rows on which sets of angles are compared: columns within [-1, 1], and the target."""
 
@@ -140,6 +173,10 @@ class _Waves:
         self.U = 2 * (self.X - low) / np.maximum(span, TINY) - 1
         self.split = 2 * len(rows) // 3
         self.parabolas = self.left({})
+
+    def frequencies(self, j: int, first: float, last: float, step: float) -> np.ndarray:
+        """Return the frequencies of a column that are looked at, given in half waves."""
+        return np.arange(first, last, step) * np.pi / self.span[j]
 
     def left(self, frequencies: dict[int, float]) -> float:
         """Return the share of the target's variance that waves times parabolas in the others leave."""
@@ -193,12 +230,11 @@ def _scanned(look: _Waves, least: float, wavy: bool) -> Iterator[tuple[float, di
     columns = range(look.X.shape[1])
     best = least
     for j in columns:
-        grid = np.arange(*HALF_WAVES, STEP) * np.pi / look.span[j]
-        yield (found := _nearest(look, [{j: k} for k in grid]))
+        yield (found := _nearest(look, [{j: k} for k in look.frequencies(j, *HALF_WAVES)]))
         best = min(best, found[0])
     if best < WAVY or not wavy:
         return
-    half_waves = np.arange(*HALF_WAVES_OF_TWO, STEP_OF_TWO) * np.pi
+    half_waves = np.arange(*OF_TWO) * np.pi
     for i, j in itertools.combinations(columns, 2):
         pairs = itertools.product(half_waves / look.span[i], half_waves / look.span[j])
         yield _nearest(look, [{i: k, j: m} for k, m in pairs])
