@@ -8,7 +8,7 @@ import sympy
 
 import kansym
 from kansym.formula import expression
-from kansym.formula.parts import by_column, in_parts
+from kansym.formula.parts import by_column, in_parts, squared_waves
 
 x = sympy.Symbol("x", real=True)
 
@@ -79,3 +79,26 @@ def test_a_sum_of_poles_in_several_columns_is_found_again(law: sympy.Expr) -> No
 def test_a_ratio_with_one_pole_has_no_parts_by_column() -> None:
     assert not [*by_column(a * x / (k + x))]
     assert not [*by_column((a + sympy.exp(x)) / (x * (x + k)))]
+
+
+@pytest.mark.parametrize(
+    ("whole", "squared"),
+    [
+        (5 - 5 * sympy.cos(0.5 * x), 10 * sympy.sin(0.25 * x) ** 2),
+        ((1 - sympy.cos(0.5 * x)) / x**2, 2 * sympy.sin(0.25 * x) ** 2 / x**2),
+        (3 * x + 3 * x * sympy.cos(0.5 * x), 6 * x * sympy.cos(0.25 * x) ** 2),
+        (2 * sympy.cos(0.5 * x) - 2, -4 * sympy.sin(0.25 * x) ** 2),
+    ],
+)
+def test_a_wave_of_a_measured_rate_on_its_own_height_is_a_square(
+    whole: sympy.Expr, squared: sympy.Expr
+) -> None:
+    assert squared_waves(whole) == squared
+    assert squared in expression.gauges(whole)
+
+
+@pytest.mark.parametrize(
+    "other", [1 - sympy.cos(x), 2 - 3 * sympy.cos(0.5 * x), 1 + x, x + sympy.sin(0.5 * x), x]
+)
+def test_other_waves_stay(other: sympy.Expr) -> None:
+    assert squared_waves(other) == other

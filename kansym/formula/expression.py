@@ -10,7 +10,7 @@ import sympy
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
 from kansym.base.errors import InputError
-from kansym.formula.parts import by_column, upside_down
+from kansym.formula.parts import by_column, squared_waves, upside_down
 from kansym.functions import library
 from kansym.functions.graph import Edge, Graph, Spline, Symbolic
 from kansym.functions.latex import Latex
@@ -396,14 +396,15 @@ def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
     """Return forms of the same function in which another coefficient of a sum is 1.
 
     In a power, product or logarithm of a sum, a common factor can move outside: each choice of the term
-    that becomes free of a coefficient gives a form. Forms over a common denominator are included.
+    that becomes free of a coefficient gives a form. Forms over a common denominator are included, and squares
+    of waves.
     """
     found: dict[sympy.Expr, None] = {}
     starts = [expression]
     if expression.count_ops() <= 60:
         together = sympy.together(expression)
         starts += [together, sympy.expand_log(expression, force=True), upside_down(together)]
-        starts.append(sympy.expand_power_base(together, force=True))
+        starts += [sympy.expand_power_base(together, force=True), squared_waves(expression)]
     for start in dict.fromkeys(starts):
         if start != expression:
             found[start] = None

@@ -1,4 +1,4 @@
-"""Ratios as people write them: as a sum of saturations or of poles, or as one over a sum."""
+"""Ratios as people write them: sums of saturations or of poles, one over a sum; and waves as squares."""
 
 from __future__ import annotations
 
@@ -71,3 +71,23 @@ def upside_down(e: sympy.Expr) -> sympy.Expr:
     if rest == 1 or rest.is_Add or not under.is_Add:
         return e
     return number / sympy.Add(*(t / rest for t in under.args))
+
+
+def squared_waves(e: sympy.Expr) -> sympy.Expr:
+    """Return e with 2c·sin(u/2)² for c - c·cos(u), and cosines for their sum, where u has a measured number.
+
+    Half an angle that has none is no shorter: 1 - cos(x) stays.
+
+    >>> x = sympy.Symbol("x", real=True)
+    >>> squared_waves(3 - 3 * sympy.cos(0.5 * x)), squared_waves(1 - sympy.cos(x))
+    (6*sin(0.25*x)**2, 1 - cos(x))
+    """
+    squares = {}
+    for total in e.atoms(sympy.Add):
+        one, other = total.args if len(total.args) == 2 else (sympy.S.One, sympy.S.One)
+        for c, wave in ((one, other / one), (other, one / other)):
+            sign, cosine = wave.as_coeff_Mul()
+            if isinstance(cosine, sympy.cos) and cosine.has(sympy.Float) and abs(sign) == 1:
+                half = (sympy.cos if sign > 0 else sympy.sin)(cosine.args[0] / 2)
+                squares[total] = 2 * c * half**2
+    return e.xreplace(squares)
