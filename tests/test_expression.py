@@ -125,6 +125,21 @@ def test_a_sign_before_an_odd_power_goes_into_it(text, turned):
     assert form == parse_expression(turned, ["x", "y"])
 
 
+@pytest.mark.parametrize(
+    "text, shorter",
+    [
+        # columns before a root go under it, and come out of it in a square
+        ("sqrt(x**2*y**2 - 10)/x", "sqrt(y**2 - 10/x**2)"),
+        ("sqrt(4.0*x**2*y**2 + 12.0*x*y + 9.0)/y", "(2.0*x*y + 3.0)/y"),
+        ("sqrt(4.0*x**2*y**2 + 11.0*x*y + 9.0)", "sqrt(4.0*x**2*y**2 + 11.0*x*y + 9.0)"),
+    ],
+)
+def test_what_is_under_a_root_is_as_people_write_it(text, shorter):
+    form = ex.simplify(parse_expression(text, ["x", "y"]), lambda _: True, [x, y])
+    assert sympy.expand(form - parse_expression(shorter, ["x", "y"])) == 0
+    assert ex.complexity(form) <= ex.complexity(parse_expression(shorter, ["x", "y"]))
+
+
 def test_symbolic_curve_is_c_f_of_ax_plus_b_plus_d():
     curve = Symbolic(library.get("sin"), 2.0, 0.5, 3.0, 1.0)
     assert ex.symbolic_value(curve, x) == 3 * sympy.sin(2 * x + 0.5) + 1

@@ -10,6 +10,7 @@ import sympy
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
 from kansym.base.errors import InputError
+from kansym.formula import rewriting
 from kansym.formula.parts import by_column, squared_waves, upside_down
 from kansym.functions import library
 from kansym.functions.graph import Edge, Graph, Spline, Symbolic
@@ -312,8 +313,9 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
     if e.has(sympy.Abs):  # the root of a square, where the rows show one sign alone
         yield e.replace(sympy.Abs, lambda u: u)
         yield e.replace(sympy.Abs, lambda u: -u)
-    yield squares(e)
-    yield _turned(e)
+    yield rewriting.squares(e)
+    yield rewriting.turned(e)
+    yield rewriting.under_roots(e)
     split = sympy.expand_power_exp(e)
     yield split
     logs = sympy.expand_log(e, force=True)
@@ -350,46 +352,6 @@ def _many_turns(e: sympy.Expr) -> bool:
     """Tell whether some angle is a large multiple: SymPy writes sin(n x) as a polynomial of degree n."""
     angles = [f.args[0] for f in e.atoms(TrigonometricFunction)]
     return any(abs(q.p) > MOST_TURNS for angle in angles for q in angle.atoms(sympy.Rational))
-
-
-def _turned(e: sympy.Expr) -> sympy.Expr:
-    """Return the expression with -c·(a - b)^k, k odd, written as c·(b - a)^k."""
-
-    def turn(product: sympy.Expr) -> sympy.Expr:
-        """Return a product without its minus, which a sum to an odd power takes."""
-        for i, factor in enumerate(product.args):
-            base, power = factor.as_base_exp()
-            if base.is_Add and power.is_odd:
-                turned = sympy.Add(*(-t for t in base.args)) ** power
-                return sympy.Mul(-1, turned, *product.args[:i], *product.args[i + 1 :])
-        return product
-
-    return e.replace(lambda p: p.is_Mul and p.could_extract_minus_sign(), turn)
-
-
-def squares(expression: sympy.Expr) -> sympy.Expr:
-    """Return the expression with c·a² ± 2c·a·b + c·b² written as c·(a ± b)² wherever c is exact.
-
-    >>> x, y = sympy.symbols("x y", real=True)
-    >>> squares(1 / (x**2 - 2 * x * y + y**2 + 1))
-    1/((x - y)**2 + 1)
-    """
-
-    def fold(total: sympy.Expr) -> sympy.Expr:
-        """Return a sum with c·a² ± 2·c·a·b + c·b² as one square."""
-        size = {rest: factor for factor, rest in (t.as_coeff_Mul() for t in total.args)}
-        for product, double in list(size.items()):
-            if not product.is_Mul or len(product.args) != 2 or product not in size:
-                continue
-            a, b = product.args
-            c = size.get(a**2, sympy.S.Zero)
-            if c != 0 and c.is_Rational and size.get(b**2) == c and abs(double) == 2 * abs(c):
-                for gone in (product, a**2, b**2):
-                    del size[gone]
-                size[(a + b if double * c > 0 else a - b) ** 2] = c
-        return sympy.Add(*(c * rest for rest, c in size.items()))
-
-    return expression.replace(lambda t: t.is_Add, fold)
 
 
 def gauges(expression: sympy.Expr) -> list[sympy.Expr]:
