@@ -285,3 +285,14 @@ def test_a_saturation_beside_a_line_does_not_explode():
     X = np.random.default_rng(0).uniform(1, 20, (60, 2))
     y = 0.015 * X[:, 0] * (X[:, 1] + 53.0) * (1 + 0.002 * X[:, 0])
     assert "exponential approach to a line" not in {c.source for c in proposed(X, y)}
+
+
+def test_a_curve_that_two_families_write_is_offered_once():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.uniform(5, 160, 36), rng.choice([0.0, 20, 40, 60], 36)])
+    y = 2.1 + 0.038 * X[:, 0] - 0.000112 * X[:, 0] ** 2 + 0.021 * X[:, 1] + 0.28 * rng.normal(size=36)
+    rows = Rows.of(from_arrays(X, y, ["N", "P"]))
+    chosen = Families.load().only(["quadratic", "quadratic and line", "line", "logarithm and line"])
+    found = classics.best(rows, list(chosen.values()), Budget())
+    curves = [f"{f.fitted.cost:.6g}" for f in found]
+    assert len(set(curves)) == len(curves) and "quadratic and line" in [f.fitted.form.family for f in found]

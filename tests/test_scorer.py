@@ -247,3 +247,12 @@ def test_sums_of_decays_stand_as_people_write_them(source, asked, monkeypatch):
     monkeypatch.setattr(findings, "normalised", lambda law, t: rewritten.append(law) or law)
     findings._in_normal_form(archive, Families.load(), late=False)
     assert bool(rewritten) is asked
+
+
+def test_numbers_that_become_exact_and_cost_a_form_its_name_get_nothing_for_it():
+    t = trial("190*(exp(-0.15*x) - exp(-1.15*x))", n=12, noise=2.0)
+    fitted = judged("190.0*(exp(-0.15*x) - exp(-1.15*x))", t)
+    factored = polish(parse_expression("200*(exp(x) - 1)*exp(-1.15*x)", ["x"]), t.train)
+    assert price(factored, t) > price(fitted.polished, t)
+    whole = judge(factored, fitted.polished, t, "test")
+    assert whole.length > fitted.length

@@ -32,6 +32,10 @@ DECIDES, STEPS = 0.9, 20
 """Leverage from which a row decides a constant, so that no straight line says what a formula would be without
 it, and the steps of a fit that does."""
 
+MOST_OF_A_NUMBER = 5.0
+"""Nats that an exact number costs in a form that has a name, at most; where numbers that became exact cost
+more, the name is lost: 12 each where the two rates of a Bateman curve differ by 1, 6 where one is 1."""
+
 UNUSUAL = 6.0
 """Nats of digits (a part in 400) that an irrational number must have to cost no more than a measured one of a
 tiny table: among twenty such numbers, their halves and their doubles one lies within a hundredth of any
@@ -57,7 +61,7 @@ def length(polished: Polished, loss: float, trial: Trial, unrounded: Polished | 
 
     Of a tiny table a number costs the same however well the rows determine it. So one that came to be exact
     (`snapping.settle` weighs its digits) would get nothing for that: there the formula costs at most what it
-    does `unrounded`, less ROUNDED for each such number.
+    does `unrounded`, less ROUNDED for each such number, where it has kept its form.
     """
     known = len(polished.theta)
     misfit = criterion.misfit_length(
@@ -65,10 +69,21 @@ def length(polished: Polished, loss: float, trial: Trial, unrounded: Polished | 
     )
     own = price(polished, trial)
     settled = 0 if unrounded is None else len(unrounded.theta) - known
-    if trial.tiny and unrounded is not None and settled > 0:
+    if trial.tiny and unrounded is not None and settled > 0 and _of_one_form(polished, unrounded, trial):
         unusual = (_irrational(c) for c in polished.fixed)
         own = min(own, price(unrounded, trial) - ROUNDED * settled + sum(unusual))
     return misfit + own
+
+
+def _of_one_form(polished: Polished, unrounded: Polished, trial: Trial) -> bool:
+    """Tell whether a formula whose numbers became exact is still what it was, and no form without a name.
+
+    200·(exp(t) - 1)·exp(-1.15·t) is no Bateman curve to anybody.
+    """
+    if any(c.exact is not None and not c.exact.is_Rational for c in polished.fixed):
+        return True  # whether pi is meant is for its digits to say
+    more = _symbols(polished.expression, trial) - _symbols(unrounded.expression, trial)
+    return more <= MOST_OF_A_NUMBER * (len(unrounded.theta) - len(polished.theta))
 
 
 def _irrational(constant: Constant) -> float:

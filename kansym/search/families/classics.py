@@ -60,7 +60,7 @@ standard errors that another input's slope beside it must have to be added."""
 SHORT = 3
 """Constants, at most, of a family of one input that is tried on a table of several columns."""
 
-OFFERED_WITHIN, MOST_OFFERED = 20.0, 8
+OFFERED_WITHIN, MOST_OFFERED = 20.0, 10
 """Nats behind the shortest description within which fits are offered, and how many of them."""
 
 TERM_LOSS = 8.0
@@ -137,6 +137,9 @@ def finished(found: list[Fit], rows: Rows) -> list[Fit]:
     likely += [f for f in _simplest([f for f in ranked if tame(f, rows)]) if f not in likely]
     done = [f for f in (_finished(f, rows) for f in likely) if natural(f) and tame(f, rows)]
     done.sort(key=lambda f: f.length)
+    # a family of two inputs may be one of one input with a line beside it: the same curve is offered once
+    once = {(frozenset(f.columns), f"{f.fitted.cost:.6g}", len(f.fitted.theta)): f for f in done[::-1]}
+    done = sorted(once.values(), key=lambda f: f.length)
     if not done:
         return []
     near = [f for f in done if f.length <= done[0].length + OFFERED_WITHIN][:MOST_OFFERED]
