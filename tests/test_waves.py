@@ -44,6 +44,7 @@ def test_sums_of_products_with_waves_are_exact(law: str, ranges: dict[str, tuple
     ("law", "ranges"),
     [
         ("A*(1 + V*cos(4*pi*d/l))", {"A": (1, 10), "V": (0.2, 1), "d": (0, 0.5), "l": (0.5, 0.8)}),
+        ("sqrt(A**2 + B**2 + 2*A*B*cos(2*pi*d/l))", {"A": (1, 5), "B": (1, 5), "d": (0, 1), "l": (0.5, 2)}),
         ("B + A*sin(2*pi*(t - p)/T)", {"B": (5, 20), "A": (1, 5), "t": (0, 5), "p": (0, 1), "T": (3, 6)}),
     ],
 )

@@ -106,7 +106,9 @@ def merged(problem: Problem, left: float) -> list[Fit]:
         return []
     with one_thread():
         likeliest = _merged(problem)
-    return next((found for seen in likeliest if (found := exact(seen, left))), [])
+    # a root's waves are those of its square, whose frequency alone is exact
+    asked = (p for seen in likeliest for p in (seen, seen.target(outers.outer("t^2"))) if p is not None)
+    return next((found for p in asked if (found := exact(p, left))), [])
 
 
 @np.errstate(all="ignore")
@@ -262,10 +264,10 @@ def _nearest(look: _Waves, sets: list[dict[int, float]]) -> tuple[float, dict[in
 def _round(look: _Waves, found: dict[int, float], j: int, left: float) -> sympy.Expr:
     """Return the roundest frequency of a column that leaves hardly more than the best one."""
     for digits in range(1, 5):
-        number = sympy.Rational(f"{found[j]:.{digits}g}")
-        for k in (number, *_turns(found[j], digits)):
-            if look.left({**found, j: float(k)}) <= ALIKE * left + TINY:
-                return k
+        numbers = [sympy.Rational(f"{found[j]:.{digits}g}"), *_turns(found[j], digits)]
+        lefts = [look.left({**found, j: float(k)}) for k in numbers]
+        if min(lefts) <= ALIKE * left + TINY:
+            return numbers[int(np.argmin(lefts))]
     return sympy.Float(found[j])
 
 
