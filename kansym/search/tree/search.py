@@ -324,7 +324,7 @@ class Tree:
         if not node.transforms:
             self.push(0.62, answers.powers_of_products, node)
             self.push(0.58, answers.angles, node)
-        if node.left > waves.WAVY and (not node.transforms or node.last == "t^2"):
+        if node.left > waves.WAVY and not node.transforms:
             self.push(0.9, answers.angles_of_two, node)
         self.push(0.5, self.sum_of_curves, node)
         self.push(0.52, answers.linear, node)
