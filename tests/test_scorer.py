@@ -145,6 +145,16 @@ def test_of_many_rows_the_shortest_form_with_exact_numbers_is_taken(law, offered
     assert found.expression == parse_expression(wanted, names)
 
 
+def test_of_two_exact_numbers_the_one_that_describes_the_rows_in_fewer_nats_is_taken():
+    names, rng = ["a", "b", "c"], np.random.default_rng(0)
+    X = rng.uniform((4, 2, 1), (6, 4, 2), (800, 3))
+    y = np.sqrt((X[:, 0] / X[:, 2]) ** 2 - (np.pi / X[:, 1]) ** 2) + 0.2 * rng.normal(size=800)
+    trial = Trial.of(from_arrays(X, y, names), Library.load("default"), 0)
+    offered = parse_expression("sqrt(a**2/c**2 - 9.6/b**2)", names)
+    found = min(refine(offered, trial, "test"), key=lambda law: law.length)
+    assert str(found.expression) == "sqrt(a**2/c**2 - pi**2/b**2)", "10 is as far off, and no shorter"
+
+
 def test_numbers_that_the_rows_do_not_determine_are_left_alone():
     """A step's slope is any large number: what would follow from an exact one is no better law."""
     x, z = np.random.default_rng(0).uniform(-2, 2, (2, 300))

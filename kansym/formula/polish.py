@@ -44,8 +44,9 @@ OF_EXPONENTS = 4
 TRIALS = 6
 """Nice values tried for one constant: the likeliest by the linearised fit; more never paid."""
 
-ROOM = 2.0
-"""Nats by which an exact number may seem dearer than a measured one and is tried: errors are estimates."""
+ROOM, WEIGHED_ROOM = 2.0, 4.0
+"""Nats by which an exact number may seem dearer than a measured one and is tried: errors are estimates. More
+where the whole formula is weighed next: pi**2 costs fewer nats there than a fraction so long."""
 
 MOST_ERRORS = 2.0
 """Standard errors by which a constant may differ from the exact number it is written as."""
@@ -379,9 +380,8 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
 def exchanges(polished: Polished, rows: Rows, vanishing: float) -> Iterator[sympy.Expr]:
     """Yield the formula with one constant at an exact value that the rows allow, exponents first.
 
-    A value within MOST_ERRORS standard errors of the constant, or within so many as `vanishing` where the
-    formula loses a number by it: a factor or an exponent of one. While the rows do not determine a constant,
-    as the slope of a step or an offset near 0, only nought in its place is offered.
+    A value within MOST_ERRORS standard errors, or `vanishing` where a number goes with it: a factor or an
+    exponent of one. While the rows do not determine a constant (an offset near 0), only nought is offered.
     """
     template, parameters = polished.program.template, polished.program.parameters
     values = {p: sympy.Float(float(v), 17) for p, v in zip(parameters, polished.theta, strict=True)}
@@ -390,16 +390,17 @@ def exchanges(polished: Polished, rows: Rows, vanishing: float) -> Iterator[symp
     for constant in unsure or queue:
         symbol = next(p for p in parameters if p.name == constant.name)
         others = {p: v for p, v in values.items() if p != symbol}
-        for nice in _candidates(constant.value, constant.stderr, constant.name in exponents)[:TRIALS]:
+        a_power = constant.name in exponents
+        for nice in _candidates(constant.value, constant.stderr, a_power, WEIGHED_ROOM)[:TRIALS]:
             off = abs(nice.value - constant.value) / max(constant.stderr, TINY)
             most = vanishing if abs(nice.value) == 1 else MOST_ERRORS
-            if off <= most and not (unsure and nice.value):
-                form = template.xreplace({symbol: nice.exact}).xreplace(others)
-                if not form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
-                    yield form
+            form = template.xreplace({symbol: nice.exact}).xreplace(others)
+            real = not form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I)
+            if real and off <= most and not (unsure and nice.value):
+                yield form
 
 
-def _candidates(value: float, error: float, exponent: bool) -> list[constants.Nice]:
+def _candidates(value: float, error: float, exponent: bool, room: float = ROOM) -> list[constants.Nice]:
     """Return nice values by what they should cost: their price and the worsening that the error predicts.
 
     An exponent is a whole number or a fraction, or it is measured: no law has r**sqrt(2).
@@ -418,7 +419,7 @@ def _candidates(value: float, error: float, exponent: bool) -> list[constants.Ni
     found += [n for n in units if abs(n.value - value) <= max(constants.REACH * error, DUST)]
     cost = {n.exact: n.price + 0.5 * ((n.value - value) / error) ** 2 for n in reversed(found)}
     # only nought and ones make symbols vanish: any other number must be worth it by itself
-    most = criterion.number_length(value, error) + ROOM
+    most = criterion.number_length(value, error) + room
     worth = {n.exact: n for n in found if cost[n.exact] < most or n.value in (0.0, 1.0, -1.0)}
     return sorted(worth.values(), key=lambda nice: cost[nice.exact])
 

@@ -119,6 +119,7 @@ def _refined(
 def _plainer(law: Judged, trial: Trial, shortest: float) -> Judged:
     """Return a law with exact numbers for measured ones, or one for two, as long as that is shorter.
 
+    The number that saves the most comes first: of two for one constant, pi**2 and 10, but one can be taken.
     A number alone is settled by what its digits cost; here by what the formula does, its symbols included, in
     whatever form of it is the shortest. Of a tiny table that price is not sure enough.
     """
@@ -133,14 +134,15 @@ def _plainer(law: Judged, trial: Trial, shortest: float) -> Judged:
         if law.length < shortest:
             gauges = ((_gathered(form), 0.0) for form in expressions.gauges(law.expression))
             forms = itertools.chain(forms, gauges)
+    best, least = law, law.length
     for form, price in forms:
         fitted = polish(form, trial.train, 20, law.polished.fixed)
         if fitted is None or not trial.allows(form):
             continue
         other = judge(fitted, law.unrounded, trial, law.source)
-        if other.length + price < law.length:
-            return _plainer(other, trial, shortest)
-    return law
+        if other.length + price < least:
+            best, least = other, other.length + price
+    return law if best is law else _plainer(best, trial, shortest)
 
 
 def _gathered(e: sympy.Expr) -> sympy.Expr:
