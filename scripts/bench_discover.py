@@ -79,12 +79,40 @@ def scrambled(problem: dict[str, Any], of_x: sympy.Rational, of_y: sympy.Rationa
 
 
 def unscrambled(problem: dict[str, Any], found: sympy.Expr) -> sympy.Expr:
-    """Return what was found for a scrambled problem as a law of the problem itself."""
+    """Return what was found for a scrambled problem as a law of the problem itself, its sums as `unscaled`."""
     from kansym.functions.parsing import symbols
 
     of_x, of_y = problem["scales"]
     old, new = symbols(problem["plain"]["names"][::-1]), symbols(problem["names"])
-    return found.xreplace({b: a * of_x for a, b in zip(old, new, strict=True)}) / of_y
+    return unscaled(found.xreplace({b: a * of_x for a, b in zip(old, new, strict=True)}) / of_y)
+
+
+def unscaled(e: sympy.Expr) -> sympy.Expr:
+    """Return a formula with the number of the first term taken out of every sum that is a factor or a power.
+
+    A scale of the columns may stand in a sum, 6.18e9/(6.18e9 - 2.06e9*u) for 1/(1 - u/3): cut to three digits
+    there, each number would be off by itself.
+    """
+
+    def parted(total: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
+        """Return the size of a sum's first number and the sum divided by it; anything else as it is."""
+        if not total.is_Add or not total.free_symbols:
+            return sympy.S.One, total
+        terms = {rest: number for number, rest in (t.as_coeff_Mul() for t in total.evalf(17).args)}
+        size = abs(terms[min(terms, key=sympy.default_sort_key)])
+        return size, sympy.Add(*(number / size * rest for rest, number in terms.items()))
+
+    def of_power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
+        """Return a power of a sum as one of a number and one of the sum of that size."""
+        size, rest = parted(base)
+        return size**exponent * rest**exponent if exponent.is_number else base**exponent
+
+    def of_product(*factors: sympy.Expr) -> sympy.Expr:
+        """Return a product with its sums' sizes multiplied into one number."""
+        parts = [parted(f) for f in factors]
+        return sympy.Mul(*(size for size, _ in parts), *(rest for _, rest in parts))
+
+    return e.replace(sympy.Pow, of_power).replace(sympy.Mul, of_product)
 
 
 def scales(suite: list[dict[str, Any]], kind: str, seed: int) -> list[tuple[sympy.Rational, sympy.Rational]]:
@@ -242,7 +270,7 @@ def run(problem: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     expression = law.expression
     if "plain" in problem:
         expression, full = unscrambled(problem, expression), problem["plain"]
-        true, names = truth(full), full["names"]
+        true, names = unscaled(truth(full)), full["names"]
         positive = {s for s, low in zip(symbols(names), full["low"], strict=True) if low >= 0}
     judged = verdict(
         expression,

@@ -11,7 +11,8 @@ import sympy
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
-from bench_discover import problems, scales, scrambled, table, truth, unscrambled, values
+import verdicts
+from bench_discover import problems, scales, scrambled, table, truth, unscaled, unscrambled, values
 
 
 @pytest.mark.parametrize("kind", ["millions", "random"])
@@ -25,6 +26,20 @@ def test_a_scrambled_law_comes_back(kind):
         assert y == pytest.approx(float(by[1]) * expected, rel=1e-9, abs=0)
         plain = unscrambled(changed, truth(changed))
         assert values(plain, old, problem["names"]) == pytest.approx(expected, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("scaled", "plain"),
+    [
+        ("6183480000*x*y/(6183480000 - 2061160000*x)", "x*y/(1 - x/3)"),
+        ("3.0e6*sqrt(4.0e-12*x**2 - 9.0e-12/y**2)", "6*sqrt(x**2 - 2.25/y**2)"),
+        ("sin(y*(4.0e-7*x - 8.0e-7*z))", "sin(4.0e-7*y*(x - 2*z))"),
+    ],
+)
+def test_a_scale_leaves_the_sums_of_a_law(scaled, plain):
+    first, second = (unscaled(sympy.sympify(text)) for text in (scaled, plain))
+    assert verdicts.rounded(first) == verdicts.rounded(second)
+    assert verdicts.rounded(sympy.sympify(scaled)) != verdicts.rounded(sympy.sympify(plain))
 
 
 def test_scales_are_a_matter_of_the_seed():
