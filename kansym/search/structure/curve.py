@@ -16,7 +16,7 @@ import sympy
 from kansym.base import criterion
 from kansym.base.linear import TINY
 from kansym.base.weights import spread
-from kansym.search.structure.inners import INNER_POWERS, OF_ONE_NUMBER, Group, Inner, grid, power
+from kansym.search.structure.inners import FRINGES, INNER_POWERS, OF_ONE_NUMBER, Group, Inner, grid, power
 from kansym.search.structure.outers import EXPONENTS, FLATTEST, Column, transformed
 
 Array = np.ndarray
@@ -86,9 +86,8 @@ def laws(h: Array, t: Array, w: Array, keep: int = 36, scatter: float = 0.0) -> 
 
         thinned = n if scatter else len(u[few])
         sharper.sort(key=lambda s: criterion.rank(*judged(s[0], s[2], s[1]), thinned))
-        for _, kind, column in sharper[: 40 if scatter else 24]:
-            share, kind = _refine(column, u, kind, 12)
-            if np.isfinite(share):
+        for _, begun, column in sharper[: 40 if scatter else 24]:
+            for share, kind in _with_fringes(column, u, *_refine(column, u, begun, 12)):
                 fine.append((*judged(share, column, kind), column, kind))
     fine.sort(key=lambda f: criterion.rank(f[0], f[1], n))
     negative = np.median(t) < 0
@@ -274,8 +273,9 @@ def _pair_share(V: Array, G: Array, total: Array, P: Array) -> Array:
 
 def _share(column: Column, u: Array, kind: Inner, a: float) -> tuple[float, Array, float]:
     """Return the share, the linear coefficients, and the Gauss-Newton step in log a."""
-    level = [] if kind.name in OF_ONE_NUMBER else [np.ones(len(u))]
-    A = np.column_stack([*kind.values(u, a), *level])
+    curves = kind.values(u, a)
+    level = [] if kind.name in (*OF_ONE_NUMBER, *FRINGES) else [np.ones(len(u))]
+    A = np.column_stack([*curves, *level])
     none = np.inf, np.zeros(A.shape[1]), 0.0
     if not np.all(np.isfinite(A)):
         return none
@@ -294,11 +294,22 @@ def _share(column: Column, u: Array, kind: Inner, a: float) -> tuple[float, Arra
     except np.linalg.LinAlgError:
         return none
     step = 0.0
-    if kind.a and level:
-        J = np.column_stack(kind.slopes(u, a)) @ c[:-1] * root
+    if kind.a and kind.name not in OF_ONE_NUMBER:
+        J = np.column_stack(kind.slopes(u, a)) @ c[: len(curves)] * root
         J = J - Q @ (Q.T @ J)
         step = float(J @ r / (J @ J + TINY))
     return float(r @ r / (g @ g)), c, step
+
+
+def _with_fringes(column: Column, u: Array, share: float, kind: Inner) -> list[tuple[float, Inner]]:
+    """Return a fitted curve, where it is finite, and beside a wave the squares of a sine and of a cosine.
+
+    Four numbers of A·sin(a·h + p) + d are two in them, which noise does not say of each by itself.
+    """
+    found = [(share, kind)]
+    if kind.name == "sin" and column.outer.name in EXPONENTS:
+        found += [_refine(column, u, Inner(name, kind.k, kind.a), 12) for name in FRINGES]
+    return [(left, other) for left, other in found if np.isfinite(left)]
 
 
 def _refine(column: Column, u: Array, kind: Inner, steps: int) -> tuple[float, Inner]:

@@ -22,13 +22,17 @@ ARGUMENT_POWERS = (1, 2, -1, 0.5)
 """Powers of h that other curves are functions of."""
 
 _SYMBOLS = {"power": 0.0, "log": 1.0, "exp": 2.0, "sin": 2.5, "tanh": 2.5, "cosh": 2.5, "atan": 2.5,
-            "tan": 2.5, "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0, "bow": 2.0}  # fmt: skip
+            "tan": 2.5, "sinh": 3.0, "log1p": 2.0, "inv1p": 2.0, "bow": 2.0,
+            "crest": 4.5, "trough": 4.5}  # fmt: skip
 
 FREE = 2.0
 """What a measured constant costs in symbols, about log(n)/2 nats."""
 
 OF_ONE_NUMBER = ("one", "bare")
 """Curves c·(1 ± h^k) and c·h^k, which have no level of their own."""
+
+FRINGES = ("crest", "trough")
+"""1 + cos(a·h^k) and 1 - cos(a·h^k), twice squares of a cosine and a sine: c and a are all their numbers."""
 
 POLE = 1.5
 """Largest argument of a tangent: beyond it the few rows next to its pole alone would count."""
@@ -65,6 +69,8 @@ class Inner:
     @property
     def group(self) -> Group:
         """Return the group whose best members are looked at more closely."""
+        if self.name in FRINGES:
+            return Group.SIN
         return Group.POWER if self.name == "log" else Group[self.name.upper()]
 
     @property
@@ -76,6 +82,8 @@ class Inner:
             return 0.5 * k + (0.0 if self.k == 1 else 1.0) - free
         if self.name == "bow":
             return FREE + _SYMBOLS[self.name] + (0.0 if self.k == 1 else 1.5)
+        if self.name in FRINGES:  # beside a wave of any phase and level: two numbers less
+            return RATE + _SYMBOLS[self.name] - 2 * FREE + (0.0 if self.k == 1 else 1.5)
         return RATE + _SYMBOLS[self.name] + (0.0 if self.k == 1 else 1.5)
 
     def per_unit(self, size: np.float64) -> Inner:
@@ -107,6 +115,10 @@ class Inner:
                 return [np.exp(z - z.max())]
             case "sin":
                 return [np.sin(z), np.cos(z)]
+            case "crest":
+                return [1 + np.cos(z)]
+            case "trough":
+                return [1 - np.cos(z)]
             case "inv1p":
                 return [1 / (1 + z)]
             case name:
@@ -121,6 +133,10 @@ class Inner:
                 return [(z - top) * np.exp(z - top)]
             case "sin":
                 return [z * np.cos(z), -z * np.sin(z)]
+            case "crest":
+                return [-z * np.sin(z)]
+            case "trough":
+                return [z * np.sin(z)]
             case "inv1p":
                 return [-z / (1 + z) ** 2]
             case name:
@@ -147,6 +163,9 @@ class Inner:
             case "sin":
                 size, phase = np.hypot(c[0], c[1]), np.arctan2(c[1], c[0])
                 return F(size) * sympy.sin(z + F(phase)) + F(c[2])
+            case "crest" | "trough":  # as squares: SymPy would multiply a sum out, and its number be two
+                wave = sympy.cos if self.name == "crest" else sympy.sin
+                return 2 * F(c[0]) * wave(F(0.5 * self.a) * x) ** 2
             case "log1p":
                 return F(c[0]) * sympy.log(1 + z) + F(c[1])
             case "inv1p":

@@ -36,6 +36,7 @@ from kansym.search.tree import (
     parts,
     small,
     suggestions,
+    times,
     waves,
 )
 from kansym.search.tree.transforms import transformed
@@ -189,24 +190,44 @@ def propose(
             if better:  # what a smooth fit leaves decides which rows noise may have carried
                 known_so = any(n.problem is search.root for n in asked)
                 proposals += _few_terms(search.root, least, budget, not known_so)
-            likely = _measured(search, proposals)
+            fitted = _fitted(search, proposals)
+            if not depth and table:
+                reduced = [n.problem for n in found]
+                fitted += _fitted(search, [*_corrected(search, reduced, fitted, least)])
+            likely = _unlike(fitted)
             yield from likely
             if budget.exhausted or any(_enough(c, search) for c in likely[:1]):
                 return
 
 
-def _measured(search: Search, proposals: list[Answer]) -> list[Candidate]:
-    """Return the likeliest of many proposals with their constants fitted to the table's rows, best first."""
+def _fitted(search: Search, proposals: list[Answer]) -> list[tuple[float, Candidate]]:
+    """Return the likeliest proposals with their constants fitted to the table's rows, and their ranks."""
     rows = len(search.root.fit)
     lengths = [float(criterion.rank(p.share, p.price, rows)) for p, _ in proposals]
     likely = [k for k in np.argsort(lengths, kind="stable")[:FITTED] if lengths[k] <= min(lengths) + HOPELESS]
     search.budget.spend(min(len(proposals), FITTED) - len(likely))  # what is hopeless was asked for, too
     measured = [search.measure(finish(p.write()), SOURCE) for p, finish in (proposals[k] for k in likely)]
+    return [m for m in measured if m is not None]
+
+
+def _unlike(fitted: list[tuple[float, Candidate]]) -> list[Candidate]:
+    """Return the formulas of the best ranks that are not one in several forms."""
     found: list[Candidate] = []
-    for _, candidate in sorted((m for m in measured if m is not None), key=lambda m: m[0]):
+    for _, candidate in sorted(fitted, key=lambda m: m[0]):
         if all(abs(candidate.score - other.score) > SAME * other.score for other in found):
             found.append(candidate)
     return found[:PROPOSED]
+
+
+def _corrected(
+    search: Search, reduced: list[Problem], fitted: list[tuple[float, Candidate]], least: float
+) -> Iterator[Answer]:
+    """Yield what moves divided out and short formulas that were fitted, each times a curve (`times`)."""
+    formulas = (c.expression for _, c in sorted(fitted, key=lambda m: m[0]) if c.expression is not None)
+    for _, child in times.curves(search.root, reduced, formulas):
+        search.budget.spend(WORK)
+        for fit in alone.curves_of(child):
+            yield from ((replace(p, share=max(p.share, least)), child.finish) for p in fit.name())
 
 
 def _enough(candidate: Candidate, search: Search) -> bool:
