@@ -12,7 +12,7 @@ from tables import table
 from kansym.functions.parsing import symbols
 from kansym.search.structure import curve
 from kansym.search.structure.problem import problem
-from kansym.search.tree import times
+from kansym.search.tree import times, turned
 
 noisy = partial(table, rows=700, noise=0.1)
 
@@ -65,3 +65,17 @@ def test_a_noisy_square_of_a_sine_is_named_with_two_numbers():
     law = curve.laws(h, t + 0.03 * rng.normal(size=len(h)), np.ones(len(h)))[0]
     formula = law.formula(symbols(["h"])[0])
     assert formula.has(sympy.sin) and len(formula.atoms(sympy.Float)) == 2
+
+
+def test_a_product_with_a_curve_of_both_columns_is_named_factor_by_factor():
+    """A polynomial in n and d leaves most of a grating's fringes, and no column can be divided out."""
+    data = noisy(lambda n, d: np.sin(n * d / 2) ** 2 / np.sin(d / 2) ** 2, "nd", [(2, 5), (0.8, 5)])
+    n, d = symbols(data.names)
+    fits = turned.fits([problem(data)])
+    found = [fit.problem.finish(fit.name()[0].write()) for fit in fits]
+    near = [e.xreplace({f: sympy.Rational(round(2 * f), 2) for f in e.atoms(sympy.Float)}) for e in found]
+    assert sympy.sin(n * d / 2) ** 2 / sympy.sin(d / 2) ** 2 in near
+
+
+def test_where_a_smooth_fit_leaves_noise_no_product_is_looked_for():
+    assert turned.fits([problem(noisy(lambda a, b: a / b, "ab", [(1, 3), (1, 3)]))]) == []

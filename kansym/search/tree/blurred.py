@@ -37,6 +37,7 @@ from kansym.search.tree import (
     small,
     suggestions,
     times,
+    turned,
     waves,
 )
 from kansym.search.tree.transforms import transformed
@@ -62,8 +63,8 @@ TURNING = 0.01
 FAR_BETTER = 0.3
 """Share of what a smooth fit of a curve leaves below which what neighbours say is believed instead."""
 
-DEPTH = 2
-"""Transforms of the target on the way to a problem."""
+TURNED, DEPTH = 4, 2
+"""Problems of two columns asked for products with a curve of both joined; transforms on the way to one."""
 
 BEAM = 4
 """Problems whose targets are transformed, at each depth."""
@@ -192,8 +193,7 @@ def propose(
                 proposals += _few_terms(search.root, least, budget, not known_so)
             fitted = _fitted(search, proposals)
             if not depth and table:
-                reduced = [n.problem for n in found]
-                fitted += _fitted(search, [*_corrected(search, reduced, fitted, least)])
+                fitted += _fitted(search, [*_corrected(search, found, fitted)])
             likely = _unlike(fitted)
             yield from likely
             if budget.exhausted or any(_enough(c, search) for c in likely[:1]):
@@ -219,15 +219,15 @@ def _unlike(fitted: list[tuple[float, Candidate]]) -> list[Candidate]:
     return found[:PROPOSED]
 
 
-def _corrected(
-    search: Search, reduced: list[Problem], fitted: list[tuple[float, Candidate]], least: float
-) -> Iterator[Answer]:
-    """Yield what moves divided out and short formulas that were fitted, each times a curve (`times`)."""
+def _corrected(search: Search, found: list[Node], fitted: list[tuple[float, Candidate]]) -> Iterator[Answer]:
+    """Yield what moves divided out and short formulas, times a curve (`times`), and two (`turned`)."""
+    search.budget.spend(WORK)
     formulas = (c.expression for _, c in sorted(fitted, key=lambda m: m[0]) if c.expression is not None)
-    for _, child in times.curves(search.root, reduced, formulas):
-        search.budget.spend(WORK)
-        for fit in alone.curves_of(child):
-            yield from ((replace(p, share=max(p.share, least)), child.finish) for p in fit.name())
+    curves = times.curves(search.root, [n.problem for n in found], formulas)
+    of_one = (fit for _, child in curves for fit in alone.curves_of(child))
+    near = [n.problem for n in found if n.problem.width == 2 and n.left < PATIENT * found[0].left]
+    for fit in itertools.chain(of_one, turned.fits(near[:TURNED])):
+        yield from ((p, fit.problem.finish) for p in fit.name())
 
 
 def _enough(candidate: Candidate, search: Search) -> bool:

@@ -64,20 +64,34 @@ EACH = 4
 which a constant had six names."""
 
 
-@np.errstate(all="ignore")
 def separated(problem: Problem, product: bool, noise: bool = False) -> list[Fit]:
     """Return the fit of a sum (or product) of one curve for each column, if the rows show one.
 
     With `noise` curves of a low degree whatever they leave: the fit is to be compared with others.
     """
+    highest = HIGH_IN_NOISE if noise else HIGHEST
+    share, curves = joint(problem, product, noise, highest)
+    if not curves:
+        return []
+    rows, _ = _rows(problem)
+    name = partial(_named, problem, rows, curves, product, share if noise else None)
+    return [Fit(share, 2.0 * problem.width, PRODUCT if product else SUM, problem, name)]
+
+
+@np.errstate(all="ignore")
+def joint(problem: Problem, product: bool, noise: bool, highest: int) -> tuple[float, list[np.ndarray]]:
+    """Return what one curve for each column, of a degree up to `highest`, leaves together, and the curves.
+
+    Their values on the fitted rows and those that judge; none where they leave too much.
+    """
     rows, n = _rows(problem)
     d = problem.width
-    degree = _degree(n, d, noise)
+    degree = _degree(n, d, noise, highest)
+    share, best = MOST_IN_NOISE if noise else PARTS, []
     if not 1 < d <= MOST_COLUMNS or degree < 4:
-        return []
+        return share, best
     y, w = problem.y[rows], problem.w[rows]
     total = float(np.sum((w * y)[:n] ** 2)) / n
-    share, best = MOST_IN_NOISE if noise else PARTS, None
     for scaled in _scales(problem.Z[rows]):
         bases = [chebyshev(u, degree)[0] for u in scaled.T]
         curves = (_product if product else _sum)(bases, y, w, n)
@@ -89,10 +103,7 @@ def separated(problem: Problem, product: bool, noise: bool = False) -> list[Fit]
         left = _left(terms * w[:, None], (value - y) * w, n) / total * problem.unit
         if left < share:
             share, best = left, curves
-    if best is None:
-        return []
-    name = partial(_named, problem, rows, best, product, share if noise else None)
-    return [Fit(share, 2.0 * d, PRODUCT if product else SUM, problem, name)]
+    return share, best
 
 
 def _rows(problem: Problem) -> tuple[np.ndarray, int]:
@@ -101,10 +112,10 @@ def _rows(problem: Problem) -> tuple[np.ndarray, int]:
     return rows, len(rows) if len(problem.fit) < FEW_ROWS else len(problem.fit)
 
 
-def _degree(rows: int, curves: int, noise: bool) -> int:
+def _degree(rows: int, curves: int, noise: bool, highest: int) -> int:
     """Return the degree of so many curves that are fitted to so many rows."""
     a_term = OF_FEW if rows < FEW_ROWS and not noise else ROWS_A_TERM
-    return min(HIGH_IN_NOISE if noise else HIGHEST, rows // (curves * a_term))
+    return min(highest, rows // (curves * a_term))
 
 
 def _left(terms: np.ndarray, off: np.ndarray, n: int) -> float:
@@ -131,7 +142,7 @@ def linear(problem: Problem, noise: bool = False) -> list[Fit]:
     With `noise` curves of a low degree whatever they leave.
     """
     rows, n = _rows(problem)
-    degree = _degree(n, 2, noise)
+    degree = _degree(n, 2, noise, HIGH_IN_NOISE if noise else HIGHEST)
     if problem.width != 2 or degree < 4:
         return []
     y, w = problem.y[rows], problem.w[rows]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,9 @@ NEAREST, ROUNDS, CLEARER = 12, 4, 0.98
 """Pairs of a changed factor and an argument, those in which rows are nearest to their neighbours' curve;
 powers that are changed one after the other, and what a change has to leave of what the one before did."""
 
+SMALL = 0.02
+"""Share of its largest size from which a factor of a row is divided out."""
+
 CURVE = 3.0
 """Symbols of a curve's name, beside its argument."""
 
@@ -70,11 +73,11 @@ def curves(
     columns of `problem`: X (n, d), y (n,).
     """
     rows = problem.fit[:ROWS]
-    divided = _factors(problem, reduced)
-    short = [part for e in formulas if (part := _part(problem, e)).price <= LONGEST]
-    arguments = _arguments(problem, reduced, divided)
-    pairs = list(itertools.product([*divided, *short[:FORMULAS]], arguments))
-    pairs += _nearest(problem, rows, divided, arguments)
+    taken = _factors(problem, reduced)
+    short = itertools.islice((e for e in formulas if expression.complexity(e) <= LONGEST), FORMULAS)
+    arguments = _arguments(problem, reduced, taken)
+    pairs = list(itertools.product([*taken, *(part(problem, e) for e in short)], arguments))
+    pairs += _nearest(problem, rows, taken, arguments)
     judged = []
     for k, (factor, argument) in enumerate(pairs):
         rank, alone, share = _ranked(problem, rows, factor, argument)
@@ -84,7 +87,8 @@ def curves(
     for _, k, share in sorted(judged):
         factor, argument = pairs[k]
         told = factor.formula, frozenset(argument.formula.free_symbols)  # a/b and b/a are one argument
-        if told not in out and (child := _divided(problem, factor, argument)) is not None:
+        child = divided(problem, factor, argument.values[:, None], (argument.formula,))
+        if told not in out and child is not None:
             out[told] = share, child
         if len(out) == SHOWN:
             break
@@ -108,7 +112,7 @@ def _ranked(problem: Problem, rows: np.ndarray, factor: Part, argument: Part) ->
     )
 
 
-def _part(problem: Problem, formula: sympy.Expr, joined: bool = False) -> Part:
+def part(problem: Problem, formula: sympy.Expr, joined: bool = False) -> Part:
     """Return a formula in a problem's columns with its values; no finite ones where it has none."""
     found = valued(formula, problem.formulas, problem.Z)
     values = np.full(len(problem.y), np.nan) if found is None else found
@@ -123,7 +127,7 @@ def _factors(problem: Problem, reduced: Sequence[Problem]) -> list[Part]:
         factor = one.finish(stand) / stand
         if not factor.has(stand) and not factor.atoms(sympy.Float):
             found.setdefault(factor)
-    return [_part(problem, factor) for factor in list(found)[: FACTORS + 1]]
+    return [part(problem, factor) for factor in list(found)[: FACTORS + 1]]
 
 
 def _arguments(problem: Problem, reduced: Sequence[Problem], factors: list[Part]) -> list[Part]:
@@ -139,10 +143,10 @@ def _arguments(problem: Problem, reduced: Sequence[Problem], factors: list[Part]
             joined.setdefault(formula)
     several = list(joined)[:JOINED] or _differences(problem, factors)
     every = [*((f, False) for f in problem.formulas), *((f, True) for f in several)]
-    out = [_part(problem, f, is_joined) for f, is_joined in every]
+    out = [part(problem, f, is_joined) for f, is_joined in every]
     for (a, first), (b, second) in itertools.combinations(every, 2):
         if not a.free_symbols & b.free_symbols:
-            out += [_part(problem, e, first or second) for e in (a * b, a / b, b / a)]
+            out += [part(problem, e, first or second) for e in (a * b, a / b, b / a)]
     return out
 
 
@@ -152,7 +156,7 @@ def _differences(problem: Problem, factors: list[Part]) -> list[sympy.Expr]:
     Where moves joined no columns a smooth fit may be too poor to tell.
     """
     sizes, rows = np.sqrt(np.mean(problem.Z**2, axis=0)), problem.fit[:ROWS]
-    F, found = np.column_stack([part.values for part in factors]), []
+    F, found = np.column_stack([f.values for f in factors]), []
     for i, j in itertools.combinations(range(problem.width), 2):
         if 1 / ALIKE < sizes[i] / sizes[j] < ALIKE:
             h = problem.Z[:, i] - problem.Z[:, j]
@@ -180,13 +184,13 @@ def _nearest(problem: Problem, rows: np.ndarray, factors: list[Part], arguments:
         h, y, w = argument.values[order], problem.y[order], problem.w[order]
         asked, off, best = known, np.inf, known[0]
         for _ in range(ROUNDS):
-            F = np.hstack([part.values[order, None] * changes[order] for part in asked])
+            F = np.hstack([f.values[order, None] * changes[order] for f in asked])
             offs = left_between(h, y * w, F * w[:, None])
             k = int(np.argmin(offs))
             if not offs[k] < CLEARER * off:
                 break
-            off, (part, step) = float(offs[k]), divmod(k, len(steps))
-            best = _raised(problem, asked[part], *steps[step], changes[:, step])
+            off, (which, step) = float(offs[k]), divmod(k, len(steps))
+            best = _raised(problem, asked[which], *steps[step], changes[:, step])
             asked = [best]
         found.append((off, best, argument))
     return [(factor, argument) for _, factor, argument in sorted(found, key=lambda f: f[0])[:NEAREST]]
@@ -199,8 +203,19 @@ def _raised(problem: Problem, factor: Part, power: float, i: int, change: np.nda
     return Part(factor.values * change, formula, float(expression.complexity(formula)))
 
 
-def _divided(problem: Problem, factor: Part, argument: Part) -> Problem | None:
-    """Return the problem of an argument alone, the target divided by a factor."""
-    y, w = problem.y / factor.values, problem.w * np.abs(factor.values)
-    child = moves.retargeted(problem, y, w, lambda e: e * factor.formula)
-    return None if child is None else child.columns(argument.values[:, None], (argument.formula,))
+def divided(
+    problem: Problem, factor: Part, Z: np.ndarray, formulas: tuple[sympy.Expr, ...]
+) -> Problem | None:
+    """Return the problem of columns Z (n, d), the target over a factor, of rows where that is not small.
+
+    Where it vanishes y over it is noise, which no weight makes good.
+    """
+    size = np.abs(factor.values)
+    large = size > SMALL * np.max(size[problem.fit])
+    fit, test = (rows[large[rows]] for rows in (problem.fit, problem.test))
+    if not len(fit) or not len(test):
+        return None
+    y = np.divide(problem.y, factor.values, out=np.zeros(len(size)), where=large)
+    some = replace(problem, fit=fit, test=test)
+    child = moves.retargeted(some, y, problem.w * size, lambda e: e * factor.formula)
+    return None if child is None else child.columns(Z, formulas)
