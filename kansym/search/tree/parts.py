@@ -87,7 +87,8 @@ def joint(problem: Problem, product: bool, noise: bool, highest: int) -> tuple[f
     rows, n = _rows(problem)
     d = problem.width
     degree = _degree(n, d, noise, highest)
-    share, best = MOST_IN_NOISE if noise else PARTS, []
+    share = MOST_IN_NOISE if noise else PARTS
+    best: list[np.ndarray] = []
     if not 1 < d <= MOST_COLUMNS or degree < 4:
         return share, best
     y, w = problem.y[rows], problem.w[rows]
