@@ -173,6 +173,38 @@ def test_whole_numbers_that_leave_next_to_nothing_are_no_approximation(factor, w
     assert Ending(survey(True), held).whole() is whole
 
 
+@pytest.mark.parametrize(
+    ("rows", "digits", "off", "met"),
+    [
+        (40, 2, 0.0, True),
+        (40, 2, 0.02, False),  # more than the last digit
+        (20, 2, 0.0, False),  # a tiny table's digits are met by many
+        (40, -1, 0.0, False),  # and so are few digits
+    ],
+)
+def test_a_short_formula_that_meets_every_digit_of_many_rows_ends_a_search(rows, digits, off, met):
+    rng = np.random.default_rng(0)
+    X = rng.uniform((1000, 1), (5000, 9), (rows, 2))
+    y = np.round(2.5 * X[:, 0] * X[:, 1] + off * rng.normal(size=rows), digits)
+    held = Archive(Trial.of(from_arrays(X, y, ["a", "b"]), Library.load("default"), 0), 60)
+    for law in refine(sympy.Rational(5, 2) * A * B, held.trial, "product of powers"):
+        held.add(law)
+    assert Ending(survey(True), held).digits_met() is met
+
+
+def test_what_has_several_measured_numbers_may_meet_all_digits_and_approximate():
+    X = np.linspace(1, 2, 60)[:, None]
+    data = from_arrays(X, np.round(np.exp(X[:, 0]), 6), ["a"])
+    held = Archive(Trial.of(data, Library.load("default"), 0), 60)
+    line = sum(sympy.Float(c) * A**k for k, c in enumerate(np.polyfit(X[:, 0], data.y, 7)[::-1]))
+    fitted = polish(line, held.trial.train)
+    held.add(judge(fitted, fitted, held.trial, "sum"))
+    assert held.leader.loss <= ending.WITHIN_DIGITS * held.trial.train.resolution
+    assert not Ending(survey(True), held).digits_met()
+    held.add(judge(fitted := polish(sympy.exp(A), held.trial.train), fitted, held.trial, "exp"))
+    assert Ending(survey(True), held).digits_met()
+
+
 @pytest.mark.parametrize("seed", [1, 4, 7])
 def test_a_doubtful_rest_is_looked_at_again_in_all_rows(seed):
     """Of 1 + u/(1 - u/3) a straight line in u leaves what half the rows do not show for certain."""

@@ -30,6 +30,7 @@ def ending(proved=False, noise=False, short=False, errors=False, nothing=False, 
         only_noise_left=lambda: noise,
         within_errors=lambda: errors,
         nothing_there=lambda: nothing,
+        digits_met=lambda: False,
         whole=lambda: False,
         news=False,
         lengthy=lengthy,
@@ -162,6 +163,15 @@ def test_a_law_in_whole_numbers_ends_a_search_once_familiar_curves_were_compared
     state.news = True  # what that search found itself comes after the ridges that could beat it
     why = stopping.over(state, patience(), compared, step(registry.STRUCTURE), **asks)
     assert why == (stopping.WHOLE if compared else "")
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_a_law_that_meets_every_digit_ends_a_search_at_once(met):
+    state = ending()
+    state.digits_met = lambda: met
+    asks = {"compared": False, "asked": False, "within": True, "ahead": ()}
+    why = stopping.over(state, patience(), step=step(registry.TREE), **asks)
+    assert why == (stopping.DIGITS_MET if met else "")
 
 
 def test_what_ended_a_search_in_whole_numbers_needs_no_other_weights():

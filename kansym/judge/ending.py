@@ -89,6 +89,13 @@ UNFOUNDED = 2.0
 BEATEN = 100.0
 """Units of work that a look counts whose formulas cannot come near what stands: as fitting them takes."""
 
+WITHIN_DIGITS = 3.0
+"""Times step²/12 that rows are off by in the mean if each is by half its last digit."""
+
+A_NUMBER = 1
+"""Measured numbers of a formula that may meet the digits of many rows for a reason: with every further one an
+approximation comes some ten times nearer; one alone does not follow a curve to a ten-thousandth."""
+
 DIGITS = 100.0
 """Times the mean square of a target's rounding that a formula may leave where it meets all its digits but the
 last: of measured values that is uncertain."""
@@ -187,6 +194,18 @@ class Ending:
             short = (m for m in self._archive.best.values() if price(m.polished, trial) <= SHORT_ENOUGH)
             self._whole = law, any(_nearly_whole(m.expression, trial.small, trial.power) for m in short)
         return self._whole[1]
+
+    def digits_met(self) -> bool:
+        """Tell whether a short formula of one measured number at most meets every digit of fine enough rows.
+
+        Of a tiny table's rows there are several such formulas, and a coarse target is met by many.
+        """
+        law, trial = self._archive.leader, self._archive.trial
+        if law is None or trial.tiny or len(law.polished.theta) > A_NUMBER or self.lengthy:
+            return False
+        step = trial.train.resolution
+        off = max(law.loss, law.heldout)
+        return off <= WITHIN_DIGITS * step and step < LEAST_NOISE**2 * trial.power
 
     def only_noise_left(self) -> bool:
         """Tell whether no test sees structure in what the best formula leaves, drifting noise aside."""

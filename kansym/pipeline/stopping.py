@@ -34,6 +34,8 @@ OTHER_NOISE = "the noise is of another kind than it seemed"
 
 SAME_AGAIN = "the same curve comes first with other rows or weights"
 
+DIGITS_MET = "a short formula meets every digit of the target"
+
 WHOLE = "a short formula in whole numbers leaves next to nothing"
 
 NOTHING_BETTER = "nothing better was found for long"
@@ -61,6 +63,8 @@ def over(
     # familiar curves are all compared before one of them ends the search
     if within and not step.familiar and ending.within_errors():
         return WITHIN_ERRORS
+    if ending.digits_met():
+        return DIGITS_MET
     sees_few_rows = any(producer in registry.OF_FEW_ROWS for producer in ahead)
     if not (within or step.familiar or sees_few_rows) and ending.nothing_there():
         return "the rows look like shuffled ones: nothing but noise"
@@ -113,7 +117,7 @@ def settled(surveyed: Survey, archive: Archive, reason: str) -> bool:
     if law is None:
         return False
     ending = Ending(surveyed, archive)
-    whole = reason == WHOLE or ending.whole()
+    whole = reason in (WHOLE, DIGITS_MET) or ending.whole()
     return exact(law, archive.trial) or whole or ending.short_enough(reason == ONLY_NOISE, math.inf)
 
 
