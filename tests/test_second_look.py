@@ -1,6 +1,7 @@
 """What is done with the formulas found: an exact law takes its limits, too."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.archive import Archive
 from kansym.judge.refine import refine
 from kansym.judge.scorer import exact
+from kansym.judge.survey import survey
 from kansym.judge.trial import Trial
 from kansym.pipeline import flow
 from kansym.pipeline.options import Options
-from kansym.pipeline.second_look import rejudge, take_limits
+from kansym.pipeline.second_look import only_more, rejudge, take_limits
 from kansym.pipeline.steps import steps_of
 from kansym.search import registry
 from kansym.search.producer import Level, Producer
@@ -69,6 +71,52 @@ def test_other_rows_are_met_by_another_formula_of_the_same_size():
     assert "- 2." in str(archives[0].leader.expression), "the first row would be beyond a pole"
     rejudge(*archives)
     assert archives[1].leader.source.startswith("6516")
+
+
+@pytest.mark.parametrize(
+    ("off", "before", "kind", "more"),
+    [
+        (2.0, [3], "additive", True),  # standard deviations of the row that comes back
+        (8.0, [3], "additive", False),  # another law could gain 32 nats
+        (2.0, [3], "relative", False),
+        (2.0, [3, 5], "additive", False),  # and a row goes
+        (2.0, [], "additive", False),
+    ],
+)
+def test_rows_that_only_come_back_need_no_search(off, before, kind, more):
+    x = np.linspace(1, 4, 20)
+    y = 2 * x + 1 + 0.1 * np.tile([1.0, -1.0], 10)
+    y[3] = 2 * x[3] + 1 + 0.1 * off
+    data = from_arrays(x, y, ["x"])
+    seen = survey(data, robust="off")
+    kept = [np.isin(np.arange(20), rows, invert=True) for rows in (before, [5] if len(before) == 2 else [])]
+    kept[0][5] = True
+    one, two = (replace(seen, kept=k, dataset=data.take(np.flatnonzero(k))) for k in kept)
+    two = replace(two, noise=replace(two.noise, kind=kind))
+    archive = Archive(Trial.of(two.dataset, Library.load("default"), 0), 60)
+    for law in refine(parse_expression("1.9*x + 1.1", ["x"]), archive.trial, "linear"):
+        archive.add(law)
+    assert one.noise.kind == "additive"
+    assert only_more(one, two, archive) is more
+
+
+@pytest.mark.parametrize(("first", "second", "weighed"), [([], [], True), ([2], [], True), ([], [2], False)])
+def test_exact_looks_are_not_made_again_of_the_same_rows_and_others(first, second, weighed, monkeypatch):
+    rng = np.random.default_rng(3)
+    X = rng.uniform(0.5, 4, (24, 2))
+    data, asked = from_arrays(X, X[:, 0] + 0.05 * rng.normal(size=24), ["a", "b"]), []
+    seen = survey(data, robust="off")
+    one, two = (
+        replace(seen, kept=k, dataset=data.take(np.flatnonzero(k)))
+        for k in (np.isin(np.arange(24), rows, invert=True) for rows in (first, second))
+    )
+    monkeypatch.setattr(flow, "survey", lambda *given: one)
+    monkeypatch.setattr(flow, "looked_again", lambda surveyed, *given: two if surveyed is one else None)
+    monkeypatch.setattr(flow, "only_more", lambda *given: False)
+    looks = flow._looks
+    monkeypatch.setattr(flow, "_looks", lambda *given: asked.append(given[-1]) or looks(*given))
+    flow.discover(data, effort=0.02)
+    assert asked == [False, weighed]
 
 
 @pytest.mark.parametrize(("columns", "searches"), [(1, 2), (2, 3)])

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import sympy
 
+from kansym.base.budget import Budget
 from kansym.base.errors import InputError
-from kansym.data.dataset import from_table
+from kansym.data.dataset import from_arrays, from_table
 from kansym.estimators.regressor import KansymRegressor
 from kansym.formula.polish import polish
 from kansym.functions.library import Library
+from kansym.functions.parsing import symbols
 from kansym.judge.scorer import price
 from kansym.judge.trial import Trial
 from kansym.pipeline.flow import discover
+from kansym.search.assumptions import shared
+from kansym.search.candidate import Candidate
 
 rng = np.random.default_rng(1)
 AMPLITUDE = {"A": 2.0, "B": 3.7, "C": 0.6}
@@ -131,3 +137,39 @@ def test_a_round_difference_between_levels_is_a_measured_number():
     }
     round_one, measured = (price(polish(sympy.sympify(t, locals=names), trial.train), trial) for t in texts)
     assert round_one > measured - 1.5
+
+
+@pytest.mark.parametrize(("bent", "searched"), [(0.0, 1), (0.8, 2)])
+def test_a_second_cell_is_searched_where_the_form_of_the_first_leaves_something(bent, searched, monkeypatch):
+    draw = np.random.default_rng(2)
+    parts = []
+    for k, factor in enumerate((2.0, 3.0)):
+        x = np.sort(draw.uniform(0, 4, 80))
+        y = factor * x + 1 + (bent * np.sin(2 * x) if k else 0) + 0.05 * draw.normal(size=80)
+        parts.append(from_arrays(x, y, ["x"]))
+    asked = []
+
+    def propose(producer, dataset, *given):
+        asked.append(dataset.y[0])
+        x = symbols(["x"])[0]
+        return iter([Candidate(0.0, "linear", sympy.Float(2.0) * x + sympy.Float(1.0))])
+
+    monkeypatch.setattr(shared.Producer, "propose", propose)
+    shared._forms(parts, Budget(), Library.load("default"), 0)
+    assert len(set(asked)) == searched
+
+
+def test_what_is_not_offered_any_more_is_not_written(monkeypatch):
+    written = []
+    text = shared.expressions.text
+    monkeypatch.setattr(shared.expressions, "text", lambda e, n: written.append(e) or text(e, n))
+    wholes = [
+        shared.Whole({}, SimpleNamespace(expression=symbols(["x"])[0] + k), 0.1, float(k)) for k in range(30)
+    ]
+    monkeypatch.setattr(shared, "_forms", lambda *given: [sympy.Float(1.0)])
+    monkeypatch.setattr(shared._Search, "apart", lambda *given: 0.0)
+    monkeypatch.setattr(shared._Search, "steps", lambda *given: wholes)
+    data = from_table(TABLE.assign(y=Y), target="y")
+    levels = {"kind": ("kind=A", "kind=B", "kind=C")}
+    found = list(shared.propose(data, categories=levels, budget=Budget(), library=Library.load("default")))
+    assert len(found) == len(written) == shared.OFFERED

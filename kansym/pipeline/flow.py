@@ -41,7 +41,7 @@ from kansym.pipeline.openings import opened
 from kansym.pipeline.options import LEVEL_NODES, Options
 from kansym.pipeline.proposals import SEARCH_ROWS, best_of, formulas, recalled, take_in
 from kansym.pipeline.run import Run
-from kansym.pipeline.second_look import looked_again, rejudge, take_limits
+from kansym.pipeline.second_look import looked_again, only_more, rejudge, take_limits
 from kansym.pipeline.steps import steps_of
 from kansym.pipeline.stopping import (
     BEYOND_UNITS,
@@ -197,19 +197,21 @@ class _Passes:
 
     def explored(self) -> str:
         """Search, look again at what the best formula leaves out or weighs otherwise; return why it ended."""
-        reason, searched, compared = self._explored(1.0), {self.surveyed.kept.tobytes()}, False
+        reason, searched, compared = self._explored(1.0), [self.surveyed.kept], False
         early = reason == OTHER_NOISE
         for _ in range(MOST_LOOKS + early):
             looked = looked_again(self.surveyed, self.archive, self.options.noise, self.options.robust)
             if looked is None or reason == BEYOND_UNITS:
                 break
-            self.led_before = None if reason == OTHER_NOISE else self.archive.form
+            before, self.led_before = self.surveyed, None if reason == OTHER_NOISE else self.archive.form
             self._begin_anew(looked)
-            done = compared or self.budget.exhausted
+            back = self.leads_again and only_more(before, looked, self.archive)
+            done = compared or back or self.budget.exhausted
             if not done and not settled(self.surveyed, self.archive, reason):
                 share = 1.0 if reason == OTHER_NOISE else SECOND
-                reason = self._explored(share, weighed=looked.kept.tobytes() in searched)
-                searched.add(looked.kept.tobytes())
+                # an exact law of these rows would have been one of fewer
+                reason = self._explored(share, any(looked.kept[rows].all() for rows in searched))
+                searched.append(looked.kept)
                 # of one column every familiar curve has been fitted to two sets of weights then
                 compared = len(looked.dataset.names) == 1
         return reason

@@ -102,6 +102,23 @@ def _left(kind: str, law: Polished, rows: Rows) -> float:
     return likelihood(kind, rows.y, found)[0] if np.all(np.isfinite(found)) else math.inf
 
 
+def only_more(before: Survey, after: Survey, archive: Archive) -> bool:
+    """Tell whether rows only came back, which cost the best formula too little for another to lead now.
+
+    What they cost the best one is the most that another gains on it, and those so near were judged again.
+    """
+    law, whole = archive.leader, after.whole
+    back = after.kept & ~before.kept
+    if law is None or before.noise.kind != after.noise.kind or before.noise.heavy != after.noise.heavy:
+        return False
+    if not back.any() or (before.kept & ~after.kept).any():
+        return False
+    values = law.polished.program.value(whole.X, law.polished.theta)
+    squares = after.noise.apart(whole.y, values) ** 2 * (1.0 if whole.weights is None else whole.weights)
+    usual = float(np.mean(squares[before.kept]))
+    return bool(float(np.sum(squares[back])) < 2 * HOPEFUL * usual)
+
+
 def rejudge(earlier: Archive, archive: Archive) -> None:
     """Add the formulas found so far, fitted to the rows and weights of another archive's trial.
 

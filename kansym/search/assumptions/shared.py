@@ -19,6 +19,7 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.base.weights import roots
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
 from kansym.formula import polish, prior
@@ -27,6 +28,7 @@ from kansym.formula.polish import Rows
 from kansym.formula.program import Program, parametrise
 from kansym.functions.library import Library
 from kansym.functions.parsing import symbols
+from kansym.judge import chance
 from kansym.search import registry
 from kansym.search.candidate import Candidate
 from kansym.search.families.family import Families
@@ -40,6 +42,12 @@ FEWEST, ENOUGH = 5, 8
 
 LARGEST = 2
 """Cells that are searched for the form."""
+
+SEEN, LEFT = 60, 0.05
+"""Rows of a cell that show what a form leaves, and the chance above which that is noise."""
+
+HOPELESS = 100.0
+"""Nats by which a form, its constants free in every cell, may be behind the best one."""
 
 FORMS = 4
 """Forms kept of each part, and of all; each is tried with constants free in one category after another."""
@@ -128,8 +136,7 @@ def propose(
 ) -> Iterator[Candidate]:
     """Yield formulas for a dataset whose columns of 0 and 1 in `categories` say which level a row is of."""
     library = library or Library.load("default")
-    found = _divisions(dataset, categories)
-    known = {n for levels in categories.values() for n in levels}
+    found, known = _divisions(dataset, categories), set(itertools.chain(*categories.values()))
     rest = [n for n in dataset.names if n not in known]
     if not rest or not found:
         return
@@ -145,14 +152,17 @@ def propose(
         # what small cells have in common shows in all of them together
         clearest = [dataset.select(rest), *clearest]
     forms = _forms(clearest[:LARGEST], budget, library, seed)
-    for form in sorted(forms, key=lambda form: search.apart(form, parts))[:FORMS]:
+    ranked = sorted(((search.apart(form, parts), form) for form in forms), key=lambda r: r[0])[:FORMS]
+    for form in [form for nats, form in ranked if nats < ranked[0][0] + HOPELESS]:
         wholes += search.steps(form, rest)
         if budget.exhausted and wholes:
             break
     offered: set[str] = set()
     for whole in sorted(wholes, key=lambda w: w.length):
+        if len(offered) == OFFERED:  # to write the others takes 20 ms each
+            return
         text = expressions.text(whole.fitted.expression, 5)
-        if text not in offered and len(offered) < OFFERED:
+        if text not in offered:
             offered.add(text)
             yield Candidate(whole.share, SOURCE, whole.fitted.expression)
 
@@ -374,7 +384,7 @@ def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int
     forms: dict[str, sympy.Expr] = {}
     for part in parts:
         found: dict[str, tuple[float, sympy.Expr]] = {}
-        if part.rows < FEWEST or np.ptp(part.y) == 0:
+        if part.rows < FEWEST or np.ptp(part.y) == 0 or (forms and _suits(next(iter(forms.values())), part)):
             continue
         w = None if part.weights is None else part.weights / part.weights.mean()
         rows = Rows(part.X, part.y, w, symbols(part.names))
@@ -382,26 +392,32 @@ def _forms(parts: Sequence[Dataset], budget: Budget, library: Library, seed: int
         for producer in (registry.classics(Families.load()), *registry.NAMING):
             proposals = producer.propose(part, budget.share(0.2), library, seed)
             for candidate in itertools.islice(proposals, FORMS):
-                if candidate.expression is None:
+                if (e := candidate.expression) is None or (fitted := _fitted(e, rows, budget)) is None:
                     continue
-                fitted = _fitted(candidate.expression, rows, budget)
-                if fitted is not None:
-                    constants, columns = len(fitted.theta), len(part.names)
-                    length = _likely(fitted.expression, fitted.loss / power, part.rows, constants, columns)
-                    shape = expressions.text(parametrise(fitted.expression)[0])
-                    if shape not in found or length < found[shape][0]:
-                        found[shape] = (length, fitted.expression)
+                constants, columns = len(fitted.theta), len(part.names)
+                length = _likely(fitted.expression, fitted.loss / power, part.rows, constants, columns)
+                shape = expressions.text(parametrise(fitted.expression)[0])
+                if shape not in found or length < found[shape][0]:
+                    found[shape] = (length, fitted.expression)
         best = sorted(found.items(), key=lambda item: item[1][0])[:FORMS]
         forms = {shape: form for shape, (_, form) in best} | forms
     return list(forms.values())
+
+
+def _suits(form: sympy.Expr, part: Dataset) -> bool:
+    """Tell whether the best form of another cell leaves nothing but noise in this one, fitted to it."""
+    fitted = _part_fit(*parametrise(form), part) if part.rows >= SEEN else None
+    if fitted is None:
+        return False
+    left = (part.y - fitted.program.value(part.X, fitted.theta)) * roots(part.weights, part.rows)
+    return chance.structure(part.X, left, shuffles=chance.FIRST_SHUFFLES).pvalue > LEFT
 
 
 def _constants(
     shape: sympy.Expr, names: Sequence[sympy.Symbol], start: np.ndarray, part: Dataset
 ) -> np.ndarray:
     """Return the form's constants as one category alone would have them; the start where it cannot say."""
-    fitted = _part_fit(shape, names, start, part)
-    return start if fitted is None else fitted.theta
+    return start if (fitted := _part_fit(shape, names, start, part)) is None else fitted.theta
 
 
 def _part_fit(
@@ -430,7 +446,5 @@ def _likely(form: sympy.Expr, share: float, rows: int, constants: int, columns: 
 
 def _length(fitted: polish.Polished, share: float, rows: int) -> float:
     """Return the description length in nats of a fitted formula that leaves this share."""
-    size = expressions.complexity(
-        fitted.program.template
-    )  # numbers written in would take longer than the fit
+    size = expressions.complexity(fitted.program.template)  # to write numbers in takes longer than the fit
     return float(criterion.length(share + 1e-24, rows, size, len(fitted.theta)))
