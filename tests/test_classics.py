@@ -216,6 +216,15 @@ def test_a_law_is_read_in_customary_constants(text, family, expected):
     assert np.abs(same).max() < 1e-9
 
 
+def test_no_family_is_named_by_an_exact_constant_that_the_rows_do_not_show():
+    columns, x = symbols(["S"]), np.linspace(5, 60, 12)
+    law = parse_expression("3.75777e-5*S**2 + 2.00745", ["S"])
+    data = rows(x, sympy.lambdify(columns, law)(x) + 0.002 * np.random.default_rng(0).normal(size=12))
+    peak = SHIPPED.only(["power of a Lorentzian"])
+    assert customary(law, columns, data, 1e-9, peak).family == "power of a Lorentzian"
+    assert customary(law, columns, data, 1e-5, peak) is None, "its power is -1, but may be -5 as well"
+
+
 def test_a_formula_of_no_family_has_no_customary_constants():
     columns = symbols(["S"])
     law = parse_expression("sin(S**2)/(1 + S)", ["S"])

@@ -28,6 +28,7 @@ def table(formula: str, low: float, high: float, noise: float = 0.0, n: int = 20
         ("0.2 + Min(3.1*x, 7.4)", "two sides that meet"),
         ("9.5*exp(-0.35*Max(x - 4, 0))", "two sides that meet"),
         ("5 - 0.2*Max(6 - x, 0)**2", "two sides that meet"),
+        ("1.3*Min(x, 7.4)**2.6", "two sides that meet"),
         ("1.2 + 3.5*Heaviside(x - 3.4)", "two sides with a jump"),
         ("0.5*x + 1 + (7 - 0.8*x)*Heaviside(x - 5.2)", "two sides with a jump"),
     ],

@@ -151,6 +151,12 @@ def test_families_of_curves_have_a_name() -> None:
         assert known._named(shape.formula.xreplace(numbers)) < 7, family.name
 
 
+def test_familiar_families_cost_less_than_others_of_as_many_constants() -> None:
+    logistic = F(0.07) + F(1.59) / (F(423.1) * sympy.exp(-F(0.65) * x) + 1)
+    step = F(0.79) * sympy.erf(F(0.275) * x - F(2.58)) + F(0.87)
+    assert prior.price(logistic, 1) < prior.price(step, 1) - 1.5
+
+
 def test_one_form_is_written_the_same_whatever_its_numbers() -> None:
     exact, measured = 2 * x + 10 + F("13.088655385229874", 17) / x, F("2.0992", 17) * x + F(9.6) + F(13.3) / x
     form = grammar.form

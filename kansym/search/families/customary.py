@@ -89,6 +89,8 @@ def customary(
             continue  # a constant that is zero: the law has fewer than this family
         inputs, shown = [columns[j] for j in order], Rows(part.X, rows.y, rows.w)
         read = _read(form, theta, inputs, shown, variance, expression)
+        if not _read_off(read):
+            continue
         return _from_nearby(read, form, inputs, shown, y, variance) or read
     return None
 
@@ -128,6 +130,14 @@ def _from_nearby(
 def _told(read: Customary) -> bool:
     """Tell whether the rows tell every measured constant, to a half or better."""
     return all(exact is not None or error <= UNTOLD * abs(v) for _, v, error, exact in read.constants)
+
+
+def _read_off(read: Customary) -> bool:
+    """Tell whether the rows show the exact constants of a family, to a half or better.
+
+    A parabola is A/(1 + (x/s)^2)^n with n = -1, but if rows allow -5 and 1 as well, nobody would say so.
+    """
+    return all(exact is None or error <= UNTOLD * abs(v) for _, v, error, exact in read.constants)
 
 
 def _nearby(x: np.ndarray) -> float:

@@ -1,8 +1,8 @@
 """Curves of one argument that bend or jump at a place: two smooth sides, the place fitted.
 
-A cubic on each side of a place finds where; each side is then a level, a line, a bend, or a sum of decays and
-waves. Sides that meet are written with min(x, m) and max(x, m), whose place is fitted with all other
-constants; others with a step, whose place is known to a gap between two rows and no better.
+A cubic on each side of a place finds where; each side is then a level, a line, a bend, a power, or a sum of
+decays and waves. Sides that meet are written with min(x, m) and max(x, m), whose place is fitted with all
+other constants; others with a step, whose place is known to a gap between two rows and no better.
 """
 
 from __future__ import annotations
@@ -121,10 +121,24 @@ def _names(side: Rows) -> list[Fitted]:
         form = Form(name, sympy.Add(*(b * X**k for k, b in enumerate(linear))), linear, (), (), ())
         if degree + 2 < len(side.y) and (fitted := refined(form, np.zeros(0), side, 0)) is not None:
             found.append(Fit(fitted, (0,), length(fitted, side)))
+    if (power := _power(side)) is not None:
+        found.append(Fit(power, (0,), length(power, side)))
     best: dict[sympy.Expr, Fit] = {}
     for fit in sorted(found, key=lambda f: f.length):
         best.setdefault(fit.fitted.form.formula, fit)
     return [fit.fitted for fit in list(best.values())[:NAMED]]
+
+
+def _power(side: Rows) -> Fitted | None:
+    """Return b·x^n of a side where x and b·y are positive: a wind turbine's power up to the rated one."""
+    x, y = side.X[:, 0], side.y
+    if len(y) < 4 or not np.all(x > 0) or not np.all(y * y[-1] > 0):
+        return None
+    weights = side.w * np.abs(y)  # as the delta method has it
+    n = float(np.polyfit(np.log(x), np.log(np.abs(y)), 1, w=weights)[0])
+    b, exponent = symbols(["b", "n"])
+    form = Form("power", b * X**exponent, (b,), (), (exponent,), (Start("exponent"),))
+    return refined(form, np.array([n]), side, FULL_STEPS)
 
 
 def _place(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> int | None:
