@@ -53,7 +53,7 @@ COMMON = {
     **dict.fromkeys(["logistic with offset"], 10),
     **dict.fromkeys(["quadratic", "Hill", "saturation", "logarithm", "Arrhenius"], 8),
     **dict.fromkeys(["Gaussian peaks", "Gaussian peaks on a constant", "Hill with offset", "plane"], 5),
-    **dict.fromkeys(["power with offset", "Gompertz", "Bateman", "Antoine", "stretched exponential"], 3),
+    **dict.fromkeys(["Gompertz", "Bateman", "Antoine", "stretched exponential"], 3),
     **dict.fromkeys(["Lorentzian peaks", "Lorentzian peaks on a constant", "hyperbolic decay"], 3),
 }
 """How often a family is fitted, one of most handbooks' curves being 1: for one paper with a step by the error
