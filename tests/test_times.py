@@ -9,10 +9,11 @@ import pytest
 import sympy
 from tables import table
 
+from kansym.base.budget import Budget
 from kansym.functions.parsing import symbols
 from kansym.search.structure import curve
 from kansym.search.structure.problem import problem
-from kansym.search.tree import times, turned
+from kansym.search.tree import blurred, times, turned
 
 noisy = partial(table, rows=700, noise=0.1)
 
@@ -79,3 +80,15 @@ def test_a_product_with_a_curve_of_both_columns_is_named_factor_by_factor():
 
 def test_where_a_smooth_fit_leaves_noise_no_product_is_looked_for():
     assert turned.fits([problem(noisy(lambda a, b: a / b, "ab", [(1, 3), (1, 3)]))]) == []
+
+
+@pytest.mark.parametrize(
+    ("law", "asked"),
+    [(lambda a, b, c: a * b / c, False), (lambda a, b, c: a * (1 + b * c) * np.exp(-((b - c) ** 2)), True)],
+    ids=["plain", "unknown"],
+)
+def test_where_a_plain_formula_leaves_noise_no_factor_is_looked_for(law, asked, monkeypatch):
+    looks = []
+    monkeypatch.setattr(times, "curves", lambda *given: looks.append(given) or [])
+    next(blurred.propose(noisy(law, "abc", [(1, 3), (1, 3), (1, 3)]), budget=Budget()), None)
+    assert bool(looks) == asked

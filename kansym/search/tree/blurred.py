@@ -196,7 +196,7 @@ def propose(
                 fitted += _fitted(search, [*_corrected(search, found, fitted)])
             likely = _unlike(fitted)
             yield from likely
-            if budget.exhausted or any(_enough(c, search) for c in likely[:1]):
+            if budget.exhausted or _enough(likely, search):
                 return
 
 
@@ -221,8 +221,10 @@ def _unlike(fitted: list[tuple[float, Candidate]]) -> list[Candidate]:
 
 def _corrected(search: Search, found: list[Node], fitted: list[tuple[float, Candidate]]) -> Iterator[Answer]:
     """Yield what moves divided out and short formulas, times a curve (`times`), and two (`turned`)."""
+    formulas = [e for _, c in sorted(fitted, key=lambda m: m[0]) if (e := c.expression) is not None]
+    if _enough(_unlike(fitted), search, times.LONGEST):
+        return  # nothing undercuts what is so plain
     search.budget.spend(WORK)
-    formulas = (c.expression for _, c in sorted(fitted, key=lambda m: m[0]) if c.expression is not None)
     curves = times.curves(search.root, [n.problem for n in found], formulas)
     of_one = (fit for _, child in curves for fit in alone.curves_of(child))
     near = [n.problem for n in found if n.problem.width == 2 and n.left < PATIENT * found[0].left]
@@ -230,12 +232,12 @@ def _corrected(search: Search, found: list[Node], fitted: list[tuple[float, Cand
         yield from ((p, fit.problem.finish) for p in fit.name())
 
 
-def _enough(candidate: Candidate, search: Search) -> bool:
-    """Tell whether a short formula leaves nothing but noise."""
-    e = candidate.expression
-    if e is None or expression.complexity(e) > SHORT or len(e.atoms(sympy.Float)) > FEW:
+def _enough(likely: list[Candidate], search: Search, most: int = SHORT) -> bool:
+    """Tell whether the likeliest formula has at most so many symbols, and leaves nothing but noise."""
+    e = likely[0].expression if likely else None
+    if e is None or expression.complexity(e) > most or len(e.atoms(sympy.Float)) > FEW:
         return False
-    return search.leaves_noise(candidate)
+    return search.leaves_noise(likely[0])
 
 
 def _transformed(level: list[Node], least: float, seen: dict[tuple, Node], powers: bool) -> list[Node]:
