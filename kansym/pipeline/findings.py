@@ -110,7 +110,7 @@ def conclude(
     laws = [in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws)]
     level = partial(by_level, rows=everything, categories=tuple(dataset.categories.values()))
     laws, chosen = _each_once(list(map(level, laws)), chosen)
-    rivals = [law for law in map(level, rivals) if not _same(law, laws[chosen])]
+    rivals = [law for law in map(level, rivals) if not _alike(law, laws[chosen])]
     seen = survey.noise.seen_by(leader.loss) if found.kind == LAW else survey.noise
     return Run(
         front=_with_bands(laws, chosen, leader, archive, everything, survey.noise),
@@ -243,6 +243,12 @@ def _each_once(laws: list[Law], chosen: int) -> tuple[list[Law], int]:
     kept = [w for w in laws if w is law or not _same(w, law) or w.source.startswith(GUESS)]
     kept = sorted(kept, key=lambda one: one.complexity)
     return kept, next(i for i, one in enumerate(kept) if one is law)
+
+
+def _alike(one: Law, other: Law) -> bool:
+    """Tell whether two laws are the same, or of one form whatever its numbers, as they are shown."""
+    shown = [law.expression for law in (one, other) if law.expression is not None]
+    return _same(one, other) or (len(shown) == 2 and form(shown[0]) == form(shown[1]))
 
 
 def _same(one: Law, other: Law) -> bool:
