@@ -184,6 +184,19 @@ def test_no_curve_with_a_pole_or_an_alias_between_the_rows():
         assert np.abs(np.diff(values)).sum() <= 3 * np.abs(np.diff(shown)).sum() + 1e-6
 
 
+def test_a_power_may_end_at_a_limit_beyond_the_rows():
+    h = np.linspace(0, 9000, 25)
+    best = proposed(h, 1013.25 * (1 - h / 44330) ** 5.256)[0]
+    assert best.source == "power below a limit" and best.score < 1e-9
+
+
+def test_the_middle_of_a_step_lies_near_the_rows():
+    x = np.linspace(0, 10, 30)
+    logistic = SHIPPED.only(["logistic"])
+    assert proposed(x, 7 / (1 + np.exp(-0.8 * (x - 13))), families=logistic)
+    assert proposed(x, 7 / (1 + np.exp(-0.8 * (x - 16))), families=logistic) == []
+
+
 def test_no_families_and_no_time_give_nothing():
     x = np.linspace(1, 5, 10)
     assert proposed(x, x**2, families=Families(())) == []

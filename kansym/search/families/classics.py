@@ -72,6 +72,9 @@ BETWEEN = 4
 ALIAS = 2.0
 """How many times the variation on the rows a curve may vary between them."""
 
+BEYOND = 0.5
+"""Part of the inputs' range by which a place may lie outside of it: a peak, or the middle of a step."""
+
 Assigned = tuple[Family, tuple[int, ...]]
 """A family, and the columns that its inputs are."""
 
@@ -129,13 +132,13 @@ def finished(found: list[Fit], rows: Rows) -> list[Fit]:
     What has a pole between the rows, or varies there as the rows do not show, is left out, and what has signs
     that its family's name does not mean: a saturation whose rate is negative is an explosion with an offset.
     """
-    ranked = sorted(filter(natural, found), key=lambda f: f.length)
+    ranked = sorted((f for f in found if natural(f, rows)), key=lambda f: f.length)
     exact = [f for f in ranked if proved(f, rows) and tame(f, rows)]
     if exact:
         return exact[:1]
     likely = ranked[:MOST_FINISHED]
     likely += [f for f in _simplest([f for f in ranked if tame(f, rows)]) if f not in likely]
-    done = [f for f in (_finished(f, rows) for f in likely) if natural(f) and tame(f, rows)]
+    done = [f for f in (_finished(f, rows) for f in likely) if natural(f, rows) and tame(f, rows)]
     done.sort(key=lambda f: f.length)
     # a family of two inputs may be one of one input with a line beside it: the same curve is offered once
     once = {(frozenset(f.columns), f"{f.fitted.cost:.6g}", len(f.fitted.theta)): f for f in done[::-1]}
@@ -261,9 +264,18 @@ def _finished(rough: Fit, rows: Rows) -> Fit:
     return Fit(again, rough.columns, length(again, part))
 
 
-def natural(found: Fit) -> bool:
-    """Tell whether a fit's constants have the signs that its family's name means."""
-    return found.fitted.form.natural(found.fitted.theta)
+def natural(found: Fit, rows: Rows) -> bool:
+    """Tell whether a fit's constants have the signs and the places that its family's name means.
+
+    A logistic curve whose middle lies far beyond the rows is the tail of any curve.
+    """
+    form, theta = found.fitted.form, found.fitted.theta
+    for start, value in zip(form.starts, theta[len(form.linear) + len(form.inside) :], strict=True):
+        x = rows.X[:, found.columns[start.column]]
+        room = BEYOND * np.ptp(x)
+        if start.role == "place" and not x.min() - room <= value <= x.max() + room:
+            return False
+    return form.natural(theta)
 
 
 def tame(found: Fit, rows: Rows) -> bool:

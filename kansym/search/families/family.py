@@ -33,7 +33,7 @@ INPUTS = symbols([*WRITTEN, *(f"\0x{i}" for i in range(len(WRITTEN), MOST_INPUTS
 
 ROLES = (
     "exponent", "shape", "rate", "rate up", "steepness", "damping", "scale", "width", "place", "beyond",
-    "below", "shift", "barrier", "frequency", "phase",
+    "above", "below", "shift", "barrier", "frequency", "phase",
 )  # fmt: skip
 """How a constant may be started; `starts` says what each means."""
 

@@ -62,6 +62,8 @@ def values(role: str, x: np.ndarray, left: np.ndarray) -> np.ndarray:
         return span * np.geomspace(0.01, 0.6, 7)
     if role in ("shift", "below"):
         return (1.0 if role == "shift" else -1.0) * (span * np.geomspace(0.01, 8.0, 8) - low)
+    if role == "above":
+        return high + span * np.geomspace(0.01, 8.0, 8)
     if role == "damping":
         return np.array([0.3, 1.5, 5.0]) / span
     return _scales(role, x, span)
