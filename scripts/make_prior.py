@@ -48,16 +48,16 @@ MOST_NAMED = 4
 were sums of peaks with both signs, and MGH17 a ratio of cubics."""
 
 COMMON = {
-    **dict.fromkeys(["line"], 20),
-    **dict.fromkeys(["power", "exponential", "exponential with offset"], 12),
-    **dict.fromkeys(["logistic", "logistic with offset"], 10),
+    **dict.fromkeys(["line", "power"], 20),
+    **dict.fromkeys(["exponential", "exponential with offset"], 12),
     **dict.fromkeys(["quadratic", "Michaelis-Menten", "Hill", "saturation", "logarithm", "Arrhenius"], 8),
     **dict.fromkeys(["Gaussian peaks", "Gaussian peaks on a constant", "Hill with offset", "plane"], 5),
-    **dict.fromkeys(["Gompertz", "Bateman", "Antoine", "stretched exponential"], 3),
-    **dict.fromkeys(["Lorentzian peaks", "Lorentzian peaks on a constant", "hyperbolic decay"], 3),
+    **dict.fromkeys(["logistic", "logistic with offset", "Gompertz", "Bateman", "Antoine"], 3),
+    **dict.fromkeys(["stretched exponential", "Lorentzian peaks", "Lorentzian peaks on a constant"], 3),
+    **dict.fromkeys(["error-function step"], 0.2),
 }
 """How often a family is fitted, one of most handbooks' curves being 1: for one paper with a step by the error
-function there are several with a logistic one. An estimate from reading, not counted."""
+function there are many with a logistic one. An estimate from reading, not counted."""
 
 FOLDS = 10
 STRENGTHS = (8.0, 16.0, 32.0, 64.0, 128.0)
@@ -123,13 +123,13 @@ def flat(all_of_them: list[sympy.Expr]) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def named(textbook: Counter[str]) -> Counter[str]:
+def named(textbook: Counter[str]) -> dict[str, float]:
     """Return the counts of forms that have a name: a textbook's, and of families those that it lacks.
 
     Not what may be any curve: pieces of waves, several peaks, more than MOST_NAMED constants. Such forms have
     the names that the textbook gives them.
     """
-    forms = Counter(textbook)
+    forms: dict[str, float] = dict(textbook)
     # a line through nought is no family, since it needs no start, and as common as any line
     forms[structure(sympy.Float(1.37) * INPUTS[0])] = COMMON["line"]
     for family in Families.load().values():
@@ -138,7 +138,7 @@ def named(textbook: Counter[str]) -> Counter[str]:
         if not wave and len(form.constants) <= MOST_NAMED:
             values = {c: sympy.Float(0.7310 + 0.61803 * k) for k, c in enumerate(form.constants)}
             name = structure(_merged(form.formula.xreplace(values)))
-            forms[name] = max(forms[name], COMMON.get(family.name, 1))
+            forms[name] = max(forms.get(name, 0.0), COMMON.get(family.name, 1))
     return forms
 
 

@@ -270,10 +270,11 @@ def natural(found: Fit, rows: Rows) -> bool:
     A logistic curve whose middle lies far beyond the rows is the tail of any curve.
     """
     form, theta = found.fitted.form, found.fitted.theta
-    for start, value in zip(form.starts, theta[len(form.linear) + len(form.inside) :], strict=True):
+    values = dict(zip(form.constants, theta, strict=True))
+    for constant, start in zip(form.others, form.starts, strict=False):  # sums of modes have no starts
         x = rows.X[:, found.columns[start.column]]
-        room = BEYOND * np.ptp(x)
-        if start.role == "place" and not x.min() - room <= value <= x.max() + room:
+        room, place = BEYOND * np.ptp(x), values[constant]
+        if start.role == "place" and not x.min() - room <= place <= x.max() + room:
             return False
     return form.natural(theta)
 
