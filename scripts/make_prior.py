@@ -51,9 +51,9 @@ COMMON = {
     **dict.fromkeys(["line", "power"], 20),
     **dict.fromkeys(["exponential", "exponential with offset"], 12),
     **dict.fromkeys(["quadratic", "Michaelis-Menten", "Hill", "saturation", "logarithm", "Arrhenius"], 8),
-    **dict.fromkeys(["Gaussian peaks", "Gaussian peaks on a constant", "Hill with offset", "plane"], 5),
-    **dict.fromkeys(["logistic", "logistic with offset", "Gompertz", "Bateman", "Antoine"], 3),
-    **dict.fromkeys(["stretched exponential", "Lorentzian peaks", "Lorentzian peaks on a constant"], 3),
+    **dict.fromkeys(["Hill with offset", "plane"], 5),
+    **dict.fromkeys(["logistic", "logistic with offset", "Gompertz", "stretched exponential"], 3),
+    **dict.fromkeys(["Bateman", "Antoine"], 3),
     **dict.fromkeys(["error-function step"], 0.2),
 }
 """How often a family is fitted, one of most handbooks' curves being 1: for one paper with a step by the error
