@@ -394,9 +394,10 @@ def exchanges(polished: Polished, rows: Rows, vanishing: float) -> Iterator[symp
         for nice in _candidates(constant.value, constant.stderr, a_power, WEIGHED_ROOM)[:TRIALS]:
             off = abs(nice.value - constant.value) / max(constant.stderr, TINY)
             most = vanishing if abs(nice.value) == 1 else MOST_ERRORS
+            if off > most or (unsure and nice.value):
+                continue
             form = template.xreplace({symbol: nice.exact}).xreplace(others)
-            real = not form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I)
-            if real and off <= most and not (unsure and nice.value):
+            if not form.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
                 yield form
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -108,7 +108,7 @@ def _from_nearby(
     None where the rows tell every constant as it is, or not even so, or the curves are others then. They
     do not tell what an exponential of the year was in year 0, but what it was in 1970.
     """
-    if _told(read):
+    if _measured(read):
         return None
     near = np.array([_nearby(x) for x in rows.X.T])
     if not near.any():
@@ -124,20 +124,25 @@ def _from_nearby(
         return None
     places = [s - sympy.Integer(int(at)) if at else s for s, at in zip(inputs, near, strict=True)]
     told = _read(form, theta, places, Rows(moved.X, rows.y, rows.w), variance, read.expression)
-    return replace(told, expression=read.expression) if _told(told) else None
+    return replace(told, expression=read.expression) if _measured(told) else None
 
 
-def _told(read: Customary) -> bool:
-    """Tell whether the rows tell every measured constant, to a half or better."""
-    return all(exact is not None or error <= UNTOLD * abs(v) for _, v, error, exact in read.constants)
+def _told(constants: Iterable[tuple[str, float, float, str | None]]) -> bool:
+    """Tell whether the rows tell each of these constants to a half or better."""
+    return all(error <= UNTOLD * abs(value) for _, value, error, _ in constants)
+
+
+def _measured(read: Customary) -> bool:
+    """Tell whether the rows tell every measured constant."""
+    return _told(c for c in read.constants if c[3] is None)
 
 
 def _read_off(read: Customary) -> bool:
-    """Tell whether the rows show the exact constants of a family, to a half or better.
+    """Tell whether the rows tell the exact constants of a family.
 
     A parabola is A/(1 + (x/s)^2)^n with n = -1, but if rows allow -5 and 1 as well, nobody would say so.
     """
-    return all(exact is None or error <= UNTOLD * abs(v) for _, v, error, exact in read.constants)
+    return _told(c for c in read.constants if c[3] is not None)
 
 
 def _nearby(x: np.ndarray) -> float:
