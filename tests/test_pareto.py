@@ -49,3 +49,11 @@ def test_of_lengths_alike_the_simpler_is_chosen():
     assert chosen([-10.0, -10.9], [3, 7]) == 1
     assert chosen([-10.4, -10.9], [5, 5]) == 1
     assert chosen([-292.3217875169669, -292.3217875170851], [5, 5]) == 0
+
+
+def test_a_simpler_law_that_foretells_left_out_rows_far_worse_says_less():
+    def chosen(heldout):
+        return pareto.choose([8.5, 0.6], [0.0, 1.0], [17.0, 16.4], [3, 8], "description", heldout)
+
+    assert chosen([1.2, 0.9]) == chosen([2.5, 0.9]) == 0
+    assert chosen([13.2, 0.9]) == 1

@@ -20,6 +20,10 @@ ALIKE = 0.7
 """Nats by which descriptions may differ and say as much: odds of two to one are no evidence against the
 simpler law ("not worth more than a bare mention": Kass and Raftery, JASA 90, 1995)."""
 
+FORETELLS = 3.0
+"""How many times the squares of the shortest one a simpler law may leave on rows left out and say as much: of
+nine rows of a grown pasture a line is 0.6 nats behind half a bell, and misses left-out rows by 14 times."""
+
 
 def front(
     items: Sequence[Item],
@@ -70,10 +74,11 @@ def choose(
     lengths: Sequence[float],
     sizes: Sequence[float],
     rule: str,
+    heldout: Sequence[float] = (),
 ) -> int:
-    """Return the index that a rule picks; `sizes` are complexities.
+    """Return the index that a rule picks; `sizes` are complexities, `heldout` losses on rows left out.
 
-    "description": smallest description length, the simplest of those that are ALIKE.
+    "description": smallest description length, the simplest of those that are ALIKE and foretell as well.
     "accuracy": smallest loss. "score": largest score.
     "best": largest score among losses up to 1.5 times the smallest. Raises UnknownNameError.
     """
@@ -81,7 +86,10 @@ def choose(
         raise UnknownNameError("selection rule", rule, RULES)
     rows = range(len(losses))
     if rule == "description":
-        alike = [i for i in rows if lengths[i] <= min(lengths) + ALIKE]
+        shortest = min(rows, key=lambda i: (lengths[i], i))
+        alike = [i for i in rows if lengths[i] <= lengths[shortest] + ALIKE]
+        if heldout:
+            alike = [i for i in alike if not heldout[i] > FORETELLS * heldout[shortest]]
         return min(alike, key=lambda i: (sizes[i], round(lengths[i], NATS_DIGITS), i))
     if rule == "accuracy":
         return min(rows, key=lambda i: (losses[i], i))

@@ -89,7 +89,8 @@ def conclude(
     front = _with_guesses(_front(refitted, everything.floor), archive.guesses)
     losses, sizes = [law.loss for law in front], [law.complexity for law in front]
     scores = pareto.scores(sizes, losses)
-    chosen = pareto.choose(losses, scores, [law.length for law in front], sizes, selection)
+    lengths, heldout = [law.length for law in front], [law.heldout for law in front]
+    chosen = pareto.choose(losses, scores, lengths, sizes, selection, heldout)
     found = _verdict(survey, front[chosen], archive)
     if found.kind == NOISE and front[chosen].expression.free_symbols:
         front, chosen = _with_constant(front, trial), 0

@@ -180,14 +180,14 @@ class FittedFront(BaseEstimator):
             return int(index) % len(run.front)
         if run.verdict.kind == NOISE:  # whatever the rule, nothing but the constant is claimed
             return run.chosen
+        rule = checked_rule(self.model_selection)
+        if rule == "description":
+            losses = self._validation[output]
+            return int(np.argmin(losses)) if losses else run.chosen
         losses = self._validation[output] or [law.loss for law in run.front]
         sizes = [law.complexity for law in run.front]
         scores = pareto.scores(sizes, losses)
-        if self._validation[output] and checked_rule(self.model_selection) == "description":
-            return int(np.argmin(losses))
-        return pareto.choose(
-            losses, scores, [law.length for law in run.front], sizes, checked_rule(self.model_selection)
-        )
+        return pareto.choose(losses, scores, [law.length for law in run.front], sizes, rule)
 
     def _each(self, answer: Callable[[int], Any]) -> Any:
         """Return the answer for the only output, or a list of one for each."""

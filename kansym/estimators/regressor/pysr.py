@@ -128,7 +128,8 @@ def allowed(run: Run, binary: Any, unary: Any) -> Run:
     losses, sizes = [law.loss for law in kept], [law.complexity for law in kept]
     scores = pareto.scores(sizes, losses)
     front = tuple(replace(law, score=s) for law, s in zip(kept, scores, strict=True))
-    chosen = pareto.choose(losses, scores, [law.length for law in front], sizes, "description")
+    lengths, heldout = [law.length for law in front], [law.heldout_loss for law in front]
+    chosen = pareto.choose(losses, scores, lengths, sizes, "description", heldout)
     return replace(run, front=front, chosen=chosen)
 
 
