@@ -54,10 +54,10 @@ COMMON = {
     **dict.fromkeys(["Hill with offset", "plane"], 5),
     **dict.fromkeys(["logistic", "logistic with offset", "Gompertz", "stretched exponential"], 3),
     **dict.fromkeys(["Bateman", "Antoine"], 3),
-    **dict.fromkeys(["error-function step"], 0.2),
+    **dict.fromkeys(["error-function step", "arctangent step"], 0.2),
 }
 """How often a family is fitted, one of most handbooks' curves being 1: for one paper with a step by the error
-function there are many with a logistic one. An estimate from reading, not counted."""
+function or the arctangent there are many with a logistic one. An estimate from reading, not counted."""
 
 FOLDS = 10
 STRENGTHS = (8.0, 16.0, 32.0, 64.0, 128.0)
@@ -138,7 +138,8 @@ def named(textbook: Counter[str]) -> dict[str, float]:
         if not wave and len(form.constants) <= MOST_NAMED:
             values = {c: sympy.Float(0.7310 + 0.61803 * k) for k, c in enumerate(form.constants)}
             name = structure(_merged(form.formula.xreplace(values)))
-            forms[name] = max(forms.get(name, 0.0), COMMON.get(family.name, 1))
+            often = COMMON.get(family.name, 1)
+            forms[name] = often if often < 1 else max(forms.get(name, 0.0), often)
     return forms
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from kansym.base.losses import Loss
 from kansym.formula import constants
-from kansym.formula.polish import Rows, polish, settle
+from kansym.formula.polish import Rows, polish
 from kansym.formula.program import Program
+from kansym.formula.settling import settle
 from kansym.functions.parsing import parse_expression, symbols
 
 NAMES = ["x", "y"]

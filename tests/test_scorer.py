@@ -7,7 +7,8 @@ import pytest
 import sympy
 
 from kansym.data.dataset import from_arrays
-from kansym.formula.polish import Constant, polish, settle
+from kansym.formula.polish import Constant, polish
+from kansym.formula.settling import settle
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge import between, pareto, scorer

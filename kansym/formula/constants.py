@@ -2,7 +2,7 @@
 
 Each candidate has a price in nats, by a code in which simple numbers are short (the prices p satisfy
 sum exp(-p) <= 1, Kraft's inequality, so a random value is rarely mistaken for a nice one). The room
-proposes; `polish` refits and decides.
+proposes; `settling` refits and decides.
 """
 
 from __future__ import annotations

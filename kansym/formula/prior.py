@@ -143,6 +143,10 @@ class Prior:
             named = max(named, -self._named(freed.form) - exact)
         return math.log(2) - float(np.logaddexp(-signs, named))
 
+    def named(self, formula: sympy.Expr) -> bool:
+        """Tell whether a form has a name in a handbook, its exact numbers measured or not."""
+        return any(math.isfinite(self._named(form)) for form in (formula, loose(formula).form))
+
     def _named(self, formula: sympy.Expr) -> float:
         """Return the nats of a form by its name in a handbook; infinite where it has none."""
         if mixed(formula):
@@ -194,3 +198,8 @@ def shipped() -> Prior:
 def price(formula: sympy.Expr, columns: int) -> float:
     """Return the nats of a formula of a table with this many input columns, by the shipped counts."""
     return shipped().price(formula, columns)
+
+
+def named(formula: sympy.Expr) -> bool:
+    """Tell whether a form has a name in a handbook, by the shipped ones."""
+    return shipped().named(formula)

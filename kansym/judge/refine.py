@@ -19,7 +19,8 @@ from kansym.formula import expression as expressions
 from kansym.formula.guarded import polished as attempted
 from kansym.formula.guarded import valued
 from kansym.formula.parts import in_parts
-from kansym.formula.polish import MAX_WORSENING, Polished, exchanges, polish, settle, worsening
+from kansym.formula.polish import Polished, polish
+from kansym.formula.settling import MAX_WORSENING, exchanges, settle, worsening
 from kansym.formula.ties import ties
 from kansym.formula.uncertainty import loosened
 from kansym.judge.scorer import Judged, exact, judge, length

@@ -49,6 +49,10 @@ round-off by a wave of three rows about one, which costs 28 more."""
 SMALL_NUMBER = 4.0
 """Nats of an exact number that the price of its symbol covers: up to 3, or 1/2."""
 
+ONE_FOR_TWO = 3.0
+"""Nats for a measured number that stands in two places: that two numbers are one, which saves a measured one,
+is as rare as one in twenty (`ties`). 107*exp(-0.21*weight)/horsepower**0.21 is no law."""
+
 LEVEL = 2.5
 """Nats for saying which number is another one in which level of a category: one of a dozen."""
 
@@ -132,7 +136,27 @@ def price(polished: Polished, trial: Trial) -> float:
     numbers += sum(max(0.0, constants.price(q) - SMALL_NUMBER) for q in exact_ones if abs(q) not in places)
     # 3.56 - 3*[b] says two measured numbers: that their difference is round means nothing
     numbers += (least + RANGE) * _differences(polished.expression, trial)
+    numbers += ONE_FOR_TWO * _again(polished.expression)
     return numbers + _symbols(polished.expression, trial)
+
+
+def _again(formula: sympy.Expr) -> int:
+    """Return how many places of a formula have a measured number that stands in another place, too.
+
+    What multiplies every term of a sum stands there once where the form has a name: A - A·exp(-k·x).
+    """
+    named = prior.named(formula)
+
+    def numbers(e: sympy.Expr) -> list[sympy.Float]:
+        """Return the sizes of the measured numbers, one for each place."""
+        factors = [abs(term.as_coeff_Mul()[0]) for term in e.args] if named and e.is_Add else []
+        common = len(set(factors)) == 1 and factors[0].is_Float
+        if common:
+            return [factors[0], *(n for term in e.args for n in numbers(term.as_coeff_Mul()[1]))]
+        return [abs(e)] if e.is_Float else [n for part in e.args for n in numbers(part)]
+
+    found = numbers(formula)
+    return len(found) - len(set(found))
 
 
 def _elsewhere(polished: Polished, trial: Trial) -> float:

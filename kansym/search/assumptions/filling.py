@@ -25,7 +25,7 @@ from kansym.base.linear import TINY
 from kansym.base.weights import roots, spread
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
-from kansym.formula import polish
+from kansym.formula import polish, settling
 from kansym.formula.guarded import UNDEFINED, polished
 from kansym.formula.polish import Rows
 from kansym.formula.program import Program, parametrise
@@ -370,7 +370,7 @@ class Search:
 
         With log(1.0000064 + x) in one place, no other part is known to more digits than these.
         """
-        settled = polish.settle(whole.fitted, self.fit)
+        settled = settling.settle(whole.fitted, self.fit)
         share = self.held.loss(settled.program.value(self.held.X, settled.theta)) / self.power
         return _Whole(settled, whole.shapes, share) if share < 4 * whole.share + SHARP else whole
 
