@@ -175,3 +175,15 @@ def test_nice_numbers_are_offered_once_and_at_their_least_price(value, error):
             assert nice.price <= constants.price(nice.exact) + 1e-9
         if nice.exact == 0:
             assert nice.price == pytest.approx(0.7)
+
+
+def test_a_vague_factor_is_not_taken_for_one():
+    # circumference of a tree in mm by its age in days: (1.1 ± 0.2)·age^(0.67 ± 0.03)
+    age = np.array([118.0, 484, 664, 1004, 1231, 1372, 1582])
+    x = sympy.Symbol("x", real=True)
+    tree = Rows(age[:, None], np.array([30.0, 58, 87, 115, 120, 142, 145]), None, (x,))
+    settled = settle(polish(sympy.Float(1.1) * x ** sympy.Float(0.66), tree), tree)
+    assert len(settled.theta) == 2
+    # what the rows know well may be one
+    sure = Rows(age[:, None], age**0.66, None, (x,))
+    assert settle(polish(sympy.Float(1.1) * x ** sympy.Float(0.65), sure), sure).expression.count_ops() == 1

@@ -267,3 +267,12 @@ def test_numbers_that_become_exact_and_cost_a_form_its_name_get_nothing_for_it()
     assert price(factored, t) > price(fitted.polished, t)
     whole = judge(factored, fitted.polished, t, "test")
     assert whole.length > fitted.length
+
+
+def test_one_measured_number_in_two_places_costs_as_a_tie_does():
+    apart, tied = "0.7767*x + 0.5*sin(0.2*x) - 45.8", "0.7767*x + 0.7767*sin(0.2*x) - 45.8"
+    again = scorer._again
+    assert again(parse_expression(apart, ["x"])) == 0 and again(parse_expression(tied, ["x"])) == 1
+    # a factor of the whole of a form that has a name stands there once
+    assert again(parse_expression("4.31 - 4.31*exp(-0.2085*x)", ["x"])) == 0
+    assert again(parse_expression("5.9*x/(x + 5.9)", ["x"])) == 1

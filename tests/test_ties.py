@@ -10,7 +10,7 @@ import sympy
 
 from kansym.data.dataset import from_arrays
 from kansym.formula.polish import Rows, polish
-from kansym.formula.ties import RARE, ties
+from kansym.formula.ties import ties
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.refine import refine
@@ -40,7 +40,7 @@ def test_constants_that_agree_are_offered_as_one() -> None:
     (form, price), *others = forms(0.37)
     assert not others
     assert len({abs(f) for f in form.atoms(sympy.Float)}) == 1
-    assert price == pytest.approx(RARE + math.log(2))
+    assert price == pytest.approx(math.log(2))
 
 
 def test_constants_that_differ_are_not() -> None:

@@ -114,7 +114,7 @@ def _fix(polished: Polished, constant: Constant, rows: Rows) -> Polished | None:
     reach = max(MOST_ERRORS * error, 2e-11 * abs(constant.value), DUST)
     candidates = _candidates(constant.value, error, constant.name in _exponents(polished))
     near = [nice for nice in candidates if abs(nice.value - constant.value) <= reach]
-    if error > VAGUE * abs(constant.value) and _is_factor(parameters[index], template):
+    if VAGUE < error / max(abs(constant.value), TINY) < 1 and _is_factor(parameters[index], template):
         near = [nice for nice in near if abs(nice.value) != 1]
     for nice in near[:TRIALS]:
         form = template.xreplace({parameters[index]: nice.exact})

@@ -19,22 +19,19 @@ KNOWN = 0.01
 Two powers of 1.70 and 1.62 in 40 percent of noise became one so, and an epidemic's height the lower end of
 another curve."""
 
-RARE = 3.0
-"""Nats for two constants being one at all, as in one law of twenty."""
-
-
 def ties(polished: Polished) -> Iterator[tuple[sympy.Expr, float]]:
     """Yield forms with one number in the place of two that agree, or agree but for their sign; and the price.
 
-    The price is RARE and log(k(k - 1)) nats for k constants: so many pairs and signs could have agreed by
-    chance. Constants that are not KNOWN so well stay, and two of which none stands within a function: what
-    they make one is another form of a ratio or a difference, k*x/(k*x + 1) of x/(x + c).
+    The price is log(k(k - 1)) nats for k constants: so many pairs and signs could have agreed by chance; that a
+    number stands in two places is paid for in the formula's own price. Constants that are not KNOWN so well
+    stay, and two of which none stands within a function: what they make one is another form of a ratio or a
+    difference, k*x/(k*x + 1) of x/(x + c).
     """
     theta, covariance = polished.theta, polished.covariance
     parameters, template = polished.program.parameters, polished.program.template
     variance = np.diag(covariance)
     within = {s for f in template.atoms(sympy.Function) for s in f.free_symbols}
-    price = RARE + math.log(max(len(theta) * (len(theta) - 1), 1))
+    price = math.log(max(len(theta) * (len(theta) - 1), 1))
     for i, j in itertools.combinations(range(len(theta)), 2):
         if not within & {parameters[i], parameters[j]}:
             continue

@@ -81,9 +81,8 @@ def conclude(
     families = Families.load(options.get("families", "off"))
     kept = _in_normal_form(archive, families, budget.exhausted)
     shown = dataset.subsample(FRONT_ROWS)
-    refitted = [with_all_rows(law, shown, trial) for law in kept]
-    everything = trial.rows_of(shown)
-    refitted = [law for law in refitted if math.isfinite(law.loss)]
+    fitted = (with_all_rows(law, shown, trial) for law in kept)
+    refitted, everything = [law for law in fitted if math.isfinite(law.loss)], trial.rows_of(shown)
     if not refitted:
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
     front = _with_guesses(_front(refitted, everything.floor), archive.guesses)
