@@ -22,10 +22,10 @@ another curve."""
 def ties(polished: Polished) -> Iterator[tuple[sympy.Expr, float]]:
     """Yield forms with one number in the place of two that agree, or agree but for their sign; and the price.
 
-    The price is log(k(k - 1)) nats for k constants: so many pairs and signs could have agreed by chance; that a
-    number stands in two places is paid for in the formula's own price. Constants that are not KNOWN so well
-    stay, and two of which none stands within a function: what they make one is another form of a ratio or a
-    difference, k*x/(k*x + 1) of x/(x + c).
+    The price is log(k(k - 1)) nats for k constants: so many pairs and signs could have agreed by chance. That
+    a number stands in two places is paid for in the formula's own price. Constants that are not KNOWN so
+    well stay, and two of which none stands within a function: what they make one is another form of a ratio
+    or a difference, k*x/(k*x + 1) of x/(x + c).
     """
     theta, covariance = polished.theta, polished.covariance
     parameters, template = polished.program.parameters, polished.program.template
