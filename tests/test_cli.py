@@ -314,6 +314,9 @@ def test_a_band_says_what_it_is_of():
     assert reach("additive") == "± 19.6 of the law's value"
     assert reach("relative") == "20 % of the law's value"
     assert reach("poisson").startswith("± 19.6 of the law's value where y is 100, ")
+    assert reach("percent").endswith(
+        "y is 100, elsewhere by the root of the value and of what is missing to the whole"
+    )
     assert reach("log") == "a factor of 1.22 of the law's value"
 
 

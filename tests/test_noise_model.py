@@ -9,7 +9,7 @@ import pytest
 
 from kansym.base.errors import InputError, UnknownNameError
 from kansym.judge import noise
-from kansym.judge.kinds import KINDS, LOG, NoiseModel
+from kansym.judge.kinds import KINDS, LOG, WHOLES, NoiseModel, possible
 from kansym.judge.noise import ENOUGH_ABOUT_A_LAW, Explained, about, likelihood, measure
 from kansym.judge.trend import scale_of, trend
 
@@ -64,7 +64,10 @@ def test_given_weights_are_kept() -> None:
 
 def test_a_kind_may_be_asked_for() -> None:
     for kind in KINDS:
-        assert measure(x[:, None], noisy("additive", 0.3) + 9, asked=kind).model.kind == kind
+        whole = WHOLES.get(kind, 20.0) / 40
+        assert measure(x[:, None], whole * (noisy("additive", 0.3) + 9), asked=kind).model.kind == kind
+    with pytest.raises(InputError, match="from 0 to 1;"):
+        measure(x[:, None], noisy("additive", 0.3), asked="share")
     with pytest.raises(InputError, match="above zero"):
         measure(x[:, None], noisy("additive", 0.3) - 9, asked=LOG)
     with pytest.raises(UnknownNameError, match="kind of noise"):
@@ -79,6 +82,39 @@ def test_variance_is_one_at_the_middle_and_grows_as_named() -> None:
     assert counting.variance(values) == pytest.approx([0.5, 1, 2])
     assert counting.deviation(values) == pytest.approx(np.sqrt(values))
     assert NoiseModel("additive", 3.0).deviation(values, np.full(3, 4.0)) == pytest.approx(1.5)
+
+
+def test_shares_vary_least_near_nothing_and_the_whole() -> None:
+    share, percent = NoiseModel("share", 0.1, middle=0.5), NoiseModel("percent", 0.1, middle=50.0)
+    values = np.array([0.1, 0.5, 0.9])
+    assert share.variance(values) == pytest.approx([0.36, 1, 0.36])
+    assert share.deviation(values) == pytest.approx(0.1 * np.sqrt(values * (1 - values)))
+    assert percent.deviation(100 * values) == pytest.approx(100 * share.deviation(values))
+    beyond = np.array([-0.1, 0.0, 1.0, 1.1])
+    assert share.variance(beyond) == pytest.approx(np.repeat(share.variance(np.array([0.01])), 4))
+    assert share.words == "that of a share of about 100 counted"
+    assert possible("share", values) and not possible("percent", values)
+    assert possible("percent", 100 * values) and not possible("share", 100 * values)
+    assert not possible("share", values / 2) and not possible("share", values - 0.2)
+
+
+@pytest.mark.parametrize("whole", [1.0, 100.0])
+def test_counted_shares_are_told_from_the_same_noise_everywhere(whole: float) -> None:
+    t = np.linspace(-4, 4, 60)
+    expected = 1 / (1 + np.exp(-1.6 * t))
+    kind = "share" if whole == 1 else "percent"
+    told = {True: 0, False: 0}
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        for counted in told:
+            even = np.clip(expected + 0.03 * rng.normal(size=60), 0, 1)
+            y = whole * (rng.binomial(80, expected) / 80 if counted else even)
+            fits = {k: Explained(whole * expected, 10.0) for k in KINDS if possible(k, y)}
+            found = about(t[:, None], y, fits, NoiseModel("additive", 1.0))
+            told[counted] += found is not None and found.kind == kind
+            if counted and found is not None:
+                assert found.sigma == pytest.approx(1 / np.sqrt(80), rel=0.4)
+    assert told[True] >= 9 and told[False] == 0
 
 
 def test_models_survive_plain_data() -> None:

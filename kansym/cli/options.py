@@ -132,7 +132,8 @@ noise_options = together(
         show_default=True,
         metavar="KIND",
         shell_complete=noise_kinds,
-        help="How noise grows with the target: auto (as the rows show), additive, relative, poisson, log.",
+        help="How noise grows with the target: auto (as the rows show), additive, relative, poisson, log, "
+        "share (from 0 to 1) or percent.",
     ),
     click.option(
         "--loss",

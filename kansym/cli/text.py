@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 MOST_OUTLIERS = 10
 """Outliers that are listed; the page and the JSON have all."""
 
-ROOT = ", elsewhere by the root of the value"
+ELSEWHERE = {
+    "poisson": ", elsewhere by the root of the value",
+    **dict.fromkeys(
+        ("share", "percent"), ", elsewhere by the root of the value and of what is missing to the whole"
+    ),
+}
 """How counting noise grows, as the end of a sentence."""
 
 _HEAD = ("complexity", "loss", "held-out", "score")
@@ -114,7 +119,8 @@ def _reach(band: Band, target: str) -> str:
     if band.kind == "relative":
         return f"{100 * half / band.middle:.2g} % of the law's value"
     about = f"± {half:.3g} of the law's value"
-    return f"{about} where {target} is {band.middle:.3g}{ROOT}" if band.kind == "poisson" else about
+    elsewhere = ELSEWHERE.get(band.kind)
+    return about if elsewhere is None else f"{about} where {target} is {band.middle:.3g}{elsewhere}"
 
 
 def heldout(run: Run, law: Law) -> str:
@@ -133,7 +139,7 @@ def heldout(run: Run, law: Law) -> str:
         size = f"{100 * error / noise.middle:.3g} % of the value"
     elif noise is not None and noise.kind == "log":
         size = f"a factor of {math.exp(error / noise.middle):.3g}"
-    elif noise is not None and noise.kind == "poisson":
+    elif noise is not None and noise.kind in ELSEWHERE:
         how += f" where {run.data['target']} is {noise.middle:.3g}"
     return f"Error on {where}: {size} ({how})."
 

@@ -19,6 +19,7 @@ KNOWN = 0.01
 Two powers of 1.70 and 1.62 in 40 percent of noise became one so, and an epidemic's height the lower end of
 another curve."""
 
+
 def ties(polished: Polished) -> Iterator[tuple[sympy.Expr, float]]:
     """Yield forms with one number in the place of two that agree, or agree but for their sign; and the price.
 

@@ -12,12 +12,18 @@ from kansym.base import storage
 from kansym.base.linear import TINY
 
 LOG = "log"
-KINDS = ("additive", "relative", "poisson", LOG)
+WHOLES = {"share": 1.0, "percent": 100.0}
+"""What the target is a share of, where its noise is that of counting a share: p·(1 - p), p = value/whole."""
+
+KINDS = ("additive", "relative", "poisson", LOG, *WHOLES)
 """Kinds that may be asked for: the noise's variance is the same, grows with the value's square, or with the
-value; or noise is a factor, so that the logarithm's is the same everywhere."""
+value; or noise is a factor, so that the logarithm's is the same everywhere; or it is binomial."""
 
 GROWING = KINDS[1:]
-"""Kinds whose rows weigh less where the value is larger."""
+"""Kinds whose rows weigh by their value."""
+
+LEAST_PART = 0.01
+"""A share and what is missing to the whole count as at least this: of a hundred counted one more may be."""
 
 AS_STATED = 4.0
 """Mean square, in units of the stated errors, up to which what a law leaves bears the errors out: no table of
@@ -47,7 +53,8 @@ class NoiseModel:
     `kind` is one of KINDS, "rounding", "stated" (errors were given) or "unknown" (too few rows, or no trend
     that leaves only noise). `sigma` is the standard deviation: in the target's unit, for "relative" as a
     share of the value, for "poisson" as the factor on the square root of the value, for "log" that of the
-    logarithm, for "stated" in units of the stated errors. `evidence` are the nats by which the kind is
+    logarithm, for "share" and "percent" as the factor on sqrt(p·(1 - p)) of the whole, for "stated" in units
+    of the stated errors. `evidence` are the nats by which the kind is
     likelier than additive noise; `source` says what the size was measured from; `step` is the last digit of
     rounded values (0 where none is seen); `founded` tells whether the figure may be relied on; `middle` is
     the size of the middle value; `heavy` whether its tails are, so that rows far off weigh less.
@@ -90,8 +97,7 @@ class NoiseModel:
     def deviation(self, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Return the noise's standard deviation (n,) in the target's unit where the target is `values`."""
         if self.kind in GROWING:
-            factor = math.sqrt(self.middle) if self.kind == "poisson" else self.middle
-            return self.sigma * factor * np.sqrt(self.variance(values))
+            return self.sigma * unit_at(self.kind, self.middle) * np.sqrt(self.variance(values))
         return np.full(len(values), self.sigma) if weights is None else self.sigma / np.sqrt(weights)
 
     @property
@@ -99,7 +105,9 @@ class NoiseModel:
         """Return the noise as a sentence's end: "5 % of the value"."""
         about = f"{self.sigma:.2g}"
         factor = math.exp(self.sigma) if self.kind == LOG else 1.0
+        counting = f"that of a share of about {1 / max(self.sigma, TINY) ** 2:.3g} counted"
         forms = {
+            **dict.fromkeys(WHOLES, counting),
             "relative": f"{self.sigma * 100:.2g} % of the value",
             LOG: f"a factor of {factor:.3g} up or down ({about} in the logarithm)",
             "poisson": f"{about} times the square root of the value, 1 being pure counting",
@@ -161,9 +169,35 @@ def follows(errors: np.ndarray, values: np.ndarray) -> str:
     return best if apart[best] < ALIKE * apart["stated"] else "stated"
 
 
+def possible(kind: str, y: np.ndarray) -> bool:
+    """Tell whether noise of y (n,) can be of a kind: logarithms are of what is positive, shares of a whole.
+
+    Where all shares are less than half, counting them is as counting anything.
+    """
+    if kind in WHOLES:
+        return bool(np.all(y >= 0) and 0.5 * WHOLES[kind] < np.max(y) <= WHOLES[kind])
+    return kind != LOG or bool(np.all(y > 0))
+
+
+def unit_at(kind: str, middle: float) -> float:
+    """Return the SD in the target's unit at the middle value where a kind's own size is 1."""
+    if kind in WHOLES:
+        return WHOLES[kind] * math.sqrt(float(_of_share(np.array(middle / WHOLES[kind]))))
+    return {"relative": middle, LOG: middle, "poisson": math.sqrt(middle)}.get(kind, 1.0)
+
+
+def _of_share(p: np.ndarray) -> np.ndarray:
+    """Return the variance p·(1 - p) of a share, that of a part in a hundred at least."""
+    part = np.clip(p, LEAST_PART, 1 - LEAST_PART)
+    return np.asarray(part * (1 - part))
+
+
 def growth(kind: str, values: np.ndarray, middle: float | None = None) -> np.ndarray:
     """Return the noise's variance at `values` (n,), as a multiple of that at the middle value."""
     middle = middle_of(values) if middle is None else middle
+    if kind in WHOLES:
+        whole = WHOLES[kind]
+        return _of_share(np.asarray(values) / whole) / float(_of_share(np.array(middle / whole)))
     # no noise vanishes where values cross zero; a factor is one everywhere
     least = (0.0 if kind == LOG else LOWEST_SHARE) if np.all(values > 0) else LOWEST_SHARE_NEAR_ZERO
     with np.errstate(over="ignore"):  # beside a middle near the smallest double

@@ -17,7 +17,19 @@ import scipy  # scipy.stats, 40 MB, is loaded when it is first asked for
 from kansym.base.errors import InputError, UnknownNameError, counted
 from kansym.base.weights import roots
 from kansym.judge import chance
-from kansym.judge.kinds import GROWING, KINDS, LOG, TREND, NoiseModel, apart, growth, middle_of
+from kansym.judge.kinds import (
+    GROWING,
+    KINDS,
+    LOG,
+    TREND,
+    WHOLES,
+    NoiseModel,
+    apart,
+    growth,
+    middle_of,
+    possible,
+    unit_at,
+)
 from kansym.judge.trend import TAILS, Trend, logarithmic_trend, median_deviation, scale_of, trend
 
 RARER = 2.0
@@ -166,14 +178,18 @@ def measure(
     if weights is not None:
         kinds: tuple[str, ...] = ("stated",) if stated else ("additive",)
     else:
-        kinds = KINDS if asked == "auto" else (asked,)
+        kinds = tuple(k for k in KINDS if possible(k, y)) if asked == "auto" else (asked,)
         if asked == LOG and not np.all(y > 0):
             raise InputError("Noise of the logarithm is for targets above zero; use --noise relative.")
+        if asked in WHOLES and not (np.all(y >= 0) and np.max(y) <= WHOLES[asked]):
+            raise InputError(
+                f"Noise of a {asked} is for targets from 0 to {WHOLES[asked]:g}; use --noise auto."
+            )
     root = roots(weights, len(y))
     found = []
     for fit, back in _trends(X, y, weights, kinds):
         for kind in kinds:
-            if kind != LOG or (back is np.exp and np.all(y > 0)):
+            if kind != LOG or back is np.exp:
                 found.append(_about_trend(y, root, fit, back, kind))
     best = min((f for f in found if f.kind == kinds[0]), key=lambda f: f.misfit)
     evidence = 0.0
@@ -250,9 +266,13 @@ def about(
 
 
 def _rarer(kind: str, y: np.ndarray) -> float:
-    """Return the nats that a kind of noise must make up for: factors, and of counting what is no count."""
-    counts = kind != "poisson" or bool(np.all(y == np.round(y)))
-    return RARER if kind == LOG or not counts else 0.0
+    """Return the nats that a kind of noise must make up for: factors, shares, and counting what is no count.
+
+    What is counted and never more than a whole is a share of it.
+    """
+    if kind == "poisson" and not np.all(y == np.round(y)):
+        return RARER * (2 if any(possible(whole, y) for whole in WHOLES) else 1)
+    return RARER if kind == LOG or kind in WHOLES else 0.0
 
 
 def _counted(y: np.ndarray, scaled: np.ndarray, law: Explained) -> float:
@@ -286,7 +306,7 @@ def likelihood(kind: str, y: np.ndarray, values: np.ndarray) -> tuple[float, np.
     The nats are infinite where the kind cannot be: noise of the logarithm of what is not above zero.
     """
     scaled = apart(kind, y, values)
-    if kind == LOG and not (np.all(y > 0) and np.all(values > 0)):
+    if not possible(kind, y) or (kind == LOG and not np.all(values > 0)):
         return math.inf, scaled, math.inf
     spread = y / middle_of(values) if kind == LOG else np.sqrt(growth(kind, values))
     nats, scale = _nats(scaled, spread)
@@ -304,8 +324,7 @@ def _nats(scaled: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
 
 def _in_unit(kind: str, sigma: float, values: np.ndarray) -> float:
     """Return sigma as the kind has it, from its value in the target's unit at the middle value."""
-    middle = middle_of(values)
-    return sigma / {"relative": middle, LOG: middle, "poisson": math.sqrt(middle)}.get(kind, 1.0)
+    return sigma / unit_at(kind, middle_of(values))
 
 
 def _trends(

@@ -20,6 +20,9 @@ ALIKE = 0.7
 """Nats by which descriptions may differ and say as much: odds of two to one are no evidence against the
 simpler law ("not worth more than a bare mention": Kass and Raftery, JASA 90, 1995)."""
 
+FEWER = 3
+"""Symbols that a law must lack to be simpler: x**20.8/(x**20.8 + c) is not, than 1/(1 + c*exp(-k*x))."""
+
 FORETELLS = 3.0
 """How many times the squares of the shortest one a simpler law may leave on rows left out and say as much: of
 nine rows of a grown pasture a line is 0.6 nats behind half a bell, and misses left-out rows by 14 times."""
@@ -86,8 +89,9 @@ def choose(
         raise UnknownNameError("selection rule", rule, RULES)
     rows = range(len(losses))
     if rule == "description":
-        shortest = min(rows, key=lambda i: (lengths[i], i))
-        alike = [i for i in rows if lengths[i] <= lengths[shortest] + ALIKE]
+        shortest = min(rows, key=lambda i: (round(lengths[i], NATS_DIGITS), sizes[i], i))
+        near = [i for i in rows if lengths[i] <= lengths[shortest] + ALIKE]
+        alike = [i for i in near if i == shortest or sizes[i] <= sizes[shortest] - FEWER]
         if heldout:
             alike = [i for i in alike if not heldout[i] > FORETELLS * heldout[shortest]]
         return min(alike, key=lambda i: (sizes[i], round(lengths[i], NATS_DIGITS), i))

@@ -14,7 +14,7 @@ from kansym.formula.limits import limits, without_terms
 from kansym.formula.polish import Polished, Rows, polish
 from kansym.judge import between
 from kansym.judge.archive import Archive
-from kansym.judge.kinds import KINDS, NoiseModel
+from kansym.judge.kinds import KINDS, NoiseModel, possible
 from kansym.judge.noise import Explained, likelihood
 from kansym.judge.refine import NEAR, refine
 from kansym.judge.scorer import FAULT, Judged, exact, judge, price
@@ -63,9 +63,10 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
     rivals = [(r.polished, _needed(r.polished, trial, bool(r.fault))) for r in shortest]
     rivals = [(law, rivals[0][1]), *rivals]
     middle = float(np.median(np.abs(values))) or 1.0
-    rough = {kind: [_left(kind, rival, trial.small) + nats for rival, nats in rivals] for kind in KINDS}
+    kinds = [kind for kind in KINDS if possible(kind, whole.y)]
+    rough = {kind: [_left(kind, rival, trial.small) + nats for rival, nats in rivals] for kind in kinds}
     within, out = min(map(min, rough.values())) + HOPEFUL, {}
-    for kind in KINDS:
+    for kind in kinds:
         weighed = trial.weighed(NoiseModel(kind, 1.0, middle=middle), law)
         found: list[tuple[float, Explained]] = []
         for k in np.argsort(rough[kind], kind="stable")[:FITTED]:

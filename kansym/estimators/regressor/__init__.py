@@ -72,7 +72,7 @@ class KansymRegressor(MultiOutputMixin, RegressorMixin, FittedFront):
     loss : what is minimised: "squared", "absolute", "huber", "quantile:0.9", or your own function of
         prediction and target (n,), which returns what each row costs.
     noise : how y's noise grows with its value: "auto" (as the rows show), "additive", "relative",
-        "poisson" or "log" (a factor).
+        "poisson", "log" (a factor), "share" (counted, 0 to 1) or "percent".
     robust : whether rows that are far off are left out: "auto", "on" or "off".
     denoise : smooth y by a Gaussian process before the search.
     warm_start : start the next fit from the laws of the last.

@@ -51,7 +51,10 @@ RULES: dict[str, Rule] = {
     "verbosity": (lambda v: _number(v) or isinstance(v, bool), "0 or 1"),
     "settings": (lambda v: v is None or isinstance(v, Mapping), "a dict such as {'kan': False}, or None"),
     "loss": (lambda v: isinstance(v, str) or callable(v), "a name such as 'absolute', or a function"),
-    "noise": (lambda v: isinstance(v, str), "'auto', 'additive', 'relative', 'poisson' or 'log'"),
+    "noise": (
+        lambda v: isinstance(v, str),
+        "'auto', 'additive', 'relative', 'poisson', 'log', 'share' or 'percent'",
+    ),
     "robust": (lambda v: isinstance(v, str), "'auto', 'on' or 'off'"),
     "denoise": (_flag, "True or False"),
     "warm_start": (_flag, "True or False"),

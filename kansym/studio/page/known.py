@@ -18,6 +18,8 @@ NOISE = {
     "relative": "grows with the value",
     "poisson": "of counts",
     "log": "a factor up or down",
+    "share": "of a counted share, 0 to 1",
+    "percent": "of a counted share, 0 to 100",
 }
 ROBUST = {"auto": "where they are no part of the noise", "on": "all far ones", "off": "never"}
 LOSS = {"squared": "squares", "absolute": "absolute errors", "huber": "Huber", "quantile:0.5": "the median",
