@@ -48,6 +48,7 @@ def test_of_lengths_alike_the_simpler_is_chosen():
     assert chosen([-10.4, -10.9], [3, 7]) == 0
     assert chosen([-10.0, -10.9], [3, 7]) == 1
     assert chosen([-10.4, -10.9], [5, 5]) == chosen([-10.4, -10.9], [5, 7]) == 1
+    assert pareto.choose([2.0, 1.0], [0.0, 1.0], [-10.4, -10.9], [5, 7], "description", (), [2, 3]) == 0
     assert chosen([-292.3217875169669, -292.3217875170851], [5, 5]) == 0
 
 

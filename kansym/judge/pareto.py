@@ -21,7 +21,8 @@ ALIKE = 0.7
 simpler law ("not worth more than a bare mention": Kass and Raftery, JASA 90, 1995)."""
 
 FEWER = 3
-"""Symbols that a law must lack to be simpler: x**20.8/(x**20.8 + c) is not, than 1/(1 + c*exp(-k*x))."""
+"""Symbols that a law of as many measured numbers must lack to be simpler: x**20.8/(x**20.8 + c) has two fewer
+than 1/(1 + c*exp(-k*x))."""
 
 FORETELLS = 3.0
 """How many times the squares of the shortest one a simpler law may leave on rows left out and say as much: of
@@ -78,8 +79,11 @@ def choose(
     sizes: Sequence[float],
     rule: str,
     heldout: Sequence[float] = (),
+    numbers: Sequence[int] = (),
 ) -> int:
     """Return the index that a rule picks; `sizes` are complexities, `heldout` losses on rows left out.
+
+    `numbers` says how many measured numbers each has.
 
     "description": smallest description length, the simplest of those that are ALIKE and foretell as well.
     "accuracy": smallest loss. "score": largest score.
@@ -91,7 +95,8 @@ def choose(
     if rule == "description":
         shortest = min(rows, key=lambda i: (round(lengths[i], NATS_DIGITS), sizes[i], i))
         near = [i for i in rows if lengths[i] <= lengths[shortest] + ALIKE]
-        alike = [i for i in near if i == shortest or sizes[i] <= sizes[shortest] - FEWER]
+        fewer = [1 if numbers and numbers[i] < numbers[shortest] else FEWER for i in rows]
+        alike = [i for i in near if i == shortest or sizes[i] <= sizes[shortest] - fewer[i]]
         if heldout:
             alike = [i for i in alike if not heldout[i] > FORETELLS * heldout[shortest]]
         return min(alike, key=lambda i: (sizes[i], round(lengths[i], NATS_DIGITS), i))

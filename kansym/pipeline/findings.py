@@ -88,8 +88,7 @@ def conclude(
     front = _with_guesses(_front(refitted, everything.floor), archive.guesses)
     losses, sizes = [law.loss for law in front], [law.complexity for law in front]
     scores = pareto.scores(sizes, losses)
-    lengths, heldout = [law.length for law in front], [law.heldout for law in front]
-    chosen = pareto.choose(losses, scores, lengths, sizes, selection, heldout)
+    chosen = _chosen(front, losses, scores, sizes, selection)
     found = _verdict(survey, front[chosen], archive)
     if found.kind == NOISE and front[chosen].expression.free_symbols:
         front, chosen = _with_constant(front, trial), 0
@@ -152,6 +151,15 @@ def _in_normal_form(archive: Archive, families: Families, late: bool) -> list[Ju
         if len(law.polished.theta) <= least and not (late and law.complexity > leader.complexity):
             archive.add(normalised(law, trial))
     return _front(archive.candidates, trial.train.floor)
+
+
+def _chosen(
+    front: list[Judged], losses: list[float], scores: list[float], sizes: list[int], selection: str
+) -> int:
+    """Return the row of a front that a selection rule picks."""
+    lengths, heldout = [law.length for law in front], [law.heldout for law in front]
+    numbers = [len(law.polished.theta) for law in front]
+    return pareto.choose(losses, scores, lengths, sizes, selection, heldout, numbers)
 
 
 def _chosen_again(law: Judged, archive: Archive) -> Judged:

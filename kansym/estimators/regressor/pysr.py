@@ -129,7 +129,8 @@ def allowed(run: Run, binary: Any, unary: Any) -> Run:
     scores = pareto.scores(sizes, losses)
     front = tuple(replace(law, score=s) for law, s in zip(kept, scores, strict=True))
     lengths, heldout = [law.length for law in front], [law.heldout_loss for law in front]
-    chosen = pareto.choose(losses, scores, lengths, sizes, "description", heldout)
+    numbers = [len(law.constants) for law in front]
+    chosen = pareto.choose(losses, scores, lengths, sizes, "description", heldout, numbers)
     return replace(run, front=front, chosen=chosen)
 
 
