@@ -276,3 +276,5 @@ def test_one_measured_number_in_two_places_costs_as_a_tie_does():
     # a factor of the whole of a form that has a name stands there once
     assert again(parse_expression("4.31 - 4.31*exp(-0.2085*x)", ["x"])) == 0
     assert again(parse_expression("5.9*x/(x + 5.9)", ["x"])) == 1
+    # and what is within an expression that comes again
+    assert again(parse_expression("91.1*x**1.34/(x**1.34 + 0.18) + 4.7", ["x"])) == 0

@@ -143,17 +143,23 @@ def price(polished: Polished, trial: Trial) -> float:
 def _again(formula: sympy.Expr) -> int:
     """Return how many places of a formula have a measured number that stands in another place, too.
 
-    What multiplies every term of a sum stands there once where the form has a name: A - A·exp(-k·x).
+    What multiplies every term of a sum stands there once where the form has a name, A - A·exp(-k·x), and so
+    does what is within an expression that comes again, x**n/(x**n + K).
     """
-    named = prior.named(formula)
+    named, seen = prior.named(formula), set[sympy.Basic]()
 
-    def numbers(e: sympy.Expr) -> list[sympy.Float]:
+    def numbers(e: sympy.Basic) -> list[sympy.Basic]:
         """Return the sizes of the measured numbers, one for each place."""
+        if e.is_Float:
+            return [abs(e)]
+        if e in seen:
+            return []
+        if e.args and not e.is_Add and not e.is_Mul:
+            seen.add(e)
         factors = [abs(term.as_coeff_Mul()[0]) for term in e.args] if named and e.is_Add else []
-        common = len(set(factors)) == 1 and factors[0].is_Float
-        if common:
+        if len(set(factors)) == 1 and factors[0].is_Float:
             return [factors[0], *(n for term in e.args for n in numbers(term.as_coeff_Mul()[1]))]
-        return [abs(e)] if e.is_Float else [n for part in e.args for n in numbers(part)]
+        return [n for part in e.args for n in numbers(part)]
 
     found = numbers(formula)
     return len(found) - len(set(found))
