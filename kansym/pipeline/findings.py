@@ -88,7 +88,7 @@ def conclude(
     front = _with_guesses(_front(refitted, everything.floor), archive.guesses)
     losses, sizes = [law.loss for law in front], [law.complexity for law in front]
     scores = pareto.scores(sizes, losses)
-    chosen = _chosen(front, losses, scores, sizes, selection)
+    chosen = _chosen(front, everything.floor, scores, sizes, selection)
     found = _verdict(survey, front[chosen], archive)
     if found.kind == NOISE and front[chosen].expression.free_symbols:
         front, chosen = _with_constant(front, trial), 0
@@ -153,12 +153,10 @@ def _in_normal_form(archive: Archive, families: Families, late: bool) -> list[Ju
     return _front(archive.candidates, trial.train.floor)
 
 
-def _chosen(
-    front: list[Judged], losses: list[float], scores: list[float], sizes: list[int], selection: str
-) -> int:
-    """Return the row of a front that a selection rule picks."""
-    lengths, heldout = [law.length for law in front], [law.heldout for law in front]
-    numbers = [len(law.polished.theta) for law in front]
+def _chosen(front: list[Judged], floor: float, scores: list[float], sizes: list[int], selection: str) -> int:
+    """Return the row of a front that a selection rule picks; left-out rows are met below the `floor`."""
+    losses, lengths = [law.loss for law in front], [law.length for law in front]
+    heldout, numbers = [max(law.heldout, floor) for law in front], [len(law.polished.theta) for law in front]
     return pareto.choose(losses, scores, lengths, sizes, selection, heldout, numbers)
 
 
