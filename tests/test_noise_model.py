@@ -93,6 +93,7 @@ def test_shares_vary_least_near_nothing_and_the_whole() -> None:
     beyond = np.array([-0.1, 0.0, 1.0, 1.1])
     assert share.variance(beyond) == pytest.approx(np.repeat(share.variance(np.array([0.01])), 4))
     assert share.words == "that of a share of about 100 counted"
+    assert NoiseModel("share", 1e-200).words == "that of a share of about 1e+12 counted"
     assert possible("share", values) and not possible("percent", values)
     assert possible("percent", 100 * values) and not possible("share", 100 * values)
     assert not possible("share", values / 2) and not possible("share", values - 0.2)

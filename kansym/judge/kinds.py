@@ -22,6 +22,9 @@ value; or noise is a factor, so that the logarithm's is the same everywhere; or 
 GROWING = KINDS[1:]
 """Kinds whose rows weigh by their value."""
 
+LEAST_VARIANCE = 1e-12
+"""Square of a share's noise as if 10¹² had been counted: less is round-off."""
+
 LEAST_PART = 0.01
 """A share and what is missing to the whole count as at least this: of a hundred counted one more may be."""
 
@@ -105,7 +108,7 @@ class NoiseModel:
         """Return the noise as a sentence's end: "5 % of the value"."""
         about = f"{self.sigma:.2g}"
         factor = math.exp(self.sigma) if self.kind == LOG else 1.0
-        counting = f"that of a share of about {1 / max(self.sigma, TINY) ** 2:.3g} counted"
+        counting = f"that of a share of about {1 / max(self.sigma**2, LEAST_VARIANCE):.3g} counted"
         forms = {
             **dict.fromkeys(WHOLES, counting),
             "relative": f"{self.sigma * 100:.2g} % of the value",
