@@ -64,34 +64,41 @@ _INVERSES: tuple[tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]], ..
 
 
 class _Made:
-    """Collect expressions, one for each list of values: the smallest, of equal ones the usual one."""
+    """Collect expressions, one for each list of values: the smallest, of equal ones the usual one.
+
+    How usual one is takes longest to say, and is asked only where sizes are equal.
+    """
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
         self.at: dict[bytes, int] = {}
         self.forms: list[sympy.Expr] = []
         self.values: list[np.ndarray] = []
-        self.prices: list[float] = []
+        self.sizes: list[int] = []
 
     def add(self, form: sympy.Expr, values: np.ndarray) -> None:
         """Keep a form where its values are new, or where it is cheaper than the one that had them."""
         if not np.isfinite(values).all() or form.has(sympy.zoo, sympy.nan):
             return
-        key = _key(values)
-        # as a part of a formula, not as a whole one: that x is rarely all of a law does not make x² cheaper
-        price = complexity(form) + 0.001 * prior.price(form, self.columns)
+        key, size = _key(values), complexity(form)
         i = self.at.get(key)
         if i is None:
             self.at[key] = len(self.forms)
             self.forms.append(form)
             self.values.append(values)
-            self.prices.append(price)
-        elif price < self.prices[i]:
-            self.forms[i], self.prices[i] = form, price
+            self.sizes.append(size)
+        elif (size, self.price(form)) < (self.sizes[i], self.price(self.forms[i])):
+            self.forms[i], self.sizes[i] = form, size
+
+    def price(self, form: sympy.Expr) -> float:
+        """Return how unusual a form is: that x is rarely all of a law does not make x² cheaper within one."""
+        return prior.price(form, self.columns)
 
     def cheapest(self, count: int) -> list[int]:
         """Return the places of the cheapest expressions."""
-        return np.argsort(self.prices, kind="stable")[:count].tolist()
+        largest = sorted(self.sizes)[:count][-1]
+        small = [i for i, size in enumerate(self.sizes) if size <= largest]
+        return sorted(small, key=lambda i: (self.sizes[i], self.price(self.forms[i])))[:count]
 
 
 def _key(values: np.ndarray) -> bytes:
