@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +57,7 @@ class Fit:
 
     `saved` are the nats that it saves over the best constant; `price` those of the formula alone; `within`
     tells whether stated errors explain all that it leaves; `foretold` is the share of the variance of rows
-    left out in turn that it explains (0 where other rows are held out).
+    left out in turn that it explains (0 where other rows are held out); `flat` is the best constant.
     """
 
     values: np.ndarray
@@ -67,6 +68,7 @@ class Fit:
     price: float
     within: bool = False
     foretold: float = 0.0
+    flat: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def verdict(survey: Survey, fit: Fit, seed: int = 0) -> Verdict:
     left = chance.structure(rows.X, r, seed)
     linked = correlation(rows.X, r, rows.names, seed)
     evidence = (seen.pvalue, seen.test, left.pvalue, left.test, linked.lag, linked.along)
-    if not more_than_noise(seen, fit.saved, fit.foretold):
+    lucky = of_one_row(rows.y, fit.flat, fit.values, root) if survey.noise.heavy else 0.0
+    if not more_than_noise(seen, fit.saved - lucky, fit.foretold):
         return Verdict(NOISE, _luck(seen.pvalue), *evidence)
     independent = linked.luck > UNCORRELATED and left.pvalue > UNCORRELATED
     if (fit.constant or not independent) and _drifts(survey, fit, linked, seed):
@@ -141,6 +144,21 @@ def more_than_noise(seen: chance.Chance, saved: float, foretold: float = 0.0) ->
     """Tell whether a table is more than noise: its rows show structure, or a formula saves so many nats."""
     enough = FORETELLS if foretold >= FORETOLD else CERTAIN
     return seen.seen or saved >= (LIKELY if seen.pvalue <= SUSPECTED else enough)
+
+
+def of_one_row(y: np.ndarray, flat: float, values: np.ndarray, root: np.ndarray) -> float:
+    """Return the nats of what `values` save over a constant that the one row does which does the most.
+
+    n/2·log(A/B) less that without a row, A and B the squares that are left, with the roots of the rows'
+    weights. In noise of heavy tails a row may be fifty usual errors off, and a line to it is no law.
+    """
+    before, after = ((y - flat) * root) ** 2, ((y - values) * root) ** 2
+    if not (after.sum() > after).all() or not (before.sum() > before).all():
+        return 0.0
+    n = len(y)
+    saved = 0.5 * n * math.log(before.sum() / after.sum())
+    without = 0.5 * (n - 1) * np.log((before.sum() - before) / (after.sum() - after))
+    return max(0.0, saved - float(without.min()))
 
 
 def _luck(pvalue: float) -> str:

@@ -191,16 +191,17 @@ def _constant(trial: Trial) -> Judged:
 
 def _verdict(survey: Survey, law: Judged, archive: Archive) -> Verdict:
     """Return what the chosen formula makes of the surveyed rows."""
-    trial, rows = archive.trial, survey.dataset
+    trial, rows, constant = archive.trial, survey.dataset, _constant(archive.trial)
     fit = Fit(
         law.polished.program.value(rows.X, law.polished.theta),
         not law.expression.free_symbols,
         exact(law, trial),
         law.heldout if trial.train.penalty.squared else 0.0,
-        _constant(trial).length - law.length,
+        constant.length - law.length,
         price(law.polished, trial),
         within(law, trial),
         1 - law.heldout / trial.power if trial.tiny and trial.power > 0 else 0.0,
+        float(constant.expression),
     )
     return verdict(survey, fit)
 
