@@ -146,6 +146,9 @@ def _again(formula: sympy.Expr) -> int:
     What multiplies every term of a sum stands there once where the form has a name, A - A·exp(-k·x), and so
     does what is within an expression that comes again, x**n/(x**n + K).
     """
+    places = [abs(n) for n in sympy.preorder_traversal(formula) if n.is_Float]
+    if len(set(places)) == len(places):
+        return 0  # as of most formulas: whether it has a name takes longer to say
     named, seen = prior.named(formula), set[sympy.Basic]()
 
     def numbers(e: sympy.Basic) -> list[sympy.Basic]:
