@@ -125,6 +125,13 @@ def test_a_form_with_other_constants_is_no_rival_of_itself():
     assert form("6.248*sqrt(a/b)") != form("6.248*sqrt(a/b) + 0.1")
 
 
+def test_rivals_are_compared_where_measurements_can_be():
+    points = findings._around(np.array([[0.5, -1.0, 30.0], [4.5, 3.0, 50.0]]))
+    low, high = points.min(0), points.max(0)
+    assert low == pytest.approx([0.0, -2.0, 25.0], abs=0.1) and low[0] >= 0
+    assert high == pytest.approx([5.5, 4.0, 55.0], abs=0.1)
+
+
 def test_a_law_stands_once_on_the_front_whatever_its_numbers():
     def law(equation, **changed):
         return replace(Law(equation, 9, 3.5, 4.5, 0.0, 50.0, parse_expression(equation, ["conc"])), **changed)

@@ -30,31 +30,36 @@ def test_scores_are_pysrs():
     assert pareto.scores([1, 3, 4, 6], [8.0, 2.0, 0.0, 0.0]) == [0.0, math.log(4) / 2, math.inf, 0.0]
 
 
+def rows(*columns):
+    """Return rows of losses, sizes, lengths and, where given, left-out losses and numbers."""
+    return [pareto.Row(*row) for row in zip(*columns, strict=True)]
+
+
 def test_rules_pick_what_they_say():
-    losses, score, lengths, sizes = [9.0, 1.2, 1.0], [0.0, 5.0, 0.1], [4.0, 2.0, 1.0], [1, 3, 5]
-    assert pareto.choose(losses, score, lengths, sizes, "accuracy") == 2
-    assert pareto.choose(losses, score, lengths, sizes, "score") == 1
-    assert pareto.choose(losses, score, lengths, sizes, "best") == 1
-    assert pareto.choose(losses, score, lengths, sizes, "description") == 2
-    assert pareto.choose([9.0, 3.0, 1.0], [0.0, 5.0, 0.1], lengths, sizes, "best") == 2
+    front = rows([9.0, 1.2, 1.0], [1, 3, 5], [4.0, 2.0, 1.0])
+    assert pareto.choose(front, "accuracy") == 2
+    assert pareto.choose(front, "score") == 1
+    assert pareto.choose(front, "best") == 1
+    assert pareto.choose(front, "description") == 2
+    assert pareto.choose(rows([9.0, 3.0, 1.0], [1, 3, 5], [4.0, 2.0, 1.0]), "best") == 2
     with pytest.raises(UnknownNameError, match="did you mean 'accuracy'"):
-        pareto.choose(losses, score, lengths, sizes, "acuracy")
+        pareto.choose(front, "acuracy")
 
 
 def test_of_lengths_alike_the_simpler_is_chosen():
-    def chosen(lengths, sizes):
-        return pareto.choose([2.0, 1.0], [0.0, 1.0], lengths, sizes, "description")
+    def chosen(lengths, sizes, *more):
+        return pareto.choose(rows([2.0, 1.0], sizes, lengths, *more), "description")
 
     assert chosen([-10.4, -10.9], [3, 7]) == 0
     assert chosen([-10.0, -10.9], [3, 7]) == 1
     assert chosen([-10.4, -10.9], [5, 5]) == chosen([-10.4, -10.9], [5, 7]) == 1
-    assert pareto.choose([2.0, 1.0], [0.0, 1.0], [-10.4, -10.9], [5, 7], "description", (), [2, 3]) == 0
+    assert chosen([-10.4, -10.9], [5, 7], [0.0, 0.0], [2, 3]) == 0
     assert chosen([-292.3217875169669, -292.3217875170851], [5, 5]) == 0
 
 
 def test_a_simpler_law_that_foretells_left_out_rows_far_worse_says_less():
     def chosen(heldout):
-        return pareto.choose([8.5, 0.6], [0.0, 1.0], [17.0, 16.4], [3, 8], "description", heldout)
+        return pareto.choose(rows([8.5, 0.6], [3, 8], [17.0, 16.4], heldout), "description")
 
     assert chosen([1.2, 0.9]) == chosen([2.5, 0.9]) == 0
     assert chosen([13.2, 0.9]) == 1

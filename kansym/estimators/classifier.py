@@ -179,10 +179,9 @@ class KansymClassifier(ClassifierMixin, FittedFront):
                 if found is not None and found.complexity <= self.maxsize:
                     laws.append(found)
         front = pareto.front(laws, lambda law: law.complexity, lambda law: law.loss)
-        losses, sizes = [law.loss for law in front], [law.complexity for law in front]
-        scores = pareto.scores(sizes, losses)
+        scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
         front = [replace(law, score=s) for law, s in zip(front, scores, strict=True)]
-        chosen = pareto.choose(losses, scores, [law.length for law in front], sizes, "description")
+        chosen = pareto.choose([law.row for law in front], "description")
         self.runs_[j] = replace(run, front=tuple(front), chosen=chosen, noise=0.0, graphs={}, rivals=())
         self._covariances[j] = [None] * len(front)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from kansym.base.errors import UnknownNameError
@@ -72,18 +73,23 @@ def scores(complexities: Sequence[float], losses: Sequence[float]) -> list[float
     return out
 
 
-def choose(
-    losses: Sequence[float],
-    score: Sequence[float],
-    lengths: Sequence[float],
-    sizes: Sequence[float],
-    rule: str,
-    heldout: Sequence[float] = (),
-    numbers: Sequence[int] = (),
-) -> int:
-    """Return the index that a rule picks; `sizes` are complexities, `heldout` losses on rows left out.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Hold what a rule asks of one formula: its loss, size, description length in nats, and more.
 
-    `numbers` says how many measured numbers each has.
+    `heldout` is its loss on rows left out, `numbers` how many measured numbers it has; where nobody counted
+    them they decide nothing.
+    """
+
+    loss: float
+    size: float
+    length: float
+    heldout: float = 0.0
+    numbers: int = 0
+
+
+def choose(rows: Sequence[Row], rule: str) -> int:
+    """Return the index of the row that a rule picks.
 
     "description": smallest description length, the simplest of those that are ALIKE and foretell as well.
     "accuracy": smallest loss. "score": largest score.
@@ -91,16 +97,20 @@ def choose(
     """
     if rule not in RULES:
         raise UnknownNameError("selection rule", rule, RULES)
-    rows = range(len(losses))
+    indices = range(len(rows))
     if rule == "description":
-        shortest = min(rows, key=lambda i: (round(lengths[i], NATS_DIGITS), sizes[i], i))
-        near = [i for i in rows if lengths[i] <= lengths[shortest] + ALIKE]
-        fewer = [1 if numbers and numbers[i] < numbers[shortest] else FEWER for i in rows]
-        alike = [i for i in near if i == shortest or sizes[i] <= sizes[shortest] - fewer[i]]
-        if heldout:
-            alike = [i for i in alike if not heldout[i] > FORETELLS * heldout[shortest]]
-        return min(alike, key=lambda i: (sizes[i], round(lengths[i], NATS_DIGITS), i))
+        shortest = min(rows, key=lambda row: (round(row.length, NATS_DIGITS), row.size))
+        alike = [i for i in indices if rows[i] is shortest or _as_good(rows[i], shortest)]
+        return min(alike, key=lambda i: (rows[i].size, round(rows[i].length, NATS_DIGITS), i))
     if rule == "accuracy":
-        return min(rows, key=lambda i: (losses[i], i))
-    limit = math.inf if rule == "score" else 1.5 * min(losses)
-    return max((i for i in rows if losses[i] <= limit), key=lambda i: (score[i], -i))
+        return min(indices, key=lambda i: (rows[i].loss, i))
+    score = scores([row.size for row in rows], [row.loss for row in rows])
+    limit = math.inf if rule == "score" else 1.5 * min(row.loss for row in rows)
+    return max((i for i in indices if rows[i].loss <= limit), key=lambda i: (score[i], -i))
+
+
+def _as_good(row: Row, shortest: Row) -> bool:
+    """Tell whether a simpler formula says as much as the shortest one and foretells nearly as well."""
+    fewer = 1 if row.numbers < shortest.numbers else FEWER
+    simpler = row.size <= shortest.size - fewer and row.length <= shortest.length + ALIKE
+    return simpler and not row.heldout > FORETELLS * shortest.heldout

@@ -86,13 +86,11 @@ def conclude(
     if not refitted:
         raise InputError(f"No formula is defined on all {dataset.rows} rows; widen the library.")
     front = _with_guesses(_front(refitted, everything.floor), archive.guesses)
-    losses, sizes = [law.loss for law in front], [law.complexity for law in front]
-    scores = pareto.scores(sizes, losses)
-    chosen = _chosen(front, everything.floor, scores, sizes, selection)
+    chosen = _chosen(front, everything.floor, selection)
     found = _verdict(survey, front[chosen], archive)
     if found.kind == NOISE and front[chosen].expression.free_symbols:
         front, chosen = _with_constant(front, trial), 0
-        scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
+    scores = pareto.scores([law.complexity for law in front], [law.loss for law in front])
     if shown is not dataset:
         front[chosen] = with_all_rows(front[chosen], dataset, trial)
     leader = front[chosen] = _chosen_again(front[chosen], archive)
@@ -153,11 +151,13 @@ def _in_normal_form(archive: Archive, families: Families, late: bool) -> list[Ju
     return _front(archive.candidates, trial.train.floor)
 
 
-def _chosen(front: list[Judged], floor: float, scores: list[float], sizes: list[int], selection: str) -> int:
+def _chosen(front: list[Judged], floor: float, selection: str) -> int:
     """Return the row of a front that a selection rule picks; left-out rows are met below the `floor`."""
-    losses, lengths = [law.loss for law in front], [law.length for law in front]
-    heldout, numbers = [max(law.heldout, floor) for law in front], [len(law.polished.theta) for law in front]
-    return pareto.choose(losses, scores, lengths, sizes, selection, heldout, numbers)
+    rows = [
+        pareto.Row(law.loss, law.complexity, law.length, max(law.heldout, floor), len(law.polished.theta))
+        for law in front
+    ]
+    return pareto.choose(rows, selection)
 
 
 def _chosen_again(law: Judged, archive: Archive) -> Judged:
@@ -418,9 +418,7 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
     Where it is exact, others that are exact, too, however long. Each says at which point of the ranges, made
     half as wide again, the two differ most: a measurement there would decide between them.
     """
-    low, high = dataset.X.min(0), dataset.X.max(0)
-    room = 0.25 * (high - low)
-    points = np.random.default_rng(0).uniform(low - room, high + room, (400, len(low)))
+    points = _around(dataset.X)
     mine = leader.polished.program.value(points, leader.polished.theta)
     spread, noise = math.sqrt(trial.power), math.sqrt(max(leader.loss, trial.train.floor))
     found: list[Law] = []
@@ -446,3 +444,14 @@ def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) ->
             shown.append(values)
             found.append(replace(law_out, note=f"differs from the chosen law by {gap:.3g} at {where}"))
     return found
+
+
+def _around(X: np.ndarray) -> np.ndarray:
+    """Return points (400, columns) of the ranges of X, made half as wide again; what is never negative stays so.
+
+    Beyond nought lie poles that no measurement can meet.
+    """
+    low, high = X.min(0), X.max(0)
+    room = 0.25 * (high - low)
+    bottom = np.where(low < 0, low - room, np.maximum(low - room, 0.0))
+    return np.random.default_rng(0).uniform(bottom, high + room, (400, len(low)))

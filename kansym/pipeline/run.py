@@ -23,6 +23,7 @@ from kansym.functions.parsing import parse_expression, symbols
 from kansym.judge.band import Band
 from kansym.judge.kinds import NoiseModel
 from kansym.judge.outliers import Outlier
+from kansym.judge.pareto import Row
 from kansym.judge.verdict import UNSAID, Verdict
 
 LITTLE_MORE = 1.2
@@ -88,6 +89,11 @@ class Law:
     def latex(self) -> str:
         """Return the formula in LaTeX."""
         return r"\text{not symbolic}" if self.expression is None else expressions.latex(self.expression)
+
+    @property
+    def row(self) -> Row:
+        """Return what a selection rule asks of the law."""
+        return Row(self.loss, self.complexity, self.length, self.heldout_loss, len(self.constants))
 
     def __repr__(self) -> str:
         """Return the formula with its size and losses on one line."""

@@ -185,9 +185,8 @@ class FittedFront(BaseEstimator):
             losses = self._validation[output]
             return int(np.argmin(losses)) if losses else run.chosen
         losses = self._validation[output] or [law.loss for law in run.front]
-        sizes = [law.complexity for law in run.front]
-        scores = pareto.scores(sizes, losses)
-        return pareto.choose(losses, scores, [law.length for law in run.front], sizes, rule)
+        rows = [replace(law.row, loss=loss) for law, loss in zip(run.front, losses, strict=True)]
+        return pareto.choose(rows, rule)
 
     def _each(self, answer: Callable[[int], Any]) -> Any:
         """Return the answer for the only output, or a list of one for each."""

@@ -125,12 +125,9 @@ def allowed(run: Run, binary: Any, unary: Any) -> Run:
     if not kept:
         kept = [law for law in run.front if law.expression is not None and not law.expression.free_symbols]
     kept = kept or list(run.front[:1])
-    losses, sizes = [law.loss for law in kept], [law.complexity for law in kept]
-    scores = pareto.scores(sizes, losses)
+    scores = pareto.scores([law.complexity for law in kept], [law.loss for law in kept])
     front = tuple(replace(law, score=s) for law, s in zip(kept, scores, strict=True))
-    lengths, heldout = [law.length for law in front], [law.heldout_loss for law in front]
-    numbers = [len(law.constants) for law in front]
-    chosen = pareto.choose(losses, scores, lengths, sizes, "description", heldout, numbers)
+    chosen = pareto.choose([law.row for law in front], "description")
     return replace(run, front=front, chosen=chosen)
 
 
@@ -228,8 +225,7 @@ def read_hall_of_fame(path: Path, names: Sequence[str] | None) -> Run:
         for row, score in zip(frame.itertuples(), scores, strict=True)
     )
     data = {"names": list(names), "target": "y", "rows": 0, "ranges": {}, "notes": [f"read from {path}"]}
-    losses, sizes = [law.loss for law in front], [law.complexity for law in front]
-    chosen = pareto.choose(losses, scores, [law.length for law in front], sizes, "best")
+    chosen = pareto.choose([law.row for law in front], "best")
     # the file tells no description lengths: PySR's own choice stands in for the shortest
     front = tuple(replace(law, length=0.0 if i == chosen else 1.0) for i, law in enumerate(front))
     return Run(front, chosen, data, {}, 0.0, "read from a file", 0.0)
