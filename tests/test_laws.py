@@ -13,6 +13,7 @@ from kansym.data.dataset import from_table
 from kansym.formula import grammar
 from kansym.formula.program import Program
 from kansym.functions.parsing import parse_expression, symbols
+from kansym.judge.rivals import around
 from kansym.pipeline import findings
 from kansym.pipeline.flow import Options, search
 from kansym.pipeline.run import Law
@@ -126,7 +127,7 @@ def test_a_form_with_other_constants_is_no_rival_of_itself():
 
 
 def test_rivals_are_compared_where_measurements_can_be():
-    points = findings._around(np.array([[0.5, -1.0, 30.0], [4.5, 3.0, 50.0]]))
+    points = around(np.array([[0.5, -1.0, 30.0], [4.5, 3.0, 50.0]]))
     low, high = points.min(0), points.max(0)
     assert low == pytest.approx([0.0, -2.0, 25.0], abs=0.1) and low[0] >= 0
     assert high == pytest.approx([5.5, 4.0, 55.0], abs=0.1)

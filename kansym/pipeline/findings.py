@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 
 from kansym.base.budget import Budget
-from kansym.base.errors import InputError, placed
+from kansym.base.errors import InputError
 from kansym.base.linear import TINY
 from kansym.data.dataset import Dataset
 from kansym.formula import expression as expressions
@@ -27,6 +27,7 @@ from kansym.judge.doubt import doubt
 from kansym.judge.guess import GUESS, euler
 from kansym.judge.kinds import NoiseModel
 from kansym.judge.refine import MOST_CONSTANTS, NEAR, normalised, with_all_rows
+from kansym.judge.rivals import rivals
 from kansym.judge.scorer import Judged, exact, judge, price, within
 from kansym.judge.smooth import as_graph
 from kansym.judge.survey import Survey
@@ -45,16 +46,6 @@ WORTH_A_ROW = 0.99
 
 FEW_CONSTANTS = 3
 """Free constants up to which a formula gets its nicest form even when the time is up: each costs seconds."""
-
-RIVAL_NATS = 6.0
-"""Formulas within this many nats of the chosen one are its rivals: the data hardly prefer either."""
-
-ABOUT_AS_WELL = 2.5
-"""Times the chosen one's mean square that a rival leaves at most: one that needs as few nats because it is
-shorter, and is off by more, does not fit the rows as well."""
-
-MOST_RIVALS = 5
-"""Rivals that are shown: a person compares no more."""
 
 FEW_VALUES = 2
 """Different values of a column up to which any function of it is as good as a straight line."""
@@ -101,13 +92,16 @@ def conclude(
         _law(law, score, trial, trial.rows_of(dataset) if law is leader else everything)
         for law, score in zip(front, scores, strict=True)
     ]
-    rivals = _rivals(archive, leader, shown, trial)
+    level_with = [
+        replace(_law(law, 0.0, trial, trial.rows_of(shown)), note=note)
+        for law, note in rivals(archive, leader, shown.X)
+    ]
     smooth = archive.smooth or (_trend_of(survey, trial) if found.kind == STRUCTURE else None)
     laws = [_answered(law, leader.length) for law in laws] + _smooth_end(smooth, front, everything)
     laws = [in_customary_constants(law, everything, families, i == chosen) for i, law in enumerate(laws)]
     level = partial(by_level, rows=everything, categories=tuple(dataset.categories.values()))
     laws, chosen = _each_once(list(map(level, laws)), chosen)
-    rivals = [law for law in map(level, rivals) if not _alike(law, laws[chosen])]
+    level_with = [law for law in map(level, level_with) if not _alike(law, laws[chosen])]
     seen = survey.noise.seen_by(leader.loss) if found.kind == LAW else survey.noise
     return Run(
         front=_with_bands(laws, chosen, leader, archive, everything, survey.noise),
@@ -121,9 +115,9 @@ def conclude(
         stop_reason=reason,
         seconds=budget.elapsed,
         history=tuple(archive.history),
-        rivals=tuple(rivals),
+        rivals=tuple(level_with),
         graphs={} if smooth is None else {f"before snapping: {smooth.source}": smooth.graph},
-        trust=_trust(leader, trial, proved, found, bool(rivals))
+        trust=_trust(leader, trial, proved, found, bool(level_with))
         + places(leader.expression, dataset.names, dataset.X),
     )
 
@@ -410,48 +404,3 @@ def _columns_of_few_values(trial: Trial) -> str:
     few = [(n, len(np.unique(x))) for n, x in zip(names, X.T, strict=True)]
     listed = ", ".join(f"{n} takes {count}" for n, count in few if count <= FEW_VALUES)
     return f"; of how it depends on a column, few values say little ({listed})" if listed else ""
-
-
-def _rivals(archive: Archive, leader: Judged, dataset: Dataset, trial: Trial) -> list[Law]:
-    """Return formulas of nearly the leader's description length that part from it outside the data.
-
-    Where it is exact, others that are exact, too, however long. Each says at which point of the ranges, made
-    half as wide again, the two differ most: a measurement there would decide between them.
-    """
-    points = _around(dataset.X)
-    mine = leader.polished.program.value(points, leader.polished.theta)
-    spread, noise = math.sqrt(trial.power), math.sqrt(max(leader.loss, trial.train.floor))
-    found: list[Law] = []
-    proved, most = exact(leader, trial), ABOUT_AS_WELL * max(leader.loss, trial.train.floor)
-    near = [
-        law
-        for law in (*archive.candidates, *archive.others)
-        if (exact(law, trial) if proved else law.length < leader.length + RIVAL_NATS and law.loss <= most)
-    ]
-    # the same form with constants that differ within their errors is the same answer
-    forms, shown = {form(leader.expression)}, [mine]
-    least = max(3 * noise, 1e-6 * spread)
-    for law in sorted(near, key=lambda law: law.length):
-        if (own := form(law.expression)) in forms or len(found) == MOST_RIVALS:
-            continue
-        values = law.polished.program.value(points, law.polished.theta)
-        gaps = [np.where(np.isfinite(values - other), np.abs(values - other), -1.0) for other in shown]
-        if min(gap.max() for gap in gaps) > least:
-            gap, worst = gaps[0].max(), int(np.argmax(gaps[0]))
-            where = placed(dataset.names, points[worst])
-            law_out = _law(law, 0.0, trial, trial.rows_of(dataset))
-            forms.add(own)
-            shown.append(values)
-            found.append(replace(law_out, note=f"differs from the chosen law by {gap:.3g} at {where}"))
-    return found
-
-
-def _around(X: np.ndarray) -> np.ndarray:
-    """Return points (400, columns) of the ranges of X, made half as wide again; what is never negative stays so.
-
-    Beyond nought lie poles that no measurement can meet.
-    """
-    low, high = X.min(0), X.max(0)
-    room = 0.25 * (high - low)
-    bottom = np.where(low < 0, low - room, np.maximum(low - room, 0.0))
-    return np.random.default_rng(0).uniform(bottom, high + room, (400, len(low)))
