@@ -53,10 +53,11 @@ COMMON = {
     **dict.fromkeys(["quadratic", "Michaelis-Menten", "Hill", "saturation", "logarithm", "Arrhenius"], 8),
     **dict.fromkeys(["Hill with offset"], 5),
     **dict.fromkeys(["logistic", "logistic with offset", "Gompertz", "stretched exponential"], 3),
-    **dict.fromkeys(["Bateman", "Antoine"], 3),
+    **dict.fromkeys(["Bateman", "hyperbola", "Michaelis-Menten with offset"], 3),
+    **dict.fromkeys(["shifted power", "inverse square on a background"], 2),
     **dict.fromkeys(["error-function step", "arctangent step"], 0.2),
     **dict.fromkeys(["Planck's law by wavelength", "Planck's law by frequency"], 0.2),
-    **dict.fromkeys(["Lennard-Jones potential", "Morse potential"], 0.2),
+    **dict.fromkeys(["Lennard-Jones potential", "Morse potential", "Antoine"], 0.2),
 }
 """How often a family is fitted, one of most handbooks' curves being 1: for one paper with a step by the error
 function or the arctangent there are many with a logistic one, and what is of one science is fitted there

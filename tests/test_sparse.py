@@ -50,6 +50,16 @@ def test_roots_and_reciprocals_of_such_sums(name):
     assert same(*UNDER[name], found)
 
 
+def test_what_is_of_one_degree_needs_two_rows_a_product():
+    heron = (
+        lambda a, b, c: np.sqrt((a + b + c) * (b + c - a) * (a + c - b) * (a + b - c)) / 4,
+        "abc",
+        [(5, 8), (5, 8), (4, 7)],
+    )
+    (found,) = sparse.powers(problem(table(*heron, rows=32)))
+    assert same(*heron, found)
+
+
 @pytest.mark.parametrize(
     ("law", "noise", "rows"),
     [

@@ -21,6 +21,10 @@ ALIKE = 0.7
 """Nats by which descriptions may differ and say as much: odds of two to one are no evidence against the
 simpler law ("not worth more than a bare mention": Kass and Raftery, JASA 90, 1995)."""
 
+BETTER = 2.0
+"""Nats by which a simpler law may be longer that is closer, too, on the rows and on those left out: then only
+how often people write the two speaks against it, which is known no better than by a factor of several."""
+
 FEWER = 3
 """Symbols that a law of as many measured numbers must lack to be simpler: x**20.8/(x**20.8 + c) has two fewer
 than 1/(1 + c*exp(-k*x))."""
@@ -111,6 +115,8 @@ def choose(rows: Sequence[Row], rule: str) -> int:
 
 def _as_good(row: Row, shortest: Row) -> bool:
     """Tell whether a simpler formula says as much as the shortest one and foretells nearly as well."""
-    fewer = 1 if row.numbers < shortest.numbers else FEWER
-    simpler = row.size <= shortest.size - fewer and row.length <= shortest.length + ALIKE
+    closer = row.loss <= shortest.loss and row.heldout <= shortest.heldout
+    fewer = 1 if closer or row.numbers < shortest.numbers else FEWER
+    within = BETTER if closer else ALIKE
+    simpler = row.size <= shortest.size - fewer and row.length <= shortest.length + within
     return simpler and not row.heldout > FORETELLS * shortest.heldout

@@ -51,6 +51,9 @@ LEAST_SCATTER = 1e-3
 CHUNK = 20_000
 """Rows for which a trend is computed at a time."""
 
+FORETOLD = 3.0
+"""Standard deviations within which a law foretells a row that was left out, which is then no outlier."""
+
 ON_FAR = 4.0
 """With robust "on", rows beyond this many standard deviations are left out: one normal row in 16 000."""
 
@@ -86,11 +89,17 @@ class Survey:
         )
 
     def outliers_of(self, values: np.ndarray) -> tuple[Outlier, ...]:
-        """Return the rows left out beside a law's values (n,) on all rows; as they are where it has none."""
+        """Return the rows left out beside a law's values (n,) on all rows; as they are where it has none.
+
+        Those that it foretells are none: what a trend missed, or a search ended before they could come back.
+        """
         rows = np.array([o.row for o in self.outliers if np.isfinite(values[o.row])], int)
         sizes = self.noise.deviation(values, self.whole.weights)
-        beside = outliers.listed(rows, self.whole.X, self.whole.y, values, sizes)
-        return tuple({o.row: o for o in (*self.outliers, *beside)}.values())
+        rows = rows[np.abs(self.whole.y[rows] - values[rows]) > FORETOLD * sizes[rows]]
+        beside = {o.row: o for o in outliers.listed(rows, self.whole.X, self.whole.y, values, sizes)}
+        return tuple(
+            beside.get(o.row, o) for o in self.outliers if o.row in beside or not np.isfinite(values[o.row])
+        )
 
     @property
     def usual_error(self) -> float:

@@ -102,12 +102,12 @@ class Trial:
         """Return the same trial for a person's own formulas, which no restriction excludes."""
         return replace(self, dimensions=None, language=EVERYTHING)
 
-    def weighed(self, noise: NoiseModel, law: Polished) -> Trial:
-        """Return the same trial with rows that weigh by a noise at a law's values."""
+    def weighed(self, noise: NoiseModel, law: Polished | None) -> Trial:
+        """Return the same trial with rows that weigh by a noise at a law's values, or at the target's own."""
 
         def rows(old: Rows) -> Rows:
             """Return the same rows with the weights that the noise gives them."""
-            values = law.program.value(old.X, law.theta)
+            values = old.y if law is None else law.program.value(old.X, law.theta)
             return replace(old, weights=noise.weights(old.y, values), middle=noise.of_logarithms)
 
         return replace(

@@ -67,13 +67,13 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
     rough = {kind: [_left(kind, rival, trial.small) + nats for rival, nats in rivals] for kind in kinds}
     within, out = min(map(min, rough.values())) + HOPEFUL, {}
     for kind in kinds:
-        weighed = trial.weighed(NoiseModel(kind, 1.0, middle=middle), law)
+        noise = NoiseModel(kind, 1.0, middle=middle)
         found: list[tuple[float, Explained]] = []
         for k in np.argsort(rough[kind], kind="stable")[:FITTED]:
             if found and rough[kind][k] > within:
                 break
             rival = rivals[k][0]
-            fitted = polish(rival.expression, weighed.train, 20, rival.fixed) or rival
+            fitted, weighed = _with_weights_of(noise, rival, trial)
             on_all = fitted.program.value(whole.X, fitted.theta)
             if np.all(np.isfinite(on_all)):
                 nats = _needed(fitted, weighed, _faulty(fitted, weighed))
@@ -81,6 +81,19 @@ def _by_kind(law: Polished, values: np.ndarray, surveyed: Survey, archive: Archi
                 found.append((_left(kind, fitted, trial.small) + nats, told))
         out[kind] = min(found, key=lambda f: f[0])[1] if found else Explained(values, rivals[0][1])
     return out
+
+
+def _with_weights_of(noise: NoiseModel, law: Polished, trial: Trial) -> tuple[Polished, Trial]:
+    """Return a law fitted with the weights of a kind of noise, and the trial with them.
+
+    Weights by what the law said before would be at odds with the kind: it may be far off where the noise is
+    small. So rows weigh by the target first, and then by the law that comes of it.
+    """
+    first = law
+    for expected in (None, law):
+        weighed = trial.weighed(noise, expected and first)
+        first = polish(first.expression, weighed.train, 20, first.fixed) or first
+    return first, weighed
 
 
 def _needed(law: Polished, trial: Trial, faulty: bool) -> float:

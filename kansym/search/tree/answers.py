@@ -11,6 +11,7 @@ from kansym.search.tree import (
     alone,
     bent,
     extensions,
+    monomial,
     moves,
     noisy,
     parts,
@@ -42,6 +43,11 @@ class Node:
 def ratio(node: Node) -> list[Fit]:
     """Answer with a ratio of polynomials."""
     return ratios.exact(node.problem)
+
+
+def product(node: Node) -> list[Fit]:
+    """Answer with one product of powers and exponentials."""
+    return monomial.exact(node.problem)
 
 
 def root(node: Node) -> list[Fit]:

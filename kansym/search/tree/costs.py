@@ -33,6 +33,7 @@ UNITS = {
     "learn": 1.0,
     "any_power": 0.15,
     "neighbours": 0.1,
+    "product": 0.01,
     "products": 0.2,
     "powers_of_products": 0.6,
     "two_regimes": 0.1,

@@ -268,6 +268,7 @@ class Tree:
         node = Node(problem, price, transforms, last, left or 0.0)
         if smooth and not transforms and (self.simplest is None or node.left < self.simplest.left):
             self.simplest = node
+        self.push(0.25, answers.product, node)
         if last != "1/t":  # a ratio's reciprocal is one, too
             self.push(0.2, answers.ratio, node)
         if problem.width == 1:

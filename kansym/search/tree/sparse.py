@@ -7,8 +7,9 @@ the law has. Five columns have 2500 products of degree six, of which a*(T - c)*m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
+from itertools import chain
 
 import numpy as np
 import sympy
@@ -95,7 +96,8 @@ def _found(X: np.ndarray, y: np.ndarray, exponents: np.ndarray) -> tuple[np.ndar
         norms = np.linalg.norm(A, axis=0)
         good = np.flatnonzero(np.isfinite(norms) & (norms > 0))
         A = A[:, good] / norms[good]
-        chosen = next((c for c in _choices(A, b) if c is not None), None)
+        alike = [np.flatnonzero(at) for at in _of_one_degree(exponents[good])]
+        chosen = next((c for c in chain(_together(A, b, alike), _choices(A, b)) if c is not None), None)
         kept = None if chosen is None else _fewest(A, b, chosen)
         if kept is None:
             continue
@@ -144,6 +146,22 @@ def products(X: np.ndarray, exponents: np.ndarray) -> np.ndarray:
         table = np.stack([x ** float(k) for k in range(low, int(powers.max()) + 1)], axis=1)
         M *= table[:, powers - low]
     return M
+
+
+def _of_one_degree(exponents: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield for each degree which products of positive powers have it: of columns in one unit a law's have one."""
+    degrees = exponents.sum(1)
+    for degree in range(2, int(degrees.max()) + 1):
+        yield (degrees == degree) & np.all(exponents >= 0, axis=1)
+
+
+def _together(A: np.ndarray, b: np.ndarray, choices: Iterable[np.ndarray]) -> Iterator[list[int]]:
+    """Yield the choices of columns that leave nothing of b, of those with two rows for each column."""
+    for at in choices:
+        if 1 < len(at) <= len(b) // 2:
+            left = b - A[:, at] @ np.linalg.lstsq(A[:, at], b, rcond=None)[0]
+            if np.linalg.norm(left) <= LEFT * np.linalg.norm(b):
+                yield at.tolist()
 
 
 def _choices(A: np.ndarray, b: np.ndarray) -> Iterator[list[int] | None]:
