@@ -143,7 +143,7 @@ def test_decays_to_a_constant_cost_little_more_than_a_name() -> None:
 
 RARE = (
     *("error-function step", "arctangent step", "Planck's law by wavelength", "Planck's law by frequency"),
-    *("Lennard-Jones potential", "Morse potential"),
+    *("Lennard-Jones potential", "Morse potential", "Antoine"),
 )
 
 

@@ -10,7 +10,9 @@ from kansym.search.structure.search import NAMED
 from kansym.search.tree import (
     alone,
     bent,
+    chains,
     extensions,
+    means,
     monomial,
     moves,
     noisy,
@@ -123,6 +125,11 @@ def linear(node: Node) -> list[Fit]:
     return parts.linear(node.problem)
 
 
+def mean(node: Node) -> list[Fit]:
+    """Answer with a mean of any exponent."""
+    return means.exact(node.problem)
+
+
 def product_of_curves(node: Node) -> list[Fit]:
     """Answer with a product of one curve for each column."""
     return parts.separated(node.problem, product=True)
@@ -141,6 +148,11 @@ def modes(node: Node) -> list[Fit]:
 def two_regimes(node: Node) -> list[Fit]:
     """Answer with one law up to a place of a column and another beyond it."""
     return regimes.exact(node.problem)
+
+
+def chain(node: Node) -> list[Fit]:
+    """Answer with a function of a function of a function."""
+    return chains.exact(node.problem)
 
 
 def sides(node: Node) -> list[Fit]:

@@ -29,6 +29,7 @@ UNITS = {
     "sums": 4.0,
     "handbook": 3.0,
     "modes": 0.4,
+    "chain": 0.4,
     "match": 3.0,
     "learn": 1.0,
     "any_power": 0.15,
@@ -52,13 +53,14 @@ PER_SQUARE = {
     "in_noise": 0.09,
     "one_function": 0.015,
     "two_functions": 0.15,
+    "mean": 0.1,
 }
 """Work of an item for each pair of its problem's columns, as measured for one to six."""
 
 OF_FEW_ROWS = 0.3
 """Share of that work for some 100 rows: of seven laws 0.15 s a unit that is charged for a thousand."""
 
-ANY_ROWS = ("any_rate", "any_power", "two_functions", "bend", "ridge", "handbook", "modes", "match")
+ANY_ROWS = ("any_rate", "any_power", "two_functions", "bend", "chain", "ridge", "handbook", "modes", "match")
 """Items that take as long however few the rows are, since they look by steps or in many places."""
 
 FEWEST_ROWS = 30

@@ -117,13 +117,13 @@ def with_decays(problem: Problem) -> list[Fit]:
 
 def with_rate(problem: Problem) -> list[Fit]:
     """Return the ratio of polynomials in the columns and exp(k·u) or u^k, k any number, if there is one."""
-    rows = _rows(problem)
+    rows = telling_rows(problem)
     if rows is None:
         return []
     for argument in exponentials_of_any_rate(problem):
         for rate in _rates(problem, rows, argument):
             made = exponential(argument, rate)
-            if made is not None and (found := _confirmed(problem, rows, (made,), NEARLY)):
+            if made is not None and (found := confirmed(problem, rows, (made,), NEARLY)):
                 if problem.width == 1 and found[0].price > ratios.TERM_PRICE * MOST_IN_ONE_WITH_RATE:
                     continue
                 return found
@@ -135,7 +135,7 @@ def with_power(problem: Problem) -> list[Fit]:
 
     y^k is a ratio, or (1/y - 1)^k, or (1 - y)^k of a share y, or exp(k·y): a logarithm of any base.
     """
-    rows = _rows(problem, MOST_COLUMNS_OF_POWER)
+    rows = telling_rows(problem, MOST_COLUMNS_OF_POWER)
     if rows is None:
         return []
     seen: list[Problem | None] = [problem]
@@ -146,20 +146,20 @@ def with_power(problem: Problem) -> list[Fit]:
     for asked, u, move in (*powers, (problem, problem.y, moves.exponent)):
         for k in _exponents_of_target(asked, rows, u[rows]):
             moved = move(asked, k)
-            if moved is not None and (found := _confirmed(moved, rows, (), NEARLY)):
+            if moved is not None and (found := confirmed(moved, rows, (), NEARLY)):
                 return found
     return []
 
 
 def _plainest(problem: Problem, choices: Iterable[tuple[Extension, ...]]) -> list[Fit]:
     """Return the ratio of fewest terms of the first few choices that show one, or the first that is plain."""
-    rows = _rows(problem)
+    rows = telling_rows(problem)
     if rows is None:
         return []
     best: list[Fit] = []
     shown = 0
     for chosen in choices:
-        found = _confirmed(problem, rows, chosen)
+        found = confirmed(problem, rows, chosen)
         shown += bool(found)
         if found and (not best or found[0].price < best[0].price):
             best = found
@@ -168,7 +168,7 @@ def _plainest(problem: Problem, choices: Iterable[tuple[Extension, ...]]) -> lis
     return best
 
 
-def _rows(problem: Problem, most_columns: int = MOST_COLUMNS) -> np.ndarray | None:
+def telling_rows(problem: Problem, most_columns: int = MOST_COLUMNS) -> np.ndarray | None:
     """Return the rows that tell, None where they cannot."""
     # of a hundred rows those that judge tell as well: whether a ratio is exact needs no judgement
     rows = np.concatenate([problem.fit, problem.test])[: MOST_UNKNOWNS + SPARE]
@@ -177,7 +177,7 @@ def _rows(problem: Problem, most_columns: int = MOST_COLUMNS) -> np.ndarray | No
     return rows if good and problem.width <= most_columns else None
 
 
-def _confirmed(
+def confirmed(
     problem: Problem,
     rows: np.ndarray,
     chosen: tuple[Extension, ...],
@@ -261,7 +261,7 @@ def _rates(problem: Problem, rows: np.ndarray, argument: Extension) -> Iterator[
         e = np.exp(rate * (u - middle))
         return np.column_stack([Z, e]), y, e
 
-    yield from _vanishing(seen, problem.width + 1, float(np.ptp(argument.values)), len(rows))
+    yield from vanishing(seen, problem.width + 1, float(np.ptp(argument.values)), len(rows))
 
 
 def _exponents_of_target(problem: Problem, rows: np.ndarray, u: np.ndarray) -> Iterator[float]:
@@ -274,11 +274,11 @@ def _exponents_of_target(problem: Problem, rows: np.ndarray, u: np.ndarray) -> I
             power = np.exp(sign * rate * u)
             return problem.Z[rows], power, power
 
-        for k in _vanishing(seen, problem.width, float(np.ptp(u)), len(rows), every=True):
+        for k in vanishing(seen, problem.width, float(np.ptp(u)), len(rows), every=True):
             yield sign * k
 
 
-def _vanishing(seen: Callable, columns: int, span: float, rows: int, every: bool = False) -> Iterator[float]:
+def vanishing(seen: Callable, columns: int, span: float, rows: int, every: bool = False) -> Iterator[float]:
     """Yield where the sine vanishes of what is `seen` at a rate: columns, target, and what grows with it.
 
     Of many columns `every` degree is looked at only where that is asked for.

@@ -71,7 +71,9 @@ def _holds(A: np.ndarray, b: np.ndarray) -> bool:
     return float(np.max(np.abs(left))) <= EXACT * max(1.0, float(np.max(np.abs(b))))
 
 
-def _written(sign: float, powers: np.ndarray, factors: list[tuple[int, bool]], problem: Problem) -> sympy.Expr:
+def _written(
+    sign: float, powers: np.ndarray, factors: list[tuple[int, bool]], problem: Problem
+) -> sympy.Expr:
     """Return a product's formula in the table's columns."""
     found = sympy.Float(sign * float(np.exp(powers[0])))
     for (j, log), n in zip(factors, powers[1:], strict=True):

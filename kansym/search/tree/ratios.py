@@ -97,9 +97,7 @@ def _least(chooser: Chooser, tried: list[tuple[int, int]], within: float) -> Rat
 def _holds(chooser: Chooser, found: Ratio, within: float) -> bool:
     """Tell whether a ratio is exact on all rows, the more so the more terms it has."""
     few = FEW_OF_ONE if chooser.sheet.E.shape[1] == 1 else FEW_TERMS
-    if found.terms > few and within < EXACT and chooser.sheet.E.shape[1] == 1:
-        return False
-    if found.terms > few:
+    if found.terms > few and within <= EXACT:
         within = min(within, EXACT_IN_FUNCTIONS)
     return measured(chooser.sheet, found.support, found.p, found.q).loss <= within**2
 

@@ -32,6 +32,7 @@ from kansym.search.tree import (
     further,
     learned,
     links,
+    means,
     moves,
     neighbours,
     noisy,
@@ -303,6 +304,7 @@ class Tree:
         self.push(0.55, answers.bend, node)
         self.push(0.95, answers.modes, node)
         if not node.transforms:
+            self.push(0.97, answers.chain, node)
             self.push(1.4, answers.sides, node)
         if not seen_through:
             self.push(1.0, self.ridge, node)
@@ -324,6 +326,8 @@ class Tree:
             self.push(0.5, answers.two_regimes, node)
         if not node.transforms:
             self.push(0.62, answers.powers_of_products, node)
+            if node.problem.width <= means.MOST_COLUMNS and not self.rough:
+                self.push(0.6 + 0.2 * node.problem.width, answers.mean, node)
             self.push(0.58, answers.angles, node)
         if node.left > waves.WAVY and not node.transforms:
             self.push(0.9, answers.angles_of_two, node)

@@ -149,7 +149,7 @@ def products(X: np.ndarray, exponents: np.ndarray) -> np.ndarray:
 
 
 def _of_one_degree(exponents: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield for each degree which products of positive powers have it: of columns in one unit a law's have one."""
+    """Yield for each degree which products of positive powers have it: a law of one unit has no others."""
     degrees = exponents.sum(1)
     for degree in range(2, int(degrees.max()) + 1):
         yield (degrees == degree) & np.all(exponents >= 0, axis=1)
