@@ -38,9 +38,6 @@ ROLES = (
 """How a constant may be started; `starts` says what each means."""
 
 KEYS = {"formula", "term", "terms", "linear", "inside", "start", "positive"}
-LARGEST_EXPONENT = 30.0
-"""Exponents beyond it are no power that anybody writes."""
-
 MOST_TERMS = 6
 """Terms of a family, at most."""
 
@@ -76,15 +73,8 @@ class Form:
         return (*self.linear, *self.inside, *self.others)
 
     def natural(self, theta: Iterable[float]) -> bool:
-        """Tell whether constants, in the order of :attr:`constants`, have the signs and sizes of the name.
-
-        Powers of thousands about a place far off are an exponential in disguise.
-        """
-        value = dict(zip(self.constants, theta, strict=True))
-        exponents = (
-            value[s] for s, start in zip(self.others, self.starts, strict=True) if start.role == "exponent"
-        )
-        return all(value[s] > 0 for s in self.positive) and all(abs(n) <= LARGEST_EXPONENT for n in exponents)
+        """Tell whether constants, in the order of :attr:`constants`, have the signs that the name means."""
+        return all(v > 0 for s, v in zip(self.constants, theta, strict=True) if s in self.positive)
 
     def upright(self, theta: np.ndarray) -> np.ndarray:
         """Return the constants (k,) of the same curve with amplitudes above zero, the phase shifted."""
