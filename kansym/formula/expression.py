@@ -327,7 +327,7 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
     if e.count_ops() <= 60:
         yield sympy.expand_mul(e)
         yield sympy.factor_terms(e)
-        yield sympy.logcombine(e, force=True)
+        yield from _one_logarithm(e)
     if e.count_ops() <= 40 and len(e.atoms(sympy.Float)) <= 4:
         together = sympy.together(e)
         yield from (together, *by_column(e))
@@ -337,6 +337,14 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
             if not _many_turns(e):
                 yield sympy.trigsimp(e)
             yield sympy.radsimp(e)
+
+
+def _one_logarithm(e: sympy.Expr) -> Iterable[sympy.Expr]:
+    """Yield the expression with sums of logarithms as one, unless a column becomes an exponent: log(v**T)."""
+    one = sympy.logcombine(e, force=True)
+    powers = {p for f in one.atoms(sympy.log) for p in f.args[0].atoms(sympy.Pow)}
+    if not any(p.exp.free_symbols for p in powers - e.atoms(sympy.Pow)):
+        yield one
 
 
 def _nested(e: sympy.Expr) -> bool:

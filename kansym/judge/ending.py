@@ -89,12 +89,19 @@ UNFOUNDED = 2.0
 BEATEN = 100.0
 """Units of work that a look counts whose formulas cannot come near what stands: as fitting them takes."""
 
+ROWS_OF_DIGITS = 20
+"""Rows that tell of four digits each what no other formula of SHORT_ENOUGH nats says: 180 nats and more."""
+
 WITHIN_DIGITS = 3.0
 """Times step²/12 that rows are off by in the mean if each is by half its last digit."""
 
 A_NUMBER = 1
 """Measured numbers of a formula that may meet the digits of many rows for a reason: with every further one an
 approximation comes some ten times nearer; one alone does not follow a curve to a ten-thousandth."""
+
+SHORT = 2
+"""Digits of a number that is short: that the numbers of an approximation, which are known to five digits and
+more, are all so is luck of less than one in a thousand each."""
 
 DIGITS = 100.0
 """Times the mean square of a target's rounding that a formula may leave where it meets all its digits but the
@@ -157,6 +164,13 @@ def _nearly_whole(formula: sympy.Expr, rows: Rows, power: float) -> bool:
     return values is not None and rows.loss(values) <= NEXT_TO_NOTHING * power
 
 
+def _short_numbers(formula: sympy.Expr, rows: Rows, most: float) -> bool:
+    """Tell whether a formula with its numbers in SHORT digits leaves at most so much."""
+    near = {q: sympy.Float(f"{float(q):.{SHORT}g}") for q in formula.atoms(sympy.Float)}
+    values = valued(formula.xreplace(near), rows.symbols, rows.X)
+    return values is not None and rows.loss(values) <= most
+
+
 class Ending:
     """Answer whether a search may end; each leader is looked at once.
 
@@ -198,14 +212,19 @@ class Ending:
     def digits_met(self) -> bool:
         """Tell whether a short formula of one measured number at most meets every digit of fine enough rows.
 
-        Of a tiny table's rows there are several such formulas, and a coarse target is met by many.
+        Numbers next to short ones, with which it meets them as well, are not measured. Of few rows
+        there are several such formulas, and a coarse target is met by many.
         """
         law, trial = self._archive.leader, self._archive.trial
-        if law is None or trial.tiny or len(law.polished.theta) > A_NUMBER or self.lengthy:
+        if law is None or trial.rows < ROWS_OF_DIGITS or self.lengthy:
             return False
         step = trial.train.resolution
         off = max(law.loss, law.heldout)
-        return off <= WITHIN_DIGITS * step and step < LEAST_NOISE**2 * trial.power
+        if off > WITHIN_DIGITS * step or step >= LEAST_NOISE**2 * trial.power:
+            return False
+        return len(law.polished.theta) <= A_NUMBER or _short_numbers(
+            law.expression, trial.small, WITHIN_DIGITS * step
+        )
 
     def only_noise_left(self) -> bool:
         """Tell whether no test sees structure in what the best formula leaves, drifting noise aside."""

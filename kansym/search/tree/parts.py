@@ -74,7 +74,7 @@ def separated(problem: Problem, product: bool, noise: bool = False) -> list[Fit]
     if not curves:
         return []
     rows, _ = _rows(problem)
-    name = partial(_named, problem, rows, curves, product, share if noise else None)
+    name = partial(_named, problem, rows, curves, product, share, noise)
     return [Fit(share, 2.0 * problem.width, PRODUCT if product else SUM, problem, name)]
 
 
@@ -158,30 +158,30 @@ def linear(problem: Problem, noise: bool = False) -> list[Fit]:
             share = _left(A * w[:, None], (A @ c - y) * w, n) / total * problem.unit
             if share < (MOST_IN_NOISE if noise else PARTS):
                 curves = [basis @ c[: degree + 1], basis @ c[degree + 1 :]]
-                name = partial(_named_linear, problem, rows, curves, i, j, share if noise else None)
+                name = partial(_named_linear, problem, rows, curves, i, j, share, noise)
                 found.append(Fit(share, 4.0, LINE, problem, name))
     best = min((fit.share for fit in found), default=0.0)
     return [fit for fit in found if not noise or fit.share <= NEARLY * best]
 
 
 def _named_linear(
-    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], i: int, j: int, left: float | None
+    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], i: int, j: int, left: float, noise: bool
 ) -> list[Proposal]:
-    """Return formulas with both curves named; fits in noise leave `left` of the table's variance."""
+    """Return formulas with both curves named, which together leave `left` of the table's variance."""
     h, u = problem.Z[rows, j], problem.Z[rows, i]
     # where u varies little beside its size both curves share what noise adds to one and takes from the other
     alike = float(np.mean(u * u) / max(np.var(u), criterion.EXACT_SHARE))
-    seen = None if left is None else left * alike
     alone, times = (
-        _names_of(problem, rows, h, values, others, seen)
+        _names_of(problem, rows, h, values, others, left * alike, noise)
         for values, others in zip(curves, (np.ones(len(h)), u), strict=True)
     )
     x, factor = problem.formulas[j], problem.formulas[i]
-    return _combined([alone, times], left, len(rows), lambda named: _line(named[0], named[1], x, factor))
+    known = left if noise else 0.0
+    return _combined([alone, times], known, len(rows), lambda named: _line(named[0], named[1], x, factor))
 
 
 def _combined(
-    choices: list[list[Named]], left: float | None, rows: int, write: Callable[[list[Formula]], sympy.Expr]
+    choices: list[list[Named]], left: float, rows: int, write: Callable[[list[Formula]], sympy.Expr]
 ) -> list[Proposal]:
     """Return the likeliest combinations of one name for each curve, each name in a few of them at most.
 
@@ -190,7 +190,7 @@ def _combined(
 
     def sums(named: tuple[Named, ...]) -> tuple[float, float]:
         """Return the share that named curves leave together, and their price."""
-        return (left or 0.0) + sum(c[0] for c in named), sum(c[1] for c in named)
+        return left + sum(c[0] for c in named), sum(c[1] for c in named)
 
     used: Counter[int] = Counter()
     most = {id(c): max(EACH, TRIED // len(names)) for names in choices for c in names}
@@ -208,21 +208,23 @@ def _names_of(
     h: np.ndarray,
     values: np.ndarray,
     others: np.ndarray,
-    left: float | None,
+    left: float,
+    noise: bool,
 ) -> list[Named]:
     """Return names of a curve of h that is one part of a target, multiplied by `others` (n,), with shares.
 
-    In noise each name's share is what it leaves of the table's variance beside the noise.
+    All curves together leave `left` of the table's variance: one that varies less is a constant. In noise
+    each name's share is what it leaves beside the noise.
     """
     w = problem.w[rows] * np.abs(others)
-    if left is None:
-        return names(h, values, w)
     variance = float(np.sum((w * (values - np.average(values, weights=w**2))) ** 2))
     unit = variance / float(np.sum((problem.w[rows] * problem.y[rows]) ** 2)) * problem.unit
     level = float(np.average(values, weights=w**2))
     flat = [(unit, 1.0, lambda e: sympy.Float(level))]
-    if not unit > 0:
+    if not unit > (0.0 if noise else left):
         return flat
+    if not noise:
+        return names(h, values, w)
     scatter = left / (left + unit)
     named = [(unit * share, price, write) for share, price, write in names_in_noise(h, values, w, scatter)]
     return named + flat if scatter > FLAT else named
@@ -287,17 +289,18 @@ def _alternating(
 
 
 def _named(
-    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], product: bool, left: float | None
+    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], product: bool, left: float, noise: bool
 ) -> list[Proposal]:
-    """Return formulas with every curve named, likely ones first; fits in noise leave `left`."""
+    """Return formulas with every curve named, likely ones first; the curves leave `left` of the table."""
     choices = []
     factors = _others(curves) if product else [np.ones(len(rows))] * len(curves)
     for j, values in enumerate(curves):
-        choices.append(_names_of(problem, rows, problem.Z[rows, j], values, factors[j], left))
+        choices.append(_names_of(problem, rows, problem.Z[rows, j], values, factors[j], left, noise))
     if not all(choices):
         return []
     join = sympy.Mul if product else sympy.Add
     columns = problem.formulas
+    known = left if noise else 0.0
     return _combined(
-        choices, left, len(rows), lambda named: join(*(w(c) for w, c in zip(named, columns, strict=True)))
+        choices, known, len(rows), lambda named: join(*(w(c) for w, c in zip(named, columns, strict=True)))
     )
