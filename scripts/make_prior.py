@@ -47,21 +47,6 @@ MOST_NAMED = 4
 """Constants up to which the name of a family tells a curve: with names for all, NIST's Bennett5 and Eckerle4
 were sums of peaks with both signs, and MGH17 a ratio of cubics."""
 
-COMMON = {
-    **dict.fromkeys(["line", "power"], 20),
-    **dict.fromkeys(["exponential", "exponential with offset", "plane"], 12),
-    **dict.fromkeys(["quadratic", "Michaelis-Menten", "Hill", "saturation", "logarithm", "Arrhenius"], 8),
-    **dict.fromkeys(["Hill with offset"], 5),
-    **dict.fromkeys(["logistic", "logistic with offset", "Gompertz", "stretched exponential"], 3),
-    **dict.fromkeys(["Bateman"], 3),
-    **dict.fromkeys(["error-function step", "arctangent step"], 0.2),
-    **dict.fromkeys(["Planck's law by wavelength", "Planck's law by frequency"], 0.2),
-    **dict.fromkeys(["Lennard-Jones potential", "Morse potential", "Antoine"], 0.2),
-}
-"""How often a family is fitted, one of most handbooks' curves being 1: for one paper with a step by the error
-function or the arctangent there are many with a logistic one, and what is of one science is fitted there
-alone, where rows tell it by far more than its name costs. An estimate from reading, not counted."""
-
 FOLDS = 10
 STRENGTHS = (8.0, 16.0, 32.0, 64.0, 128.0)
 """Counts of its own from which a place is believed, tried for parents and for functions around them."""
@@ -134,15 +119,14 @@ def named(textbook: Counter[str]) -> dict[str, float]:
     """
     forms: dict[str, float] = dict(textbook)
     # a line through nought is no family, since it needs no start, and as common as any line
-    forms[structure(sympy.Float(1.37) * INPUTS[0])] = COMMON["line"]
+    forms[structure(sympy.Float(1.37) * INPUTS[0])] = Families.load()["line"].common
     for family in Families.load().values():
         form = family.form(1)
         wave = any(start.role == "frequency" for start in form.starts)
         if not wave and len(form.constants) <= MOST_NAMED:
             values = {c: sympy.Float(0.7310 + 0.61803 * k) for k, c in enumerate(form.constants)}
             name = structure(_merged(form.formula.xreplace(values)))
-            often = COMMON.get(family.name, 1)
-            forms[name] = often if often < 1 else max(forms.get(name, 0.0), often)
+            forms[name] = family.common if family.common < 1 else max(forms.get(name, 0.0), family.common)
     return forms
 
 
@@ -174,7 +158,7 @@ def main() -> None:
             row = sorted(prior.counts[place].items(), key=lambda pair: (-pair[1], pair[0]))
             lines.append(f"{place.inside} = {{" + ", ".join(f'"{s}" = {int(n)}' for s, n in row) + "}")
     lines += ["", "# Whole forms of a handbook: x a column, c a measured constant; the columns.", "[known]"]
-    lines += [f'"{form}" = {count}' for form, count in sorted(forms.items())]
+    lines += [f'"{form}" = {count:g}' for form, count in sorted(forms.items())]
     freed = [loose(f) for f in lists]
     for name, values in (
         ("numbers", Counter(q for f in freed for q in f.numbers)),

@@ -141,12 +141,6 @@ def test_decays_to_a_constant_cost_little_more_than_a_name() -> None:
     assert prior.price(two + F(0.7) * x, 1) > prior.price(two + F(0.7), 1) + 10
 
 
-RARE = (
-    *("error-function step", "arctangent step", "Planck's law by wavelength", "Planck's law by frequency"),
-    *("Lennard-Jones potential", "Morse potential", "Antoine"),
-)
-
-
 def test_families_of_curves_have_a_name() -> None:
     known = prior.shipped()
     for family in Families.load().values():
@@ -154,7 +148,7 @@ def test_families_of_curves_have_a_name() -> None:
         if any(start.role == "frequency" for start in shape.starts) or len(shape.constants) > 4:
             continue  # a piece of a wave may be any curve, and so may one of many constants
         numbers = {c: F(1.37 + 0.618 * k) for k, c in enumerate(shape.constants)}
-        most = 8.5 if family.name in RARE else 7
+        most = 8.5 if family.common < 1 else 7
         assert known._named(shape.formula.xreplace(numbers)) < most, family.name
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -65,6 +66,9 @@ OFFERED_WITHIN, MOST_OFFERED = 20.0, 10
 
 TERM_LOSS = 8.0
 """Nats by which one more term may lose before no further one is tried."""
+
+EVERYDAY, MOST_EVERYDAY = tuple(sympy.Rational(k, 2) for k in (-6, -4, -2, -1, 1, 2, 4, 6)), 2
+"""Exponents that a sum of powers is tried with, and how many such sums are kept."""
 
 BETWEEN = 4
 """Points from one row to the next at which a curve is looked at."""
@@ -251,7 +255,25 @@ def rough(family: Family, columns: tuple[int, ...], rows: Rows) -> list[Fit]:
         out.append(Fit(before, columns, length(before, part)))
         if len(out) > 1 and out[-1].length > out[-2].length + TERM_LOSS:
             break
-    return out
+    return out + _with_everyday_powers(family, columns, part)
+
+
+def _with_everyday_powers(family: Family, columns: tuple[int, ...], part: Rows) -> list[Fit]:
+    """Return a family of several exponents and linear constants with its best EVERYDAY exponents put in.
+
+    Noise tells two exponents of a sum so poorly apart that the right ones are seldom the nearest to measured
+    ones: a/v + b*v^2 of 18 rows.
+    """
+    form = family.form(1)
+    if len(form.others) < 2 or form.inside or any(start.role != "exponent" for start in form.starts):
+        return []
+    out: list[Fit] = []
+    for powers in itertools.combinations(EVERYDAY, len(form.others)):
+        chosen = dict(zip(form.others, powers, strict=True))
+        plain = replace(form, formula=form.formula.xreplace(chosen), others=(), starts=())
+        if len(plain.linear) < len(part.y) and (found := fit(plain, part)) is not None:
+            out.append(Fit(found, columns, length(found, part)))
+    return sorted(out, key=lambda f: f.fitted.cost)[:MOST_EVERYDAY]
 
 
 def _finished(rough: Fit, rows: Rows) -> Fit:

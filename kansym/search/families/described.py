@@ -14,7 +14,7 @@ from kansym.base.budget import Budget
 from kansym.search.families.projection import Fitted, Rows, written
 
 FAMILY_PRICE = 4.5
-"""Nats for naming one family of some eighty."""
+"""Nats for naming one family of some eighty; what people write more often costs less."""
 
 CONSTANT_PRICE = 1.5
 """Nats that a constant costs beyond log(n)/2."""
@@ -58,7 +58,8 @@ def length(fitted: Fitted, rows: Rows) -> float:
     misfit = criterion.misfit_length(fitted.cost / fitted.rows, n, k, floor)
     few = (k + 1) * (k + 2) / (n - k - 2) if n > k + 2 else math.inf
     symbols_price = NODE_PRICE * sum(1 for _ in sympy.preorder_traversal(fitted.form.formula))
-    return misfit + few + k * (CONSTANT_PRICE + 0.5 * math.log(n)) + symbols_price + FAMILY_PRICE
+    name_price = FAMILY_PRICE - math.log(fitted.form.common)
+    return misfit + few + k * (CONSTANT_PRICE + 0.5 * math.log(n)) + symbols_price + name_price
 
 
 def until_proved(looks: Iterable[Callable[[], list[Fit]]], rows: Rows, budget: Budget) -> list[Fit]:

@@ -37,7 +37,7 @@ ROLES = (
 )  # fmt: skip
 """How a constant may be started; `starts` says what each means."""
 
-KEYS = {"formula", "term", "terms", "linear", "inside", "start", "positive"}
+KEYS = {"formula", "term", "terms", "linear", "inside", "start", "positive", "common"}
 MOST_TERMS = 6
 """Terms of a family, at most."""
 
@@ -55,7 +55,8 @@ class Form:
     """Hold one formula of a family, with its number of terms.
 
     `linear` are solved for in closed form, `inside` stand linearly in the denominator, `others` have starts.
-    With a constant of `positive` below zero a curve is not what the family is named for.
+    With a constant of `positive` below zero a curve is not what the family is named for; `common` says how
+    often people write it beside other families.
     """
 
     family: str
@@ -66,6 +67,7 @@ class Form:
     starts: tuple[Start, ...]
     terms: int = 1
     positive: tuple[sympy.Symbol, ...] = ()
+    common: float = 1.0
 
     @property
     def constants(self) -> tuple[sympy.Symbol, ...]:
@@ -106,6 +108,7 @@ class Family:
     term: sympy.Expr | None = None
     terms: int = 1
     positive: tuple[str, ...] = ()
+    common: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse a formula with symbols that are neither inputs nor constants, and constants without use."""
@@ -124,6 +127,8 @@ class Family:
             )
         if not 1 <= self.terms <= MOST_TERMS:
             raise InputError(f"Family {self.name!r} has terms = {self.terms}; use 1 to {MOST_TERMS}.")
+        if not 0 < self.common < math.inf:
+            raise InputError(f"Family {self.name!r} has common = {self.common}; use a number above 0.")
 
     @property
     def columns(self) -> int:
@@ -143,7 +148,7 @@ class Family:
         amplitudes = [n for n in self.linear if n not in base]
         linear = [*base, *(_numbered(n, i, terms) for i in range(1, terms + 1) for n in amplitudes)]
         constants = (symbols(linear), symbols(self.inside), symbols(names))
-        return Form(self.name, shown, *constants, tuple(roles), terms, symbols(self.positive))
+        return Form(self.name, shown, *constants, tuple(roles), terms, symbols(self.positive), self.common)
 
     @lru_cache(maxsize=1024)  # noqa: B019
     def beside(self, inputs: int) -> Family:
@@ -264,6 +269,8 @@ def _family(name: str, entry: Any, file: str) -> Family:
         isinstance(names, list) and all(isinstance(n, str) for n in names)
         for names in (linear, inside, positive)
     )
+    if isinstance(entry.get("common", 1), bool) or not isinstance(entry.get("common", 1), int | float):
+        raise FormatError(f"{where}: common is a number, how often people write the family.")
     if not listed or not isinstance(start, dict):
         raise FormatError(
             f"{where}: linear, inside and positive are lists of names, start is a table of roles."
@@ -273,8 +280,10 @@ def _family(name: str, entry: Any, file: str) -> Family:
         term = None if "term" not in entry else parse_expression(entry["term"], names)
         roles = tuple((n, _start(text)) for n, text in start.items())
         formula = parse_expression(entry["formula"], names)
-        terms = entry.get("terms", 1)
-        return Family(name, formula, tuple(linear), tuple(inside), roles, term, terms, tuple(positive))
+        terms, common = entry.get("terms", 1), entry.get("common", 1.0)
+        return Family(
+            name, formula, tuple(linear), tuple(inside), roles, term, terms, tuple(positive), common
+        )
     except InputError as problem:
         raise InputError(f"{where}: {problem}") from None
 
