@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy
@@ -13,7 +15,7 @@ from kansym.base.errors import FormatError, InputError, UnknownNameError
 from kansym.data.dataset import from_arrays
 from kansym.functions.library import Library
 from kansym.functions.parsing import parse_expression, symbols
-from kansym.search.families import classics, projection, starts
+from kansym.search.families import classics, described, projection, starts
 from kansym.search.families.customary import customary
 from kansym.search.families.family import INPUTS, ROLES, Families, Start
 from kansym.search.families.projection import Rows
@@ -103,6 +105,9 @@ def test_a_person_adds_families(tmp_path):
         ('[f]\nformula = "c"\nterm = "a*x"\nlinear = ["c", "a"]\nterms = 9', InputError, "9"),
         ('[f]\nformula = "a*x"\nlinear = ["a"]\npositive = ["k"]', InputError, "k"),
         ('[f]\nformula = "a*x"\nlinear = ["a"]\npositive = "a"', FormatError, "positive"),
+        ('[f]\nformula = "a*x"\nlinear = ["a"]\ncommon = "often"', FormatError, "common"),
+        ('[f]\nformula = "a*x"\nlinear = ["a"]\ncommon = true', FormatError, "common"),
+        ('[f]\nformula = "a*x"\nlinear = ["a"]\ncommon = 0', InputError, "above 0"),
         ("[f", FormatError, "TOML"),
     ],
 )
@@ -318,3 +323,35 @@ def test_a_curve_that_two_families_write_is_offered_once():
     found = classics.best(rows, list(chosen.values()), Budget())
     curves = [f"{f.fitted.cost:.6g}" for f in found]
     assert len(set(curves)) == len(curves) and "quadratic and line" in [f.fitted.form.family for f in found]
+
+
+def test_common_curves_are_offered_beside_the_closest_sums():
+    x = np.linspace(0, 1, 13)
+    y = 37 + 103 * x - 44 * x**2 + 0.8 * np.random.default_rng(2).normal(size=13)
+    offered = {c.source for c in proposed(x, y)}
+    assert {"quadratic", "exponential with offset"} <= offered
+
+
+def test_of_two_families_as_close_the_common_one_is_shorter():
+    x = np.linspace(1, 9, 30)
+    usual = projection.fit(SHIPPED["Arrhenius"].form(), rows(x, 3 * np.exp(-2 / x)))
+    rare = replace(usual, form=replace(usual.form, common=0.2))
+    assert described.length(rare, rows(x, x)) == pytest.approx(
+        described.length(usual, rows(x, x)) + np.log(40)
+    )
+
+
+def test_a_sum_of_two_powers_has_everyday_exponents():
+    v = np.linspace(25, 140, 18)
+    y = 130 / v + 0.00042 * v**2 + 0.1 * np.random.default_rng(0).normal(size=18)
+    sums = [
+        f for f in classics.rough(SHIPPED["sum of two powers"], (0,), rows(v, y)) if not f.fitted.form.others
+    ]
+    assert sums[0].fitted.form.formula.atoms(sympy.Pow) == {1 / INPUTS[0], INPUTS[0] ** 2}
+    assert not classics.rough(SHIPPED["sum of two powers"], (0,), rows(v[:2], y[:2]))
+
+
+def test_light_behind_a_slit_is_told_from_a_peak():
+    x = np.linspace(-5, 5, 61)
+    y = 95 * np.sinc(1.9 * x / np.pi) ** 2 + 2 + np.random.default_rng(0).normal(size=61)
+    assert proposed(x, y)[0].source == "light behind a slit"

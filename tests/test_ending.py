@@ -178,7 +178,7 @@ def test_whole_numbers_that_leave_next_to_nothing_are_no_approximation(factor, w
     [
         (40, 2, 0.0, True),
         (40, 2, 0.02, False),  # more than the last digit
-        (20, 2, 0.0, False),  # a tiny table's digits are met by many
+        (12, 2, 0.0, False),  # the digits of few rows are met by many
         (40, -1, 0.0, False),  # and so are few digits
     ],
 )
@@ -220,3 +220,20 @@ def test_a_doubtful_rest_is_looked_at_again_in_all_rows(seed):
     first = chance.structure(rows.X, residuals(fitted, rows), shuffles=chance.FIRST_SHUFFLES)
     assert ending.LEFT < first.pvalue < ending.UNCLEAR
     assert not Ending(seen, held).familiar_enough({"plane with product"})
+
+
+@pytest.mark.parametrize(
+    ("rate", "rows", "met"), [(0.04, 30, True), (0.0412345, 30, False), (0.04, 12, False)]
+)
+def test_short_numbers_that_meet_every_digit_of_enough_rows_are_not_measured(rate, rows, met):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 20, (rows, 1))
+    y = np.round(2500 * np.exp(rate * X[:, 0]) + 300, 2)
+    seen = surveyed(from_arrays(X, y, ["t"]))
+    held = Archive(Trial.of(seen.dataset, Library.load("default"), 0), 60)
+    t = symbols(["t"])[0]
+    form = sympy.Float(2500.0) * sympy.exp(sympy.Float(rate) * t) + sympy.Float(300.0)
+    law = polish(form, held.trial.train)
+    held.add(judge(law, law, held.trial, "exponential"))
+    assert len(law.theta) == 3
+    assert Ending(seen, held).digits_met() is met

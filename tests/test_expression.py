@@ -111,6 +111,12 @@ def test_simplify_takes_the_shorter_form_only_when_it_is_the_same():
     assert ex.simplify(e, lambda _: False, [x, y]) == e
 
 
+def test_no_column_becomes_an_exponent_within_a_logarithm():
+    e = sympy.Float(0.1295) * x * sympy.log(y) - sympy.Float(2.6) * sympy.log(y) + x
+    assert ex.simplify(e, lambda _: True, [x, y]) == e
+    assert ex.simplify(sympy.log(x) + sympy.log(y), lambda _: True, [x, y]) == sympy.log(x * y)
+
+
 @pytest.mark.parametrize(
     "text, turned",
     [

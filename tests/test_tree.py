@@ -165,6 +165,15 @@ def test_curves_part_only_where_they_do():
     assert not parts.separated(mixed, product=True)
 
 
+def test_a_part_that_varies_less_than_the_fit_is_a_constant():
+    """Rounding leaves the factor beside exp(u*B(r)) as curves of many terms, which nothing names in time."""
+    law = lambda r, u: np.log(np.round(1000 * (1 + r / 100) ** u, 2))  # noqa: E731
+    root = problem(table(law, "ru", [(0.5, 7), (1, 30)], rows=40))
+    fit = min(parts.linear(root), key=lambda f: f.share)
+    alone = {p.write().subs(sympy.Symbol("u", real=True), 0) for p in fit.name()}
+    assert all(e.is_number for e in alone) and any(abs(float(e) - np.log(1000)) < 1e-4 for e in alone)
+
+
 def test_eighty_rows_show_curves_that_part():
     root = problem(table(lambda a, b, c: np.exp(a) + np.sin(b) + np.sqrt(c), "abc", [(1, 3)] * 3, rows=80))
     assert parts.separated(root, product=False)[0].share < 1e-8
