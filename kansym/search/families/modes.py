@@ -363,8 +363,8 @@ def _simpler(one: Sum) -> Iterator[Sum]:
 def parted(families: Sequence[Family]) -> tuple[list[Family], list[Family]]:
     """Return the families that such sums stand for, and those to be tried by themselves.
 
-    They stand for none where no sum of decays, or none of waves, may be asked for. Few sums are offered: common
-    families are tried by themselves, too.
+    They stand for none where no sum of decays, or none of waves, may be asked for. Few sums are offered, so
+    that common families are tried by themselves, too.
     """
     sums = [f for f in families if covers(f)]
     several = [f.form(1).formula for f in sums if f.terms > 1]
