@@ -325,13 +325,6 @@ def test_a_curve_that_two_families_write_is_offered_once():
     assert len(set(curves)) == len(curves) and "quadratic and line" in [f.fitted.form.family for f in found]
 
 
-def test_common_curves_are_offered_beside_the_closest_sums():
-    x = np.linspace(0, 1, 13)
-    y = 37 + 103 * x - 44 * x**2 + 0.8 * np.random.default_rng(2).normal(size=13)
-    offered = {c.source for c in proposed(x, y)}
-    assert {"quadratic", "exponential with offset"} <= offered
-
-
 def test_of_two_families_as_close_the_common_one_is_shorter():
     x = np.linspace(1, 9, 30)
     usual = projection.fit(SHIPPED["Arrhenius"].form(), rows(x, 3 * np.exp(-2 / x)))

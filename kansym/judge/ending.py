@@ -220,11 +220,12 @@ class Ending:
             return False
         step = trial.train.resolution
         off = max(law.loss, law.heldout)
-        if off > WITHIN_DIGITS * step or step >= LEAST_NOISE**2 * trial.power:
+        # what meets full precision is proved, which says more
+        if off > WITHIN_DIGITS * step or not 0 < step < LEAST_NOISE**2 * trial.power:
             return False
-        return len(law.polished.theta) <= A_NUMBER or _short_numbers(
-            law.expression, trial.small, WITHIN_DIGITS * step
-        )
+        if len(law.polished.theta) <= A_NUMBER:
+            return True
+        return _short_numbers(law.expression, trial.small, WITHIN_DIGITS * step)
 
     def only_noise_left(self) -> bool:
         """Tell whether no test sees structure in what the best formula leaves, drifting noise aside."""

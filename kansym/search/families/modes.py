@@ -361,13 +361,12 @@ def _simpler(one: Sum) -> Iterator[Sum]:
 
 
 def parted(families: Sequence[Family]) -> tuple[list[Family], list[Family]]:
-    """Return the families that such sums stand for, and those to be tried by themselves.
+    """Return the families that such sums stand for, and the others.
 
-    They stand for none where no sum of decays, or none of waves, may be asked for. Few sums are offered, so
-    that common families are tried by themselves, too.
+    They stand for none where no sum of decays, or none of waves, may be asked for.
     """
     sums = [f for f in families if covers(f)]
     several = [f.form(1).formula for f in sums if f.terms > 1]
     if not (any(e.has(sympy.exp) for e in several) and any(e.has(sympy.sin) for e in several)):
         return [], list(families)
-    return sums, [f for f in families if f not in sums or f.common > 1]
+    return sums, [f for f in families if f not in sums]
