@@ -110,27 +110,27 @@ def _near(value: float, error: float, longest: float, most: int) -> list[Nice]:
     if abs(value) > 1e9:
         return []
     base = np.array([b for _, b, _ in _bases()])[:, None, None]
-    dear = np.array([p for *_, p in _bases()])[:, None, None]
+    dear = np.array([p for *_, p in _bases()])
     centre = value / base * _Q[None, :, None]
     # a wide interval holds several fractions of one denominator: offer its nearest few
     reach = np.minimum(3, REACH * error / np.abs(base) * _Q[None, :, None])
     p = np.round(centre) + np.where(np.abs(_STEPS) <= np.maximum(reach, 0), _STEPS, 0)
     distance = (p / _Q[None, :, None] * base - value) / error
-    price = dear + _prices(p, _Q[None, :, None])
+    i, j, k = np.nonzero((p != 0) & (np.abs(distance) <= REACH))
+    p, distance = p[i, j, k], distance[i, j, k]
+    price = dear[i] + _prices(p, _Q[j])
     cost = price + 0.5 * distance**2
-    fine = (p != 0) & (np.abs(distance) <= REACH) & (price <= longest)
-    at = np.flatnonzero(fine)
-    at = at[np.argsort(cost.ravel()[at], kind="stable")]
+    fine = np.flatnonzero(price <= longest)
     found: dict[sympy.Expr, Nice] = {}
     if abs(value) <= REACH * error:
         found[sympy.S.Zero] = Nice(sympy.S.Zero, 0.0, 0.7)
-    for flat in at:
+    for at in fine[np.argsort(cost[fine], kind="stable")]:
         if len(found) >= most:
             break
-        i, j, k = np.unravel_index(int(flat), fine.shape)
-        number = sympy.Rational(int(p[i, j, k]), int(_Q[j])) * _bases()[i][0]
+        exact, _, name = _bases()[i[at]]
+        number = sympy.Rational(int(p[at]), int(_Q[j[at]])) * exact
         if number not in found:
-            found[number] = Nice(number, float(number), float(price[i, j, k]), _bases()[i][2])
+            found[number] = Nice(number, float(number), float(price[at]), name)
     cost_of = {n: found[n].price + 0.5 * ((found[n].value - value) / error) ** 2 for n in found}
     return sorted(found.values(), key=lambda nice: cost_of[nice.exact])
 

@@ -256,10 +256,7 @@ def text(expression: sympy.Expr, digits: int | None = 6) -> str:
 
     Constants have `digits` significant digits; None writes every bit.
     """
-    if digits is not None:
-        floats = expression.atoms(sympy.Float)
-        expression = expression.xreplace({f: sympy.Float(float(f"{float(f):.{digits}g}")) for f in floats})
-    return format_expression(expression)
+    return format_expression(expression, digits)
 
 
 def rounded(expression: sympy.Expr, digits: int) -> sympy.Expr:

@@ -44,7 +44,7 @@ def squares(expression: sympy.Expr) -> sympy.Expr:
     def fold(total: sympy.Expr) -> sympy.Expr:
         """Return a sum with c·a² ± 2·c·a·b + c·b² as one square."""
         size = {rest: factor for factor, rest in (t.as_coeff_Mul() for t in total.args)}
-        for one, other in itertools.combinations(list(size), 2) if len(size) <= MOST_TERMS else ():
+        for one, other in itertools.combinations(list(size), 2) if 3 <= len(size) <= MOST_TERMS else ():
             middle = sympy.sqrt(one * other)
             if middle in size and one in size and other in size and size[one] * size[other] > 0:
                 double, squared = size[middle], 4 * size[one] * size[other]

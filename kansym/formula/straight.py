@@ -55,7 +55,7 @@ class Straight:
         found = np.zeros((columns.shape[1], len(theta)))
         for k, slope in zip(self.by_parameter, slopes, strict=True):
             found[:, k] = slope
-        return np.broadcast_to(value, columns.shape[1:]), found
+        return value if np.ndim(value) else np.broadcast_to(value, columns.shape[1:]), found
 
 
 def straight(program: Program) -> Straight:

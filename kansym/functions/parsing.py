@@ -49,22 +49,30 @@ def quote(name: str) -> str:
 
 
 class _Printer(StrPrinter):
-    """Print floats with all their digits, and symbols so that the parser reads them back."""
+    """Print floats with all their digits, or some, and symbols so that the parser reads them back."""
+
+    def __init__(self, digits: int | None = None) -> None:
+        super().__init__()
+        self.digits = digits
 
     def _print_Float(self, expr: sympy.Float) -> str:
-        return repr(float(expr))
+        value = float(expr)
+        return repr(value if self.digits is None else float(f"{value:.{self.digits}g}"))
 
     def _print_Symbol(self, expr: sympy.Symbol) -> str:
         return quote(expr.name)
 
 
-def format_expression(expression: sympy.Expr) -> str:
+def format_expression(expression: sympy.Expr, digits: int | None = None) -> str:
     """Return text that :func:`parse_expression` reads back as the same expression, to the last bit.
 
-    >>> format_expression(sympy.Float(1 / 3) * symbols(["x 1"])[0])
-    '0.3333333333333333*`x 1`'
+    With `digits`, Floats have so many significant ones.
+
+    >>> third = sympy.Float(1 / 3) * symbols(["x 1"])[0]
+    >>> format_expression(third), format_expression(third, 2)
+    ('0.3333333333333333*`x 1`', '0.33*`x 1`')
     """
-    return str(_Printer().doprint(expression))
+    return str(_Printer(digits).doprint(expression))
 
 
 def names_in(text: str) -> tuple[list[str], list[str]]:

@@ -144,15 +144,18 @@ def named(
         looks += [partial(rough, family, (0,), rows) for family in others]
     if thorough:
         short = [f for f in single if len(f.form(1).constants) <= MOST_CONSTANTS and not f.inside]
-        changed = sorted(_changed(short, rows, library), key=lambda c: glance(c[0], c[1]))
-        looks += [partial(_composed, *c, rows) for c in changed[:MOST_CHANGED]]
+        changed = sorted(_changed(short, rows), key=lambda c: glance(c[0], c[1]))
+        # a formula costs as much as a glance: none is written for what does not come near
+        wholes = ((form, part, write()) for form, part, write in changed)
+        near = (c for c in wholes if library.spans(c[2].formula))
+        looks += [partial(_composed, *c, rows) for c in itertools.islice(near, MOST_CHANGED)]
         looks += [partial(rough, family, (0,), rows) for family in pairs(library, bool(np.all(h > 0)))]
     found = until_proved(looks, rows, budget)
     return finished([f for f in found if kinks.allowed(f.fitted.form.formula, library)], rows)
 
 
-def _changed(families: list[Family], rows: Rows, library: Library) -> Iterator[tuple[Form, Rows, Form]]:
-    """Yield forms, the rows they are fitted to, and the forms of the curve itself that they mean."""
+def _changed(families: list[Family], rows: Rows) -> Iterator[tuple[Form, Rows, Callable[[], Form]]]:
+    """Yield forms, the rows they are fitted to, and what writes the forms of the curve that they mean."""
     h, t = rows.X[:, 0], rows.y
     for change in CHANGES:
         with np.errstate(all="ignore"):
@@ -161,16 +164,21 @@ def _changed(families: list[Family], rows: Rows, library: Library) -> Iterator[t
         for family in families:
             form = family.form(1)
             if change.allows(h) and np.all(np.isfinite(inner)) and np.ptp(inner) > 0:
-                formula = form.formula.xreplace({H: change.forward(H)})
-                whole = replace(form, family=f"{form.family} of {change.name}", formula=formula)
-                if library.spans(formula):
-                    yield form, Rows(inner[:, None], t, rows.w), whole
+                yield form, Rows(inner[:, None], t, rows.w), partial(_inside, change, form)
             if change.allows(t) and np.all(np.isfinite(outer)) and np.all(np.isfinite(slope) & (slope > 0)):
-                formula = change.back(form.formula)
-                constants = (*form.linear, *form.inside, *form.others)
-                whole = Form(f"{form.family} in {change.name}", formula, (), (), constants, ())
-                if library.spans(formula):
-                    yield form, Rows(rows.X, outer, rows.w / slope), whole
+                yield form, Rows(rows.X, outer, rows.w / slope), partial(_about, change, form)
+
+
+def _inside(change: Change, form: Form) -> Form:
+    """Return a form of the changed input."""
+    formula = form.formula.xreplace({H: change.forward(H)})
+    return replace(form, family=f"{form.family} of {change.name}", formula=formula)
+
+
+def _about(change: Change, form: Form) -> Form:
+    """Return the form of the target whose change has the given form."""
+    constants = (*form.linear, *form.inside, *form.others)
+    return Form(f"{form.family} in {change.name}", change.back(form.formula), (), (), constants, ())
 
 
 def _composed(form: Form, part: Rows, whole: Form, rows: Rows) -> list[Fit]:
