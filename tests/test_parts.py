@@ -8,7 +8,8 @@ import sympy
 
 import kansym
 from kansym.formula import expression
-from kansym.formula.parts import by_column, in_parts, squared_waves
+from kansym.formula.parts import beside_constant, by_column, in_parts, squared_waves
+from kansym.functions.parsing import parse_expression
 
 x = sympy.Symbol("x", real=True)
 
@@ -102,3 +103,25 @@ def test_a_wave_of_a_measured_rate_on_its_own_height_is_a_square(
 )
 def test_other_waves_stay(other: sympy.Expr) -> None:
     assert squared_waves(other) == other
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        "1.3 + d**2/(a + b*d)**2",
+        "2 - d/(a + b + 5)",
+        "0.25 + 3*a*b/(a**2 + b**2 + d)",
+    ],
+)
+def test_a_constant_that_a_ratio_swallowed_stands_beside_it_again(law: str) -> None:
+    wanted = sympy.nsimplify(parse_expression(law, ["a", "b", "d"]), rational=True)
+    over, under = sympy.fraction(sympy.together(wanted))
+    swallowed = sympy.expand(over) / under
+    (found,) = beside_constant(swallowed)
+    assert sympy.simplify(found - wanted) == 0
+    assert expression.complexity(found) < expression.complexity(swallowed)
+
+
+@pytest.mark.parametrize("law", ["(2*a + 3)/(a + b)", "a*b/(a + b)", "(a + b)/d", "a**2 + b"])
+def test_no_constant_is_made_up_beside_a_ratio(law: str) -> None:
+    assert not [*beside_constant(sympy.together(parse_expression(law, ["a", "b", "d"])))]

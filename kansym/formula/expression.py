@@ -11,7 +11,7 @@ from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
 from kansym.base.errors import InputError
 from kansym.formula import rewriting
-from kansym.formula.parts import by_column, squared_waves, upside_down
+from kansym.formula.parts import beside_constant, by_column, squared_waves, upside_down
 from kansym.functions import library
 from kansym.functions.graph import Edge, Graph, Spline, Symbolic
 from kansym.functions.latex import Latex
@@ -327,7 +327,7 @@ def _forms(e: sympy.Expr) -> Iterable[sympy.Expr]:
         yield from _one_logarithm(e)
     if e.count_ops() <= 40 and len(e.atoms(sympy.Float)) <= 4:
         together = sympy.together(e)
-        yield from (together, *by_column(e))
+        yield from (together, *by_column(e), *beside_constant(together))
         if not e.atoms(sympy.Float):
             yield sympy.cancel(together)
             yield sympy.factor(e)

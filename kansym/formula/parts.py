@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,9 @@ import sympy
 
 MOST_PARTS = 3
 """Roots of a denominator up to which a ratio is written in parts: nobody writes more of them down."""
+
+ALIKE = 1e-8
+"""Share by which measured numbers may differ that are one."""
 
 
 def in_parts(expression: sympy.Expr) -> sympy.Expr | None:
@@ -62,6 +66,26 @@ def by_column(expression: sympy.Expr) -> Iterator[sympy.Expr]:
             parts = sympy.apart((expression / above).xreplace(numbers), x)
             parts = parts.xreplace({dummy: number for number, dummy in numbers.items()})
             yield sympy.Add(*(above * part for part in sympy.Add.make_args(parts)))
+
+
+def beside_constant(expression: sympy.Expr) -> Iterator[sympy.Expr]:
+    """Yield N/D as c + (N - c·D)/D where N holds c times two terms of D or more.
+
+    >>> x, a, b = sympy.symbols("x a b", real=True)
+    >>> [*beside_constant((3 * a**2 + 6 * a * b + 3 * b**2 + x) / (a + b) ** 2)]
+    [x/(a + b)**2 + 3]
+    """
+    over, under = sympy.fraction(expression)
+    if not (over.has(sympy.Add) and under.has(sympy.Add)):
+        return
+    above, below = (sympy.expand(e).as_coefficients_dict() for e in (over, under))
+    shares = {term: above[term] / number for term, number in below.items() if term in above}
+    alike = ([t for t, s in shares.items() if math.isclose(s, c, rel_tol=ALIKE)] for c in shares.values())
+    held = max(alike, key=len, default=[])
+    if len(held) > 1:
+        c = shares[held[0]]
+        left = (t * (above[t] - c * below[t]) for t in dict.fromkeys([*above, *below]) if t not in held)
+        yield c + sympy.Add(*left) / (under if under.has(sympy.Float) else sympy.factor(under))
 
 
 def upside_down(e: sympy.Expr) -> sympy.Expr:
