@@ -77,6 +77,10 @@ def functions(problem: Problem, decaying: bool = False) -> list[Extension]:
                 made += [Extension(f(a.values), g(a.formula)) for f, g in _TURNS]
                 if d <= FEW_COLUMNS and not np.ptp(np.sign(np.cos(a.values))):
                     made.append(Extension(np.tan(a.values), sympy.tan(a.formula)))
+        shares = [
+            k for k in range(d) if d <= FEW_COLUMNS and np.all((problem.Z[:, k] > 0) & (problem.Z[:, k] < 1))
+        ]
+        made += [Extension(np.log1p(-problem.Z[:, k]), sympy.log(1 - problem.formulas[k])) for k in shares]
         for a in _added_to_one(problem) if d <= FEW_COLUMNS and not decaying else ():
             made.append(Extension(np.log1p(a.values), sympy.log(1 + a.formula)))
     return [e for e in made if e is not None]
@@ -173,11 +177,14 @@ def _arguments(problem: Problem) -> list[Extension]:
 
 @np.errstate(all="ignore")
 def _powers(problem: Problem) -> list[Extension]:
-    """Return x·log(u), u a column, one and a column, a quotient or a product: their exponentials are u^x."""
+    """Return x·log(u), u a column, one and a column, a quotient or a product: their exponentials are u^x.
+
+    One and a column over x, too: interest in x parts, and what is clumped.
+    """
     columns = list(zip(problem.Z.T, problem.formulas, strict=True))
     found = []
     for (a, f), (b, g) in itertools.permutations(columns, 2):
-        found += [(b, g, a, f), (b, g, 1 + a, 1 + f), (b, g, 1 - a, 1 - f)]
+        found += [(b, g, a, f), (b, g, 1 + a, 1 + f), (b, g, 1 - a, 1 - f), (b, g, 1 + a / b, 1 + f / g)]
     for (a, f), (b, g), (c, h) in _threes(columns):
         found += [(c, h, a / b, f / g), (c, h, a * b, f * g)]
     return _exponents_of(found)

@@ -27,6 +27,9 @@ SOURCES = SUM, PRODUCT, LINE = "sum of curves", "product of curves", "linear in 
 HIGHEST = 20
 """Highest degree of a column's curve."""
 
+HIGHEST_OF_FEW = 32
+"""The same where some of a law's curves turned out to be none."""
+
 HIGH_IN_NOISE, MOST_IN_NOISE = 8, 0.2
 """The same in noise, and the share that such curves may leave."""
 
@@ -43,6 +46,15 @@ degree 4 in a hundred, which no law meets to PARTS."""
 MOST_COLUMNS = 5
 """Columns up to which each has a curve of its own: their degree, a quarter of the rows over the columns, is
 lowered by every one."""
+
+MOST_LINEAR, MOST_CURVES = 4, 5
+"""Columns up to which all but one are asked whether the law is linear in each, and curves that are named."""
+
+GLANCE, GLANCED = 5, 0.01
+"""Degree of the curves of a first look at so many columns, and the share that they may leave."""
+
+NEAR, NOTHING = 1e-4, 2.0
+"""Share that they then may leave, and how many times that without a curve which is none."""
 
 PARTS = 1e-7
 """Share of the table's variance left on other rows below which columns part."""
@@ -138,46 +150,104 @@ def _others(curves: list[np.ndarray]) -> list[np.ndarray]:
 
 @np.errstate(all="ignore")
 def linear(problem: Problem, noise: bool = False) -> list[Fit]:
-    """Return fits y = A(x) + u·B(x) of two columns u and x, each of which may be either.
+    """Return fits that are linear in every column but one, x, which may be any: A(x) + u·B(x) of two.
 
-    With `noise` curves of a low degree whatever they leave.
+    Of more, a curve of x for each product of the others: A(x) + u·B(x) + v·C(x) + u·v·D(x). With `noise`, of
+    two columns, curves of a low degree whatever they leave.
     """
     rows, n = _rows(problem)
-    degree = _degree(n, 2, noise, HIGH_IN_NOISE if noise else HIGHEST)
-    if problem.width != 2 or degree < 4:
+    d = problem.width
+    degree = _degree(n, 2 ** (d - 1), noise, HIGH_IN_NOISE if noise else HIGHEST)
+    if not 2 <= d <= (2 if noise else MOST_LINEAR) or degree < 4:
         return []
-    y, w = problem.y[rows], problem.w[rows]
-    total = float(np.sum((w * y)[:n] ** 2)) / n
     found = []
-    for i, j in ((0, 1), (1, 0)):
-        u = problem.Z[rows, i]
+    for j in reversed(range(d)):
+        times = _products(problem, rows, [i for i in range(d) if i != j])
         for scaled in _scales(problem.Z[rows, j : j + 1]):
-            basis = chebyshev(scaled[:, 0], degree)[0]
-            A = np.hstack([basis, u[:, None] * basis])
-            c = np.linalg.lstsq(A[:n] * w[:n, None], (y * w)[:n], rcond=1e-13)[0]
-            share = _left(A * w[:, None], (A @ c - y) * w, n) / total * problem.unit
-            if share < (MOST_IN_NOISE if noise else PARTS):
-                curves = [basis @ c[: degree + 1], basis @ c[degree + 1 :]]
-                name = partial(_named_linear, problem, rows, curves, i, j, share, noise)
-                found.append(Fit(share, 4.0, LINE, problem, name))
+            fitted = partial(_times_curves, problem, rows, n, scaled[:, 0])
+            share, curves, kept = np.inf, [], times
+            if d == 2 or fitted(times, min(GLANCE, degree))[0] < GLANCED:
+                share, curves = fitted(times, degree)
+            if d > 2 and share < NEAR:
+                kept = _needed(fitted, times, curves, degree, share)
+                # what is left out leaves rows for curves of a higher degree
+                share, curves = fitted(kept, _degree(n, len(kept), noise, HIGHEST_OF_FEW))
+            if share < (MOST_IN_NOISE if noise else PARTS) and len(kept) <= MOST_CURVES:
+                name = partial(_named_linear, problem, rows, curves, kept, j, share, noise)
+                found.append(Fit(share, 4.0 * (d - 1), LINE, problem, name))
     best = min((fit.share for fit in found), default=0.0)
     return [fit for fit in found if not noise or fit.share <= NEARLY * best]
 
 
+Times = tuple[np.ndarray, float, sympy.Expr]
+"""Values of a product of columns, their size, and its formula."""
+
+
+def _products(problem: Problem, rows: np.ndarray, columns: list[int]) -> list[Times]:
+    """Return every product of some of the columns: one, each alone, each two, ..."""
+    found = []
+    for count in range(len(columns) + 1):
+        for chosen in itertools.combinations(columns, count):
+            values = np.prod(problem.Z[rows][:, chosen], axis=1)
+            size = float(np.sqrt(np.mean(values**2))) or 1.0
+            found.append((values, size, sympy.Mul(*(problem.formulas[i] for i in chosen))))
+    return found
+
+
+def _times_curves(
+    problem: Problem, rows: np.ndarray, n: int, scaled: np.ndarray, times: list[Times], degree: int
+) -> tuple[float, list[np.ndarray]]:
+    """Return what a sum of products, each times a curve of a scaled column (k,), leaves; and the curves."""
+    y, w = problem.y[rows], problem.w[rows]
+    basis = chebyshev(scaled, degree)[0]
+    A = np.hstack([(u / size)[:, None] * basis for u, size, _ in times])
+    c = np.linalg.lstsq(A[:n] * w[:n, None], (y * w)[:n], rcond=1e-13)[0]
+    total = float(np.sum((w * y)[:n] ** 2)) / n
+    share = _left(A * w[:, None], (A @ c - y) * w, n) / total * problem.unit
+    parts = np.split(c, len(times))
+    return share, [basis @ part / size for part, (_, size, _) in zip(parts, times, strict=True)]
+
+
+def _needed(
+    fitted: Callable[[list[Times], int], tuple[float, list[np.ndarray]]],
+    times: list[Times],
+    curves: list[np.ndarray],
+    degree: int,
+    share: float,
+) -> list[Times]:
+    """Return the products without which more than the `share` is left: those that matter least go first."""
+    kept = list(times)
+    size = [float(np.sum((u * curve) ** 2)) for (u, *_), curve in zip(times, curves, strict=True)]
+    for k in np.argsort(size, kind="stable"):
+        fewer = [t for t in kept if t is not times[k]]
+        if fewer and fitted(fewer, degree)[0] < NOTHING * share:
+            kept = fewer
+    return kept
+
+
 def _named_linear(
-    problem: Problem, rows: np.ndarray, curves: list[np.ndarray], i: int, j: int, left: float, noise: bool
+    problem: Problem,
+    rows: np.ndarray,
+    curves: list[np.ndarray],
+    times: list[Times],
+    j: int,
+    left: float,
+    noise: bool,
 ) -> list[Proposal]:
-    """Return formulas with both curves named, which together leave `left` of the table's variance."""
-    h, u = problem.Z[rows, j], problem.Z[rows, i]
+    """Return formulas with all curves named, which together leave `left` of the table's variance."""
+    h = problem.Z[rows, j]
     # where u varies little beside its size both curves share what noise adds to one and takes from the other
-    alike = float(np.mean(u * u) / max(np.var(u), criterion.EXACT_SHARE))
-    alone, times = (
-        _names_of(problem, rows, h, values, others, left * alike, noise)
-        for values, others in zip(curves, (np.ones(len(h)), u), strict=True)
-    )
-    x, factor = problem.formulas[j], problem.formulas[i]
+    others = problem.Z[rows][:, [i for i in range(problem.width) if i != j]]
+    size = np.mean(others**2, axis=0) / np.maximum(np.var(others, axis=0), criterion.EXACT_SHARE)
+    alike = float(np.max(size))
+    choices = [
+        _names_of(problem, rows, h, values, u, left * alike, noise)
+        for values, (u, *_) in zip(curves, times, strict=True)
+    ]
+    x = problem.formulas[j]
+    factors = [product for *_, product in times]
     known = left if noise else 0.0
-    return _combined([alone, times], known, len(rows), lambda named: _line(named[0], named[1], x, factor))
+    return _combined(choices, known, len(rows), lambda named: _lines(named, x, factors))
 
 
 def _combined(
@@ -230,8 +300,9 @@ def _names_of(
     return named + flat if scatter > FLAT else named
 
 
-def _line(alone: Formula, times: Formula, x: sympy.Expr, factor: sympy.Expr) -> sympy.Expr:
-    return alone(x) + factor * times(x)
+def _lines(curves: list[Formula], x: sympy.Expr, factors: list[sympy.Expr]) -> sympy.Expr:
+    """Return the sum of curves of x, each times its factor."""
+    return sympy.Add(*(factor * curve(x) for curve, factor in zip(curves, factors, strict=True)))
 
 
 def _scales(Z: np.ndarray) -> Iterator[np.ndarray]:
