@@ -36,6 +36,8 @@ LAWS = {
                             [(0.2, 1), (0, 20)]),
     "a shift of colour": (lambda f, b: f * (np.sqrt((1 + b) / (1 - b)) - 1), "fb", [(1, 5), (0.05, 0.8)]),
     "wave of a product": (lambda x, y: np.exp(np.sin(x * y)), "xy", [(-2, 2), (-2, 2)]),
+    "linear in all columns but one": (lambda a, b, x: a * np.sin(x) + b * np.exp(-x / 2) + a * b, "abx",
+                                      [(1, 3), (0.5, 2), (0.2, 5)]),
 }  # fmt: skip
 
 
@@ -181,6 +183,17 @@ def test_eighty_rows_show_curves_that_part():
     assert parts.linear(line)[0].share < 1e-8
     mixed = problem(table(lambda a, b: np.sin(a * b), "ab", [(1, 3)] * 2, rows=80))
     assert not parts.separated(mixed, product=False) and not parts.linear(mixed)
+
+
+def test_curves_of_one_column_beside_lines_in_the_others():
+    law = lambda e, b, r, x: e - b * np.log(x) - r * x - 3e-5 * np.exp(8 * x)  # noqa: E731
+    root = problem(table(law, "ebrx", [(0.9, 1.2), (0.01, 0.05), (0.05, 0.4), (0.05, 1.1)]))
+    fit = min(parts.linear(root), key=lambda f: f.share)
+    assert fit.share < parts.PARTS
+    kept = fit.name.args[3]
+    assert {str(product) for *_, product in kept} == {"1", "e", "b", "r"}
+    bent = lambda a, b, x: np.sqrt(a + b * np.exp(-x))  # noqa: E731
+    assert not parts.linear(problem(table(bent, "abx", [(1, 3), (1, 3), (0, 3)])))
 
 
 def test_all_of_few_rows_show_a_product_of_curves_that_vanish_between():
