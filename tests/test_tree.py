@@ -185,6 +185,23 @@ def test_eighty_rows_show_curves_that_part():
     assert not parts.separated(mixed, product=False) and not parts.linear(mixed)
 
 
+def test_rows_at_a_bound_say_nothing_of_the_law_within():
+    law = lambda s, d: np.maximum(np.log(s / d) / (2 * np.log(2)), 0)  # noqa: E731
+    data = table(law, "sd", [(0.1, 10)] * 2)
+    free = moves.clipped(problem(data))
+    assert free is not None and np.all(free.y[np.concatenate([free.fit, free.test])] > 0)
+    found = next(c for c in tree.propose(data, budget=Budget(), deep=False) if c.score < PROVED)
+    assert found.expression.func == sympy.Max
+    top = moves.clipped(problem(table(lambda x: np.minimum(x**2 / (1 + x), 1.5), "x", [(0, 5)])))
+    assert str(top.finish(sympy.Symbol("t"))) == "Min(1.5, t)"
+    for other in (
+        lambda x: np.round(np.exp(-x), 2),  # rounded values agree anyhow
+        lambda x: np.maximum(x, 4.95),  # almost all are at the bound
+        lambda x: np.exp(-x),
+    ):
+        assert moves.clipped(problem(table(other, "x", [(0, 5)]))) is None
+
+
 def test_curves_of_one_column_beside_lines_in_the_others():
     law = lambda e, b, r, x: e - b * np.log(x) - r * x - 3e-5 * np.exp(8 * x)  # noqa: E731
     root = problem(table(law, "ebrx", [(0.9, 1.2), (0.01, 0.05), (0.05, 0.4), (0.05, 1.1)]))

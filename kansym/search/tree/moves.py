@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import sympy
@@ -22,6 +23,10 @@ LONG = 40
 
 FAR, NEAR = 3.0, 0.02
 """A constant taken off a column is at most so many spans of it, and rounded by at most this share."""
+
+CLIPPED, MOST_CLIPPED, OFTENER, FEWEST_FREE = 0.03, 0.8, 5, 30
+"""Share of the rows that are at a bound, at least and at most; how many times as often as any other value
+they are there, at least; and rows that are not, at least."""
 
 JOINS = (
     Operation("a*b", lambda a, b: a * b),
@@ -197,6 +202,37 @@ def reciprocal(problem: Problem, level: int) -> Problem | None:
     return retargeted(problem, 1 / problem.y - level, w, lambda e: 1 / (level + e))
 
 
+def clipped(problem: Problem) -> Problem | None:
+    """Return the problem of the rows within bounds where others are at one: y = max(level, law) or min.
+
+    None where few rows, or almost all, have the least value, or the greatest, to the last digit, or where
+    values agree anyhow, as rounded ones do.
+    """
+    rows = np.concatenate([problem.fit, problem.test])
+    y = problem.y[rows]
+    if not np.all(np.isfinite(y)):
+        return None
+    values, counts = np.unique(y, return_counts=True)
+    for end, others, bound in ((0, counts[1:], sympy.Max), (-1, counts[:-1], sympy.Min)):
+        at = int(counts[end])
+        often = at >= CLIPPED * len(y) and at >= OFTENER * others.max(initial=1)
+        if often and at <= MOST_CLIPPED * len(y):
+            level = float(values[end])
+            number = sympy.Integer(int(level)) if level.is_integer() else sympy.Float(level)
+            return _within(problem, problem.y != level, partial(bound, number))
+    return None
+
+
+def _within(problem: Problem, rows: np.ndarray, bound: Callable[[sympy.Expr], sympy.Expr]) -> Problem | None:
+    """Return the problem of some rows (n,) alone, whose formulas are then bounded."""
+    fit, test, inner = problem.fit[rows[problem.fit]], problem.test[rows[problem.test]], problem.finish
+    square = (problem.w * problem.y) ** 2
+    if len(fit) < FEWEST_FREE or not np.sum(square[fit]) > 0:
+        return None
+    unit = problem.unit * float(np.sum(square[fit]) / np.sum(square[problem.fit]))
+    return replace(problem, fit=fit, test=test, finish=lambda e: inner(bound(e)), unit=unit)
+
+
 def peeled(problem: Problem, i: int, c: float, function: Peel) -> Problem | None:
     """Return the problem for y - c·f(x_i), without x_i."""
     term = sympy.Float(c) * function.formula(problem.formulas[i])
@@ -240,4 +276,4 @@ def same(problem: Problem) -> tuple:
     """Return what equal problems have in common: values of the target and of the columns, in any order."""
     rows = problem.fit[:8]
     columns = sorted(tuple(float(f"{v:.9g}") for v in column) for column in problem.Z[rows].T)
-    return tuple(float(f"{v:.9g}") for v in problem.y[rows]), tuple(columns)
+    return len(problem.fit), tuple(float(f"{v:.9g}") for v in problem.y[rows]), tuple(columns)

@@ -187,6 +187,8 @@ class Tree:
         # after a quick look at several columns the tree in noise asks for ratios in noise
         self.last = deep or root.width == 1 or len(root.y) < blurred.FEWEST_ROWS
         self.add(root, 0.0)
+        if (free := moves.clipped(root)) is not None:
+            self.add(free, 0.0)
 
     def run(self) -> Iterator[list[Fit]]:
         """Yield one item's fits after another while a look has work left; naming counts but of one column."""
