@@ -51,13 +51,10 @@ def quote(name: str) -> str:
 class _Printer(StrPrinter):
     """Print floats with all their digits, or some, and symbols so that the parser reads them back."""
 
-    def __init__(self, digits: int | None = None) -> None:
-        super().__init__()
-        self.digits = digits
+    digits: int | None = None
 
     def _print_Float(self, expr: sympy.Float) -> str:
-        value = float(expr)
-        return repr(value if self.digits is None else float(f"{value:.{self.digits}g}"))
+        return repr(float(expr) if self.digits is None else float(f"{float(expr):.{self.digits}g}"))
 
     def _print_Symbol(self, expr: sympy.Symbol) -> str:
         return quote(expr.name)
@@ -72,7 +69,9 @@ def format_expression(expression: sympy.Expr, digits: int | None = None) -> str:
     >>> format_expression(third), format_expression(third, 2)
     ('0.3333333333333333*`x 1`', '0.33*`x 1`')
     """
-    return str(_Printer(digits).doprint(expression))
+    printer = _Printer()
+    printer.digits = digits
+    return str(printer.doprint(expression))
 
 
 def names_in(text: str) -> tuple[list[str], list[str]]:
@@ -94,10 +93,6 @@ def names_in(text: str) -> tuple[list[str], list[str]]:
 
 def _heaviside(u: sympy.Expr, middle: sympy.Expr | None = None) -> sympy.Expr:
     return sympy.Heaviside(u, sympy.Rational(1, 2) if middle is None else middle)
-
-
-def _max(*u: sympy.Expr) -> sympy.Expr:
-    return sympy.Max(*u)
 
 
 FUNCTIONS: dict[str, tuple[int, Maker]] = {
@@ -144,14 +139,11 @@ FUNCTIONS: dict[str, tuple[int, Maker]] = {
     "relu": (1, lambda u: sympy.Max(0, u)),
     "heaviside": (1, _heaviside),
     "Heaviside": (-1, _heaviside),
-    "max": (-1, _max),
-    "Max": (-1, _max),
+    "max": (-1, lambda *u: sympy.Max(*u)),
     "min": (-1, lambda *u: sympy.Min(*u)),
-    "Min": (-1, lambda *u: sympy.Min(*u)),
     "gamma": (1, sympy.gamma),
     "factorial": (1, lambda u: sympy.gamma(u + 1)),
     "loggamma": (1, sympy.loggamma),
-    "lgamma": (1, sympy.loggamma),
     "digamma": (1, sympy.digamma),
     "polygamma": (2, sympy.polygamma),
     "besselj": (2, sympy.besselj),
@@ -173,7 +165,6 @@ FUNCTIONS: dict[str, tuple[int, Maker]] = {
     "elliptic_k": (1, sympy.elliptic_k),
     "elliptic_e": (1, sympy.elliptic_e),
     "LambertW": (1, sympy.LambertW),
-    "lambertw": (1, sympy.LambertW),
     "Si": (1, sympy.Si),
     "Ci": (1, sympy.Ci),
     "dilog": (1, lambda u: sympy.polylog(2, u)),
@@ -184,7 +175,8 @@ for _long, _short in [
     ("arcsin", "asin"), ("arccos", "acos"), ("arctan", "atan"), ("arctan2", "atan2"), ("arcsinh", "asinh"),
     ("arccosh", "acosh"), ("arctanh", "atanh"), ("Abs", "abs"), ("J0", "j0"), ("J1", "j1"), ("Y0", "y0"),
     ("I0", "i0"), ("K0", "k0"), ("Ai", "airyai"), ("Bi", "airybi"), ("ellipk", "elliptic_k"),
-    ("ellipe", "elliptic_e"),
+    ("ellipe", "elliptic_e"), ("Max", "max"), ("Min", "min"), ("lgamma", "loggamma"),
+    ("lambertw", "LambertW"),
 ]:  # fmt: skip
     FUNCTIONS[_long] = FUNCTIONS[_short]
 

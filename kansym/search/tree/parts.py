@@ -165,7 +165,8 @@ def linear(problem: Problem, noise: bool = False) -> list[Fit]:
         times = _products(problem, rows, [i for i in range(d) if i != j])
         for scaled in _scales(problem.Z[rows, j : j + 1]):
             fitted = partial(_times_curves, problem, rows, n, scaled[:, 0])
-            share, curves, kept = np.inf, [], times
+            share, kept = np.inf, times
+            curves: list[np.ndarray] = []
             if d == 2 or fitted(times, min(GLANCE, degree))[0] < GLANCED:
                 share, curves = fitted(times, degree)
             if d > 2 and share < NEAR:
