@@ -208,7 +208,7 @@ def test_curves_of_one_column_beside_lines_in_the_others():
     fit = min(parts.linear(root), key=lambda f: f.share)
     assert fit.share < parts.PARTS
     kept = fit.name.args[3]
-    assert {str(product) for *_, product in kept} == {"1", "e", "b", "r"}
+    assert {str(product) for _, product in kept} == {"1", "e", "b", "r"}
     bent = lambda a, b, x: np.sqrt(a + b * np.exp(-x))  # noqa: E731
     assert not parts.linear(problem(table(bent, "abx", [(1, 3), (1, 3), (0, 3)])))
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import sympy
 
+from kansym.formula.rewriting import ALIKE
+
 MOST_PARTS = 3
 """Roots of a denominator up to which a ratio is written in parts: nobody writes more of them down."""
-
-ALIKE = 1e-8
-"""Share by which measured numbers may differ that are one."""
 
 
 def in_parts(expression: sympy.Expr) -> sympy.Expr | None:

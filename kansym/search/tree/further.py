@@ -77,10 +77,9 @@ def functions(problem: Problem, decaying: bool = False) -> list[Extension]:
                 made += [Extension(f(a.values), g(a.formula)) for f, g in _TURNS]
                 if d <= FEW_COLUMNS and not np.ptp(np.sign(np.cos(a.values))):
                     made.append(Extension(np.tan(a.values), sympy.tan(a.formula)))
-        shares = [
-            k for k in range(d) if d <= FEW_COLUMNS and np.all((problem.Z[:, k] > 0) & (problem.Z[:, k] < 1))
-        ]
-        made += [Extension(np.log1p(-problem.Z[:, k]), sympy.log(1 - problem.formulas[k])) for k in shares]
+        for a in plain[:d] if d <= FEW_COLUMNS else ():
+            if np.all((a.values > 0) & (a.values < 1)):
+                made.append(Extension(np.log1p(-a.values), sympy.log(1 - a.formula)))
         for a in _added_to_one(problem) if d <= FEW_COLUMNS and not decaying else ():
             made.append(Extension(np.log1p(a.values), sympy.log(1 + a.formula)))
     return [e for e in made if e is not None]

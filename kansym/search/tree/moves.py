@@ -273,7 +273,7 @@ def shifted(problem: Problem, i: int, c: float) -> Problem:
 
 
 def same(problem: Problem) -> tuple:
-    """Return what equal problems have in common: values of the target and of the columns, in any order."""
+    """Return what equal problems have in common: rows, values of the target, and of columns in any order."""
     rows = problem.fit[:8]
     columns = sorted(tuple(float(f"{v:.9g}") for v in column) for column in problem.Z[rows].T)
     return len(problem.fit), tuple(float(f"{v:.9g}") for v in problem.y[rows]), tuple(columns)

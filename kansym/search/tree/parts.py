@@ -180,8 +180,8 @@ def linear(problem: Problem, noise: bool = False) -> list[Fit]:
     return [fit for fit in found if not noise or fit.share <= NEARLY * best]
 
 
-Times = tuple[np.ndarray, float, sympy.Expr]
-"""Values of a product of columns, their size, and its formula."""
+Times = tuple[np.ndarray, sympy.Expr]
+"""Values of a product of columns, and its formula."""
 
 
 def _products(problem: Problem, rows: np.ndarray, columns: list[int]) -> list[Times]:
@@ -190,8 +190,7 @@ def _products(problem: Problem, rows: np.ndarray, columns: list[int]) -> list[Ti
     for count in range(len(columns) + 1):
         for chosen in itertools.combinations(columns, count):
             values = np.prod(problem.Z[rows][:, chosen], axis=1)
-            size = float(np.sqrt(np.mean(values**2))) or 1.0
-            found.append((values, size, sympy.Mul(*(problem.formulas[i] for i in chosen))))
+            found.append((values, sympy.Mul(*(problem.formulas[i] for i in chosen))))
     return found
 
 
@@ -201,12 +200,12 @@ def _times_curves(
     """Return what a sum of products, each times a curve of a scaled column (k,), leaves; and the curves."""
     y, w = problem.y[rows], problem.w[rows]
     basis = chebyshev(scaled, degree)[0]
-    A = np.hstack([(u / size)[:, None] * basis for u, size, _ in times])
+    sizes = [float(np.sqrt(np.mean(u**2))) or 1.0 for u, _ in times]
+    A = np.hstack([(u / size)[:, None] * basis for (u, _), size in zip(times, sizes, strict=True)])
     c = np.linalg.lstsq(A[:n] * w[:n, None], (y * w)[:n], rcond=1e-13)[0]
     total = float(np.sum((w * y)[:n] ** 2)) / n
     share = _left(A * w[:, None], (A @ c - y) * w, n) / total * problem.unit
-    parts = np.split(c, len(times))
-    return share, [basis @ part / size for part, (_, size, _) in zip(parts, times, strict=True)]
+    return share, [basis @ part / size for part, size in zip(np.split(c, len(times)), sizes, strict=True)]
 
 
 def _needed(
@@ -218,7 +217,7 @@ def _needed(
 ) -> list[Times]:
     """Return the products without which more than the `share` is left: those that matter least go first."""
     kept = list(times)
-    size = [float(np.sum((u * curve) ** 2)) for (u, *_), curve in zip(times, curves, strict=True)]
+    size = [float(np.sum((u * curve) ** 2)) for (u, _), curve in zip(times, curves, strict=True)]
     for k in np.argsort(size, kind="stable"):
         fewer = [t for t in kept if t is not times[k]]
         if fewer and fitted(fewer, degree)[0] < NOTHING * share:
@@ -243,10 +242,10 @@ def _named_linear(
     alike = float(np.max(size))
     choices = [
         _names_of(problem, rows, h, values, u, left * alike, noise)
-        for values, (u, *_) in zip(curves, times, strict=True)
+        for values, (u, _) in zip(curves, times, strict=True)
     ]
     x = problem.formulas[j]
-    factors = [product for *_, product in times]
+    factors = [product for _, product in times]
     known = left if noise else 0.0
     return _combined(choices, known, len(rows), lambda named: _lines(named, x, factors))
 
