@@ -21,6 +21,9 @@ LAWS = {
         lambda v, s, m, i, k, u: v * s / (m * (1 + i / k) + s * (1 + i / u)), "vsmiku",
         [(1, 5), (0.5, 8), (0.5, 3), (0.2, 4), (0.5, 3), (0.5, 3)],
     ),
+    "six pairs of twelve": (
+        lambda *c: sum(a * b for a, b in zip(c[::2], c[1::2], strict=True)), "abcdefghijkl", [(0.5, 3)] * 12
+    ),
     "a root": (lambda a, b, c: np.sqrt(a**2 + 4 * b * c), "abc", [(1, 5), (0.5, 4), (0.5, 3)]),
 }  # fmt: skip
 

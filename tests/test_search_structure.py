@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -332,3 +333,11 @@ def test_the_few_columns_of_many_that_say_most_are_chosen_and_their_law_is_shown
     found = list(structure.Search(rows, Budget(), 0).plain())
     assert found and all(len(fit.problem.formulas) == 3 for fit in found)
     assert not structure.Search(table(lambda a, b: a * b, [1, 1], [2, 2]), Budget(), 0).plain()
+
+
+def test_of_many_columns_all_model_classes_but_the_first_look_at_few():
+    rows = table(lambda *x: x[2] / (x[7] + x[4]) + np.sin(x[3]), [1] * 12, [3] * 12, n=900, noise=0.05)
+    first, *later = itertools.islice(structure.Search(rows, Budget(), 0).steps(), 4)
+    assert {fit.problem.width for fit in first} == {12}
+    widths = {fit.problem.width for fits in later for fit in fits}
+    assert widths and max(widths) <= structure.CHOSEN

@@ -13,11 +13,15 @@ from kansym.formula.program import Program
 from kansym.search.structure.problem import problem
 from kansym.search.tree import sparse
 
+MANY = "abcdefghijkl"
+
 LAWS = {
     "a level and a slope": (lambda a, t, c, m, b: a * (t - c) * m**2 + b * m**4, "atcmb",
                             [(1, 2), (0, 5), (1, 4), (-2, 2), (0.2, 2)]),
     "two thresholds": (lambda r, n, k, a: r * n * (1 - n / k) * (n / a - 1), "rnka",
                        [(0.2, 1), (1, 90), (50, 120), (5, 20)]),
+    "six pairs of twelve": (lambda *c: sum(a * b for a, b in zip(c[::2], c[1::2], strict=True)), MANY,
+                            [(0.5, 3)] * 12),
 }  # fmt: skip
 
 UNDER = {
@@ -48,6 +52,12 @@ def test_roots_and_reciprocals_of_such_sums(name):
     assert not sparse.exact(asked)
     (found,) = sparse.powers(asked)
     assert same(*UNDER[name], found)
+
+
+def test_each_of_many_columns_may_stand_in_a_product_of_its_own():
+    norm = (lambda *c: np.sqrt(sum(a * a for a in c)), MANY, [(0.5, 3)] * len(MANY))
+    (found,) = sparse.powers(problem(table(*norm, rows=250)))
+    assert same(*norm, found)
 
 
 def test_what_is_of_one_degree_needs_two_rows_a_product():

@@ -64,6 +64,10 @@ PLAIN_FITS = 2
 FIRST = 3
 """So many fits are the likeliest ones."""
 
+CHOSEN = 6
+"""Columns of many, those that together say most, that all model classes but the first look at: their work
+grows with the square of the columns, or faster."""
+
 LIKELIEST, ALONE, AS_POOR = 3, Looks(36, 12), 1.5
 """Of the likeliest ridges, each with another argument, which are asked for before anything longer (2 s with
 the judging), where they leave little, or hardly more than a polynomial."""
@@ -229,9 +233,14 @@ class Search:
         return [fit for family in FAMILIES[:2] for fit in self.models.single(few, family)[:PLAIN_FITS]]
 
     def steps(self) -> Iterator[list[Fit]]:
-        """Yield the fits of one model class after another, the cheap and common ones first."""
-        root = self.root
+        """Yield the fits of one model class after another, the cheap and common ones first.
+
+        Of many columns all but the first class look at those that say most.
+        """
         yield self.first()
+        root = self.root
+        if root.width > merging.MOST_PAIRED:
+            root = merging.fewer(root.independent, CHOSEN)
         merged = self.models.merged(root)
         before = merging.loss(root)
         sure = [p for p in merged[:3] if merging.loss(p) < 0.2 * before]

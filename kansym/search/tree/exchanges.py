@@ -21,15 +21,15 @@ from kansym.search.tree import sparse, transforms
 
 SOURCE = "products in noise"
 
-MOST_COLUMNS, FEWEST_ROWS = 8, 40
+FEWEST_ROWS = 40
 
 ROWS = 400
 """Rows that choose, at most."""
 
 FIRST, TERMS, ROUNDS = 24, 5, 6
-"""Products that join at first, terms of a sum, at most, and rounds of exchanges of so many. Of 18 tables
-of three laws (1 and 5 % of noise) 17 were seen so, 16 where 12 join,
-10 where terms were exchanged from the first."""
+"""Products that join at first, terms of a sum of few columns, at most, and rounds of exchanges of so many. Of
+18 tables of three laws (1 and 5 % of noise) 17 were seen so, 16 where 12 join, 10 where terms were exchanged
+from the first."""
 
 HIGHEST = 6
 """Sum of a product's exponents, at most: noise cannot tell higher ones from one another."""
@@ -53,7 +53,7 @@ def fits(problem: Problem, left: float, targets: int = len(TARGETS)) -> list[Fit
     50, 1989), then sequential replacement (Miller, J. Roy. Stat. Soc. A 147, 1984).
     """
     rows = np.concatenate([problem.fit, problem.test])
-    if not 2 <= problem.width <= MOST_COLUMNS or len(problem.fit) < FEWEST_ROWS:
+    if not 2 <= problem.width <= sparse.MOST_COLUMNS or len(problem.fit) < FEWEST_ROWS:
         return []
     X = problem.Z[rows]
     if not (np.all(np.isfinite(X)) and np.all(np.any(X != 0, axis=0))):
@@ -73,7 +73,7 @@ def _likeliest(table: Problem, outer: outers.Outer, price: float) -> Fit | None:
     if problem is None:
         return None
     rows = problem.choosing(ROWS)
-    exponents = sparse.lattice(tuple(problem.one_signed().tolist()))
+    exponents = sparse.choice(problem)
     exponents = exponents[np.abs(exponents).sum(axis=1) <= HIGHEST]
     units = np.array([np.exp(np.mean(np.log(np.abs(x[x != 0])))) for x in problem.Z[rows].T])
     w = problem.w[rows]
@@ -83,7 +83,7 @@ def _likeliest(table: Problem, outer: outers.Outer, price: float) -> Fit | None:
     A, exponents = A[:, good] / norms[good], exponents[good]
     symbols = TERM + COLUMN * (exponents != 0).sum(axis=1) + POWER * (np.abs(exponents) > 1).sum(axis=1)
     least, best = np.inf, None
-    for kept, loss in _sums(A, b):
+    for kept, loss in _sums(A, b, sparse.terms(problem.width, TERMS)):
         share = criterion.corrected(loss / float(b @ b), len(kept), len(b)) * problem.unit
         written = price + float(symbols[kept].sum())
         nats = float(criterion.length(share, len(b), written, len(kept)))
@@ -100,8 +100,8 @@ def _likeliest(table: Problem, outer: outers.Outer, price: float) -> Fit | None:
     return Fit(share, written, SOURCE, table, lambda: [Proposal(share, written, lambda: outer.inverse(sums))])
 
 
-def _sums(A: np.ndarray, b: np.ndarray) -> Iterator[tuple[list[int], float]]:
-    """Yield choices of TERMS columns of A (n, k) for b (n,), and of fewer, with the squares that they leave.
+def _sums(A: np.ndarray, b: np.ndarray, most: int) -> Iterator[tuple[list[int], float]]:
+    """Yield choices of `most` columns of A (n, k) for b (n,), and of fewer, with the squares that they leave.
 
     FIRST columns join one by one, the wrong ones among them leave again.
     """
@@ -109,7 +109,7 @@ def _sums(A: np.ndarray, b: np.ndarray) -> Iterator[tuple[list[int], float]]:
     for _ in range(min(FIRST, A.shape[1])):
         kept = [*kept, _next(A, b, kept)[0]]
     while kept:
-        if len(kept) <= TERMS:
+        if len(kept) <= most:
             kept, loss = _exchanged(A, b, kept)
             yield kept, loss
         less = [_left(A, b, kept[:i] + kept[i + 1 :]) for i in range(len(kept))]

@@ -22,24 +22,26 @@ from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
 from kansym.search.tree.ratios import EXACT, EXACT_IN_FUNCTIONS, TERM_PRICE
 
-FEWEST_COLUMNS, MOST_COLUMNS = 2, 8
-"""Columns of problems that are looked at: of one, ratios know every polynomial."""
+FEWEST_COLUMNS, FEW_COLUMNS, MOST_COLUMNS = 2, 8, 16
+"""Columns of problems that are looked at: of one, ratios know every polynomial. Of more than the second the
+products are OF_MANY at most, of degree two."""
 
-PRODUCTS = 4000
+PRODUCTS, OF_MANY = 4000, 600
 """Products at most, so that a choice costs some milliseconds: degree 6 of five columns, 5 of six."""
 
 HIGHEST = 10
 """Degree at most, of few columns."""
 
-ROWS, FEWEST_ROWS = 150, 20
-"""Rows that choose, at most, and below which nothing is chosen."""
+ROWS, ROWS_A_COLUMN, FEWEST_ROWS = 150, 18, 20
+"""Rows that choose, at most, as many or so many for each column; below the last nothing is chosen."""
 
 CHOSEN, ROWS_A_TERM = 16, 4
 """Products that are chosen at most, and rows for each: wrong ones come before right ones, and leave again."""
 
 TERMS, PLAIN = 8, 4
-"""Products that a law may have, and above which it is as strictly judged as a ratio in functions: eight
-powers of a column come within 1e-11 of an exponential in a narrow range."""
+"""Products that a law of up to so many columns may have, and above which it is as strictly judged as a ratio
+in functions: eight powers of a column come within 1e-11 of an exponential in a narrow range. Of more columns
+each may stand in one."""
 
 OTHERS = 3
 """Choices that begin with another product than the likeliest: a wrong first one may hide the right ones."""
@@ -65,7 +67,7 @@ def exact(problem: Problem, most: int = PRODUCTS) -> list[Fit]:
     if not (np.all(np.isfinite(X)) and np.all(np.isfinite(y)) and np.all(np.any(X != 0, axis=0))):
         return []
     with one_thread():
-        found = _found(X, y, lattice(tuple(problem.one_signed().tolist()), most))
+        found = _found(X, y, choice(problem, most))
     if found is None:
         return []
     powers, factors = found
@@ -88,7 +90,7 @@ def powers(problem: Problem) -> list[Fit]:
 def _found(X: np.ndarray, y: np.ndarray, exponents: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return exponents (k, d) and factors (k,) of an exact sum among these products, None where none is."""
     units = np.array([np.exp(np.mean(np.log(np.abs(x[x != 0])))) for x in X.T])
-    some = np.linspace(0, len(y) - 1, min(len(y), ROWS)).round().astype(int)
+    some = np.linspace(0, len(y) - 1, min(len(y), max(ROWS, ROWS_A_COLUMN * len(units)))).round().astype(int)
     M = products(X[some] / units, exponents)
     size = np.abs(y).max()
     for weights in (np.ones(len(some)), 1 / np.maximum(np.abs(y[some]) / size, RELATIVE)):
@@ -98,7 +100,7 @@ def _found(X: np.ndarray, y: np.ndarray, exponents: np.ndarray) -> tuple[np.ndar
         A = A[:, good] / norms[good]
         alike = [np.flatnonzero(at) for at in _of_one_degree(exponents[good])]
         chosen = next((c for c in chain(_together(A, b, alike), _choices(A, b)) if c is not None), None)
-        kept = None if chosen is None else _fewest(A, b, chosen)
+        kept = None if chosen is None else _fewest(A, b, chosen, terms(len(units)))
         if kept is None:
             continue
         powers = exponents[good[kept]]
@@ -108,6 +110,18 @@ def _found(X: np.ndarray, y: np.ndarray, exponents: np.ndarray) -> tuple[np.ndar
         if np.linalg.norm(whole @ factors - y) <= within * np.linalg.norm(y):
             return powers, factors / np.prod(units**powers, axis=1)
     return None
+
+
+def choice(problem: Problem, most: int = PRODUCTS) -> np.ndarray:
+    """Return the exponents (k, d) of the products that a problem's sums are chosen from, at most so many."""
+    if problem.width > FEW_COLUMNS:
+        most = min(most, OF_MANY)
+    return lattice(tuple(problem.one_signed().tolist()), most)
+
+
+def terms(width: int, of_few: int = TERMS) -> int:
+    """Return how many products a law of so many columns may have: each of many may stand in one."""
+    return of_few if width <= FEW_COLUMNS else width
 
 
 @lru_cache(maxsize=32)
@@ -194,8 +208,8 @@ def _chosen(A: np.ndarray, b: np.ndarray, first: int) -> list[int] | None:
     return None
 
 
-def _fewest(A: np.ndarray, b: np.ndarray, chosen: list[int]) -> list[int] | None:
-    """Return those of the chosen columns that are needed, None where they are more than TERMS."""
+def _fewest(A: np.ndarray, b: np.ndarray, chosen: list[int], most: int) -> list[int] | None:
+    """Return those of the chosen columns that are needed, None where they are more than `most`."""
     kept = list(chosen)
     while kept:
         factors = np.linalg.lstsq(A[:, kept], b, rcond=None)[0]
@@ -203,7 +217,7 @@ def _fewest(A: np.ndarray, b: np.ndarray, chosen: list[int]) -> list[int] | None
         fewer = kept[:j] + kept[j + 1 :]
         rest = b - A[:, fewer] @ np.linalg.lstsq(A[:, fewer], b, rcond=None)[0] if fewer else b
         if np.linalg.norm(rest) > EXACT * np.linalg.norm(b):
-            return kept if len(kept) <= TERMS else None
+            return kept if len(kept) <= most else None
         kept = fewer
     return None
 
