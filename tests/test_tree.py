@@ -257,6 +257,36 @@ def test_a_power_is_named_before_anything_else():
     assert abs(float(write(sympy.Integer(2))) - 2 * 2**1.37) < 1e-9
 
 
+@pytest.mark.parametrize("level, factor, exponent", [(3.2, 0.7, 1.11), (-2.0, -5.0, -0.37)])
+def test_a_power_beside_a_level_is_named_at_once(monkeypatch, level, factor, exponent):
+    monkeypatch.delattr(alone, "by_handbook")
+    h = np.random.default_rng(2).uniform(0.1, 40, 300)
+    share, _, write = alone.names(h, level + factor * h**exponent, np.ones(300))[0]
+    x = sympy.Symbol("x", positive=True)
+    assert share < 1e-20
+    assert float(write(x).subs(x, 2.0)) == pytest.approx(level + factor * 2.0**exponent, rel=1e-9)
+
+
+def test_what_is_no_power_beside_a_level_is_none():
+    h = np.random.default_rng(2).uniform(0.1, 40, 300)
+    for t in (np.log(h), np.exp(-h), 1 / (1 + h)):
+        assert alone._power_and_level(h, t, np.ones(300), float(np.sum((t - t.mean()) ** 2))) == []
+
+
+def test_a_curve_that_is_known_roughly_needs_no_handbook_for_a_name_as_near(monkeypatch):
+    rng = np.random.default_rng(2)
+    h = rng.uniform(-4, 4, 300)
+    t = np.exp(-(h**2)) + 1e-4 * rng.normal(size=300)
+    asked = []
+    monkeypatch.setattr(alone, "by_handbook", lambda *rows: asked.append(rows) or [])
+    share, _, write = alone.names(h, t, np.ones(300), known=1e-7)[0]
+    assert not asked and share < 3e-7
+    assert float(write(sympy.Float(1.0))) == pytest.approx(np.exp(-1), abs=1e-3)
+    alone.names(h, t, np.ones(300))
+    assert asked
+
+
+
 def test_a_column_along_which_nothing_changes_has_no_power():
     root = problem(table(lambda a, b, c: a, "abc", [(1, 2)] * 3))
     flat = np.zeros((len(root.y), 3))

@@ -10,11 +10,12 @@ import sympy
 
 from kansym.base import criterion
 from kansym.base.budget import Budget
+from kansym.base.leastsq import variable_projection
 from kansym.functions.library import Library
 from kansym.search.families import classics, described, kinks, modes
 from kansym.search.families.family import Families
 from kansym.search.families.projection import Rows
-from kansym.search.structure import curve, inners, naming
+from kansym.search.structure import curve, inners, naming, ridge
 from kansym.search.structure.models import Fit
 from kansym.search.structure.naming import Proposal
 from kansym.search.structure.problem import Problem
@@ -24,6 +25,12 @@ NAMES = 5
 
 SHORT = 4
 """Constants of a short family."""
+
+AS_KNOWN, WELL_KNOWN = 3.0, 1e-6
+"""Times the share to which a curve is known that a name may leave to need no other, and that share at most."""
+
+STARTS, LEAST_EXPONENT = (-3.0, -1.0, -0.3, 0.3, 1.0, 3.0), 0.01
+"""Exponents of a power beside a level that are improved, and the least one in the end."""
 
 LAWS = 16
 """Closed formulas of a curve of one column that are proposed."""
@@ -43,8 +50,12 @@ Named = tuple[float, float, Formula]
 Namer = Callable[[np.ndarray, np.ndarray, np.ndarray], list[Named]]
 
 
-def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[Named]:
-    """Return names of one curve t(h): share of its variance left, price, and the formula of an argument."""
+def names(h: np.ndarray, t: np.ndarray, w: np.ndarray, known: float = 0.0) -> list[Named]:
+    """Return names of one curve t(h): share of its variance left, price, and the formula of an argument.
+
+    The library and then the handbook are asked where no name leaves as little as to what share the curve is
+    `known`.
+    """
     total = float(np.sum((w * (t - np.average(t, weights=w**2))) ** 2))
     if not total > 1e-26 * float(np.sum((w * t) ** 2)):
         level = float(np.average(t, weights=w**2))
@@ -54,9 +65,11 @@ def names(h: np.ndarray, t: np.ndarray, w: np.ndarray) -> list[Named]:
     if (few := _few_powers(h, t, w, total)) is not None:
         return [few]
     found = [(law.share, law.price, law.formula) for law in curve.laws(h, t, w, keep=NAMES)]
-    if min((f[0] for f in found), default=1.0) > criterion.SHARP**2:
+    found += _power_and_level(h, t, w, total)
+    enough = max(criterion.SHARP**2, min(AS_KNOWN * known, WELL_KNOWN))
+    if min((f[0] for f in found), default=1.0) > enough:
         found += [(law.share, law.price, law.formula) for law in naming.by_library(Library.load(), h, t, w)]
-    if min((f[0] for f in found), default=1.0) > criterion.SHARP**2:
+    if min((f[0] for f in found), default=1.0) > enough:
         found += by_handbook(h, t, w)
     return sorted(found, key=lambda f: float(criterion.rank(f[0], f[1], len(h))))[:NAMES]
 
@@ -85,6 +98,28 @@ def _power(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> Named |
     k = nice if abs(k - nice) < 1e-6 else float(k)
     side = 1 if h[0] > 0 else -1
     return left, 2.0, lambda e: sympy.Float(sign) * inners.power(side * e, k)
+
+
+def _power_and_level(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> list[Named]:
+    """Return c·h^k + d with k free, if it leaves next to nothing: a k of next to nothing is a logarithm."""
+    if not (np.min(h) > 0 or np.max(h) < 0):
+        return []
+    side = float(np.sign(h[0]))
+    unit = float(np.exp(np.mean(np.log(np.abs(h)))))
+    logs = np.log(np.abs(h) / unit)
+
+    def residual(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return w·(d + c·h^k - t) and its derivatives by d, c and k."""
+        d, c, k = theta
+        x = np.exp(np.clip(k * logs, -ridge.LARGEST, ridge.LARGEST))
+        return w * (d + c * x - t), np.column_stack([w, w * x, w * c * x * logs])
+
+    fits = [variable_projection(residual, np.array([start]), 2, max_steps=30) for start in STARTS]
+    best = min(fits, key=lambda fit: fit.cost)
+    left, (d, c, k) = best.cost / total, best.theta.tolist()
+    if not left < criterion.SHARP**2 or abs(k) < LEAST_EXPONENT:
+        return []
+    return [(left, 4.0, lambda e: sympy.Float(c) * inners.power(side * e / unit, k) + sympy.Float(d))]
 
 
 def _few_powers(h: np.ndarray, t: np.ndarray, w: np.ndarray, total: float) -> Named | None:

@@ -294,7 +294,7 @@ def _names_of(
     if not unit > (0.0 if noise else left):
         return flat
     if not noise:
-        return names(h, values, w)
+        return names(h, values, w, left / unit)
     scatter = left / (left + unit)
     named = [(unit * share, price, write) for share, price, write in names_in_noise(h, values, w, scatter)]
     return named + flat if scatter > FLAT else named
