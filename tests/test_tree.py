@@ -286,7 +286,6 @@ def test_a_curve_that_is_known_roughly_needs_no_handbook_for_a_name_as_near(monk
     assert asked
 
 
-
 def test_a_column_along_which_nothing_changes_has_no_power():
     root = problem(table(lambda a, b, c: a, "abc", [(1, 2)] * 3))
     flat = np.zeros((len(root.y), 3))

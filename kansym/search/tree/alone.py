@@ -27,7 +27,7 @@ SHORT = 4
 """Constants of a short family."""
 
 AS_KNOWN, WELL_KNOWN = 3.0, 1e-6
-"""Times the share to which a curve is known that a name may leave to need no other, and that share at most."""
+"""Times the share to which a curve is known that a name may leave to need no other; that share at most."""
 
 STARTS, LEAST_EXPONENT = (-3.0, -1.0, -0.3, 0.3, 1.0, 3.0), 0.01
 """Exponents of a power beside a level that are improved, and the least one in the end."""
