@@ -274,6 +274,18 @@ def test_weights_whose_squares_leave_double_precision_still_weigh():
     assert np.isnan(naming._mean(h, np.zeros(200)))
 
 
+def test_where_a_common_function_is_exact_no_other_is_asked_for(monkeypatch):
+    asked = []
+    match = naming.match
+    monkeypatch.setattr(naming, "match", lambda *a, **k: asked.append(a[2]) or match(*a, **k))
+    u, w = np.linspace(-3, 3, 300), np.ones(300)
+    everything = Library.load("all")
+    assert naming.by_library(everything, u, special.erf(0.7 * u), w)[0].share < 1e-20
+    assert len(asked) == 1 and set(asked[0]) == set(Library.load())
+    assert naming.by_library(everything, u, special.airy(0.7 * u)[0], w)[0].share < 1e-20
+    assert set(asked[1]) | set(asked[2]) == set(everything)
+
+
 @pytest.mark.parametrize(("rows", "matched"), [(8, False), (40, True)])
 def test_curves_of_few_rows_are_matched_only_where_a_fit_is_exact(rows, matched):
     rng = np.random.default_rng(2)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import sympy
@@ -31,6 +31,9 @@ MATCHED_ROWS, MATCHES = 300, 3
 
 ARGUMENTS = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
 """Powers of h that may be a library function's argument."""
+
+EXACT = 1e-20
+"""Share of a curve that a function leaves which is exactly it."""
 
 
 def inside(problem: Problem, form: Form) -> sympy.Expr:
@@ -98,19 +101,34 @@ def single(problem: Problem, form: Form, laws: Laws = curve.laws) -> list[Propos
 
 
 def by_library(library: Library, h: Array, t: Array, w: Array) -> list[curve.Law]:
-    """Return names for a curve t(h) as `curve.laws` does, any function of a library: c·f(a·h^k + b) + d."""
+    """Return names for a curve t(h) as `curve.laws` does, any function of a library: c·f(a·h^k + b) + d.
+
+    The common functions come first; where one of them is exact no other is asked for, as each of those costs
+    up to a second when it is first met.
+    """
     h, t, w = h[:MATCHED_ROWS], t[:MATCHED_ROWS], w[:MATCHED_ROWS]
-    found = []
-    for k in ARGUMENTS if (h > 0).all() else (1.0,):
-        try:
-            near = match(h**k, t, library, top=MATCHES, weights=w**2)
-        except InputError:  # no function fits: the curve is constant, not finite, or outside every domain
-            continue
-        found += [
-            curve.Law(partial(_matched, fit.curve, k), 1 - fit.r2, fit.function.complexity + 0.5 * abs(k))
-            for fit in near
-        ]
+    found: list[curve.Law] = []
+    for functions in _parted(library):
+        for k in ARGUMENTS if (h > 0).all() else (1.0,):
+            try:
+                near = match(h**k, t, functions, top=MATCHES, weights=w**2)
+            except InputError:  # no function fits: the curve is constant, not finite, or outside every domain
+                continue
+            found += [
+                curve.Law(partial(_matched, fit.curve, k), 1 - fit.r2, fit.function.complexity + 0.5 * abs(k))
+                for fit in near
+            ]
+        if min((law.share for law in found), default=1.0) < EXACT:
+            break
     return sorted(found, key=lambda law: criterion.rank(law.share, law.price, len(t)))
+
+
+@lru_cache(maxsize=8)
+def _parted(library: Library) -> list[Library]:
+    """Return the common functions of a library, and the others."""
+    common = Library.load()
+    parts = ([f for f in library.values() if (f.name in common) == known] for known in (True, False))
+    return [Library(tuple(part)) for part in parts if part]
 
 
 def _matched(fit: Symbolic, k: float, inner: sympy.Expr) -> sympy.Expr:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import sympy
 
 from kansym.base import criterion, digits
 from kansym.base.budget import Budget
@@ -95,8 +96,9 @@ PRICES = {"t^2": 0.8, "sqrt": 1.2, "exp": 1.2, "1/t": 1.2, "sin": 1.5, "cos": 1.
 LOG = 0.6
 """Price of the logarithm of the target, which makes sums of products; offsets come on top."""
 
-UNDONE = 0.1
-"""Price of taking a logarithm back after a move in it: so a factor exp(x) of the target is divided out."""
+UNDONE, NO_LOG = 0.02, 0.1
+"""Price of taking a logarithm back after a move in it: so a factor exp(x) of the target is divided out; and by
+how much cheaper a curve's name is asked for than that of its logarithm."""
 
 OFFSET, TURNED = 0.7, 0.3
 """Price of a level that is taken off before, and of the reciprocal before that."""
@@ -133,10 +135,13 @@ def propose(
     waiting: list[Fit] = []
     tree = Tree(search.models, search.root, deep, _written_roughly(dataset.y))
     for step in tree.run():
+        tree.note(step)
         for fit in sorted(step, key=lambda f: f.rank):
             clear = fit.source == noisy.SOURCE and fit.share < MUCH_BETTER * tree.told
             if fit.share >= criterion.SHARP and not (clear and fit is step[0]):
                 waiting.append(fit)
+                if fit is step[0] and tree.on_a_curve(fit):
+                    tree.push_match(replace(fit, share=CLEAN_CURVE))
                 continue
             yield from search.name(fit, match=False, clean=tree.clean(fit))
             if search.budget.exhausted:
@@ -182,6 +187,7 @@ class Tree:
         self.count = self.matches = 0
         self.node: Node | None = None
         self.told = np.inf
+        self.curves: set[tuple[sympy.Expr, ...]] = set()
         self.simplest: Node | None = None
         self.table, self.blurred = root, False
         # after a quick look at several columns the tree in noise asks for ratios in noise
@@ -232,12 +238,27 @@ class Tree:
             """Answer with a function of the library."""
             return [named]
 
-        cost = costs.MATCH_OF_CLEAN if self.table.width == 1 else costs.MATCH_OF_LEFT
+        cost = costs.MATCH_OF_CLEAN
+        if self.table.width > 1:
+            cost = costs.MATCH_OF_LEFT - (0.0 if self.node.last == "log" else NO_LOG)
         self.push(cost if self.clean(fit) else costs.MATCH, match, self.node)
+
+    def note(self, fits: list[Fit]) -> None:
+        """Note where a curve of one column leaves nothing: its argument is the law's, whatever the target."""
+        self.curves |= {
+            f.problem.formulas
+            for f in fits
+            if f.match is not None and f.share < CLEAN_CURVE and f.problem.width == 1
+        }
+
+    def on_a_curve(self, fit: Fit) -> bool:
+        """Tell whether the rows are known to lie on a curve of a fit's one column without noise."""
+        return fit.match is not None and fit.problem.formulas in self.curves
 
     def clean(self, fit: Fit) -> bool:
         """Tell whether the problem that was asked last has no noise, or none that a fit's curve knows of."""
-        return 0 < self.told < answers.CLEAN or (fit.match is not None and fit.share < CLEAN_CURVE)
+        sharp = fit.match is not None and fit.share < CLEAN_CURVE
+        return sharp or 0 < self.told < answers.CLEAN or self.on_a_curve(fit)
 
     def add(
         self,
@@ -374,7 +395,7 @@ class Tree:
             price = max(node.price, 0.0) + 0.3 * k
             self.add(child, price, node.transforms, node.last, left)
             if node.last == "log" and (undone := child.target(outers.outer("exp"))) is not None:
-                self.add(undone, price + UNDONE, node.transforms, "exp")
+                self.add(undone, price + UNDONE, node.transforms, "exp", left)
         return []
 
     def neighbours(self, node: Node) -> list[Fit]:
