@@ -97,8 +97,8 @@ LOG = 0.6
 """Price of the logarithm of the target, which makes sums of products; offsets come on top."""
 
 UNDONE, NO_LOG = 0.02, 0.1
-"""Price of taking a logarithm back after a move in it: so a factor exp(x) of the target is divided out; and by
-how much cheaper a curve's name is asked for than that of its logarithm."""
+"""Price of taking a logarithm back after a move in it: so a factor exp(x) of the target is divided out; and
+by how much cheaper a curve's name is asked for than that of its logarithm."""
 
 OFFSET, TURNED = 0.7, 0.3
 """Price of a level that is taken off before, and of the reciprocal before that."""
