@@ -283,6 +283,12 @@ def test_what_is_no_power_beside_a_level_is_none():
         assert alone._power_and_level(h, t, np.ones(300), float(np.sum((t - t.mean()) ** 2))) == []
 
 
+def test_curves_that_bend_much_are_told_in_half_a_thousand_rows():
+    bell = (lambda u, z: np.exp(-(u**2)) * np.cos(3 * z), "uz", [(-4, 4), (-2, 2)])
+    (fit,) = parts.separated(problem(table(*bell, rows=800)), product=True)
+    assert fit.share < parts.PARTS
+
+
 def test_a_curve_that_is_known_roughly_needs_no_handbook_for_a_name_as_near(monkeypatch):
     rng = np.random.default_rng(2)
     h = rng.uniform(-4, 4, 300)

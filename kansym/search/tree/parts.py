@@ -24,11 +24,8 @@ from kansym.search.tree.alone import Formula, Named, names, names_in_noise
 
 SOURCES = SUM, PRODUCT, LINE = "sum of curves", "product of curves", "linear in a column"
 
-HIGHEST = 20
-"""Highest degree of a column's curve."""
-
-HIGHEST_OF_FEW = 32
-"""The same where some of a law's curves turned out to be none."""
+HIGHEST = 32
+"""Highest degree of a column's curve: exp(-u²) on -4..4 needs as many to be known to PARTS."""
 
 HIGH_IN_NOISE, MOST_IN_NOISE = 8, 0.2
 """The same in noise, and the share that such curves may leave."""
@@ -172,7 +169,7 @@ def linear(problem: Problem, noise: bool = False) -> list[Fit]:
             if d > 2 and share < NEAR:
                 kept = _needed(fitted, times, curves, degree, share)
                 # what is left out leaves rows for curves of a higher degree
-                share, curves = fitted(kept, _degree(n, len(kept), noise, HIGHEST_OF_FEW))
+                share, curves = fitted(kept, _degree(n, len(kept), noise, HIGHEST))
             if share < (MOST_IN_NOISE if noise else PARTS) and len(kept) <= MOST_CURVES:
                 name = partial(_named_linear, problem, rows, curves, kept, j, share, noise)
                 found.append(Fit(share, 4.0 * (d - 1), LINE, problem, name))
