@@ -13,7 +13,7 @@ from kansym.search.producer import Producer
 
 SOURCE = "amended"
 
-AFTER = (registry.TRANSFORMED, registry.STRUCTURE, registry.SEPARABLE, registry.PADE)
+AFTER = (registry.RIDGES, registry.TRANSFORMED, registry.STRUCTURE, registry.SEPARABLE, registry.PADE)
 """Looks after which formulas are changed: before, the best one's place is often taken within a second."""
 
 MISSED = 1e-3

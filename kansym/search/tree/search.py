@@ -395,7 +395,7 @@ class Tree:
             price = max(node.price, 0.0) + 0.3 * k
             self.add(child, price, node.transforms, node.last, left)
             if node.last == "log" and (undone := child.target(outers.outer("exp"))) is not None:
-                self.add(undone, price + UNDONE, node.transforms, "exp", left)
+                self.add(undone, price + UNDONE, node.transforms, "exp", left if undone.width == 1 else None)
         return []
 
     def neighbours(self, node: Node) -> list[Fit]:
