@@ -161,6 +161,11 @@ def propose(
             return
 
 
+def _is_clean_curve(fit: Fit) -> bool:
+    """Tell whether a fit is one curve that leaves no noise."""
+    return fit.match is not None and fit.share < CLEAN_CURVE
+
+
 def _written_roughly(y: np.ndarray) -> bool:
     """Tell whether a target's last digit hides where the angle to a law of any rate or power would vanish."""
     whole = bool(np.all(y == np.round(y)))
@@ -245,11 +250,7 @@ class Tree:
 
     def note(self, fits: list[Fit]) -> None:
         """Note where a curve of one column leaves nothing: its argument is the law's, whatever the target."""
-        self.curves |= {
-            f.problem.formulas
-            for f in fits
-            if f.match is not None and f.share < CLEAN_CURVE and f.problem.width == 1
-        }
+        self.curves |= {f.problem.formulas for f in fits if _is_clean_curve(f) and f.problem.width == 1}
 
     def on_a_curve(self, fit: Fit) -> bool:
         """Tell whether the rows are known to lie on a curve of a fit's one column without noise."""
@@ -257,8 +258,7 @@ class Tree:
 
     def clean(self, fit: Fit) -> bool:
         """Tell whether the problem that was asked last has no noise, or none that a fit's curve knows of."""
-        sharp = fit.match is not None and fit.share < CLEAN_CURVE
-        return sharp or 0 < self.told < answers.CLEAN or self.on_a_curve(fit)
+        return 0 < self.told < answers.CLEAN or _is_clean_curve(fit) or self.on_a_curve(fit)
 
     def add(
         self,

@@ -23,11 +23,12 @@ from kansym.search.structure.problem import Problem
 from kansym.search.tree.ratios import EXACT, EXACT_IN_FUNCTIONS, TERM_PRICE
 
 FEWEST_COLUMNS, FEW_COLUMNS, MOST_COLUMNS = 2, 8, 16
-"""Columns of problems that are looked at: of one, ratios know every polynomial. Of more than the second the
-products are OF_MANY at most, of degree two."""
+"""Least columns of problems that are looked at (of one, ratios know every polynomial), and most that are few
+and that are many."""
 
 PRODUCTS, OF_MANY = 4000, 600
-"""Products at most, so that a choice costs some milliseconds: degree 6 of five columns, 5 of six."""
+"""Products at most, of few columns and of many, so that a choice costs some milliseconds: degree 6 of five
+columns, 5 of six, 2 of sixteen."""
 
 HIGHEST = 10
 """Degree at most, of few columns."""
@@ -39,9 +40,8 @@ CHOSEN, ROWS_A_TERM = 16, 4
 """Products that are chosen at most, and rows for each: wrong ones come before right ones, and leave again."""
 
 TERMS, PLAIN = 8, 4
-"""Products that a law of up to so many columns may have, and above which it is as strictly judged as a ratio
-in functions: eight powers of a column come within 1e-11 of an exponential in a narrow range. Of more columns
-each may stand in one."""
+"""Products that a law of few columns may have, and above which it is judged as strictly as one in functions:
+eight powers of a column come within 1e-11 of an exponential in a narrow range."""
 
 OTHERS = 3
 """Choices that begin with another product than the likeliest: a wrong first one may hide the right ones."""
